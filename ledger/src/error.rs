@@ -1,0 +1,173 @@
+//! What can go wrong in the ledger, with the sources kept.
+
+use crate::hash::Hash;
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// An error of the ledger. Each says what was wrong and where; `hint` says what to do next.
+#[derive(Debug, thiserror::Error)]
+pub enum LedgerError {
+    /// The operating system refused an operation on a file.
+    #[error("cannot {action} {}: {source}", path.display())]
+    Io {
+        /// What was being done.
+        action: &'static str,
+        /// On which file or folder.
+        path: PathBuf,
+        /// The system's answer.
+        source: io::Error,
+    },
+    /// Another process writes to this ledger.
+    #[error("the ledger {} is in use by {holder}", path.display())]
+    Locked {
+        /// The ledger's folder.
+        path: PathBuf,
+        /// Who holds the lock: process, command, since when.
+        holder: String,
+    },
+    /// No ledger here.
+    #[error("there is no ledger in {}", path.display())]
+    Missing {
+        /// The folder that was looked at.
+        path: PathBuf,
+    },
+    /// A ledger is here already.
+    #[error("{} already holds a ledger", path.display())]
+    Exists {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// An entry's bytes are not an entry.
+    #[error("entry {seq}: {what}")]
+    BadEntry {
+        /// Sequence number at which it stands, if known.
+        seq: u64,
+        /// What is wrong.
+        what: String,
+    },
+    /// A draft breaks a limit; nothing was written.
+    #[error("the event cannot be appended: {what}")]
+    BadDraft {
+        /// Which limit, and by how much.
+        what: String,
+    },
+    /// The same event id with different content; nothing was written.
+    #[error("event id {id} exists at {seq} with different content")]
+    IdConflict {
+        /// The id in hex.
+        id: String,
+        /// Where it stands.
+        seq: u64,
+    },
+    /// The journal holds less than a published checkpoint promises, or something else.
+    #[error("the ledger disagrees with its checkpoint of size {size}: {what}")]
+    CheckpointMismatch {
+        /// Size in the checkpoint.
+        size: u64,
+        /// What does not fit.
+        what: String,
+    },
+    /// The journal is damaged where acknowledged entries stood.
+    #[error("{}: damaged at byte {offset}: {what}", path.display())]
+    JournalDamaged {
+        /// Segment file.
+        path: PathBuf,
+        /// Byte offset in it.
+        offset: u64,
+        /// What was found there.
+        what: String,
+    },
+    /// The index (sled) could not be used.
+    #[error("the index {}: {what}", path.display())]
+    Index {
+        /// Its folder.
+        path: PathBuf,
+        /// What it said.
+        what: String,
+    },
+    /// A signed note, checkpoint, proof or tile is malformed.
+    #[error("malformed {what}: {why}")]
+    Malformed {
+        /// Which kind of object.
+        what: &'static str,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// A proof or signature does not verify.
+    #[error("{what} does not verify: {why}")]
+    Unverified {
+        /// What was checked.
+        what: &'static str,
+        /// How it failed.
+        why: String,
+    },
+    /// A key file cannot be used.
+    #[error("key {}: {what}", path.display())]
+    Key {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        what: String,
+    },
+    /// The key is encrypted and no passphrase was given.
+    #[error("key {} is encrypted", path.display())]
+    Passphrase {
+        /// The file.
+        path: PathBuf,
+    },
+    /// Verification found something.
+    #[error("entry {seq}: {reason}")]
+    Refused {
+        /// First bad sequence number.
+        seq: u64,
+        /// Stable reason code with words.
+        reason: String,
+    },
+    /// The head moved between reading and writing.
+    #[error("the ledger's head is {actual}, not {expected}")]
+    HeadMoved {
+        /// Expected chain hash.
+        expected: Hash,
+        /// Chain hash found.
+        actual: Hash,
+    },
+}
+
+impl LedgerError {
+    /// Wraps an I/O error with what was being done and where.
+    pub fn io(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> LedgerError {
+        let path = path.to_path_buf();
+        move |source| LedgerError::Io { action, path, source }
+    }
+
+    /// What to do next, where there is something to do.
+    pub fn hint(&self) -> Option<&'static str> {
+        Some(match self {
+            LedgerError::Locked { .. } => "wait for it to finish, or stop it, and run the command again",
+            LedgerError::Missing { .. } => "create a lab with `assay init`, or name one with --lab",
+            LedgerError::JournalDamaged { .. } => {
+                "nothing was changed; rebuild the journal from the index (`assay verify --rebuild journal`) or restore a copy"
+            }
+            LedgerError::CheckpointMismatch { .. } => {
+                "nothing was changed; restore the journal from a copy, the index or the published tiles"
+            }
+            LedgerError::Key { .. } => {
+                "check the file with `ssh-keygen -y -f FILE`; only ed25519 keys with mode 0600 are accepted"
+            }
+            LedgerError::Passphrase { .. } => "run in a terminal to be asked, or set ASSAY_PASSPHRASE",
+            LedgerError::BadDraft { .. } => "nothing was written; keep large data outside and record its digest",
+            _ => return None,
+        })
+    }
+
+    /// True when the check itself could not be done (I/O, missing data), as opposed to failing.
+    pub fn could_not_check(&self) -> bool {
+        matches!(
+            self,
+            LedgerError::Io { .. }
+                | LedgerError::Locked { .. }
+                | LedgerError::Missing { .. }
+                | LedgerError::Index { .. }
+        )
+    }
+}

@@ -1,0 +1,262 @@
+//! OpenSSH ed25519 keys: reading, writing, signing, verifying.
+//!
+//! Keys are the files that `ssh-keygen -t ed25519` makes, plain or encrypted. A key's id is its
+//! OpenSSH fingerprint, so `ssh-keygen -lf` shows the same.
+
+use crate::error::LedgerError;
+use crate::hash::Hash;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD_NO_PAD;
+use ed25519_dalek::{Signature, Signer as _, SigningKey, VerifyingKey};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use ssh_key::private::{Ed25519Keypair, KeypairData, PrivateKey};
+use std::fmt;
+use std::io::Write as _;
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
+use std::path::Path;
+use std::str::FromStr;
+
+/// A key's id: SHA-256 of its OpenSSH public key blob, shown as `SHA256:…` in base64.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct KeyId(pub Hash);
+
+impl fmt::Display for KeyId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "SHA256:{}", STANDARD_NO_PAD.encode(self.0.as_bytes()))
+    }
+}
+
+impl fmt::Debug for KeyId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self}")
+    }
+}
+
+/// An ed25519 public key.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct PublicKey(VerifyingKey);
+
+impl fmt::Debug for PublicKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.id())
+    }
+}
+
+impl PublicKey {
+    /// From 32 raw bytes; points that are weak or not on the curve are refused.
+    pub fn from_bytes(bytes: &[u8; 32]) -> Option<PublicKey> {
+        VerifyingKey::from_bytes(bytes).ok().filter(|k| !k.is_weak()).map(PublicKey)
+    }
+
+    /// The 32 raw bytes.
+    pub fn to_bytes(&self) -> [u8; 32] {
+        self.0.to_bytes()
+    }
+
+    /// The key's id.
+    pub fn id(&self) -> KeyId {
+        KeyId(Hash::of(&self.wire()))
+    }
+
+    /// The OpenSSH wire blob: `string "ssh-ed25519" || string key`.
+    pub fn wire(&self) -> Vec<u8> {
+        let mut out = vec![0, 0, 0, 11];
+        out.extend_from_slice(b"ssh-ed25519\0\0\0 ");
+        out.extend_from_slice(&self.to_bytes());
+        out
+    }
+
+    /// The one-line form of `authorized_keys`, without a comment.
+    pub fn to_openssh(&self) -> String {
+        format!("ssh-ed25519 {}", base64::engine::general_purpose::STANDARD.encode(self.wire()))
+    }
+
+    /// Verifies a signature, refusing weak keys and small-order points.
+    ///
+    /// # Errors
+    /// [`LedgerError::Unverified`].
+    pub fn verify_strict(&self, message: &[u8], signature: &[u8]) -> Result<(), LedgerError> {
+        let fail = || LedgerError::Unverified { what: "the signature", why: format!("not by key {}", self.id()) };
+        let signature = Signature::from_slice(signature).map_err(|_| fail())?;
+        self.0.verify_strict(message, &signature).map_err(|_| fail())
+    }
+
+    pub(crate) fn inner(&self) -> &VerifyingKey {
+        &self.0
+    }
+}
+
+impl FromStr for PublicKey {
+    type Err = LedgerError;
+    fn from_str(text: &str) -> Result<PublicKey, LedgerError> {
+        let bad = |why: String| LedgerError::Malformed { what: "public key", why };
+        let key = ssh_key::PublicKey::from_openssh(text.trim()).map_err(|e| bad(e.to_string()))?;
+        let ed = key.key_data().ed25519().ok_or_else(|| bad(format!("it is {}, not ssh-ed25519", key.algorithm())))?;
+        PublicKey::from_bytes(&ed.0).ok_or_else(|| bad("it is a weak key".into()))
+    }
+}
+
+impl Serialize for PublicKey {
+    fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
+        s.serialize_str(&self.to_openssh())
+    }
+}
+
+impl<'de> Deserialize<'de> for PublicKey {
+    fn deserialize<D: Deserializer<'de>>(d: D) -> Result<PublicKey, D::Error> {
+        String::deserialize(d)?.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+/// A private key that can sign. Never printed; wiped when dropped.
+#[derive(Clone)]
+pub struct Signer {
+    key: SigningKey,
+    id: KeyId,
+}
+
+impl fmt::Debug for Signer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Signer({})", self.id)
+    }
+}
+
+/// Asks for the passphrase of a key file; `None` when there is nobody to ask.
+pub type AskPassphrase<'a> = &'a dyn Fn(&Path) -> Option<String>;
+
+impl Signer {
+    /// A new key from the system's randomness.
+    ///
+    /// # Errors
+    /// When the system has no randomness.
+    pub fn generate() -> Result<Signer, LedgerError> {
+        let mut seed = [0; 32];
+        getrandom::fill(&mut seed).map_err(|e| LedgerError::Malformed { what: "randomness", why: e.to_string() })?;
+        Ok(Signer::from_seed(seed))
+    }
+
+    /// The key of a 32-byte seed.
+    pub fn from_seed(seed: [u8; 32]) -> Signer {
+        let key = SigningKey::from_bytes(&seed);
+        let id = PublicKey(key.verifying_key()).id();
+        Signer { key, id }
+    }
+
+    /// The public half.
+    pub fn public(&self) -> PublicKey {
+        PublicKey(self.key.verifying_key())
+    }
+
+    /// The key's id.
+    pub fn id(&self) -> KeyId {
+        self.id
+    }
+
+    /// Signs a message: 64 bytes.
+    pub fn sign(&self, message: &[u8]) -> [u8; 64] {
+        self.key.sign(message).to_bytes()
+    }
+
+    /// Reads an OpenSSH private key file. The file must be regular, owned by the user and closed
+    /// to others, as ssh wants it.
+    ///
+    /// # Errors
+    /// [`LedgerError::Key`] for a wrong file, type, mode or passphrase; [`LedgerError::Passphrase`]
+    /// when it is encrypted and `ask` has no answer. The secret is never part of an error.
+    pub fn read(path: &Path, ask: AskPassphrase<'_>) -> Result<Signer, LedgerError> {
+        let bad = |what: String| LedgerError::Key { path: path.to_path_buf(), what };
+        check_private_file(path).map_err(&bad)?;
+        let text = std::fs::read_to_string(path).map_err(LedgerError::io("read", path))?;
+        let mut key = PrivateKey::from_openssh(&text).map_err(|_| bad("it is not an OpenSSH private key".into()))?;
+        if key.is_encrypted() {
+            let passphrase = ask(path).ok_or_else(|| LedgerError::Passphrase { path: path.to_path_buf() })?;
+            key = key.decrypt(passphrase).map_err(|_| bad("the passphrase is wrong".into()))?;
+        }
+        let algorithm = key.algorithm().to_string();
+        let pair =
+            key.key_data().ed25519().ok_or_else(|| bad(format!("it is {algorithm}; only ssh-ed25519 signs here")))?;
+        Ok(Signer::from_seed(pair.private.to_bytes()))
+    }
+
+    /// Writes the key as an OpenSSH file (mode 0600, encrypted if a passphrase is given) and its
+    /// public half beside it as `.pub`. Never overwrites.
+    ///
+    /// # Errors
+    /// [`LedgerError::Io`] when a file exists already or cannot be written.
+    pub fn write(&self, path: &Path, comment: &str, passphrase: Option<&str>) -> Result<(), LedgerError> {
+        let bad = |e: ssh_key::Error| LedgerError::Key { path: path.to_path_buf(), what: e.to_string() };
+        let pair = Ed25519Keypair::from_seed(self.key.as_bytes());
+        let mut key = PrivateKey::new(KeypairData::from(pair), comment).map_err(bad)?;
+        if let Some(passphrase) = passphrase {
+            let mut rng = getrandom::SysRng;
+            key = key.encrypt(&mut rng, passphrase).map_err(bad)?;
+        }
+        let text = key.to_openssh(ssh_key::LineEnding::LF).map_err(bad)?;
+        write_new(path, 0o600, text.as_bytes())?;
+        let public = path.with_extension("pub");
+        write_new(&public, 0o644, format!("{} {comment}\n", self.public().to_openssh()).as_bytes())
+    }
+}
+
+fn write_new(path: &Path, mode: u32, bytes: &[u8]) -> Result<(), LedgerError> {
+    let mut options = std::fs::OpenOptions::new();
+    let mut file =
+        options.write(true).create_new(true).mode(mode).open(path).map_err(LedgerError::io("create", path))?;
+    file.write_all(bytes).and_then(|()| file.sync_all()).map_err(LedgerError::io("write", path))
+}
+
+fn check_private_file(path: &Path) -> Result<(), String> {
+    let meta = std::fs::symlink_metadata(path).map_err(|e| format!("cannot be read: {e}"))?;
+    if meta.file_type().is_symlink() {
+        return Err("it is a symbolic link; name the file itself".into());
+    }
+    if !meta.is_file() {
+        return Err("it is not a file".into());
+    }
+    if meta.mode() & 0o077 != 0 {
+        return Err(format!("its mode is {:04o}, open to others; run `chmod 600` on it", meta.mode() & 0o7777));
+    }
+    let me = rustix::process::geteuid().as_raw();
+    if meta.uid() != me {
+        return Err(format!("it belongs to user {}, not to you ({me})", meta.uid()));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::PermissionsExt as _;
+
+    /// K-01, K-02, K-03: modes, missing and wrong passphrases, directories, links.
+    #[test]
+    fn k01_to_k03_key_files() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("key");
+        let signer = Signer::from_seed([5; 32]);
+        signer.write(&path, "me", Some("secret words")).unwrap();
+        let read = Signer::read(&path, &|_| Some("secret words".into())).unwrap();
+        assert_eq!(read.id(), signer.id());
+        assert!(matches!(Signer::read(&path, &|_| None), Err(LedgerError::Passphrase { .. })));
+        let wrong = Signer::read(&path, &|_| Some("no".into())).unwrap_err().to_string();
+        assert!(wrong.contains("passphrase is wrong") && !wrong.contains("secret"));
+        assert!(signer.write(&path, "me", None).is_err(), "never overwrites");
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).unwrap();
+        assert!(Signer::read(&path, &|_| None).unwrap_err().to_string().contains("chmod 600"));
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
+        let link = dir.path().join("link");
+        std::os::unix::fs::symlink(&path, &link).unwrap();
+        assert!(Signer::read(&link, &|_| None).unwrap_err().to_string().contains("symbolic link"));
+        assert!(Signer::read(dir.path(), &|_| None).unwrap_err().to_string().contains("not a file"));
+        std::fs::write(&path, "-----BEGIN OPENSSH PRIVATE KEY-----\nAAAA\n").unwrap();
+        assert!(Signer::read(&path, &|_| None).unwrap_err().to_string().contains("not an OpenSSH"));
+    }
+
+    #[test]
+    fn the_id_is_the_openssh_fingerprint() {
+        let public = Signer::from_seed([5; 32]).public();
+        let ssh = ssh_key::PublicKey::from_openssh(&public.to_openssh()).unwrap();
+        assert_eq!(ssh.fingerprint(ssh_key::HashAlg::Sha256).to_string(), public.id().to_string());
+        assert_eq!(public.to_openssh().parse::<PublicKey>().unwrap(), public);
+    }
+}

@@ -1,0 +1,49 @@
+//! An append-only, signed, provable event log. Bytes in, proofs out.
+//!
+//! This crate has never heard of a trade: a payload is opaque bytes. The format is written down
+//! to the byte in `ledger/FORMAT.md`.
+//!
+//! | room | what it is for |
+//! |---|---|
+//! | [`hash`] | SHA-256 digests, domain separation |
+//! | [`key`] | OpenSSH ed25519 keys, and signatures over entries |
+//! | [`sshsig`] | SSHSIG signatures over files (`ssh-keygen -Y sign`) |
+//! | [`entry`] | one entry: its bytes, its chain link, its leaf |
+//! | [`merkle`] | the RFC 6962 tree: roots, inclusion and consistency proofs |
+//! | [`note`] | C2SP signed notes |
+//! | [`checkpoint`] | C2SP tlog-checkpoints |
+//! | [`tile`] | C2SP tlog-tiles: paths, entry bundles, export and import |
+//! | [`journal`] | the durable segment files |
+//! | [`store`] | the indexed store: the trait, and one in memory that fails on purpose |
+//! | [`sled_store`] | the indexed store on sled |
+//! | [`lock`] | one writer at a time |
+//! | [`log`] | the write path: appended, integrated, published |
+//! | [`audit`] | full verification with typed findings |
+//! | [`bulk`] | many signatures by few keys, with the verdict of `verify_strict` |
+
+pub mod audit;
+pub mod bulk;
+pub mod checkpoint;
+pub mod entry;
+pub mod error;
+pub mod hash;
+pub mod journal;
+pub mod key;
+pub mod lock;
+pub mod log;
+#[cfg(test)]
+mod log_tests;
+pub mod merkle;
+pub mod note;
+pub mod sled_store;
+pub mod sshsig;
+pub mod store;
+pub mod tile;
+
+pub use audit::{Authority, Finding, Reason};
+pub use checkpoint::Checkpoint;
+pub use entry::{Draft, Entry, EventId};
+pub use error::LedgerError;
+pub use hash::Hash;
+pub use key::{KeyId, PublicKey, Signer};
+pub use log::Log;

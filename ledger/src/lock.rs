@@ -1,0 +1,80 @@
+//! One writer at a time: an advisory lock on a file that says who holds it.
+//!
+//! The lock goes with the process (`flock`), so a killed writer leaves no stale lock behind.
+
+use crate::error::LedgerError;
+use rustix::fs::{FlockOperation, flock};
+use std::fs::{File, OpenOptions};
+use std::io::{Read as _, Seek as _, Write as _};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+/// A held lock; released when dropped.
+#[derive(Debug)]
+pub struct Lock {
+    file: File,
+}
+
+impl Lock {
+    /// Takes the lock in `dir`, waiting up to `patience`. `waiting` is told once who holds it.
+    ///
+    /// # Errors
+    /// [`LedgerError::Locked`] with the holder; [`LedgerError::Io`].
+    pub fn take(dir: &Path, patience: Duration, waiting: &dyn Fn(&str)) -> Result<Lock, LedgerError> {
+        let path: PathBuf = dir.join("lock");
+        let mut file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .open(&path)
+            .map_err(LedgerError::io("open", &path))?;
+        let start = Instant::now();
+        let mut told = false;
+        while flock(&file, FlockOperation::NonBlockingLockExclusive).is_err() {
+            let mut holder = String::new();
+            let _ = file.rewind().and_then(|()| file.read_to_string(&mut holder));
+            let holder =
+                if holder.trim().is_empty() { "another process".to_string() } else { holder.trim().to_string() };
+            if start.elapsed() >= patience {
+                return Err(LedgerError::Locked { path: dir.to_path_buf(), holder });
+            }
+            if !told && start.elapsed() > Duration::from_millis(500) {
+                waiting(&holder);
+                told = true;
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        let command: String = std::env::args().skip(1).take(2).collect::<Vec<_>>().join(" ");
+        let note = format!("process {} (assay {command})\n", std::process::id());
+        file.set_len(0)
+            .and_then(|()| file.rewind())
+            .and_then(|()| file.write_all(note.as_bytes()))
+            .map_err(LedgerError::io("write", &path))?;
+        Ok(Lock { file })
+    }
+}
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        let _ = self.file.set_len(0);
+        let _ = flock(&self.file, FlockOperation::Unlock);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// L-16: a second writer is told who holds the ledger; a lock left by a dead process is free.
+    #[test]
+    fn l16_second_writer_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let first = Lock::take(dir.path(), Duration::ZERO, &|_| ()).unwrap();
+        let second = Lock::take(dir.path(), Duration::from_millis(20), &|_| ()).unwrap_err();
+        assert!(second.to_string().contains(&format!("process {}", std::process::id())), "{second}");
+        drop(first);
+        std::fs::write(dir.path().join("lock"), "process 1 (assay gone)\n").unwrap();
+        Lock::take(dir.path(), Duration::ZERO, &|_| ()).unwrap();
+    }
+}

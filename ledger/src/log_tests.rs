@@ -1,0 +1,229 @@
+//! The write path under faults: what was acknowledged is always there again.
+
+use crate::audit::{Auditor, FixedKeys, Reason};
+use crate::entry::{Draft, EventId};
+use crate::error::LedgerError;
+use crate::key::Signer;
+use crate::log::Log;
+use std::path::Path;
+
+fn signer() -> Signer {
+    Signer::from_seed([1; 32])
+}
+
+fn log_key() -> Signer {
+    Signer::from_seed([2; 32])
+}
+
+fn draft(n: u64) -> Draft {
+    Draft {
+        id: EventId::derived(&[b"test", &n.to_be_bytes()]),
+        kind: "Test".into(),
+        version: 1,
+        payload: n.to_be_bytes().to_vec(),
+    }
+}
+
+fn drafts(range: std::ops::Range<u64>) -> Vec<Draft> {
+    range.map(draft).collect()
+}
+
+fn new_log(dir: &Path, n: u64) -> Log {
+    let mut log = Log::create(dir, "test.example/log", &log_key()).unwrap();
+    if n > 0 {
+        log.append(&drafts(0..n), &signer()).unwrap();
+    }
+    log
+}
+
+fn findings(log: &Log) -> Vec<(u64, Reason)> {
+    let mut keys = FixedKeys(vec![signer().public()]);
+    let mut auditor = Auditor::new(log.origin(), &mut keys);
+    let bytes: Vec<Vec<u8>> = (0..log.len()).map(|s| log.entry_bytes(s).unwrap()).collect();
+    auditor.push(&bytes);
+    auditor.check_checkpoint(&log.checkpoint().unwrap());
+    auditor.findings.iter().map(|f| (f.seq, f.reason)).collect()
+}
+
+fn last_segment(dir: &Path) -> std::path::PathBuf {
+    let mut all: Vec<_> = std::fs::read_dir(dir.join("journal")).unwrap().map(|d| d.unwrap().path()).collect();
+    all.sort();
+    all.pop().unwrap()
+}
+
+#[test]
+fn append_verify_publish_reopen() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut log = new_log(dir.path(), 300);
+    let again = log.append(&drafts(290..310), &signer()).unwrap();
+    assert_eq!(again.iter().filter(|r| r.existed).count(), 10);
+    assert_eq!((log.len(), again[0].seq, again[19].seq), (310, 290, 309));
+    log.publish(&log_key()).unwrap();
+    assert!(log.publish(&signer()).is_err(), "only the log's own key publishes");
+    let log = Log::open(dir.path()).unwrap();
+    assert_eq!((log.len(), log.checkpoint().unwrap().size), (310, 310));
+    assert_eq!(findings(&log), vec![]);
+}
+
+/// L-11: the same id with other content is refused, and nothing is written.
+#[test]
+fn l11_id_conflict() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut log = new_log(dir.path(), 3);
+    let mut bad = draft(1);
+    bad.payload.push(0);
+    let result = log.append(&[draft(7), bad], &signer());
+    assert!(matches!(result, Err(LedgerError::IdConflict { seq: 1, .. })));
+    assert_eq!(log.len(), 3);
+}
+
+/// L-04: a torn tail above the checkpoint is cut, and all that was acknowledged is there.
+#[test]
+fn l04_torn_tail() {
+    let dir = tempfile::tempdir().unwrap();
+    drop(new_log(dir.path(), 5));
+    let segment = last_segment(dir.path());
+    let whole = std::fs::read(&segment).unwrap();
+    for extra in [1usize, 7, 8, 20] {
+        let mut torn = whole.clone();
+        torn.extend_from_slice(&whole[8..8 + extra]);
+        std::fs::write(&segment, &torn).unwrap();
+        let mut log = Log::open(dir.path()).unwrap();
+        let seq = log.append(&[draft(100 + extra as u64)], &signer()).unwrap()[0].seq;
+        assert!(log.notices[0].contains("torn tail"), "{:?}", log.notices);
+        assert_eq!(seq, 5);
+        std::fs::remove_dir_all(dir.path().join("index.sled")).unwrap();
+        std::fs::write(&segment, &whole).unwrap();
+    }
+}
+
+/// L-03, L-05: a journal shorter than the checkpoint is refused, unless the index restores it.
+#[test]
+fn l03_l05_shorter_than_the_checkpoint() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut log = new_log(dir.path(), 5);
+    log.publish(&log_key()).unwrap();
+    drop(log);
+    let segment = last_segment(dir.path());
+    let whole = std::fs::read(&segment).unwrap();
+    std::fs::write(&segment, &whole[..whole.len() - 3]).unwrap();
+    let error = Log::open(dir.path()).unwrap_err();
+    assert!(error.to_string().contains("log shorter than checkpoint 5"), "{error}");
+}
+
+/// Acknowledged entries that only the index still has go back into the journal.
+#[test]
+fn the_index_restores_the_journal() {
+    let dir = tempfile::tempdir().unwrap();
+    drop(new_log(dir.path(), 9));
+    let segment = last_segment(dir.path());
+    let whole = std::fs::read(&segment).unwrap();
+    std::fs::write(&segment, &whole[..whole.len() * 2 / 3]).unwrap();
+    let mut log = Log::open(dir.path()).unwrap();
+    log.hold().unwrap();
+    assert_eq!(log.len(), 9, "{:?}", log.notices);
+    assert_eq!(findings(&log), vec![]);
+}
+
+/// L-25: sled gone, cut, or filled with junk: rebuilt from the journal, said so, nothing lost.
+#[test]
+fn l25_a_damaged_index_is_rebuilt() {
+    for damage in 0..3 {
+        let dir = tempfile::tempdir().unwrap();
+        drop(new_log(dir.path(), 200));
+        let index = dir.path().join("index.sled");
+        let db = index.join("db");
+        match damage {
+            0 => std::fs::remove_dir_all(&index).unwrap(),
+            1 => std::fs::write(&db, vec![0x5a; 4096]).unwrap(),
+            _ => {
+                let bytes = std::fs::read(&db).unwrap();
+                std::fs::write(&db, &bytes[..bytes.len() / 3]).unwrap();
+            }
+        }
+        let mut log = Log::open(dir.path()).unwrap();
+        log.append(&[draft(999)], &signer()).unwrap();
+        assert_eq!(log.len(), 201);
+        assert_eq!(log.compare_index().unwrap(), vec![], "damage {damage}: {:?}", log.notices);
+        assert_eq!(findings(&log), vec![]);
+    }
+}
+
+/// L-02, L-06, L-09, L-12: each kind of tampering has its own reason and place.
+#[test]
+fn l02_l06_l09_l12_reasons() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = new_log(dir.path(), 6);
+    let entries: Vec<Vec<u8>> = (0..6).map(|s| log.entry_bytes(s).unwrap()).collect();
+    let audit = |entries: &[Vec<u8>], origin: &str| {
+        let mut keys = FixedKeys(vec![signer().public()]);
+        let mut a = Auditor::new(origin, &mut keys);
+        a.push(entries);
+        a.findings.iter().map(|f| (f.seq, f.reason)).collect::<Vec<_>>()
+    };
+    assert_eq!(audit(&entries, "test.example/log"), vec![]);
+    let mut signature = entries.clone();
+    *signature[2].last_mut().unwrap() ^= 1;
+    assert_eq!(audit(&signature, "test.example/log"), vec![(2, Reason::BadSignature)]);
+    let mut payload = entries.clone();
+    let at = payload[2].len() - 65;
+    payload[2][at] ^= 1;
+    assert_eq!(audit(&payload, "test.example/log"), vec![(3, Reason::ChainBreak), (2, Reason::BadSignature)]);
+    let mut dropped = entries.clone();
+    dropped.remove(3);
+    assert_eq!(audit(&dropped, "test.example/log")[..2], [(3, Reason::WrongSequence), (3, Reason::ChainBreak)]);
+    let mut swapped = entries.clone();
+    swapped.swap(1, 2);
+    assert!(audit(&swapped, "test.example/log").contains(&(1, Reason::ChainBreak)));
+    assert_eq!(audit(&entries, "other.example/log").len(), 6);
+    let mut stranger = FixedKeys(vec![log_key().public()]);
+    let mut a = Auditor::new("test.example/log", &mut stranger);
+    a.push(&entries);
+    assert!(a.findings.iter().all(|f| f.reason == Reason::UnknownKey) && a.findings.len() == 6);
+}
+
+/// L-23: the sequence is the order; a clock that steps back never makes time run backwards.
+#[test]
+fn l23_clock_steps_back() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut log = new_log(dir.path(), 0);
+    log.clock = || 2_000;
+    log.append(&[draft(1)], &signer()).unwrap();
+    log.clock = || 1_000;
+    log.append(&[draft(2)], &signer()).unwrap();
+    assert_eq!(log.entry(1).unwrap().time_us, 2_000);
+}
+
+/// L-01 over a whole log: any flipped byte of the journal is either refused at open or found.
+#[test]
+fn l01_any_flipped_byte_of_the_journal_is_seen() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut log = new_log(dir.path(), 3);
+    log.publish(&log_key()).unwrap();
+    let segment = last_segment(dir.path());
+    let whole = std::fs::read(&segment).unwrap();
+    for at in 0..whole.len() {
+        let mut bad = whole.clone();
+        bad[at] ^= 0x10;
+        std::fs::write(&segment, &bad).unwrap();
+        assert!(Log::open(dir.path()).is_err(), "byte {at}");
+    }
+}
+
+/// L-34: junk and zeros in place of a ledger end in an error, not in a panic.
+#[test]
+fn l34_junk_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    drop(new_log(dir.path(), 2));
+    for junk in [vec![0u8; 1 << 20], vec![0xff; 5000], b"ASYJRNL1\xff\xff\xff\xff".to_vec()] {
+        std::fs::write(last_segment(dir.path()), &junk).unwrap();
+        assert!(
+            Log::open(dir.path())
+                .and_then(|mut l| l.append(&[draft(5)], &signer()).map(|_| l.len()))
+                .is_err_and(|e| !e.to_string().is_empty())
+                || junk.len() < 20
+        );
+    }
+    std::fs::remove_file(dir.path().join("log.vkey")).unwrap();
+    assert!(matches!(Log::open(dir.path()), Err(LedgerError::Missing { .. })), "no new empty ledger");
+}
