@@ -299,8 +299,13 @@ mod tests {
         assert_eq!((entry.seq, entry.kind.as_str(), entry.payload()), (0, "Test", &b"hello"[..]));
         let golden = concat!(env!("CARGO_MANIFEST_DIR"), "/golden/entry-v1.hex");
         if std::env::var_os("ASSAY_BLESS").is_some() {
-            std::fs::write(golden, hex(&bytes) + "
-").unwrap();
+            std::fs::write(
+                golden,
+                hex(&bytes)
+                    + "
+",
+            )
+            .unwrap();
         }
         assert_eq!(hex(&bytes), std::fs::read_to_string(golden).unwrap().trim());
     }

@@ -1,0 +1,243 @@
+//! The rule book: maintenance brackets, fees, funding, steps, each with effective dates.
+//!
+//! A rule book is TOML with a hash. A run whose window it does not cover is refused.
+
+pub mod bracket;
+pub mod liquidation;
+
+use crate::time;
+use assay_ledger::Hash;
+use bracket::{Bracket, Brackets};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// The whole book, in the shape of its TOML file.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Rulebook {
+    /// Name for people.
+    pub name: String,
+    /// Where the figures come from.
+    pub source: String,
+    /// Fee and filter rules, each from a date on.
+    pub rules: Vec<Rules>,
+    /// Bracket tables, each from a date on.
+    pub brackets: Vec<BracketSet>,
+}
+
+/// Fees and filters from a date on.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Rules {
+    /// First day, `YYYY-MM-DD`, UTC.
+    pub effective: String,
+    /// Fraction of notional for orders that take liquidity.
+    pub taker_fee: f64,
+    /// Fraction of notional for orders that make liquidity.
+    pub maker_fee: f64,
+    /// Fraction of the liquidated notional.
+    pub liquidation_fee: f64,
+    /// Hours between funding settlements when a symbol has no rule of its own.
+    pub funding_interval_hours: u32,
+    /// Per symbol: quantity step, minimum notional.
+    pub symbols: BTreeMap<String, SymbolRules>,
+}
+
+/// A symbol's order filters.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SymbolRules {
+    /// Quantities are multiples of this, in the base asset.
+    pub step: f64,
+    /// Prices are multiples of this, in USDT.
+    pub tick: f64,
+    /// Smallest order, in USDT.
+    pub min_notional: f64,
+}
+
+/// Bracket tables of several symbols from a date on.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BracketSet {
+    /// First day, `YYYY-MM-DD`, UTC.
+    pub effective: String,
+    /// Per symbol its brackets, lowest notional first.
+    pub symbols: BTreeMap<String, Vec<Bracket>>,
+}
+
+/// What is wrong with a rule book, or what it does not cover.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum RulebookError {
+    /// The text is not a rule book.
+    #[error("the rule book is malformed: {0}")]
+    Malformed(String),
+    /// Figures that contradict each other.
+    #[error("the rule book's {symbol} brackets of {effective} are inconsistent: {what}")]
+    Inconsistent {
+        /// Symbol.
+        symbol: String,
+        /// Date of the table.
+        effective: String,
+        /// The contradiction.
+        what: String,
+    },
+    /// Nothing is known for that symbol and time.
+    #[error("the rule book does not cover {symbol} at {at}{}", first.as_ref().map(|f| format!(" (it begins on {f})")).unwrap_or_default())]
+    NotCovered {
+        /// Symbol.
+        symbol: String,
+        /// Time asked for.
+        at: String,
+        /// First date that is covered, if any.
+        first: Option<String>,
+    },
+}
+
+/// What holds for one symbol at one time.
+#[derive(Debug, Clone, PartialEq)]
+pub struct InForce {
+    /// Bracket table.
+    pub brackets: Brackets,
+    /// Order filters.
+    pub filters: SymbolRules,
+    /// Taker fee as a fraction.
+    pub taker_fee: f64,
+    /// Liquidation fee as a fraction.
+    pub liquidation_fee: f64,
+    /// Funding interval in hours.
+    pub funding_interval_hours: u32,
+    /// These rules hold before this time (milliseconds since 1970).
+    pub until_ms: i64,
+}
+
+impl Rulebook {
+    /// Reads and checks a rule book.
+    ///
+    /// # Errors
+    /// [`RulebookError`] with the first thing that is wrong.
+    pub fn parse(text: &str) -> Result<Rulebook, RulebookError> {
+        let book: Rulebook = toml::from_str(text).map_err(|e| RulebookError::Malformed(e.to_string()))?;
+        book.check()?;
+        Ok(book)
+    }
+
+    /// The canonical text: what is stored and hashed.
+    pub fn to_toml(&self) -> String {
+        toml::to_string(self).unwrap_or_default()
+    }
+
+    /// SHA-256 of the canonical text.
+    pub fn hash(&self) -> Hash {
+        Hash::of(self.to_toml().as_bytes())
+    }
+
+    fn check(&self) -> Result<(), RulebookError> {
+        let dates: Vec<&str> = self.rules.iter().map(|r| r.effective.as_str()).collect();
+        ascending(&dates)?;
+        let dates: Vec<&str> = self.brackets.iter().map(|b| b.effective.as_str()).collect();
+        ascending(&dates)?;
+        for rules in &self.rules {
+            let rates = [rules.taker_fee, rules.maker_fee, rules.liquidation_fee];
+            let filters = rules.symbols.values().flat_map(|s| [s.step, s.tick, s.min_notional]);
+            if rates.iter().any(|r| !(-0.01..0.1).contains(r)) || rules.funding_interval_hours == 0 {
+                return Err(RulebookError::Malformed(format!("rules of {}: a fee is out of range", rules.effective)));
+            }
+            if filters.into_iter().any(|v| !v.is_finite() || v <= 0.0) {
+                return Err(RulebookError::Malformed(format!("rules of {}: steps must be positive", rules.effective)));
+            }
+        }
+        for set in &self.brackets {
+            for (symbol, table) in &set.symbols {
+                Brackets::new(table.clone()).map_err(|what| RulebookError::Inconsistent {
+                    symbol: symbol.clone(),
+                    effective: set.effective.clone(),
+                    what,
+                })?;
+            }
+        }
+        Ok(())
+    }
+
+    /// What holds for a symbol at a time (milliseconds since 1970).
+    ///
+    /// # Errors
+    /// [`RulebookError::NotCovered`].
+    pub fn in_force(&self, symbol: &str, ms: i64) -> Result<InForce, RulebookError> {
+        let start = |date: &str| time::parse(date).unwrap_or(i64::MAX);
+        let first = self.brackets.iter().find(|b| b.symbols.contains_key(symbol)).map(|b| b.effective.clone());
+        let missing =
+            || RulebookError::NotCovered { symbol: symbol.into(), at: time::format_ms(ms), first: first.clone() };
+        let rules = self.rules.iter().rev().find(|r| start(&r.effective) <= ms).ok_or_else(missing)?;
+        let filters = rules.symbols.get(symbol).or_else(|| rules.symbols.get("*")).ok_or_else(missing)?;
+        let set = self.brackets.iter().rev().find(|b| start(&b.effective) <= ms && b.symbols.contains_key(symbol));
+        let table = set.and_then(|s| s.symbols.get(symbol)).ok_or_else(missing)?;
+        let brackets = Brackets::new(table.clone()).map_err(RulebookError::Malformed)?;
+        let starts = self.rules.iter().map(|r| &r.effective).chain(self.brackets.iter().map(|b| &b.effective));
+        let until_ms = starts.map(|d| start(d)).filter(|s| *s > ms).min().unwrap_or(i64::MAX);
+        Ok(InForce {
+            brackets,
+            filters: *filters,
+            taker_fee: rules.taker_fee,
+            liquidation_fee: rules.liquidation_fee,
+            funding_interval_hours: rules.funding_interval_hours,
+            until_ms,
+        })
+    }
+
+    /// Replaces the bracket tables, keeping fees and filters.
+    #[must_use]
+    pub fn with_brackets(&self, brackets: Vec<BracketSet>, source: &str) -> Rulebook {
+        Rulebook { brackets, source: source.into(), ..self.clone() }
+    }
+}
+
+fn ascending(dates: &[&str]) -> Result<(), RulebookError> {
+    let parsed: Option<Vec<i64>> = dates.iter().map(|d| time::parse(d)).collect();
+    match parsed {
+        Some(p) if !p.is_empty() && p.windows(2).all(|w| w[0] < w[1]) => Ok(()),
+        _ => Err(RulebookError::Malformed(format!("effective dates must be given and ascend: {dates:?}"))),
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    /// A small book for the crate's tests: every `SnUSDT` has the BTC table of 2026-09.
+    pub(crate) fn book() -> Rulebook {
+        let table = liquidation::tests::btc_2026();
+        let symbols = (0..8).map(|s| (format!("S{s}USDT"), table.clone())).collect();
+        let filters = SymbolRules { step: 0.001, tick: 0.01, min_notional: 5.0 };
+        let rules = Rules {
+            effective: "2020-01-01".into(),
+            taker_fee: 0.0005,
+            maker_fee: 0.0002,
+            liquidation_fee: 0.0125,
+            funding_interval_hours: 8,
+            symbols: BTreeMap::from([("*".into(), filters)]),
+        };
+        let brackets = vec![BracketSet { effective: "2020-01-01".into(), symbols }];
+        Rulebook { name: "test".into(), source: "tests".into(), rules: vec![rules], brackets }
+    }
+
+    #[test]
+    fn dates_decide_and_gaps_are_refused() {
+        let mut b = book();
+        let mut later = b.brackets[0].clone();
+        later.effective = "2021-01-01".into();
+        b.brackets.push(later);
+        assert_eq!(Rulebook::parse(&b.to_toml()).unwrap(), b);
+        let ms = |d| time::parse(d).unwrap();
+        assert_eq!(b.in_force("S0USDT", ms("2020-06-01")).unwrap().until_ms, ms("2021-01-01"));
+        let e = b.in_force("S0USDT", ms("2019-06-01")).unwrap_err().to_string();
+        assert!(e.contains("does not cover S0USDT at 2019-06-01") && e.contains("begins on 2020-01-01"), "{e}");
+        assert!(b.in_force("NOUSDT", ms("2020-06-01")).is_err());
+        assert!(Rulebook::parse(&b.to_toml().replace("step = 0.001", "step = -1.0")).is_err());
+        assert!(
+            Rulebook::parse(&b.to_toml().replace("cum = 300.0", "cum = 301.0"))
+                .unwrap_err()
+                .to_string()
+                .contains("inconsistent")
+        );
+    }
+}

@@ -1,0 +1,107 @@
+//! Evaluation over whole columns, for research.
+
+use super::bind::{Bound, Signals};
+use super::compile::{Id, Op, Plan};
+use super::op::MemoryState;
+use crate::indicator::IndicatorError;
+use crate::market::Market;
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+/// Signals of all bars of one symbol.
+#[derive(Debug, Clone)]
+pub struct SymbolSignals {
+    /// Bits of [`super::bind::flag`], bar by bar.
+    pub flags: Vec<u8>,
+    stops: [Option<Series>; 3],
+}
+
+#[derive(Debug, Clone)]
+enum Series {
+    Same(f64),
+    Column(Vec<f64>),
+}
+
+impl SymbolSignals {
+    /// The signals at the close of a bar.
+    #[inline]
+    pub fn at(&self, t: usize) -> Signals {
+        let stop = |i: usize| match &self.stops[i] {
+            None => f64::NAN,
+            Some(Series::Same(v)) => *v,
+            Some(Series::Column(c)) => c[t],
+        };
+        Signals { flags: self.flags[t], stop_loss: stop(0), take_profit: stop(1), trailing_stop: stop(2) }
+    }
+}
+
+/// Computes every node over all bars, then the signals of each symbol. The market's symbols must
+/// be the strategy's, in its order.
+///
+/// # Errors
+/// An indicator that refuses its input.
+pub fn signals(bound: &Bound, market: &Market) -> Result<Vec<SymbolSignals>, IndicatorError> {
+    let values = evaluate(&bound.plan, market)?;
+    let bars = market.len();
+    let of = |outputs: &super::bind::Outputs| {
+        let mut flags = vec![0u8; bars];
+        for (bit, id) in &outputs.signals {
+            for (f, v) in flags.iter_mut().zip(values[*id].iter()) {
+                *f |= if *v == 1.0 { *bit } else { 0 };
+            }
+        }
+        let series = |id: Id| match bound.plan.ops[id] {
+            Op::Const(v) => Series::Same(v),
+            _ => Series::Column(values[id].to_vec()),
+        };
+        SymbolSignals { flags, stops: outputs.stops.map(|id| id.map(series)) }
+    };
+    Ok(bound.outputs.iter().map(of).collect())
+}
+
+/// The value of every node at every bar.
+///
+/// # Errors
+/// An indicator that refuses its input.
+pub fn evaluate<'m>(plan: &Plan, market: &'m Market) -> Result<Vec<Cow<'m, [f64]>>, IndicatorError> {
+    let bars = market.len();
+    let mut values: Vec<Cow<'m, [f64]>> = Vec::with_capacity(plan.ops.len());
+    let mut others: BTreeMap<Id, Vec<Vec<f64>>> = BTreeMap::new();
+    for (id, op) in plan.ops.iter().enumerate() {
+        let value: Cow<'m, [f64]> = match op {
+            Op::Const(v) => vec![*v; bars].into(),
+            Op::Column { symbol, field } => market.columns[*symbol].get(*field).into(),
+            Op::Unary(op, a) => values[*a].iter().map(|a| op.apply(*a)).collect(),
+            Op::Binary(op, a, b) => {
+                let op = *op;
+                values[*a].iter().zip(values[*b].iter()).map(|(a, b)| op.apply(*a, *b)).collect()
+            }
+            Op::If(c, a, b) => (0..bars).map(|t| choose(values[*c][t], values[*a][t], values[*b][t])).collect(),
+            Op::Memory(kind, a) => {
+                let mut state = MemoryState::new(*kind);
+                values[*a].iter().map(|x| state.push(*x)).collect()
+            }
+            Op::Ta { function, options, inputs } => {
+                let columns: Vec<&[f64]> = inputs.iter().map(|i| values[*i].as_ref()).collect();
+                let outputs = function.columns(&columns, options)?;
+                let first = outputs[0].clone();
+                if outputs.len() > 1 {
+                    others.insert(id, outputs);
+                }
+                first.into()
+            }
+            Op::Output(of, k) => others.get(of).and_then(|o| o.get(*k)).cloned().unwrap_or_default().into(),
+        };
+        values.push(value);
+    }
+    Ok(values)
+}
+
+/// `if(condition, a, b)`: unknown while the condition is unknown.
+pub(super) fn choose(c: f64, a: f64, b: f64) -> f64 {
+    match c {
+        1.0 => a,
+        0.0 => b,
+        _ => f64::NAN,
+    }
+}

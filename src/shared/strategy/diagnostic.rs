@@ -1,0 +1,110 @@
+//! Errors that point at the place in the file, with a caret and a suggestion.
+
+use std::fmt;
+use std::ops::Range;
+
+/// A problem in a strategy file, at a place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Diagnostic {
+    /// What is wrong.
+    pub message: String,
+    /// Byte range in the file's text.
+    pub span: Range<usize>,
+    /// What to write instead, if there is a guess.
+    pub help: Option<String>,
+}
+
+impl Diagnostic {
+    /// A problem at a place.
+    pub fn new(message: impl Into<String>, span: Range<usize>) -> Diagnostic {
+        Diagnostic { message: message.into(), span, help: None }
+    }
+
+    /// Adds a suggestion.
+    #[must_use]
+    pub fn help(mut self, help: impl Into<String>) -> Diagnostic {
+        self.help = Some(help.into());
+        self
+    }
+
+    /// Adds "did you mean", if a known name is close.
+    #[must_use]
+    pub fn suggest<'a>(self, name: &str, known: impl IntoIterator<Item = &'a str>) -> Diagnostic {
+        let limit = (name.len() / 3).max(1);
+        let best = known.into_iter().map(|k| (distance(&name.to_lowercase(), &k.to_lowercase()), k)).min();
+        match best {
+            Some((d, k)) if d <= limit => self.help(format!("did you mean '{k}'?")),
+            _ => self,
+        }
+    }
+
+    /// The same problem, further into the text.
+    #[must_use]
+    pub fn shifted(mut self, by: usize) -> Diagnostic {
+        self.span = self.span.start + by..self.span.end + by;
+        self
+    }
+
+    /// Shows the problem with its line and a caret under the place.
+    pub fn render(&self, name: &str, text: &str) -> String {
+        let at = floor_boundary(text, self.span.start);
+        let line_start = text[..at].rfind('\n').map_or(0, |p| p + 1);
+        let line_end = text[at..].find('\n').map_or(text.len(), |p| at + p);
+        let line_no = text[..at].matches('\n').count() + 1;
+        let column = text[line_start..at].chars().count();
+        let end = floor_boundary(text, self.span.end.clamp(at, line_end));
+        let width = text[at..end].chars().count().max(1);
+        let gutter = " ".repeat(line_no.to_string().len());
+        let line = &text[line_start..line_end];
+        let mut out = format!("error: {}\n{gutter}--> {name}:{line_no}:{}\n", self.message, column + 1);
+        out += &format!("{gutter} |\n{line_no} | {line}\n{gutter} | {}{}", " ".repeat(column), "^".repeat(width));
+        if let Some(help) = &self.help {
+            out += &format!("\n{gutter} = help: {help}");
+        }
+        out
+    }
+}
+
+impl fmt::Display for Diagnostic {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)?;
+        self.help.as_ref().map_or(Ok(()), |h| write!(f, " ({h})"))
+    }
+}
+
+fn floor_boundary(text: &str, at: usize) -> usize {
+    let at = at.min(text.len());
+    (0..=at).rev().find(|i| text.is_char_boundary(*i)).unwrap_or(0)
+}
+
+/// Levenshtein distance.
+fn distance(a: &str, b: &str) -> usize {
+    let b: Vec<char> = b.chars().collect();
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, ca) in a.chars().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = i + 1;
+        for (j, cb) in b.iter().enumerate() {
+            let cost = diagonal + usize::from(ca != *cb);
+            diagonal = row[j + 1];
+            row[j + 1] = cost.min(row[j] + 1).min(diagonal + 1);
+        }
+    }
+    row[b.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn carets_and_suggestions() {
+        let text = "a = 1\nb = \"fst + 1\"\n";
+        let d = Diagnostic::new("unknown name 'fst'", 11..14).suggest("fst", ["fast", "slow"]);
+        let shown = d.render("s.toml", text);
+        assert_eq!(
+            shown,
+            "error: unknown name 'fst'\n --> s.toml:2:6\n  |\n2 | b = \"fst + 1\"\n  |      ^^^\n  = help: did you mean 'fast'?"
+        );
+    }
+}

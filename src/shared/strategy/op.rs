@@ -1,0 +1,222 @@
+//! What a node of a compiled strategy computes. Both evaluations use these very functions.
+//!
+//! A value that is not yet known is NaN. Comparisons of unknown values are unknown; `and` and
+//! `or` decide where one side suffices (Kleene); a signal fires only when it is known to be true.
+
+use std::collections::VecDeque;
+
+/// Prefix operators and functions of one value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub enum Unary {
+    Negate,
+    Not,
+    Abs,
+    Sqrt,
+    Log,
+    Exp,
+}
+
+/// Infix operators and functions of two values.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub enum Binary {
+    Add,
+    Subtract,
+    Multiply,
+    Divide,
+    Less,
+    LessEqual,
+    Greater,
+    GreaterEqual,
+    Equal,
+    NotEqual,
+    And,
+    Or,
+    Min,
+    Max,
+}
+
+/// Functions that remember earlier bars.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Memory {
+    /// The value `n` bars ago.
+    Prev(usize),
+    /// The highest of the last `n` values, this one included.
+    Highest(usize),
+    /// The lowest of the last `n` values.
+    Lowest(usize),
+    /// On how many of the last `n` bars it was true.
+    Count(usize),
+    /// Bars since it was last true; unknown before the first time.
+    BarsSince,
+    /// The last known value.
+    Hold,
+}
+
+fn truth(b: bool) -> f64 {
+    f64::from(u8::from(b))
+}
+
+impl Unary {
+    /// Applies it. Logarithm and exponential come from `libm`, the same on every machine.
+    pub fn apply(self, a: f64) -> f64 {
+        match self {
+            Unary::Negate => -a,
+            Unary::Not => 1.0 - a,
+            Unary::Abs => a.abs(),
+            Unary::Sqrt => a.sqrt(),
+            Unary::Log => libm::log(a),
+            Unary::Exp => libm::exp(a),
+        }
+    }
+}
+
+impl Binary {
+    /// True for operators that take and give truth values or compare.
+    pub fn is_logic(self) -> bool {
+        matches!(self, Binary::And | Binary::Or)
+    }
+
+    /// True for comparisons.
+    pub fn is_comparison(self) -> bool {
+        use Binary::*;
+        matches!(self, Less | LessEqual | Greater | GreaterEqual | Equal | NotEqual)
+    }
+
+    /// Applies it.
+    #[inline]
+    pub fn apply(self, a: f64, b: f64) -> f64 {
+        let unknown = a.is_nan() || b.is_nan();
+        match self {
+            Binary::Add => a + b,
+            Binary::Subtract => a - b,
+            Binary::Multiply => a * b,
+            Binary::Divide => a / b,
+            Binary::And if a == 0.0 || b == 0.0 => 0.0,
+            Binary::Or if a == 1.0 || b == 1.0 => 1.0,
+            _ if unknown => f64::NAN,
+            Binary::Less => truth(a < b),
+            Binary::LessEqual => truth(a <= b),
+            Binary::Greater => truth(a > b),
+            Binary::GreaterEqual => truth(a >= b),
+            Binary::Equal => truth(a == b),
+            Binary::NotEqual => truth(a != b),
+            Binary::And => 1.0,
+            Binary::Or => 0.0,
+            Binary::Min => a.min(b),
+            Binary::Max => a.max(b),
+        }
+    }
+}
+
+/// The running state of a [`Memory`]: a few values, at most `n`.
+#[derive(Debug, Clone)]
+pub struct MemoryState {
+    kind: Memory,
+    bar: usize,
+    /// Bars since the input was last unknown.
+    known: usize,
+    queue: VecDeque<(usize, f64)>,
+    last: f64,
+}
+
+impl MemoryState {
+    /// Nothing seen yet.
+    pub fn new(kind: Memory) -> MemoryState {
+        MemoryState { kind, bar: 0, known: 0, queue: VecDeque::new(), last: f64::NAN }
+    }
+
+    /// Takes this bar's value and gives the function's.
+    pub fn push(&mut self, x: f64) -> f64 {
+        self.bar += 1;
+        self.known = if x.is_nan() { 0 } else { self.known + 1 };
+        match self.kind {
+            Memory::Prev(n) => self.prev(x, n),
+            Memory::Highest(n) => self.extreme(x, n, |new, old| new >= old),
+            Memory::Lowest(n) => self.extreme(x, n, |new, old| new <= old),
+            Memory::Count(n) => self.count(x, n),
+            Memory::BarsSince => {
+                self.last = if x == 1.0 { 0.0 } else { self.last + 1.0 };
+                self.last
+            }
+            Memory::Hold => {
+                self.last = if x.is_nan() { self.last } else { x };
+                self.last
+            }
+        }
+    }
+
+    fn prev(&mut self, x: f64, n: usize) -> f64 {
+        self.queue.push_back((self.bar, x));
+        if self.queue.len() <= n {
+            return f64::NAN;
+        }
+        self.queue.pop_front().map_or(f64::NAN, |(_, v)| v)
+    }
+
+    /// Monotone queue: the front is the extreme of the window.
+    fn extreme(&mut self, x: f64, n: usize, replaces: fn(f64, f64) -> bool) -> f64 {
+        if x.is_nan() {
+            self.queue.clear();
+            return f64::NAN;
+        }
+        while self.queue.back().is_some_and(|(_, old)| replaces(x, *old)) {
+            self.queue.pop_back();
+        }
+        self.queue.push_back((self.bar, x));
+        while self.queue.front().is_some_and(|(bar, _)| bar + n <= self.bar) {
+            self.queue.pop_front();
+        }
+        if self.known < n { f64::NAN } else { self.queue.front().map_or(f64::NAN, |(_, v)| *v) }
+    }
+
+    fn count(&mut self, x: f64, n: usize) -> f64 {
+        if x == 1.0 {
+            self.queue.push_back((self.bar, x));
+        }
+        while self.queue.front().is_some_and(|(bar, _)| bar + n <= self.bar) {
+            self.queue.pop_front();
+        }
+        if self.known < n { f64::NAN } else { self.queue.len() as f64 }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn unknown_never_fires() {
+        let n = f64::NAN;
+        assert!(Unary::Not.apply(Binary::Greater.apply(n, 1.0)).is_nan());
+        assert_eq!(Binary::Or.apply(n, 1.0), 1.0);
+        assert_eq!(Binary::And.apply(0.0, n), 0.0);
+        assert!(Binary::And.apply(1.0, n).is_nan() && Binary::Or.apply(0.0, n).is_nan());
+    }
+
+    proptest! {
+        #[test]
+        fn windows_match_the_plain_definition(xs in prop::collection::vec(-5i32..5, 1..60), n in 1usize..9) {
+            let xs: Vec<f64> = xs.into_iter().map(f64::from).collect();
+            let mut hi = MemoryState::new(Memory::Highest(n));
+            let mut lo = MemoryState::new(Memory::Lowest(n));
+            let mut count = MemoryState::new(Memory::Count(n));
+            let mut prev = MemoryState::new(Memory::Prev(n));
+            for t in 0..xs.len() {
+                let got = (hi.push(xs[t]), lo.push(xs[t]), count.push(truth(xs[t] > 0.0)), prev.push(xs[t]));
+                if t + 1 >= n {
+                    let w = &xs[t + 1 - n..=t];
+                    prop_assert_eq!(got.0, w.iter().copied().fold(f64::MIN, f64::max));
+                    prop_assert_eq!(got.1, w.iter().copied().fold(f64::MAX, f64::min));
+                    prop_assert_eq!(got.2, w.iter().filter(|v| **v > 0.0).count() as f64);
+                } else {
+                    prop_assert!(got.0.is_nan() && got.1.is_nan() && got.2.is_nan());
+                }
+                let right = if t >= n { got.3 == xs[t - n] } else { got.3.is_nan() };
+                prop_assert!(right);
+            }
+        }
+    }
+}

@@ -1,0 +1,325 @@
+//! The expression grammar: text to a tree with places.
+//!
+//! ```text
+//! or    := and ("or" and)*            and  := not ("and" not)*
+//! not   := "not" not | compare        compare := sum (("<"|"<="|">"|">="|"=="|"!=") sum)?
+//! sum   := product (("+"|"-") product)*
+//! product := unary (("*"|"/") unary)* unary := "-" unary | place
+//! place := atom ("." name)?           atom := number | name | name "(" or ("," or)* ")" | "(" or ")"
+//! ```
+
+use super::diagnostic::Diagnostic;
+use super::op::{Binary, Unary};
+use std::ops::Range;
+
+/// How deep an expression may nest.
+const MAX_DEPTH: usize = 64;
+
+/// A node of the tree with its place in the text.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Expr {
+    /// What it is.
+    pub kind: Kind,
+    /// Where it stands.
+    pub span: Range<usize>,
+}
+
+/// Kinds of nodes.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Kind {
+    /// A number.
+    Number(f64),
+    /// `true` or `false`.
+    Bool(bool),
+    /// A column, parameter or indicator.
+    Name(String),
+    /// `symbol.column` or `indicator.output`.
+    Member(Box<Expr>, String),
+    /// A function call.
+    Call(String, Vec<Expr>),
+    /// A prefix operator.
+    Unary(Unary, Box<Expr>),
+    /// An infix operator.
+    Binary(Binary, Box<Expr>, Box<Expr>),
+}
+
+#[derive(Debug, Clone, PartialEq)]
+enum Token {
+    Number(f64),
+    Name(String),
+    Symbol(&'static str),
+    End,
+}
+
+const SYMBOLS: [&str; 15] = ["<=", ">=", "==", "!=", "<", ">", "+", "-", "*", "/", "(", ")", ",", ".", "%"];
+
+fn lex(text: &str) -> Result<Vec<(Token, Range<usize>)>, Diagnostic> {
+    let bytes = text.as_bytes();
+    let mut out = Vec::new();
+    let mut at = 0;
+    while at < bytes.len() {
+        let c = bytes[at];
+        let rest = &text[at..];
+        let len_while = |f: fn(u8) -> bool| rest.bytes().take_while(|b| f(*b)).count();
+        if c.is_ascii_whitespace() {
+            at += 1;
+        } else if c.is_ascii_digit() {
+            let mut len = len_while(|b| b.is_ascii_digit() || b == b'.' || b == b'_');
+            if rest[len..].starts_with(['e', 'E']) {
+                let tail = &rest[len + 1..];
+                let sign = usize::from(tail.starts_with(['-', '+']));
+                let digits = tail[sign..].bytes().take_while(u8::is_ascii_digit).count();
+                len += if digits > 0 { 1 + sign + digits } else { 0 };
+            }
+            let number = rest[..len].replace('_', "").parse::<f64>().ok().filter(|v| v.is_finite());
+            let number =
+                number.ok_or_else(|| Diagnostic::new(format!("'{}' is not a number", &rest[..len]), at..at + len))?;
+            out.push((Token::Number(number), at..at + len));
+            at += len;
+        } else if c.is_ascii_alphabetic() || c == b'_' {
+            let len = len_while(|b| b.is_ascii_alphanumeric() || b == b'_');
+            out.push((Token::Name(rest[..len].into()), at..at + len));
+            at += len;
+        } else if let Some(symbol) = SYMBOLS.iter().find(|s| rest.starts_with(**s)) {
+            out.push((Token::Symbol(symbol), at..at + symbol.len()));
+            at += symbol.len();
+        } else {
+            let len = rest.chars().next().map_or(1, char::len_utf8);
+            let d = Diagnostic::new(format!("'{}' does not belong in an expression", &rest[..len]), at..at + len);
+            return Err(match &rest[..len] {
+                "=" => d.help("compare with '=='"),
+                "&" => d.help("write 'and'"),
+                "|" => d.help("write 'or'"),
+                "!" => d.help("write 'not'"),
+                _ => d,
+            });
+        }
+    }
+    out.push((Token::End, text.len()..text.len()));
+    Ok(out)
+}
+
+struct Parser {
+    tokens: Vec<(Token, Range<usize>)>,
+    at: usize,
+    depth: usize,
+}
+
+/// Parses an expression.
+///
+/// # Errors
+/// A [`Diagnostic`] at the first place that does not fit.
+pub fn parse(text: &str) -> Result<Expr, Diagnostic> {
+    let mut p = Parser { tokens: lex(text)?, at: 0, depth: 0 };
+    let expr = p.or()?;
+    match p.peek() {
+        Token::End => Ok(expr),
+        _ => Err(p.unexpected("an operator or the end")),
+    }
+}
+
+type Parsed = Result<Expr, Diagnostic>;
+
+impl Parser {
+    fn peek(&self) -> &Token {
+        &self.tokens[self.at].0
+    }
+
+    fn span(&self) -> Range<usize> {
+        self.tokens[self.at].1.clone()
+    }
+
+    fn unexpected(&self, wanted: &str) -> Diagnostic {
+        let found = match self.peek() {
+            Token::Number(n) => format!("'{n}'"),
+            Token::Name(n) => format!("'{n}'"),
+            Token::Symbol(s) => format!("'{s}'"),
+            Token::End => "the end".into(),
+        };
+        Diagnostic::new(format!("expected {wanted}, found {found}"), self.span())
+    }
+
+    fn take_symbol(&mut self, symbols: &[&'static str]) -> Option<&'static str> {
+        let Token::Symbol(s) = *self.peek() else { return None };
+        let found = symbols.contains(&s).then_some(s)?;
+        self.at += 1;
+        Some(found)
+    }
+
+    fn take_word(&mut self, word: &str) -> bool {
+        let found = matches!(self.peek(), Token::Name(n) if n == word);
+        self.at += usize::from(found);
+        found
+    }
+
+    fn deeper(&mut self, f: impl FnOnce(&mut Parser) -> Parsed) -> Parsed {
+        self.depth += 1;
+        if self.depth > MAX_DEPTH {
+            return Err(Diagnostic::new(format!("the expression nests deeper than {MAX_DEPTH}"), self.span()));
+        }
+        let out = f(self);
+        self.depth -= 1;
+        out
+    }
+
+    fn or(&mut self) -> Parsed {
+        self.deeper(|p| {
+            let mut left = p.and()?;
+            while p.take_word("or") {
+                left = binary(Binary::Or, left, p.and()?);
+            }
+            Ok(left)
+        })
+    }
+
+    fn and(&mut self) -> Parsed {
+        let mut left = self.not()?;
+        while self.take_word("and") {
+            left = binary(Binary::And, left, self.not()?);
+        }
+        Ok(left)
+    }
+
+    fn not(&mut self) -> Parsed {
+        let start = self.span().start;
+        if !self.take_word("not") {
+            return self.compare();
+        }
+        self.deeper(|p| p.not()).map(|inner| unary(Unary::Not, start, inner))
+    }
+
+    fn compare(&mut self) -> Parsed {
+        let left = self.sum()?;
+        let Some(symbol) = self.take_symbol(&["<", "<=", ">", ">=", "==", "!="]) else { return Ok(left) };
+        let op = match symbol {
+            "<" => Binary::Less,
+            "<=" => Binary::LessEqual,
+            ">" => Binary::Greater,
+            ">=" => Binary::GreaterEqual,
+            "==" => Binary::Equal,
+            _ => Binary::NotEqual,
+        };
+        let right = self.sum()?;
+        if let Token::Symbol("<" | "<=" | ">" | ">=" | "==" | "!=") = self.peek() {
+            return Err(self.unexpected("'and' between comparisons"));
+        }
+        Ok(binary(op, left, right))
+    }
+
+    fn sum(&mut self) -> Parsed {
+        let mut left = self.product()?;
+        while let Some(symbol) = self.take_symbol(&["+", "-"]) {
+            let op = if symbol == "+" { Binary::Add } else { Binary::Subtract };
+            left = binary(op, left, self.product()?);
+        }
+        Ok(left)
+    }
+
+    fn product(&mut self) -> Parsed {
+        let mut left = self.unary()?;
+        while let Some(symbol) = self.take_symbol(&["*", "/"]) {
+            let op = if symbol == "*" { Binary::Multiply } else { Binary::Divide };
+            left = binary(op, left, self.unary()?);
+        }
+        Ok(left)
+    }
+
+    fn unary(&mut self) -> Parsed {
+        let start = self.span().start;
+        if self.take_symbol(&["-"]).is_none() {
+            return self.place();
+        }
+        self.deeper(|p| p.unary()).map(|inner| unary(Unary::Negate, start, inner))
+    }
+
+    fn place(&mut self) -> Parsed {
+        let atom = self.atom()?;
+        if self.take_symbol(&["."]).is_none() {
+            return Ok(atom);
+        }
+        let Token::Name(name) = self.peek().clone() else { return Err(self.unexpected("a name after '.'")) };
+        let span = atom.span.start..self.span().end;
+        self.at += 1;
+        Ok(Expr { kind: Kind::Member(Box::new(atom), name), span })
+    }
+
+    fn atom(&mut self) -> Parsed {
+        let span = self.span();
+        match self.peek().clone() {
+            Token::Number(n) => {
+                self.at += 1;
+                Ok(Expr { kind: Kind::Number(n), span })
+            }
+            Token::Name(name) if !matches!(name.as_str(), "and" | "or" | "not") => {
+                self.at += 1;
+                if self.take_symbol(&["("]).is_some() {
+                    return self.arguments(name, span.start);
+                }
+                let kind = match name.as_str() {
+                    "true" => Kind::Bool(true),
+                    "false" => Kind::Bool(false),
+                    _ => Kind::Name(name),
+                };
+                Ok(Expr { kind, span })
+            }
+            Token::Symbol("(") => {
+                self.at += 1;
+                let inner = self.or()?;
+                self.take_symbol(&[")"]).ok_or_else(|| self.unexpected("')'"))?;
+                Ok(inner)
+            }
+            _ => Err(self.unexpected("a number, a name or '('")),
+        }
+    }
+
+    fn arguments(&mut self, name: String, start: usize) -> Parsed {
+        let mut arguments = Vec::new();
+        if self.take_symbol(&[")"]).is_none() {
+            loop {
+                arguments.push(self.or()?);
+                match self.take_symbol(&[",", ")"]) {
+                    Some(",") => {}
+                    Some(_) => break,
+                    None => return Err(self.unexpected("',' or ')'")),
+                }
+            }
+        }
+        let end = self.tokens[self.at - 1].1.end;
+        Ok(Expr { kind: Kind::Call(name, arguments), span: start..end })
+    }
+}
+
+fn binary(op: Binary, left: Expr, right: Expr) -> Expr {
+    let span = left.span.start..right.span.end;
+    Expr { kind: Kind::Binary(op, Box::new(left), Box::new(right)), span }
+}
+
+fn unary(op: Unary, start: usize, inner: Expr) -> Expr {
+    let span = start..inner.span.end;
+    Expr { kind: Kind::Unary(op, Box::new(inner)), span }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn precedence_and_places() {
+        let e = parse("a + b * -c > 2 and not d or e").unwrap();
+        assert!(matches!(e.kind, Kind::Binary(Binary::Or, ..)));
+        let err = parse("a + * b").unwrap_err();
+        assert_eq!((err.span.clone(), err.message.contains("found '*'")), (4..5, true));
+        assert!(parse("a < b < c").unwrap_err().message.contains("'and' between"));
+        assert_eq!(parse("x = 1").unwrap_err().help.as_deref(), Some("compare with '=='"));
+        assert!(parse(&"(".repeat(5000)).is_err() && parse(&"-".repeat(5000)).is_err());
+        assert!(parse("").is_err() && parse("f(1,").is_err() && parse("1.2.3").is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn never_panics(text in "\\PC{0,60}") { let _ = parse(&text); }
+        #[test]
+        fn never_panics_on_likely_text(text in "[a-c0-9 ().,<>=+*/é-]{0,40}") { let _ = parse(&text); }
+    }
+}

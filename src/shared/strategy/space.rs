@@ -1,0 +1,170 @@
+//! Parameters: their search space and their values.
+
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::fmt;
+
+/// A parameter's range. `low` and `high` are both reachable.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "lowercase", deny_unknown_fields)]
+pub enum Range {
+    /// Whole numbers.
+    Int {
+        /// Smallest value.
+        low: i64,
+        /// Largest value.
+        high: i64,
+        /// Distance between values.
+        #[serde(default = "one")]
+        step: i64,
+        /// Searched by ratio instead of difference.
+        #[serde(default)]
+        log: bool,
+        /// Value when none is given.
+        default: i64,
+    },
+    /// Real numbers.
+    Float {
+        /// Smallest value.
+        low: f64,
+        /// Largest value.
+        high: f64,
+        /// Distance between values, if they are stepped.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        step: Option<f64>,
+        /// Searched by ratio instead of difference.
+        #[serde(default)]
+        log: bool,
+        /// Value when none is given.
+        default: f64,
+    },
+    /// One of a list of numbers.
+    Choice {
+        /// The choices, each once.
+        choices: Vec<f64>,
+        /// Value when none is given.
+        default: f64,
+    },
+}
+
+fn one() -> i64 {
+    1
+}
+
+/// A parameter's value.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Value {
+    /// Of an int range.
+    Int(i64),
+    /// Of a float range or a choice.
+    Float(f64),
+}
+
+/// Values by parameter name.
+pub type Params = BTreeMap<String, Value>;
+
+impl Value {
+    /// The number.
+    pub fn number(self) -> f64 {
+        match self {
+            Value::Int(i) => i as f64,
+            Value::Float(f) => f,
+        }
+    }
+}
+
+impl fmt::Display for Value {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Value::Int(i) => write!(f, "{i}"),
+            Value::Float(v) => write!(f, "{v}"),
+        }
+    }
+}
+
+impl Range {
+    /// Checks the range itself.
+    ///
+    /// # Errors
+    /// What is impossible about it, in words.
+    pub fn check(&self) -> Result<(), String> {
+        let ok = |good: bool, what: &str| if good { Ok(()) } else { Err(what.to_string()) };
+        match self {
+            Range::Int { low, high, step, log, .. } => {
+                ok(low <= high, "low is above high")?;
+                ok(low.unsigned_abs() < 1 << 53 && high.unsigned_abs() < 1 << 53, "beyond 2^53")?;
+                ok(*step >= 1, "step must be at least 1")?;
+                ok(!log || *low >= 1, "a log range must begin at 1 or more")?;
+                ok(!log || *step == 1, "a log range cannot have a step")?;
+            }
+            Range::Float { low, high, step, log, .. } => {
+                ok(low.is_finite() && high.is_finite() && low <= high, "low is above high, or not finite")?;
+                ok(step.is_none_or(|s| s.is_finite() && s > 0.0), "step must be positive")?;
+                ok(!log || *low > 0.0, "a log range must begin above 0")?;
+                ok(!log || step.is_none(), "a log range cannot have a step")?;
+            }
+            Range::Choice { choices, .. } => {
+                ok(!choices.is_empty() && choices.iter().all(|c| c.is_finite()), "choices must be given, and finite")?;
+                let distinct = choices.iter().enumerate().all(|(i, c)| !choices[..i].contains(c));
+                ok(distinct, "a choice stands twice")?;
+            }
+        }
+        ok(self.contains(self.default()), "the default is not in the range")
+    }
+
+    /// The default value.
+    pub fn default(&self) -> Value {
+        match self {
+            Range::Int { default, .. } => Value::Int(*default),
+            Range::Float { default, .. } | Range::Choice { default, .. } => Value::Float(*default),
+        }
+    }
+
+    /// Whether a value can be reached.
+    pub fn contains(&self, value: Value) -> bool {
+        match (self, value) {
+            (Range::Int { low, high, step, .. }, Value::Int(v)) => (*low..=*high).contains(&v) && (v - low) % step == 0,
+            (Range::Float { low, high, step, .. }, v) => {
+                let v = v.number();
+                let on_grid = step.is_none_or(|s| {
+                    let k = ((v - low) / s).round();
+                    (low + k * s - v).abs() <= 1e-9 * s.max(v.abs())
+                });
+                (*low..=*high).contains(&v) && on_grid
+            }
+            (Range::Choice { choices, .. }, v) => choices.contains(&v.number()),
+            _ => false,
+        }
+    }
+
+    /// Reads a value from text, as typed on a command line or found in TOML.
+    pub fn value_of(&self, text: &str) -> Option<Value> {
+        match self {
+            Range::Int { .. } => text.parse().ok().map(Value::Int),
+            _ => text.parse().ok().filter(|v: &f64| v.is_finite()).map(Value::Float),
+        }
+    }
+}
+
+/// The defaults of a space.
+pub fn defaults(space: &BTreeMap<String, Range>) -> Params {
+    space.iter().map(|(k, r)| (k.clone(), r.default())).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn impossible_ranges_are_named() {
+        let int = |low, high, step, log| Range::Int { low, high, step, log, default: low };
+        assert!(int(1, 9, 2, false).check().is_ok());
+        assert!(int(9, 1, 1, false).check().unwrap_err().contains("above"));
+        assert!(int(0, 9, 1, true).check().unwrap_err().contains("log"));
+        assert!(int(1, 9, 0, false).check().is_err());
+        assert!(int(1, 9, 2, false).contains(Value::Int(7)) && !int(1, 9, 2, false).contains(Value::Int(8)));
+        let float = Range::Float { low: 0.1, high: 0.9, step: Some(0.1), log: false, default: 0.3 };
+        assert!(float.check().is_ok() && float.contains(Value::Float(0.7)) && !float.contains(Value::Float(0.75)));
+    }
+}
