@@ -14,8 +14,10 @@
 //! | [`policy`] | people, keys, roles, thresholds, gates |
 //! | [`promotion`] | the promoted config and what is signed for it |
 
+pub mod account;
 pub mod indicator;
 pub mod market;
+pub mod metric;
 pub mod rulebook;
 pub mod strategy;
 pub mod time;

@@ -182,7 +182,10 @@ mod tests {
             (true, _) => (6.0 + 2.0 * i as f64).clamp(o.min, o.max),
             (false, _) => (0.3 + 0.1 * i as f64).clamp(o.min, o.max),
         };
-        f.options().into_iter().enumerate().map(of).collect()
+        match f.name() {
+            "SQZMOM" => vec![20.0, 2.0, 20.0, 2.0, 1.5, 1.0],
+            _ => f.options().into_iter().enumerate().map(of).collect(),
+        }
     }
 
     /// Every function, batch against stream from the same first bar, bit for bit.

@@ -93,9 +93,9 @@ mod tests {
     use super::*;
     use crate::market::MarketBar;
     use crate::market::tests::walk;
+    use crate::strategy::columns;
     use crate::strategy::file::Strategy;
     use crate::strategy::space::defaults;
-    use crate::strategy::columns;
     use proptest::prelude::*;
 
     pub(crate) const TEXT: &str = r#"

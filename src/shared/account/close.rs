@@ -1,0 +1,71 @@
+//! Step 4 of a bar: mark to market, and decisions for the next open.
+
+use super::record::Rule;
+use super::{Account, Entry, Pending};
+use crate::market::{Bar, Field};
+use crate::strategy::Signals;
+use crate::strategy::bind::flag;
+
+impl Account<'_> {
+    pub(super) fn mark_to_market<B: Bar>(&mut self, bar: &B) {
+        let equity = self.equity_at_close(bar);
+        self.equity.push(equity);
+        self.counts.exposed_bars += u32::from(self.open > 0);
+        if self.recorder.keeps() {
+            self.margin_usage.push(if equity > 0.0 { self.margin_in_use() / equity } else { 0.0 });
+        }
+    }
+
+    /// Turns the signals at this close into orders for the next open.
+    pub(super) fn decide<B: Bar>(&mut self, bar: &B, signals: impl Fn(usize) -> Signals) {
+        for symbol in 0..self.positions.len() {
+            let s = signals(symbol);
+            if s.flags == 0 {
+                continue;
+            }
+            let pending = self.orders_for(bar, symbol, &s);
+            self.any_pending |= pending != Pending::default();
+            self.pending[symbol] = pending;
+        }
+    }
+
+    fn orders_for<B: Bar>(&self, bar: &B, symbol: usize, s: &Signals) -> Pending {
+        let on = |bit: u8| s.flags & bit != 0;
+        // Both entries at once contradict each other: neither is taken.
+        let long = on(flag::LONG_ENTRY) && !on(flag::SHORT_ENTRY);
+        let short = on(flag::SHORT_ENTRY) && !on(flag::LONG_ENTRY);
+        let (exit, entry) = match self.positions[symbol].as_ref().map(|p| p.side > 0.0) {
+            None => (
+                None,
+                if long {
+                    1.0
+                } else if short {
+                    -1.0
+                } else {
+                    0.0
+                },
+            ),
+            Some(true) if short => (Some(Rule::OppositeEntry), -1.0),
+            Some(true) if on(flag::LONG_EXIT) => (Some(Rule::SignalExit), 0.0),
+            Some(false) if long => (Some(Rule::OppositeEntry), 1.0),
+            Some(false) if on(flag::SHORT_EXIT) => (Some(Rule::SignalExit), 0.0),
+            Some(_) => (None, 0.0),
+        };
+        Pending { exit, entry: if entry == 0.0 { None } else { self.size(bar, symbol, entry, s) } }
+    }
+
+    /// The quantity of an entry: equity × margin fraction × leverage / price, in whole steps. An
+    /// entry whose stop is not known, or not below the price, is not taken.
+    fn size<B: Bar>(&self, bar: &B, symbol: usize, side: f64, s: &Signals) -> Option<Entry> {
+        let stops = [s.stop_loss, s.take_profit, s.trailing_stop];
+        let limits = [1.0, 100.0, 1.0];
+        let wanted = &self.wanted_stops[symbol];
+        let known = (0..3).all(|i| !wanted[i] || stops[i] > 0.0 && stops[i] < limits[i]);
+        let equity = self.equity.last().copied().unwrap_or_default();
+        if !known || equity <= 0.0 {
+            return None;
+        }
+        let qty = equity * self.margin_fraction * self.leverage[symbol] / bar.get(symbol, Field::Close);
+        Some(Entry { side, qty: self.floor_to_step(symbol, qty), signals: *s })
+    }
+}

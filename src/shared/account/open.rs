@@ -1,0 +1,73 @@
+//! Steps 1 and 2 of a bar: funding, then what happens at the open.
+
+use super::record::{CashKind, Rule};
+use super::{Account, Pending};
+use crate::market::{Bar, Field};
+use crate::strategy::MarginMode;
+
+impl Account<'_> {
+    /// Funding to positions held through the previous close: `−side · qty · mark · rate`.
+    pub(super) fn settle_funding<B: Bar>(&mut self, bar: &B) {
+        for symbol in 0..self.positions.len() {
+            let rate = bar.get(symbol, Field::Funding);
+            if rate.is_nan() {
+                continue;
+            }
+            let Some(p) = &mut self.positions[symbol] else { continue };
+            let amount = -p.side * p.qty * bar.get(symbol, Field::MarkOpen) * rate;
+            p.funding += amount;
+            if self.mode == MarginMode::Isolated {
+                p.wallet += amount;
+            }
+            self.counts.funding_usdt += amount;
+            self.cash(bar.time(), symbol, CashKind::Funding, amount);
+            self.solve_liquidation(symbol);
+        }
+    }
+
+    /// Liquidation and stops that the opening price has jumped over. Stops fill at the open, with
+    /// slippage; a take profit at the open itself, which is better than its price.
+    pub(super) fn gaps_at_open<B: Bar>(&mut self, bar: &B) {
+        if self.mode == MarginMode::Cross {
+            self.cross_liquidation(bar, |b, s, _| b.get(s, Field::MarkOpen));
+        }
+        for symbol in 0..self.positions.len() {
+            let Some(p) = &self.positions[symbol] else { continue };
+            let (side, open) = (p.side, bar.get(symbol, Field::Open));
+            let trail = p.best * (1.0 - side * p.trail);
+            let rule = if side * bar.get(symbol, Field::MarkOpen) <= side * p.liquidation {
+                Rule::Liquidation
+            } else if side * open <= side * p.stop {
+                Rule::StopLossGap
+            } else if side * open <= side * trail {
+                Rule::TrailingStopGap
+            } else if side * open >= side * p.take {
+                Rule::TakeProfitGap
+            } else {
+                continue;
+            };
+            match rule {
+                Rule::Liquidation => self.liquidate_isolated(bar.time(), symbol),
+                Rule::TakeProfitGap => self.exit(bar.time(), symbol, open, rule),
+                _ => self.exit(bar.time(), symbol, self.worse(open, -side), rule),
+            }
+        }
+    }
+
+    /// Exits, then entries, decided at the previous close; symbols in their fixed order.
+    pub(super) fn orders_at_open<B: Bar>(&mut self, bar: &B) {
+        for symbol in 0..self.pending.len() {
+            if let (Some(rule), Some(p)) = (self.pending[symbol].exit, &self.positions[symbol]) {
+                let price = self.worse(bar.get(symbol, Field::Open), -p.side);
+                self.exit(bar.time(), symbol, price, rule);
+            }
+        }
+        for symbol in 0..self.pending.len() {
+            let pending = std::mem::take(&mut self.pending[symbol]);
+            if let (Pending { entry: Some(entry), .. }, None) = (pending, &self.positions[symbol]) {
+                self.enter(bar, symbol, &entry);
+            }
+        }
+        self.any_pending = false;
+    }
+}
