@@ -15,9 +15,12 @@
 //! | [`promotion`] | the promoted config and what is signed for it |
 
 pub mod account;
+pub mod event;
 pub mod indicator;
 pub mod market;
 pub mod metric;
+pub mod policy;
+pub mod promotion;
 pub mod rulebook;
 pub mod strategy;
 pub mod time;

@@ -1,0 +1,239 @@
+//! The facts themselves. Hashes are SHA-256, times milliseconds since 1970, money USDT.
+//!
+//! These structs are frozen: their bytes are in signed logs. Nothing secret or personal belongs
+//! here; a person is a name that the lab chose.
+
+use super::codec::{Decode, Encode, Real};
+use serde::{Serialize, Serializer};
+
+/// 32 bytes, shown as hex.
+pub type Digest = [u8; 32];
+
+fn hex<const N: usize, S: Serializer>(bytes: &[u8; N], s: S) -> Result<S::Ok, S::Error> {
+    s.serialize_str(&assay_ledger::hash::hex(bytes))
+}
+
+macro_rules! facts {
+    ($($(#[$doc:meta])* $name:ident { $($(#[$field_doc:meta])* $field:ident: $type:ty),* $(,)? })*) => {
+        $($(#[$doc])*
+        #[derive(Debug, Clone, PartialEq, Encode, Decode, Serialize)]
+        #[allow(missing_docs)]
+        pub struct $name { $($(#[$field_doc])* pub $field: $type),* })*
+    };
+}
+
+/// A parameter's value.
+#[derive(Debug, Clone, Copy, PartialEq, Encode, Decode, Serialize)]
+#[serde(untagged)]
+#[allow(missing_docs)]
+pub enum ParamValue {
+    Int(i64),
+    Float(Real),
+}
+
+facts! {
+    /// Versions that a result depends on.
+    Environment {
+        engine_version: String,
+        source_commit: String,
+        lock_hash: String,
+        rustc: String,
+        target: String,
+        talib_version: String,
+    }
+
+    /// One walk-forward fold: the objective in and out of sample, absent when undefined.
+    Fold {
+        in_sample: Option<Real>,
+        out_of_sample: Option<Real>,
+        is_trades: u32,
+        oos_trades: u32,
+    }
+
+    /// The first entry of every log: who founded it, with which key, and the key of its checkpoints.
+    LabCreated {
+        lab: String,
+        founder: String,
+        #[serde(serialize_with = "hex")] key: Digest,
+        #[serde(serialize_with = "hex")] log_key: Digest,
+        engine_version: String,
+    }
+
+    /// A key began to count for a person.
+    KeyAdded {
+        person: String,
+        roles: Vec<String>,
+        #[serde(serialize_with = "hex")] key: Digest,
+    }
+
+    /// A key stopped counting, from this position on.
+    KeyRevoked {
+        #[serde(serialize_with = "hex")] key: Digest,
+        reason: String,
+    }
+
+    /// A rule book was taken into use.
+    RulebookRegistered {
+        #[serde(serialize_with = "hex")] hash: Digest,
+        name: String,
+        source: String,
+    }
+
+    /// Market data was imported.
+    SnapshotRegistered {
+        #[serde(serialize_with = "hex")] data_hash: Digest,
+        #[serde(serialize_with = "hex")] file_sha256: Digest,
+        symbols: Vec<String>,
+        interval_ms: i64,
+        first_ms: i64,
+        last_ms: i64,
+        bars: u64,
+        /// True for a generated market: never real data.
+        generated: bool,
+        source: String,
+        /// How findings were treated, as the import was told to.
+        treatments: Vec<String>,
+        findings: u32,
+    }
+
+    /// A strategy was taken into use.
+    StrategyRegistered {
+        name: String,
+        #[serde(serialize_with = "hex")] hash: Digest,
+        canonical: String,
+    }
+
+    /// A study began. Written before its first trial, so nothing can be left out later.
+    StudyOpened {
+        #[serde(serialize_with = "hex")] study_id: [u8; 16],
+        name: String,
+        strategy: String,
+        #[serde(serialize_with = "hex")] strategy_hash: Digest,
+        #[serde(serialize_with = "hex")] data_hash: Digest,
+        #[serde(serialize_with = "hex")] rulebook_hash: Digest,
+        /// Canonical JSON: sampler, seed, budget, splits, objective, guardrails, assumptions, space.
+        settings: String,
+        environment: Environment,
+        generated: bool,
+    }
+
+    /// A trial ended with a score. Constraints hold at zero or less.
+    TrialCompleted {
+        #[serde(serialize_with = "hex")] study_id: [u8; 16],
+        number: u32,
+        params: Vec<(String, ParamValue)>,
+        #[serde(serialize_with = "hex")] identity: Digest,
+        score: Real,
+        constraints: Vec<Real>,
+        folds: Vec<Fold>,
+        metrics: Vec<(String, Real)>,
+        #[serde(serialize_with = "hex")] stream_hash: Digest,
+    }
+
+    /// A trial was stopped early.
+    TrialPruned {
+        #[serde(serialize_with = "hex")] study_id: [u8; 16],
+        number: u32,
+        params: Vec<(String, ParamValue)>,
+        #[serde(serialize_with = "hex")] identity: Digest,
+        folds: Vec<Fold>,
+        reason: String,
+    }
+
+    /// A trial had no score. It counts all the same.
+    TrialFailed {
+        #[serde(serialize_with = "hex")] study_id: [u8; 16],
+        number: u32,
+        params: Vec<(String, ParamValue)>,
+        #[serde(serialize_with = "hex")] identity: Digest,
+        reason: String,
+    }
+
+    /// A study ended: its best trial and its overfitting statistics.
+    StudyClosed {
+        #[serde(serialize_with = "hex")] study_id: [u8; 16],
+        trials: u32,
+        best: Option<u32>,
+        statistics: Vec<(String, Real)>,
+    }
+
+    /// A trial's out-of-sample windows, stitched.
+    WalkForwardCompleted {
+        #[serde(serialize_with = "hex")] study_id: [u8; 16],
+        number: u32,
+        folds: Vec<Fold>,
+        metrics: Vec<(String, Real)>,
+        #[serde(serialize_with = "hex")] stream_hash: Digest,
+    }
+
+    /// Research and production gave the same stream of orders, fills and cash.
+    ParityVerified {
+        #[serde(serialize_with = "hex")] study_id: [u8; 16],
+        number: u32,
+        #[serde(serialize_with = "hex")] data_hash: Digest,
+        bars: u64,
+        #[serde(serialize_with = "hex")] research_stream: Digest,
+        #[serde(serialize_with = "hex")] production_stream: Digest,
+    }
+
+    /// A trial was proposed for production.
+    PromotionProposed {
+        strategy: String,
+        version: u64,
+        /// SHA-256 of the config without its `[ledger]` table.
+        #[serde(serialize_with = "hex")] core_sha256: Digest,
+        /// SHA-256 of the config it replaces, zeros for the first.
+        #[serde(serialize_with = "hex")] replaces_sha256: Digest,
+        #[serde(serialize_with = "hex")] study_id: [u8; 16],
+        number: u32,
+    }
+
+    /// An earlier config was proposed again.
+    RollbackProposed {
+        strategy: String,
+        version: u64,
+        #[serde(serialize_with = "hex")] core_sha256: Digest,
+        #[serde(serialize_with = "hex")] replaces_sha256: Digest,
+        restores_version: u64,
+        reason: String,
+    }
+
+    /// The deploy host saw a valid approval.
+    ApprovalRecorded {
+        strategy: String,
+        version: u64,
+        #[serde(serialize_with = "hex")] config_sha256: Digest,
+        person: String,
+        #[serde(serialize_with = "hex")] key: Digest,
+    }
+
+    /// A config went live.
+    PromotionDeployed {
+        strategy: String,
+        version: u64,
+        #[serde(serialize_with = "hex")] config_sha256: Digest,
+        commit: String,
+        #[serde(serialize_with = "hex")] policy_sha256: Digest,
+    }
+
+    /// A push was refused.
+    PromotionRejected {
+        reference: String,
+        commit: String,
+        reason: String,
+    }
+
+    /// The live table was not what git says.
+    DriftDetected {
+        strategy: String,
+        detail: String,
+        at_ms: i64,
+    }
+
+    /// The live table was set right.
+    DriftHealed {
+        strategy: String,
+        version: u64,
+        at_ms: i64,
+    }
+}

@@ -1,0 +1,294 @@
+//! The recorded facts, in the past tense: one frozen struct for each kind and version.
+//!
+//! To add a kind: a struct in [`kinds`], a line in the table below, golden bytes in the test. To
+//! change one: a new struct with the next version beside the old one, which stays readable.
+
+pub mod codec;
+pub mod kinds;
+pub mod roster;
+
+use assay_ledger::{Draft, Entry, EventId};
+pub use kinds::*;
+
+/// Why a payload is no event.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum EventError {
+    /// A kind or version of a later release: the chain verifies, replay stops here.
+    #[error("unsupported event {kind} version {version}; a newer assay wrote it")]
+    Unsupported {
+        /// Kind as recorded.
+        kind: String,
+        /// Version as recorded.
+        version: u16,
+    },
+    /// The bytes are not the canonical encoding of that kind.
+    #[error("malformed {kind}: {what}")]
+    Malformed {
+        /// Kind.
+        kind: String,
+        /// What is wrong.
+        what: String,
+    },
+}
+
+macro_rules! events {
+    ($($kind:ident = $version:literal),* $(,)?) => {
+        /// A recorded fact.
+        #[derive(Debug, Clone, PartialEq)]
+        #[allow(missing_docs)]
+        pub enum Event { $($kind($kind)),* }
+
+        $(impl From<$kind> for Event {
+            fn from(e: $kind) -> Event { Event::$kind(e) }
+        })*
+
+        impl Event {
+            /// Kind as recorded.
+            pub fn kind(&self) -> &'static str {
+                match self { $(Event::$kind(_) => stringify!($kind)),* }
+            }
+
+            /// Schema version as recorded.
+            pub fn version(&self) -> u16 {
+                match self { $(Event::$kind(_) => $version),* }
+            }
+
+            /// The payload's bytes.
+            ///
+            /// # Errors
+            /// A number that is not finite.
+            pub fn encode(&self) -> Result<Vec<u8>, EventError> {
+                match self { $(Event::$kind(e) => codec::encode(e).map_err(|what| malformed(stringify!($kind), what))),* }
+            }
+
+            /// Reads a payload. Only the canonical encoding is accepted.
+            ///
+            /// # Errors
+            /// [`EventError`].
+            pub fn decode(kind: &str, version: u16, payload: &[u8]) -> Result<Event, EventError> {
+                match (kind, version) {
+                    $((stringify!($kind), $version) => {
+                        codec::decode(payload).map(Event::$kind).map_err(|what| malformed(kind, what))
+                    })*
+                    _ => Err(EventError::Unsupported { kind: kind.into(), version }),
+                }
+            }
+
+            /// The kind as JSON, for people and jq.
+            pub fn to_json(&self) -> serde_json::Value {
+                match self { $(Event::$kind(e) => serde_json::to_value(e).unwrap_or_default()),* }
+            }
+        }
+    };
+}
+
+events! {
+    LabCreated = 1,
+    KeyAdded = 1,
+    KeyRevoked = 1,
+    RulebookRegistered = 1,
+    SnapshotRegistered = 1,
+    StrategyRegistered = 1,
+    StudyOpened = 1,
+    TrialCompleted = 1,
+    TrialPruned = 1,
+    TrialFailed = 1,
+    StudyClosed = 1,
+    WalkForwardCompleted = 1,
+    ParityVerified = 1,
+    PromotionProposed = 1,
+    RollbackProposed = 1,
+    ApprovalRecorded = 1,
+    PromotionDeployed = 1,
+    PromotionRejected = 1,
+    DriftDetected = 1,
+    DriftHealed = 1,
+}
+
+fn malformed(kind: &str, what: String) -> EventError {
+    EventError::Malformed { kind: kind.into(), what }
+}
+
+impl Event {
+    /// The event of an entry.
+    ///
+    /// # Errors
+    /// [`EventError`].
+    pub fn of(entry: &Entry) -> Result<Event, EventError> {
+        Event::decode(&entry.kind, entry.version, entry.payload())
+    }
+
+    /// The draft to append. The id comes from the event's logical key: a trial of a study has one
+    /// id whatever became of it, so it cannot be recorded twice; other events are themselves.
+    ///
+    /// # Errors
+    /// A number that is not finite.
+    pub fn draft(&self) -> Result<Draft, EventError> {
+        let payload = self.encode()?;
+        let id = match self {
+            Event::TrialCompleted(t) => trial_id(&t.study_id, t.number),
+            Event::TrialPruned(t) => trial_id(&t.study_id, t.number),
+            Event::TrialFailed(t) => trial_id(&t.study_id, t.number),
+            Event::StudyOpened(s) => EventId::derived(&[b"study", &s.study_id]),
+            Event::StudyClosed(s) => EventId::derived(&[b"study-closed", &s.study_id]),
+            _ => EventId::derived(&[self.kind().as_bytes(), &payload]),
+        };
+        Ok(Draft { id, kind: self.kind().into(), version: self.version(), payload })
+    }
+}
+
+/// The one event id of a trial.
+pub fn trial_id(study: &[u8; 16], number: u32) -> EventId {
+    EventId::derived(&[b"trial", study, &number.to_be_bytes()])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::codec::Real;
+
+    fn samples() -> Vec<Event> {
+        let fold = Fold { in_sample: Some(Real(1.5)), out_of_sample: None, is_trades: 12, oos_trades: 0 };
+        let params = vec![("fast".into(), ParamValue::Int(5)), ("stop".into(), ParamValue::Float(Real(0.05)))];
+        let environment = Environment {
+            engine_version: "0.1.0".into(),
+            source_commit: "c".into(),
+            lock_hash: "l".into(),
+            rustc: "r".into(),
+            target: "t".into(),
+            talib_version: "0.8.3".into(),
+        };
+        let (study_id, h) = ([1; 16], [2; 32]);
+        vec![
+            LabCreated { lab: "lab".into(), founder: "ana".into(), key: h, log_key: h, engine_version: "0.1.0".into() }
+                .into(),
+            KeyAdded { person: "ben".into(), roles: vec!["reviewer".into()], key: h }.into(),
+            KeyRevoked { key: h, reason: "lost".into() }.into(),
+            RulebookRegistered { hash: h, name: "n".into(), source: "s".into() }.into(),
+            SnapshotRegistered {
+                data_hash: h,
+                file_sha256: h,
+                symbols: vec!["BTCUSDT".into()],
+                interval_ms: 3_600_000,
+                first_ms: 0,
+                last_ms: 1,
+                bars: 2,
+                generated: true,
+                source: "s".into(),
+                treatments: vec![],
+                findings: 3,
+            }
+            .into(),
+            StrategyRegistered { name: "trend".into(), hash: h, canonical: "text".into() }.into(),
+            StudyOpened {
+                study_id,
+                name: "s".into(),
+                strategy: "trend".into(),
+                strategy_hash: h,
+                data_hash: h,
+                rulebook_hash: h,
+                settings: "{}".into(),
+                environment,
+                generated: false,
+            }
+            .into(),
+            TrialCompleted {
+                study_id,
+                number: 7,
+                params: params.clone(),
+                identity: h,
+                score: Real(-0.5),
+                constraints: vec![Real(0.0)],
+                folds: vec![fold.clone()],
+                metrics: vec![("sharpe".into(), Real(1.0))],
+                stream_hash: h,
+            }
+            .into(),
+            TrialPruned {
+                study_id,
+                number: 8,
+                params: params.clone(),
+                identity: h,
+                folds: vec![fold.clone()],
+                reason: "r".into(),
+            }
+            .into(),
+            TrialFailed { study_id, number: 9, params, identity: h, reason: "r".into() }.into(),
+            StudyClosed { study_id, trials: 10, best: Some(7), statistics: vec![("dsr".into(), Real(0.9))] }.into(),
+            WalkForwardCompleted { study_id, number: 7, folds: vec![fold], metrics: vec![], stream_hash: h }.into(),
+            ParityVerified { study_id, number: 7, data_hash: h, bars: 100, research_stream: h, production_stream: h }
+                .into(),
+            PromotionProposed {
+                strategy: "trend".into(),
+                version: 1,
+                core_sha256: h,
+                replaces_sha256: h,
+                study_id,
+                number: 7,
+            }
+            .into(),
+            RollbackProposed {
+                strategy: "trend".into(),
+                version: 2,
+                core_sha256: h,
+                replaces_sha256: h,
+                restores_version: 1,
+                reason: "r".into(),
+            }
+            .into(),
+            ApprovalRecorded { strategy: "trend".into(), version: 1, config_sha256: h, person: "ben".into(), key: h }
+                .into(),
+            PromotionDeployed {
+                strategy: "trend".into(),
+                version: 1,
+                config_sha256: h,
+                commit: "c".into(),
+                policy_sha256: h,
+            }
+            .into(),
+            PromotionRejected { reference: "refs/heads/main".into(), commit: "c".into(), reason: "r".into() }.into(),
+            DriftDetected { strategy: "trend".into(), detail: "d".into(), at_ms: 5 }.into(),
+            DriftHealed { strategy: "trend".into(), version: 1, at_ms: 5 }.into(),
+        ]
+    }
+
+    /// L-20: golden bytes of every event version ever written.
+    #[test]
+    fn l20_golden_bytes() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/event/golden-v1.txt");
+        let lines: Vec<String> = samples()
+            .iter()
+            .map(|e| format!("{} {} {}", e.kind(), e.version(), assay_ledger::hash::hex(&e.encode().unwrap())))
+            .collect();
+        if std::env::var_os("ASSAY_BLESS").is_some() {
+            std::fs::write(path, lines.join("\n") + "\n").unwrap();
+        }
+        assert_eq!(std::fs::read_to_string(path).unwrap().lines().collect::<Vec<_>>(), lines);
+    }
+
+    /// L-18, L-19, L-20: only canonical bytes, no NaN, unknown kinds stop the replay.
+    #[test]
+    fn l18_l19_l20_refusals() {
+        for e in samples() {
+            let bytes = e.encode().unwrap();
+            assert_eq!(Event::decode(e.kind(), e.version(), &bytes).unwrap(), e);
+            let longer = [&bytes[..], &[0]].concat();
+            assert!(Event::decode(e.kind(), e.version(), &longer).is_err());
+            assert!(Event::decode(e.kind(), e.version(), &bytes[..bytes.len() - 1]).is_err());
+            assert!(matches!(Event::decode(e.kind(), 99, &bytes), Err(EventError::Unsupported { version: 99, .. })));
+        }
+        let nan =
+            StudyClosed { study_id: [0; 16], trials: 1, best: None, statistics: vec![("x".into(), Real(f64::NAN))] };
+        assert!(Event::from(nan).encode().is_err());
+        // 251 as a three-byte varint: the same number in a longer spelling.
+        assert!(Event::decode("KeyRevoked", 1, &[&[0; 32][..], &[251, 0, 1], b"a"].concat()).is_err());
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn l34_junk_never_panics(junk: Vec<u8>, which in 0usize..20) {
+            let all = samples();
+            let _ = Event::decode(all[which].kind(), 1, &junk);
+        }
+    }
+}

@@ -1,0 +1,176 @@
+//! The policy: people, keys, roles, thresholds, origins and gates. A root of trust.
+
+use assay_ledger::note::Verifier;
+use assay_ledger::{Hash, PublicKey};
+use serde::{Deserialize, Serialize};
+
+/// Where the policy stands in the repository.
+pub const PATH: &str = "configs/policy.toml";
+/// SSHSIG namespace of signatures over a policy.
+pub const NAMESPACE: &str = "policy@assay";
+
+/// The policy file.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Policy {
+    /// Counts up by exactly one with each change.
+    pub version: u64,
+    /// Names for people.
+    pub name: String,
+    /// How many people must agree.
+    pub thresholds: Thresholds,
+    /// What a promotion's evidence must show.
+    pub gates: Gates,
+    /// Who may do what, with which keys.
+    pub people: Vec<Person>,
+    /// Logs whose evidence counts.
+    pub origins: Vec<Origin>,
+}
+
+/// Numbers of people, not of keys.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Thresholds {
+    /// Approvals of a promotion, besides its author.
+    pub approvals: u32,
+    /// Signatures of a policy change, of the old and of the new policy's people.
+    pub policy: u32,
+}
+
+/// Limits that a promotion's recorded evidence must keep.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Gates {
+    /// Fewest out-of-sample trades.
+    pub min_trades: u32,
+    /// Highest leverage.
+    pub max_leverage: f64,
+    /// Largest out-of-sample drawdown, a positive fraction.
+    pub max_drawdown: f64,
+    /// Smallest deflated Sharpe ratio (a probability).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub min_dsr: Option<f64>,
+    /// Largest probability of backtest overfitting.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_pbo: Option<f64>,
+    /// Engine versions whose results count.
+    pub engine_versions: Vec<String>,
+    /// Days from a study's close after which its evidence is too old.
+    pub max_evidence_age_days: u32,
+    /// Whether results on generated data may be promoted (for demonstrations only).
+    #[serde(default)]
+    pub allow_generated: bool,
+}
+
+/// A person; several keys are still one person.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Person {
+    /// Name.
+    pub name: String,
+    /// `researcher`, `reviewer`, `root`.
+    pub roles: Vec<String>,
+    /// OpenSSH public keys.
+    pub keys: Vec<PublicKey>,
+}
+
+/// A log.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Origin {
+    /// The log's verifier key; its name is the origin.
+    pub vkey: String,
+}
+
+impl Policy {
+    /// Reads and checks a policy. Floors are enforced here, in code: at least one approval by
+    /// somebody else, and enough people to reach every threshold.
+    ///
+    /// # Errors
+    /// What is wrong, in words.
+    pub fn parse(text: &str) -> Result<Policy, String> {
+        let p: Policy = toml::from_str(text).map_err(|e| e.to_string())?;
+        let roles_known = |r: &String| matches!(r.as_str(), "researcher" | "reviewer" | "root");
+        if let Some(bad) = p.people.iter().flat_map(|p| &p.roles).find(|r| !roles_known(r)) {
+            return Err(format!("there is no role '{bad}' (there are: researcher, reviewer, root)"));
+        }
+        for (i, a) in p.people.iter().enumerate() {
+            let name_ok = !a.name.is_empty()
+                && a.name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"._-".contains(&b));
+            if !name_ok {
+                return Err(format!("'{}' is not a name of lower-case letters, digits, '.', '_' and '-'", a.name));
+            }
+            for b in &p.people[..i] {
+                if a.name == b.name || a.keys.iter().any(|k| b.keys.contains(k)) {
+                    return Err(format!("'{}' and '{}' share a name or a key", a.name, b.name));
+                }
+            }
+        }
+        let count = |role: &str| p.people.iter().filter(|x| x.has(role) && !x.keys.is_empty()).count() as u32;
+        if p.version == 0 || p.thresholds.approvals == 0 || p.thresholds.policy == 0 {
+            return Err("version and thresholds begin at 1".into());
+        }
+        if count("reviewer") < p.thresholds.approvals || count("root") < p.thresholds.policy {
+            return Err("there are fewer reviewers or root people with keys than the thresholds ask for".into());
+        }
+        let g = &p.gates;
+        let fractions = [Some(g.max_drawdown), g.min_dsr, g.max_pbo];
+        if fractions.into_iter().flatten().any(|v| !(0.0..=1.0).contains(&v))
+            || !(1.0..=150.0).contains(&g.max_leverage)
+        {
+            return Err("a gate is out of range: fractions lie in 0 to 1, leverage in 1 to 150".into());
+        }
+        for origin in &p.origins {
+            origin.vkey.parse::<Verifier>().map_err(|e| e.to_string())?;
+        }
+        Ok(p)
+    }
+
+    /// The policy as text.
+    pub fn to_toml(&self) -> String {
+        toml::to_string(self).unwrap_or_default()
+    }
+
+    /// Who a key belongs to, if that person has the role.
+    pub fn person(&self, key: &PublicKey, role: &str) -> Option<&Person> {
+        self.people.iter().find(|p| p.has(role) && p.keys.contains(key))
+    }
+
+    /// The verifier of a log that counts.
+    pub fn verifier(&self, origin: &str) -> Option<Verifier> {
+        self.origins.iter().filter_map(|o| o.vkey.parse::<Verifier>().ok()).find(|v| v.name == origin)
+    }
+
+    /// The `allowed_signers` file for `ssh-keygen -Y verify`.
+    pub fn allowed_signers(&self) -> String {
+        let mut out = String::new();
+        for person in &self.people {
+            let mut spaces = Vec::new();
+            for (role, space) in [
+                ("researcher", super::promotion::NAMESPACE),
+                ("reviewer", super::promotion::APPROVAL_NAMESPACE),
+                ("root", NAMESPACE),
+            ] {
+                if person.has(role) {
+                    spaces.push(space);
+                }
+            }
+            for key in &person.keys {
+                out += &format!("{} namespaces=\"{}\" {}\n", person.name, spaces.join(","), key.to_openssh());
+            }
+        }
+        out
+    }
+
+    /// SHA-256 of a policy's text.
+    pub fn hash_of(text: &[u8]) -> Hash {
+        Hash::of(text)
+    }
+}
+
+impl Person {
+    /// Whether the person has a role.
+    pub fn has(&self, role: &str) -> bool {
+        self.roles.iter().any(|r| r == role)
+    }
+}
