@@ -127,6 +127,8 @@ facts! {
         constraints: Vec<Real>,
         folds: Vec<Fold>,
         metrics: Vec<(String, Real)>,
+        /// Sum and sum of squares of the out-of-sample returns in sixteen equal blocks.
+        blocks: Vec<(Real, Real)>,
         #[serde(serialize_with = "hex")] stream_hash: Digest,
     }
 

@@ -201,6 +201,7 @@ mod tests {
                 constraints: vec![Real(0.0)],
                 folds: vec![fold.clone()],
                 metrics: vec![("sharpe".into(), Real(1.0))],
+                blocks: vec![(Real(0.1), Real(0.02))],
                 stream_hash: h,
             }
             .into(),
