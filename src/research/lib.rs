@@ -9,5 +9,7 @@
 //! | [`report`] | JSON and HTML reports |
 
 pub mod data;
+pub mod mirror;
+pub mod report;
 pub mod simulate;
 pub mod study;

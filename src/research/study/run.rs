@@ -112,6 +112,7 @@ pub fn run<E>(
 ) -> Result<(), E> {
     let settings = evaluator.settings;
     let started = (Instant::now(), finished.len() as u32);
+    let mut seen: Vec<Observation> = finished.iter().map(|f| f.seen.clone()).collect();
     loop {
         let next = finished.len() as u32;
         progress(&Progress { done: next, total: settings.trials, best: best(finished), started });
@@ -122,14 +123,14 @@ pub fn run<E>(
         // only what was finished before it, and the ones asked before them.
         let first = next / settings.batch * settings.batch;
         let end = (first + settings.batch).min(settings.trials);
-        let history: Vec<Observation> = finished[..first as usize].iter().map(|f| f.seen.clone()).collect();
+        let history = &seen[..first as usize];
         let mut pending: Vec<Params> = finished[first as usize..].iter().map(|f| f.seen.params.clone()).collect();
         for number in next..end {
             let request = Request {
                 space: &evaluator.strategy.file.parameters,
                 seed: settings.seed,
                 number,
-                history: &history,
+                history,
                 pending: &pending,
             };
             pending.push(suggest(&settings.sampler, &request, &|p| evaluator.allowed(p)));
@@ -139,7 +140,7 @@ pub fn run<E>(
         let medians = fold_medians(&completed);
         let asked = &pending[(next - first) as usize..];
         let results: Vec<_> = asked.par_iter().map(|p| evaluator.evaluate(p, &medians)).collect();
-        let mut events = Vec::with_capacity(results.len());
+        let (mut events, mut told) = (Vec::with_capacity(results.len()), Vec::new());
         for ((number, params), r) in (next..end).zip(asked).zip(results) {
             let (params, identity) = (recorded_params(params), r.identity.0);
             let event: Event = match r.outcome {
@@ -161,9 +162,13 @@ pub fn run<E>(
                 }
                 Outcome::Failed { reason } => TrialFailed { study_id, number, params, identity, reason }.into(),
             };
-            finished.extend(Finished::of(&event));
+            if let Some(f) = Finished::of(&event) {
+                told.push(f.seen.clone());
+                finished.push(f);
+            }
             events.push(event);
         }
+        seen.extend(told);
         tell(events)?;
     }
 }

@@ -1,0 +1,246 @@
+//! The SQLite mirror: a copy of the ledger for questions. The only room that knows rusqlite here.
+//!
+//! It holds Optuna's own tables, so `optuna.load_study` and optuna-dashboard read it, and ours
+//! beside them (`assay_*`). The position in the ledger is kept in the same transaction as the
+//! rows, so the mirror never lies about where it stands; it can be rebuilt at any time and comes
+//! out the same. Nothing decides from it.
+
+mod apply;
+pub mod query;
+mod schema;
+
+use assay_ledger::{Hash, LedgerError, Log};
+use assay_shared::event::EventError;
+use rusqlite::{Connection, OpenFlags, TransactionBehavior};
+use sha2::{Digest, Sha256};
+use std::path::{Path, PathBuf};
+
+/// Entries applied in one transaction.
+const CHUNK: u64 = 1000;
+
+/// What can go wrong with the mirror.
+#[derive(Debug, thiserror::Error)]
+pub enum MirrorError {
+    /// SQLite refused.
+    #[error("the mirror {}: {source}", path.display())]
+    Sqlite {
+        /// The file.
+        path: PathBuf,
+        /// What SQLite said.
+        source: rusqlite::Error,
+    },
+    /// The mirror has seen a ledger that this one is not.
+    #[error("the mirror is {what}: the ledger may have been rolled back")]
+    Ahead {
+        /// How they differ.
+        what: String,
+    },
+    /// The ledger could not be read.
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+    /// An event that this version does not know.
+    #[error("entry {seq}: {source}")]
+    Event {
+        /// Position.
+        seq: u64,
+        /// What is wrong.
+        source: EventError,
+    },
+    /// A file could not be put in place.
+    #[error("cannot replace {}: {source}", path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// The system's answer.
+        source: std::io::Error,
+    },
+}
+
+impl MirrorError {
+    /// What to do next.
+    pub fn hint(&self) -> Option<&'static str> {
+        match self {
+            MirrorError::Sqlite { .. } => Some("rebuild it from the ledger: `assay mirror rebuild`"),
+            MirrorError::Ahead { .. } => {
+                Some("if the ledger is right, run `assay mirror rebuild`; if not, restore the ledger first")
+            }
+            MirrorError::Event { .. } => Some("use the version of assay that wrote the event, or a newer one"),
+            MirrorError::Ledger(e) => e.hint(),
+            MirrorError::Io { .. } => None,
+        }
+    }
+}
+
+/// An open mirror.
+#[derive(Debug)]
+pub struct Mirror {
+    conn: Connection,
+    path: PathBuf,
+}
+
+impl Mirror {
+    /// Opens or creates a mirror. The pragmas are set on every connection: only WAL persists.
+    ///
+    /// # Errors
+    /// When SQLite cannot open it.
+    pub fn open(path: &Path) -> Result<Mirror, MirrorError> {
+        let fail = |source| MirrorError::Sqlite { path: path.into(), source };
+        let conn = Connection::open(path).map_err(fail)?;
+        let mut mirror = Mirror { conn, path: path.into() };
+        mirror.prepare().map_err(fail)?;
+        Ok(mirror)
+    }
+
+    /// Opens a mirror for questions only.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub fn open_read_only(path: &Path) -> Result<Mirror, MirrorError> {
+        let fail = |source| MirrorError::Sqlite { path: path.into(), source };
+        let conn = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY).map_err(fail)?;
+        conn.execute_batch("PRAGMA temp_store=MEMORY; PRAGMA busy_timeout=5000;").map_err(fail)?;
+        Ok(Mirror { conn, path: path.into() })
+    }
+
+    fn prepare(&mut self) -> rusqlite::Result<()> {
+        self.conn.execute_batch(schema::PRAGMAS)?;
+        let tx = self.conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let fresh: bool =
+            tx.query_row("SELECT count(*) = 0 FROM sqlite_master WHERE name = 'assay_meta'", [], |r| r.get(0))?;
+        if fresh {
+            tx.execute_batch(schema::TABLES)?;
+        }
+        tx.commit()
+    }
+
+    fn fail(&self) -> impl Fn(rusqlite::Error) -> MirrorError + use<> {
+        let path = self.path.clone();
+        move |source| MirrorError::Sqlite { path: path.clone(), source }
+    }
+
+    /// Number of entries applied.
+    ///
+    /// # Errors
+    /// When SQLite cannot read it.
+    pub fn cursor(&self) -> Result<u64, MirrorError> {
+        self.conn
+            .query_row("SELECT cursor FROM assay_meta", [], |r| r.get::<_, i64>(0))
+            .map(|c| c as u64)
+            .map_err(self.fail())
+    }
+
+    /// Applies what the ledger has and the mirror has not. Gives the number of entries applied.
+    ///
+    /// # Errors
+    /// A mirror that has seen another ledger, or an event this version does not know.
+    pub fn catch_up(&mut self, log: &Log) -> Result<u64, MirrorError> {
+        self.catch_up_by(log, CHUNK)
+    }
+
+    /// [`Mirror::catch_up`] with a transaction size of your own.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn catch_up_by(&mut self, log: &Log, chunk: u64) -> Result<u64, MirrorError> {
+        let mut applied = 0;
+        loop {
+            let fail = self.fail();
+            let tx = self.conn.transaction_with_behavior(TransactionBehavior::Immediate).map_err(&fail)?;
+            let (cursor, leaf): (i64, String) = tx
+                .query_row("SELECT cursor, leaf FROM assay_meta", [], |r| Ok((r.get(0)?, r.get(1)?)))
+                .map_err(&fail)?;
+            let cursor = cursor as u64;
+            check_cursor(log, cursor, &leaf)?;
+            let end = (cursor + chunk).min(log.len());
+            if cursor == end {
+                return Ok(applied);
+            }
+            let mut last = String::new();
+            for seq in cursor..end {
+                let entry = log.entry(seq)?;
+                last = entry.leaf_hash().to_string();
+                apply::entry(&tx, &entry, &fail)?;
+            }
+            tx.execute("UPDATE assay_meta SET cursor = ?1, leaf = ?2", (end as i64, &last)).map_err(&fail)?;
+            tx.commit().map_err(&fail)?;
+            applied += end - cursor;
+        }
+    }
+
+    /// Builds a mirror from the first entry into a new file and puts it in place of the old one.
+    ///
+    /// # Errors
+    /// As [`Mirror::catch_up`]; the old mirror stays when it fails.
+    pub fn rebuild(path: &Path, log: &Log) -> Result<Mirror, MirrorError> {
+        let temp = path.with_extension("rebuild");
+        remove(&temp)?;
+        {
+            let mut mirror = Mirror::open(&temp)?;
+            mirror.catch_up(log)?;
+            let fail = mirror.fail();
+            mirror.conn.execute_batch("PRAGMA wal_checkpoint(TRUNCATE);").map_err(fail)?;
+        }
+        remove(path)?;
+        std::fs::rename(&temp, path).map_err(|source| MirrorError::Io { path: path.into(), source })?;
+        remove(&temp)?;
+        Mirror::open(path)
+    }
+
+    /// Writes a compact copy: the same content gives the same bytes, however it was applied.
+    ///
+    /// # Errors
+    /// When SQLite cannot write it.
+    pub fn copy_to(&self, target: &Path) -> Result<(), MirrorError> {
+        remove(target)?;
+        self.conn.execute("VACUUM INTO ?1", [target.to_string_lossy()]).map(|_| ()).map_err(self.fail())
+    }
+
+    /// SHA-256 over every row of every table in key order: equal for equal content.
+    ///
+    /// # Errors
+    /// When SQLite cannot read it.
+    pub fn digest(&self) -> Result<Hash, MirrorError> {
+        let work = || -> rusqlite::Result<Hash> {
+            let mut h = Sha256::new();
+            let mut tables = self.conn.prepare("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name")?;
+            let names: Vec<String> = tables.query_map([], |r| r.get(0))?.collect::<rusqlite::Result<_>>()?;
+            for name in names {
+                h.update(name.as_bytes());
+                let mut rows = self.conn.prepare(&format!("SELECT * FROM \"{name}\" ORDER BY 1, 2"))?;
+                let columns = rows.column_count();
+                let mut rows = rows.query([])?;
+                while let Some(row) = rows.next()? {
+                    for i in 0..columns {
+                        h.update(format!("{:?}\0", row.get_ref(i)?).as_bytes());
+                    }
+                }
+            }
+            Ok(Hash(h.finalize().into()))
+        };
+        work().map_err(self.fail())
+    }
+}
+
+fn check_cursor(log: &Log, cursor: u64, leaf: &str) -> Result<(), MirrorError> {
+    if cursor > log.len() {
+        return Err(MirrorError::Ahead { what: format!("at {cursor}, ahead of the ledger's {}", log.len()) });
+    }
+    if cursor > 0 && log.tree().leaf(cursor - 1).map(|l| l.to_string()).as_deref() != Some(leaf) {
+        return Err(MirrorError::Ahead { what: format!("of another ledger: entry {} differs", cursor - 1) });
+    }
+    Ok(())
+}
+
+fn remove(path: &Path) -> Result<(), MirrorError> {
+    for suffix in ["", "-wal", "-shm"] {
+        let mut name = path.as_os_str().to_owned();
+        name.push(suffix);
+        match std::fs::remove_file(&name) {
+            Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
+                return Err(MirrorError::Io { path: name.into(), source: e });
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,187 @@
+//! Questions to the mirror. Answers are for looking; nothing decides from them.
+
+use super::{Mirror, MirrorError};
+use rusqlite::{OptionalExtension, Row, params};
+use serde::Serialize;
+use serde_json::Value;
+use std::collections::BTreeMap;
+
+/// A study.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[allow(missing_docs)]
+pub struct StudyRow {
+    pub study_id: String,
+    pub name: String,
+    pub strategy: String,
+    pub strategy_hash: String,
+    pub data_hash: String,
+    pub rulebook_hash: String,
+    pub generated: bool,
+    pub trials: u32,
+    pub completed: u32,
+    pub closed: bool,
+    pub best: Option<u32>,
+    pub best_score: Option<f64>,
+    pub statistics: Value,
+    pub settings: Value,
+}
+
+/// A trial.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[allow(missing_docs)]
+pub struct TrialRow {
+    pub study_id: String,
+    pub number: u32,
+    pub seq: u64,
+    pub state: String,
+    pub score: Option<f64>,
+    pub violation: Option<f64>,
+    pub reason: Option<String>,
+    pub params: Value,
+    pub folds: Value,
+    pub identity: String,
+    pub stream_hash: Option<String>,
+    pub metrics: BTreeMap<String, f64>,
+}
+
+/// A data snapshot.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[allow(missing_docs)]
+pub struct SnapshotRow {
+    pub data_hash: String,
+    pub symbols: String,
+    pub interval_ms: i64,
+    pub first_ms: i64,
+    pub last_ms: i64,
+    pub bars: u64,
+    pub generated: bool,
+    pub source: String,
+    pub treatments: String,
+    pub findings: u32,
+}
+
+/// Orders of a trial listing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Order {
+    /// Feasible before infeasible, best score first.
+    Best,
+    /// By number.
+    Number,
+}
+
+fn json_of(text: Option<String>) -> Value {
+    text.and_then(|t| serde_json::from_str(&t).ok()).unwrap_or(Value::Null)
+}
+
+impl Mirror {
+    /// All studies, newest first.
+    ///
+    /// # Errors
+    /// When SQLite cannot read them.
+    pub fn studies(&self) -> Result<Vec<StudyRow>, MirrorError> {
+        let sql = "SELECT s.study_id, s.name, s.strategy, s.strategy_hash, s.data_hash, s.rulebook_hash, s.generated,
+            (SELECT count(*) FROM assay_trials t WHERE t.study_id = s.study_id),
+            (SELECT count(*) FROM assay_trials t WHERE t.study_id = s.study_id AND t.state = 'COMPLETE'),
+            s.closed_seq IS NOT NULL,
+            (SELECT t.number FROM assay_trials t WHERE t.study_id = s.study_id AND t.violation <= 0 ORDER BY t.score DESC, t.number LIMIT 1),
+            (SELECT max(t.score) FROM assay_trials t WHERE t.study_id = s.study_id AND t.violation <= 0),
+            s.statistics, s.settings
+            FROM assay_studies s ORDER BY s.seq DESC";
+        let row = |r: &Row<'_>| {
+            Ok(StudyRow {
+                study_id: r.get(0)?,
+                name: r.get(1)?,
+                strategy: r.get(2)?,
+                strategy_hash: r.get(3)?,
+                data_hash: r.get(4)?,
+                rulebook_hash: r.get(5)?,
+                generated: r.get(6)?,
+                trials: r.get(7)?,
+                completed: r.get(8)?,
+                closed: r.get(9)?,
+                best: r.get(10)?,
+                best_score: r.get(11)?,
+                statistics: json_of(r.get(12)?),
+                settings: json_of(r.get(13)?),
+            })
+        };
+        let work = || self.conn.prepare(sql)?.query_map([], row)?.collect::<rusqlite::Result<Vec<_>>>();
+        work().map_err(self.fail())
+    }
+
+    /// Trials of a study.
+    ///
+    /// # Errors
+    /// When SQLite cannot read them.
+    pub fn trials(&self, study_id: &str, order: Order, limit: u32) -> Result<Vec<TrialRow>, MirrorError> {
+        let by = match order {
+            Order::Best => "violation IS NULL, violation > 0, score DESC, number",
+            Order::Number => "number",
+        };
+        let sql = format!(
+            "SELECT study_id, number, seq, state, score, violation, reason, params, folds, identity, stream_hash, trial_id
+             FROM assay_trials WHERE study_id = ?1 ORDER BY {by} LIMIT ?2"
+        );
+        let work = || {
+            let mut statement = self.conn.prepare(&sql)?;
+            statement.query_map(params![study_id, limit], |r| self.trial_row(r))?.collect::<rusqlite::Result<Vec<_>>>()
+        };
+        work().map_err(self.fail())
+    }
+
+    /// One trial.
+    ///
+    /// # Errors
+    /// When SQLite cannot read it.
+    pub fn trial(&self, study_id: &str, number: u32) -> Result<Option<TrialRow>, MirrorError> {
+        let sql = "SELECT study_id, number, seq, state, score, violation, reason, params, folds, identity, stream_hash, trial_id
+             FROM assay_trials WHERE study_id = ?1 AND number = ?2";
+        let work = || self.conn.prepare(sql)?.query_row(params![study_id, number], |r| self.trial_row(r)).optional();
+        work().map_err(self.fail())
+    }
+
+    fn trial_row(&self, r: &Row<'_>) -> rusqlite::Result<TrialRow> {
+        let id: i64 = r.get(11)?;
+        let mut metrics =
+            self.conn.prepare_cached("SELECT name, value FROM assay_metrics WHERE trial_id = ?1 ORDER BY name")?;
+        let metrics = metrics.query_map([id], |m| Ok((m.get(0)?, m.get(1)?)))?.collect::<rusqlite::Result<_>>()?;
+        Ok(TrialRow {
+            study_id: r.get(0)?,
+            number: r.get(1)?,
+            seq: r.get::<_, i64>(2)? as u64,
+            state: r.get(3)?,
+            score: r.get(4)?,
+            violation: r.get(5)?,
+            reason: r.get(6)?,
+            params: json_of(r.get(7)?),
+            folds: json_of(r.get(8)?),
+            identity: r.get(9)?,
+            stream_hash: r.get(10)?,
+            metrics,
+        })
+    }
+
+    /// All snapshots, newest first.
+    ///
+    /// # Errors
+    /// When SQLite cannot read them.
+    pub fn snapshots(&self) -> Result<Vec<SnapshotRow>, MirrorError> {
+        let sql = "SELECT data_hash, symbols, interval_ms, first_ms, last_ms, bars, generated, source, treatments, findings FROM assay_snapshots ORDER BY seq DESC";
+        let row = |r: &Row<'_>| {
+            Ok(SnapshotRow {
+                data_hash: r.get(0)?,
+                symbols: r.get(1)?,
+                interval_ms: r.get(2)?,
+                first_ms: r.get(3)?,
+                last_ms: r.get(4)?,
+                bars: r.get::<_, i64>(5)? as u64,
+                generated: r.get(6)?,
+                source: r.get(7)?,
+                treatments: r.get(8)?,
+                findings: r.get(9)?,
+            })
+        };
+        let work = || self.conn.prepare(sql)?.query_map([], row)?.collect::<rusqlite::Result<Vec<_>>>();
+        work().map_err(self.fail())
+    }
+}

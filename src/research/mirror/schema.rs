@@ -1,0 +1,33 @@
+//! The tables: Optuna's (schema 12, `v3.2.0.a`, as Optuna 3.2 to 5.0 open it) and ours.
+
+pub(super) const PRAGMAS: &str =
+    "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA temp_store=MEMORY; PRAGMA busy_timeout=5000;";
+
+pub(super) const TABLES: &str = r#"
+CREATE TABLE studies (study_id INTEGER NOT NULL, study_name VARCHAR(512) NOT NULL, PRIMARY KEY (study_id));
+CREATE UNIQUE INDEX ix_studies_study_name ON studies (study_name);
+CREATE TABLE version_info (version_info_id INTEGER NOT NULL, schema_version INTEGER, library_version VARCHAR(256), PRIMARY KEY (version_info_id), CHECK (version_info_id=1));
+CREATE TABLE study_directions (study_direction_id INTEGER NOT NULL, direction VARCHAR(8) NOT NULL, study_id INTEGER NOT NULL, objective INTEGER NOT NULL, PRIMARY KEY (study_direction_id), UNIQUE (study_id, objective), FOREIGN KEY(study_id) REFERENCES studies (study_id));
+CREATE TABLE study_user_attributes (study_user_attribute_id INTEGER NOT NULL, study_id INTEGER, "key" VARCHAR(512), value_json TEXT, PRIMARY KEY (study_user_attribute_id), UNIQUE (study_id, "key"), FOREIGN KEY(study_id) REFERENCES studies (study_id));
+CREATE TABLE study_system_attributes (study_system_attribute_id INTEGER NOT NULL, study_id INTEGER, "key" VARCHAR(512), value_json TEXT, PRIMARY KEY (study_system_attribute_id), UNIQUE (study_id, "key"), FOREIGN KEY(study_id) REFERENCES studies (study_id));
+CREATE TABLE trials (trial_id INTEGER NOT NULL, number INTEGER, study_id INTEGER, state VARCHAR(8) NOT NULL, datetime_start DATETIME, datetime_complete DATETIME, PRIMARY KEY (trial_id), FOREIGN KEY(study_id) REFERENCES studies (study_id));
+CREATE INDEX ix_trials_study_id ON trials (study_id);
+CREATE TABLE trial_user_attributes (trial_user_attribute_id INTEGER NOT NULL, trial_id INTEGER, "key" VARCHAR(512), value_json TEXT, PRIMARY KEY (trial_user_attribute_id), UNIQUE (trial_id, "key"), FOREIGN KEY(trial_id) REFERENCES trials (trial_id));
+CREATE TABLE trial_system_attributes (trial_system_attribute_id INTEGER NOT NULL, trial_id INTEGER, "key" VARCHAR(512), value_json TEXT, PRIMARY KEY (trial_system_attribute_id), UNIQUE (trial_id, "key"), FOREIGN KEY(trial_id) REFERENCES trials (trial_id));
+CREATE TABLE trial_params (param_id INTEGER NOT NULL, trial_id INTEGER, param_name VARCHAR(512), param_value FLOAT, distribution_json TEXT, PRIMARY KEY (param_id), UNIQUE (trial_id, param_name), FOREIGN KEY(trial_id) REFERENCES trials (trial_id));
+CREATE TABLE trial_values (trial_value_id INTEGER NOT NULL, trial_id INTEGER NOT NULL, objective INTEGER NOT NULL, value FLOAT, value_type VARCHAR(7) NOT NULL, PRIMARY KEY (trial_value_id), UNIQUE (trial_id, objective), FOREIGN KEY(trial_id) REFERENCES trials (trial_id));
+CREATE TABLE trial_intermediate_values (trial_intermediate_value_id INTEGER NOT NULL, trial_id INTEGER NOT NULL, step INTEGER NOT NULL, intermediate_value FLOAT, intermediate_value_type VARCHAR(7) NOT NULL, PRIMARY KEY (trial_intermediate_value_id), UNIQUE (trial_id, step), FOREIGN KEY(trial_id) REFERENCES trials (trial_id));
+CREATE TABLE trial_heartbeats (trial_heartbeat_id INTEGER NOT NULL, trial_id INTEGER NOT NULL, heartbeat DATETIME NOT NULL, PRIMARY KEY (trial_heartbeat_id), UNIQUE (trial_id), FOREIGN KEY(trial_id) REFERENCES trials (trial_id));
+CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL, CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num));
+INSERT INTO version_info VALUES (1, 12, '4.9.0');
+INSERT INTO alembic_version VALUES ('v3.2.0.a');
+CREATE TABLE assay_meta (schema INTEGER NOT NULL, cursor INTEGER NOT NULL, leaf TEXT NOT NULL);
+INSERT INTO assay_meta VALUES (1, 0, '');
+CREATE TABLE assay_events (seq INTEGER PRIMARY KEY, event_id TEXT NOT NULL, kind TEXT NOT NULL, version INTEGER NOT NULL, time_us INTEGER NOT NULL, author TEXT NOT NULL, leaf TEXT NOT NULL);
+CREATE INDEX assay_events_kind ON assay_events (kind, seq);
+CREATE TABLE assay_studies (study_id TEXT PRIMARY KEY, optuna_id INTEGER NOT NULL, seq INTEGER NOT NULL, name TEXT NOT NULL, strategy TEXT NOT NULL, strategy_hash TEXT NOT NULL, data_hash TEXT NOT NULL, rulebook_hash TEXT NOT NULL, settings TEXT NOT NULL, environment TEXT NOT NULL, generated INTEGER NOT NULL, closed_seq INTEGER, best INTEGER, statistics TEXT) WITHOUT ROWID;
+CREATE TABLE assay_trials (study_id TEXT NOT NULL, number INTEGER NOT NULL, trial_id INTEGER NOT NULL, seq INTEGER NOT NULL, state TEXT NOT NULL, score REAL, violation REAL, reason TEXT, params TEXT NOT NULL, folds TEXT, identity TEXT NOT NULL, stream_hash TEXT, PRIMARY KEY (study_id, number)) WITHOUT ROWID;
+CREATE INDEX assay_trials_score ON assay_trials (study_id, score);
+CREATE TABLE assay_metrics (trial_id INTEGER NOT NULL, name TEXT NOT NULL, value REAL NOT NULL, PRIMARY KEY (trial_id, name)) WITHOUT ROWID;
+CREATE TABLE assay_snapshots (data_hash TEXT PRIMARY KEY, seq INTEGER NOT NULL, symbols TEXT NOT NULL, interval_ms INTEGER NOT NULL, first_ms INTEGER NOT NULL, last_ms INTEGER NOT NULL, bars INTEGER NOT NULL, generated INTEGER NOT NULL, source TEXT NOT NULL, treatments TEXT NOT NULL, findings INTEGER NOT NULL) WITHOUT ROWID;
+"#;

@@ -1,0 +1,171 @@
+//! The HTML page: no scripts, no outside references, readable in light and dark.
+
+use super::Report;
+use super::svg::Chart;
+use assay_shared::time::{format_date, format_ms};
+use serde_json::Value;
+use std::fmt::Write as _;
+
+const STYLE: &str = "
+:root{color-scheme:light dark;--ink:#1b1f24;--soft:#6a737d;--line:#d9dee3;--paper:#fff;--good:#0b7a53;--bad:#b3261e;--accent:#1f5fbf}
+@media(prefers-color-scheme:dark){:root{--ink:#e6e8eb;--soft:#9aa4ae;--line:#333a41;--paper:#15181c;--good:#4cc38a;--bad:#ff8a80;--accent:#7aa9ff}}
+body{font:15px/1.5 system-ui,sans-serif;color:var(--ink);background:var(--paper);max-width:1060px;margin:2rem auto;padding:0 1rem}
+h1{font-size:1.5rem;margin:0}h2{font-size:1.05rem;margin:2rem 0 .4rem}p.sub{color:var(--soft);margin:.2rem 0 1.2rem}
+.warn{border:2px solid var(--bad);color:var(--bad);padding:.6rem .9rem;border-radius:6px;font-weight:600;margin:1rem 0}
+.cards{display:grid;grid-template-columns:repeat(auto-fill,minmax(150px,1fr));gap:.6rem}
+.cards div{border:1px solid var(--line);border-radius:6px;padding:.5rem .7rem}.cards b{display:block;font-size:1.15rem}.cards span{color:var(--soft);font-size:.8rem}
+table{border-collapse:collapse;width:100%;font-variant-numeric:tabular-nums;font-size:.85rem}th,td{text-align:right;padding:.25rem .5rem;border-bottom:1px solid var(--line)}
+th{color:var(--soft);font-weight:600}th:first-child,td:first-child{text-align:left}.neg{color:var(--bad)}.pos{color:var(--good)}
+svg{width:100%;height:auto}svg line{stroke:var(--line)}svg text{fill:var(--soft);font-size:11px}
+svg polyline{fill:none;stroke:var(--accent);stroke-width:1.4}svg polygon{fill:var(--accent);opacity:.15}svg.down polyline{stroke:var(--bad)}svg.down polygon{fill:var(--bad)}
+code{font-size:.8rem;word-break:break-all}.scroll{max-height:420px;overflow:auto}
+";
+
+fn escape(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+}
+
+fn percent(v: f64) -> String {
+    format!("{:.1} %", v * 100.0)
+}
+
+fn money(v: f64) -> String {
+    let digits = format!("{:.0}", v.abs());
+    let grouped: Vec<&str> = digits.as_bytes().rchunks(3).rev().filter_map(|c| std::str::from_utf8(c).ok()).collect();
+    format!("{}{}", if v < 0.0 { "−" } else { "" }, grouped.join(" "))
+}
+
+pub(super) fn page(r: &Report) -> String {
+    let mut out = String::from(
+        "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width\">",
+    );
+    let title = format!("{} · trial {}", escape(&r.study.name), r.trial.number);
+    let _ = write!(out, "<title>{title}</title><style>{STYLE}</style></head><body><h1>{title}</h1>");
+    let span =
+        r.times_ms.first().zip(r.times_ms.last()).map(|(a, b)| format!("{} to {}", format_date(*a), format_date(*b)));
+    let _ = write!(
+        out,
+        "<p class=\"sub\">{} on {} · out of sample {} · {} trials were tried to find it</p>",
+        escape(&r.study.strategy),
+        escape(&r.symbols.join(", ")),
+        span.unwrap_or_default(),
+        r.study.statistics.get("trials_lineage").and_then(Value::as_f64).unwrap_or(f64::from(r.study.trials))
+    );
+    if r.generated_data {
+        out += "<div class=\"warn\">GENERATED DATA: this market was made up for demonstration. The figures say nothing about real trading.</div>";
+    }
+    cards(&mut out, r);
+    let chart = |values: &[f64], class, base, label| Chart { times_ms: &r.times_ms, values, class, base, label }.draw();
+    let _ = write!(out, "<h2>Equity, USDT</h2>{}", chart(&r.equity_usdt, "", None, money));
+    let _ = write!(out, "<h2>Drawdown</h2>{}", chart(&r.drawdown, "down", Some(0.0), percent));
+    let _ = write!(out, "<h2>Margin in use / equity</h2>{}", chart(&r.margin_usage, "", Some(0.0), percent));
+    folds(&mut out, r);
+    parameters(&mut out, r);
+    trades(&mut out, r);
+    provenance(&mut out, r);
+    out += "</body></html>\n";
+    out
+}
+
+fn cards(out: &mut String, r: &Report) {
+    let m = |name: &str| r.trial.metrics.get(name).copied();
+    let s = |name: &str| r.study.statistics.get(name).and_then(Value::as_f64);
+    let two = |v: f64| format!("{v:.2}");
+    let whole = |v: f64| format!("{v:.0}");
+    let cards: [(&str, Option<f64>, &dyn Fn(f64) -> String); 12] = [
+        ("score", r.trial.score, &|v| format!("{v:.4}")),
+        ("CAGR", m("cagr"), &percent),
+        ("Sharpe ratio (year)", m("sharpe"), &two),
+        ("Sortino ratio (year)", m("sortino"), &two),
+        ("maximum drawdown", m("max_drawdown"), &percent),
+        ("trades", m("trades"), &whole),
+        ("win rate", m("win_rate"), &percent),
+        ("profit factor", m("profit_factor"), &two),
+        ("fees, USDT", m("fees_usdt"), &money),
+        ("funding, USDT", m("funding_usdt"), &money),
+        ("deflated Sharpe (probability)", s("dsr"), &two),
+        ("probability of overfitting", s("pbo"), &two),
+    ];
+    out.push_str("<div class=\"cards\">");
+    for (name, value, show) in cards {
+        let text = value.map_or("undefined".into(), show);
+        let _ = write!(out, "<div><b>{text}</b><span>{name}</span></div>");
+    }
+    out.push_str("</div>");
+}
+
+fn folds(out: &mut String, r: &Report) {
+    out.push_str("<h2>Walk-forward folds</h2><table><tr><th>fold</th><th>objective in sample</th><th>out of sample</th><th>trades in sample</th><th>out of sample</th></tr>");
+    let number = |v: &Value| {
+        v.as_f64().map_or("undefined".into(), |v| {
+            format!("<span class=\"{}\">{v:.4}</span>", if v < 0.0 { "neg" } else { "pos" })
+        })
+    };
+    for (i, f) in r.trial.folds.as_array().into_iter().flatten().enumerate() {
+        let _ = write!(
+            out,
+            "<tr><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td></tr>",
+            i + 1,
+            number(&f["in_sample"]),
+            number(&f["out_of_sample"]),
+            f["is_trades"],
+            f["oos_trades"]
+        );
+    }
+    out.push_str("</table>");
+}
+
+fn parameters(out: &mut String, r: &Report) {
+    out.push_str("<h2>Parameters</h2><table><tr><th>name</th><th>value</th></tr>");
+    for (name, value) in r.trial.params.as_object().into_iter().flatten() {
+        let _ = write!(out, "<tr><td>{}</td><td>{value}</td></tr>", escape(name));
+    }
+    out.push_str("</table>");
+}
+
+fn trades(out: &mut String, r: &Report) {
+    let _ = write!(
+        out,
+        "<h2>Trades ({})</h2><div class=\"scroll\"><table><tr><th>symbol</th><th>side</th><th>entry</th><th>price</th><th>exit</th><th>price</th><th>rule</th><th>MAE</th><th>MFE</th><th>funding</th><th>profit, USDT</th></tr>",
+        r.trades.len()
+    );
+    for t in &r.trades {
+        let symbol = r.symbols.get(t.symbol).map(String::as_str).unwrap_or_default();
+        let _ = write!(
+            out,
+            "<tr><td>{}</td><td>{}</td><td>{}</td><td>{:.6}</td><td>{}</td><td>{:.6}</td><td>{}</td><td>{}</td><td>{}</td><td>{:.2}</td><td class=\"{}\">{:.2}</td></tr>",
+            escape(symbol),
+            t.side,
+            format_ms(t.entry_ms),
+            t.entry,
+            format_ms(t.exit_ms),
+            t.exit,
+            serde_json::to_value(t.rule).ok().and_then(|v| v.as_str().map(str::to_string)).unwrap_or_default(),
+            percent(t.mae),
+            percent(t.mfe),
+            t.funding_usdt,
+            if t.pnl_usdt < 0.0 { "neg" } else { "pos" },
+            t.pnl_usdt
+        );
+    }
+    out.push_str("</table></div>");
+}
+
+fn provenance(out: &mut String, r: &Report) {
+    out.push_str("<h2>Where it comes from</h2><table>");
+    let seq = r.trial.seq.to_string();
+    let stream = r.stream_hash.to_string();
+    for (name, value) in [
+        ("study", r.study.study_id.as_str()),
+        ("ledger entry", &seq),
+        ("trial identity", &r.trial.identity),
+        ("strategy", &r.study.strategy_hash),
+        ("data", &r.study.data_hash),
+        ("rule book", &r.study.rulebook_hash),
+        ("out-of-sample stream", &stream),
+        ("definitions", r.definitions),
+    ] {
+        let _ = write!(out, "<tr><td>{name}</td><td><code>{}</code></td></tr>", escape(value));
+    }
+    out.push_str("</table>");
+}

@@ -1,0 +1,83 @@
+//! Reports of a trial: JSON for machines, one self-contained HTML page for people.
+
+mod html;
+mod svg;
+
+use crate::mirror::query::{StudyRow, TrialRow};
+use assay_shared::account::Run;
+use assay_shared::account::record::Trade;
+use assay_shared::time::format_ms;
+use serde::Serialize;
+use serde_json::{Value, json};
+
+/// What a report shows.
+#[derive(Debug, Clone, Serialize)]
+pub struct Report {
+    /// The study.
+    pub study: StudyRow,
+    /// The trial.
+    pub trial: TrialRow,
+    /// Symbols, as trades index them.
+    pub symbols: Vec<String>,
+    /// True for generated data: it must be labelled.
+    pub generated_data: bool,
+    /// Definitions of the figures.
+    pub definitions: &'static str,
+    /// Bar times, milliseconds since 1970.
+    pub times_ms: Vec<i64>,
+    /// Equity at each close, USDT.
+    pub equity_usdt: Vec<f64>,
+    /// Fall from the peak at each close, zero or less.
+    pub drawdown: Vec<f64>,
+    /// Initial margin in use / equity at each close.
+    pub margin_usage: Vec<f64>,
+    /// Trades.
+    pub trades: Vec<Trade>,
+    /// Wallet at the start, USDT.
+    pub initial_usdt: f64,
+    /// Hash of the out-of-sample streams.
+    pub stream_hash: assay_ledger::Hash,
+}
+
+impl Report {
+    /// A report of a stitched out-of-sample run.
+    pub fn new(study: StudyRow, trial: TrialRow, symbols: Vec<String>, times_ms: Vec<i64>, run: Run) -> Report {
+        let mut peak = run.initial_usdt;
+        let drawdown = run.equity.iter().map(|e| {
+            peak = peak.max(*e);
+            e / peak - 1.0
+        });
+        Report {
+            generated_data: study.generated,
+            definitions: assay_shared::metric::DEFINITIONS,
+            drawdown: drawdown.collect(),
+            times_ms,
+            margin_usage: run.margin_usage,
+            trades: run.trades,
+            initial_usdt: run.initial_usdt,
+            stream_hash: run.stream_hash,
+            equity_usdt: run.equity,
+            study,
+            trial,
+            symbols,
+        }
+    }
+
+    /// The report as JSON.
+    pub fn to_json(&self) -> String {
+        let mut value: Value = json!(self);
+        if let Some(trades) = value.get_mut("trades").and_then(Value::as_array_mut) {
+            for (row, trade) in trades.iter_mut().zip(&self.trades) {
+                row["symbol"] = json!(self.symbols.get(trade.symbol));
+                row["entry_time"] = json!(format_ms(trade.entry_ms));
+                row["exit_time"] = json!(format_ms(trade.exit_ms));
+            }
+        }
+        serde_json::to_string_pretty(&value).unwrap_or_default() + "\n"
+    }
+
+    /// The report as one HTML page without outside references.
+    pub fn to_html(&self) -> String {
+        html::page(self)
+    }
+}
