@@ -12,6 +12,7 @@
 //! | [`merkle`] | the RFC 6962 tree: roots, inclusion and consistency proofs |
 //! | [`note`] | C2SP signed notes |
 //! | [`checkpoint`] | C2SP tlog-checkpoints |
+//! | [`proof`] | C2SP tlog-proof files |
 //! | [`tile`] | C2SP tlog-tiles: paths, entry bundles, export and import |
 //! | [`journal`] | the durable segment files |
 //! | [`store`] | the indexed store: the trait, and one in memory that fails on purpose |
@@ -35,6 +36,7 @@ pub mod log;
 mod log_tests;
 pub mod merkle;
 pub mod note;
+pub mod proof;
 pub mod sled_store;
 pub mod sshsig;
 pub mod store;

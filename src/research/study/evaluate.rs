@@ -7,6 +7,7 @@ use super::statistics::Blocks;
 use crate::simulate::{prepare, run};
 use assay_ledger::Hash;
 use assay_shared::account::Run;
+use assay_shared::account::record::join_streams;
 use assay_shared::event::codec::Real;
 use assay_shared::event::{Environment, Fold};
 use assay_shared::market::Market;
@@ -139,7 +140,7 @@ impl<'a> Evaluator<'a> {
         let mut streams = Vec::new();
         let outcome =
             self.outcome(params, medians, &mut folds, &mut streams).unwrap_or_else(|reason| Outcome::Failed { reason });
-        Evaluated { identity: self.identity(params), folds, outcome, stream_hash: stream_of(&streams) }
+        Evaluated { identity: self.identity(params), folds, outcome, stream_hash: join_streams(&streams) }
     }
 
     fn outcome(
@@ -234,14 +235,9 @@ impl<'a> Evaluator<'a> {
             streams.push(r.stream_hash);
             stitched.push(r);
         }
-        stitched.run.stream_hash = stream_of(&streams);
+        stitched.run.stream_hash = join_streams(&streams);
         Ok(stitched.run)
     }
-}
-
-fn stream_of(streams: &[Hash]) -> Hash {
-    let bytes: Vec<u8> = streams.iter().flat_map(|h| h.0).collect();
-    Hash::of_parts(&[b"assay/streams/v1\0", &bytes])
 }
 
 /// Mean out-of-sample objective of the folds so far.

@@ -218,13 +218,6 @@ facts! {
         #[serde(serialize_with = "hex")] policy_sha256: Digest,
     }
 
-    /// A push was refused.
-    PromotionRejected {
-        reference: String,
-        commit: String,
-        reason: String,
-    }
-
     /// The live table was not what git says.
     DriftDetected {
         strategy: String,

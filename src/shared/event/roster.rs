@@ -53,11 +53,9 @@ type Refusal = (Reason, String);
 fn needed(event: &Event) -> Role {
     match event {
         Event::LabCreated(_) | Event::KeyAdded(_) | Event::KeyRevoked(_) => Role::Admin,
-        Event::ApprovalRecorded(_)
-        | Event::PromotionDeployed(_)
-        | Event::PromotionRejected(_)
-        | Event::DriftDetected(_)
-        | Event::DriftHealed(_) => Role::Deployer,
+        Event::ApprovalRecorded(_) | Event::PromotionDeployed(_) | Event::DriftDetected(_) | Event::DriftHealed(_) => {
+            Role::Deployer
+        }
         _ => Role::Researcher,
     }
 }

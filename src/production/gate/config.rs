@@ -1,0 +1,144 @@
+//! A config that would go live: its signature, version, approvals and evidence.
+
+use super::approvals::{Signed, signers};
+use super::evidence;
+use super::{GateError, Logs, refuse};
+use crate::promotion::repo::Repo;
+use assay_ledger::{Hash, PublicKey, sshsig};
+use assay_shared::policy::Policy;
+use assay_shared::promotion::{APPROVAL_NAMESPACE, LiveConfig, NAMESPACE, approval_statement, evidence_dir};
+
+/// A verified config with what it was verified by.
+#[derive(Debug, Clone)]
+pub struct Deployment {
+    /// The config.
+    pub config: LiveConfig,
+    /// Its text.
+    pub text: String,
+    /// SHA-256 of its text.
+    pub sha256: Hash,
+    /// The commit of the deploy branch.
+    pub commit: String,
+    /// SHA-256 of the policy that judged it.
+    pub policy_sha256: Hash,
+    /// People who approved.
+    pub approvers: Vec<String>,
+    /// Their keys, in the same order.
+    pub approver_keys: Vec<PublicKey>,
+}
+
+/// Verifies the change of one strategy's config from `old` to `new` under the policy before it.
+pub(super) fn verify(
+    repo: &Repo,
+    old: &str,
+    new: &str,
+    strategy: &str,
+    (policy_text, policy): (&str, &Policy),
+    logs: &Logs,
+) -> Result<Deployment, GateError> {
+    let path = LiveConfig::path(strategy);
+    let Some(bytes) = repo.file(new, &path)? else {
+        return refuse("config-removed", path, "a live config cannot be removed");
+    };
+    let config = match LiveConfig::parse(&bytes) {
+        Ok(c) => c,
+        Err(what) => return refuse("bad-config", path, what),
+    };
+    let sha256 = Hash::of(&bytes);
+    let author = author(repo, new, &path, &bytes, &config, policy)?;
+    check_version(repo, old, &path, &config)?;
+    if config.promotion.strategy != strategy || config.strategy.name != strategy {
+        return refuse("wrong-name", path, "the config is of another strategy than its file name says");
+    }
+    let policy_sha256 = Policy::hash_of(policy_text.as_bytes());
+    let approved = approvals(repo, new, &config, &sha256, &policy_sha256, policy, &author.person)?;
+    evidence::verify(repo, new, &config, &author, policy, logs)?;
+    Ok(Deployment {
+        text: String::from_utf8_lossy(&bytes).into_owned(),
+        config,
+        sha256,
+        commit: new.into(),
+        policy_sha256,
+        approver_keys: approved.iter().map(|a| a.key).collect(),
+        approvers: approved.into_iter().map(|a| a.person).collect(),
+    })
+}
+
+fn author(
+    repo: &Repo,
+    new: &str,
+    path: &str,
+    bytes: &[u8],
+    config: &LiveConfig,
+    policy: &Policy,
+) -> Result<Signed, GateError> {
+    let Some(signature) = repo.file(new, &format!("{path}.sig"))? else {
+        return refuse("unsigned", path, "the config has no signature beside it");
+    };
+    let key = match sshsig::verify(&signature, NAMESPACE, bytes) {
+        Ok(key) => key,
+        Err(e) => return refuse("bad-signature", path, e.to_string()),
+    };
+    let Some(person) = policy.person(&key, "researcher") else {
+        return refuse("unknown-author", path, format!("the key {} belongs to no researcher of the policy", key.id()));
+    };
+    if person.name != config.promotion.author {
+        return refuse(
+            "author-mismatch",
+            path,
+            format!("it names {} but {} signed it", config.promotion.author, person.name),
+        );
+    }
+    Ok(Signed { person: person.name.clone(), key })
+}
+
+fn check_version(repo: &Repo, old: &str, path: &str, config: &LiveConfig) -> Result<(), GateError> {
+    let p = &config.promotion;
+    let before = repo.file(old, path)?;
+    let (want, replaces) = match &before {
+        None => (1, Hash::ZERO),
+        Some(bytes) => match LiveConfig::parse(bytes) {
+            Ok(c) => (c.promotion.version + 1, Hash::of(bytes)),
+            Err(what) => return refuse("bad-config", path, format!("the config in force is malformed: {what}")),
+        },
+    };
+    if p.version != want {
+        return refuse("version", path, format!("version {} must be {want}", p.version));
+    }
+    if p.replaces_sha256 != replaces {
+        return refuse(
+            "replaces",
+            path,
+            format!("it replaces {}, but {} is in force", p.replaces_sha256.short(), replaces.short()),
+        );
+    }
+    Ok(())
+}
+
+fn approvals(
+    repo: &Repo,
+    new: &str,
+    config: &LiveConfig,
+    sha256: &Hash,
+    policy_sha256: &Hash,
+    policy: &Policy,
+    author: &str,
+) -> Result<Vec<Signed>, GateError> {
+    let p = &config.promotion;
+    let dir = format!("{}/approvals/", evidence_dir(&p.strategy, p.version));
+    let mut files = Vec::new();
+    for path in repo.list(new)?.into_keys().filter(|f| f.starts_with(&dir) && f.ends_with(".sig")) {
+        let bytes = repo.file(new, &path)?.unwrap_or_default();
+        files.push((path, bytes));
+    }
+    let statement = approval_statement(config, sha256, policy_sha256);
+    let mut found = signers(&files, APPROVAL_NAMESPACE, statement.as_bytes(), policy, "reviewer");
+    found.retain(|s| s.person != author);
+    let need = policy.thresholds.approvals as usize;
+    if found.len() < need {
+        let what =
+            format!("{} of {need} approvals by others count ({} signature files lie there)", found.len(), files.len());
+        return refuse("approvals", LiveConfig::path(&p.strategy), what);
+    }
+    Ok(found)
+}

@@ -1,0 +1,165 @@
+//! A log from its tiles in git: replayed in full, or on from a pinned checkpoint.
+
+use super::{GateError, Host, Pin, refuse};
+use crate::promotion::evidence::ledger_branch;
+use crate::promotion::repo::{Repo, is_zero};
+use assay_ledger::audit::Auditor;
+use assay_ledger::{Checkpoint, Entry, Hash, LedgerError, Reason, tile};
+use assay_shared::event::roster::Roster;
+use assay_shared::event::{Event, EventError};
+use assay_shared::policy::Policy;
+use assay_shared::promotion::EventRef;
+
+/// A log whose chain, signatures, roster, tree and checkpoint verified.
+#[derive(Debug)]
+pub struct VerifiedLog {
+    /// The log's name.
+    pub origin: String,
+    /// Size and root.
+    pub pin: Pin,
+    entries: Vec<Vec<u8>>,
+    tree: assay_ledger::merkle::Tree,
+    /// Its keys.
+    pub roster: Roster,
+}
+
+impl VerifiedLog {
+    /// Number of entries.
+    pub fn len(&self) -> u64 {
+        self.entries.len() as u64
+    }
+
+    /// True without entries.
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// Root of the first `size` entries.
+    pub fn root_at(&self, size: u64) -> Option<Hash> {
+        self.tree.root_at(size)
+    }
+
+    /// An event by position; its leaf must be the one that is named.
+    ///
+    /// # Errors
+    /// No such entry, another entry, or an event this version does not know.
+    pub fn event(&self, name: &str, at: &EventRef) -> Result<(Entry, Event), GateError> {
+        let place = format!("{} entry {}", self.origin, at.seq);
+        let Some(bytes) = self.entries.get(at.seq as usize) else {
+            return refuse("event-missing", place, format!("the {name} event is not in the log"));
+        };
+        let entry = Entry::decode(bytes.clone())?;
+        if entry.leaf_hash() != at.leaf {
+            return refuse("event-differs", place, format!("the {name} event is another one than the config names"));
+        }
+        match Event::of(&entry) {
+            Ok(event) => Ok((entry, event)),
+            Err(e @ EventError::Unsupported { .. }) => refuse("unsupported-event", place, e.to_string()),
+            Err(e) => refuse("malformed-event", place, e.to_string()),
+        }
+    }
+
+    /// Whether some entry before `size` satisfies a condition.
+    pub fn any_before(&self, size: u64, condition: impl Fn(&Event) -> bool) -> bool {
+        let entries = self.entries.iter().take(size as usize);
+        entries.filter_map(|b| Entry::decode(b.clone()).ok()).filter_map(|e| Event::of(&e).ok()).any(|e| condition(&e))
+    }
+}
+
+/// Replays the log at `commit`: chain, authors, signatures, tree, checkpoint, hash tiles; and that
+/// it continues the pin and the branch's earlier checkpoint.
+///
+/// # Errors
+/// The first finding, with its sequence number and reason.
+pub fn verify(
+    repo: &Repo,
+    commit: &str,
+    old: Option<&str>,
+    policy: &Policy,
+    host: &Host,
+) -> Result<VerifiedLog, GateError> {
+    let Some(note) = repo.file(commit, "checkpoint")? else {
+        return refuse("no-checkpoint", commit, "the branch has no checkpoint");
+    };
+    let origin = String::from_utf8_lossy(&note).lines().next().unwrap_or_default().to_string();
+    let Some(verifier) = policy.verifier(&origin) else {
+        return refuse("unknown-origin", origin, "the policy does not list this log");
+    };
+    let checkpoint = match Checkpoint::open(&note, &verifier) {
+        Ok(c) => c,
+        Err(e) => return refuse("bad-checkpoint", origin, e.to_string()),
+    };
+    let read = |path: &str| match repo.file(commit, path) {
+        Ok(Some(bytes)) => Ok(bytes),
+        Ok(None) => Err(LedgerError::Malformed { what: "tiled log", why: format!("{path} is missing") }),
+        Err(e) => Err(LedgerError::Malformed { what: "tiled log", why: e.to_string() }),
+    };
+    let entries = match tile::read_entries(0, checkpoint.size, read) {
+        Ok(entries) => entries,
+        Err(e) => return refuse("bad-tiles", origin, e.to_string()),
+    };
+    let pin = host.pin(&origin)?;
+    let verified = if host.full { 0 } else { pin.as_ref().map_or(0, |p| p.size.min(checkpoint.size)) };
+    let mut roster = Roster::new();
+    let mut auditor = Auditor::new(&origin, &mut roster);
+    auditor.push_verified(&entries[..verified as usize]);
+    auditor.push(&entries[verified as usize..]);
+    auditor.check_checkpoint(&checkpoint);
+    if let Some(f) = auditor.findings.iter().min_by_key(|f| f.seq) {
+        return refuse(code(f.reason), format!("{origin} entry {}", f.seq), f.detail.clone());
+    }
+    let tree = std::mem::take(&mut auditor.tree);
+    if roster.log_key != Some(verifier.key.to_bytes()) {
+        return refuse("log-key", origin, "the log's first entry names another checkpoint key than the policy");
+    }
+    continues(&tree, pin.as_ref(), &origin)?;
+    if let Some(old) = old.filter(|o| !is_zero(o))
+        && let Some(bytes) = repo.file(old, "checkpoint")?
+    {
+        let before = Checkpoint::open(&bytes, &verifier)?;
+        continues(&tree, Some(&Pin { origin: origin.clone(), size: before.size, root: before.root }), &origin)?;
+    }
+    if let Err(e) = tile::check_hash_tiles(&tree, read) {
+        return refuse("bad-tiles", origin, e.to_string());
+    }
+    let pin = Pin { origin: origin.clone(), size: checkpoint.size, root: checkpoint.root };
+    Ok(VerifiedLog { origin, pin, entries, tree, roster })
+}
+
+/// That the tree continues an earlier checkpoint: no rollback, no fork.
+fn continues(tree: &assay_ledger::merkle::Tree, pin: Option<&Pin>, origin: &str) -> Result<(), GateError> {
+    let Some(pin) = pin else { return Ok(()) };
+    match tree.root_at(pin.size) {
+        None => refuse("rollback", origin, format!("size {} < last seen {}", tree.len(), pin.size)),
+        Some(root) if root != pin.root => {
+            refuse("fork", origin, format!("its first {} entries are not the ones that were verified before", pin.size))
+        }
+        Some(_) => Ok(()),
+    }
+}
+
+/// The branch a log must stand on.
+pub fn branch_of(origin: &str) -> String {
+    ledger_branch(origin)
+}
+
+fn code(reason: Reason) -> &'static str {
+    match reason {
+        Reason::BadEncoding => "bad-encoding",
+        Reason::WrongOrigin => "wrong-origin",
+        Reason::WrongSequence => "wrong-sequence",
+        Reason::ChainBreak => "chain-break",
+        Reason::BadSignature => "bad-signature",
+        Reason::UnknownKey => "unknown-key",
+        Reason::RevokedKey => "revoked-key",
+        Reason::RoleNotAllowed => "role-not-allowed",
+        Reason::TimeRegressed => "time-regressed",
+        Reason::DuplicateId => "duplicate-id",
+        Reason::BadPayload => "bad-payload",
+        Reason::ShorterThanCheckpoint => "shorter-than-checkpoint",
+        Reason::RootMismatch => "root-mismatch",
+        Reason::BadCheckpoint => "bad-checkpoint",
+        Reason::JournalDamaged => "journal-damaged",
+        Reason::IndexDiffers => "index-differs",
+    }
+}

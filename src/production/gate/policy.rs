@@ -1,0 +1,61 @@
+//! Changes of the policy: the root of trust.
+
+use super::approvals::signers;
+use super::{GateError, Host, refuse};
+use crate::promotion::repo::Repo;
+use assay_shared::policy::{NAMESPACE, PATH, Policy};
+use std::collections::BTreeSet;
+
+/// The policy of a commit, with its text.
+pub(super) fn at(repo: &Repo, commit: &str) -> Result<(String, Policy), GateError> {
+    let Some(bytes) = repo.file(commit, PATH)? else {
+        return refuse("no-policy", PATH, "the deploy branch has no policy");
+    };
+    let Ok(text) = String::from_utf8(bytes) else { return refuse("bad-policy", PATH, "it is not UTF-8") };
+    match Policy::parse(&text) {
+        Ok(policy) => Ok((text, policy)),
+        Err(what) => refuse("bad-policy", PATH, what),
+    }
+}
+
+/// The first push of the deploy branch: the pinned policy and nothing that is live.
+pub(super) fn genesis(repo: &Repo, new: &str, host: &Host) -> Result<String, GateError> {
+    let (text, policy) = at(repo, new)?;
+    if Policy::hash_of(text.as_bytes()) != host.settings.genesis_policy_sha256 || policy.version != 1 {
+        return refuse("genesis", PATH, "the first policy is not the one this host was set up with");
+    }
+    let allowed = |p: &str| {
+        p == PATH || p.starts_with("configs/policy.sigs/") || p == "configs/allowed_signers" || p == "README.md"
+    };
+    match repo.list(new)?.keys().find(|p| !allowed(p)) {
+        Some(other) => refuse("genesis", other, "the first push holds the policy only"),
+        None => Ok(format!("policy v1 '{}' accepted as the root of trust", policy.name)),
+    }
+}
+
+/// A change: version exactly +1, signed by the threshold of the old and of the new policy.
+pub(super) fn change(repo: &Repo, old: &str, new: &str) -> Result<String, GateError> {
+    let ((_, before), (text, after)) = (at(repo, old)?, at(repo, new)?);
+    if after.version != before.version + 1 {
+        return refuse("policy-version", PATH, format!("version {} must follow {}", after.version, before.version));
+    }
+    let files: Vec<(String, Vec<u8>)> = repo
+        .list(new)?
+        .into_keys()
+        .filter(|p| p.starts_with("configs/policy.sigs/"))
+        .map(|p| Ok::<_, GateError>((p.clone(), repo.file(new, &p)?.unwrap_or_default())))
+        .collect::<Result<_, _>>()?;
+    for (policy, which) in [(&before, "old"), (&after, "new")] {
+        let found: BTreeSet<String> =
+            signers(&files, NAMESPACE, text.as_bytes(), policy, "root").into_iter().map(|s| s.person).collect();
+        let need = policy.thresholds.policy as usize;
+        if found.len() < need {
+            return refuse(
+                "policy-threshold",
+                PATH,
+                format!("{} of {need} root people of the {which} policy have signed it", found.len()),
+            );
+        }
+    }
+    Ok(format!("policy v{} accepted", after.version))
+}

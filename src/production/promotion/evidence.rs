@@ -1,0 +1,82 @@
+//! What travels with a promotion: the tiles of the log, and beside the config each event with its
+//! proof, so that an auditor can check it with nothing but a clone.
+
+use super::repo::{Files, Repo, RepoError};
+use assay_ledger::hash::Hash;
+use assay_ledger::proof::Proof;
+use assay_ledger::{Checkpoint, LedgerError, Log, tile};
+use assay_shared::promotion::{EventRef, LedgerRef, evidence_dir};
+
+/// The branch that carries a log's tiles. The origin's characters outside a plain set become `_`.
+pub fn ledger_branch(origin: &str) -> String {
+    let plain: String =
+        origin.chars().map(|c| if c.is_ascii_alphanumeric() || "._-".contains(c) { c } else { '_' }).collect();
+    format!("ledger/{plain}")
+}
+
+/// Why evidence could not be made.
+#[derive(Debug, thiserror::Error)]
+pub enum EvidenceError {
+    /// The ledger.
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+    /// The repository.
+    #[error(transparent)]
+    Repo(#[from] RepoError),
+}
+
+/// Commits what the log has published since the branch's last checkpoint. Gives the branch.
+///
+/// # Errors
+/// An unreadable log or repository.
+pub fn commit_tiles(repo: &Repo, log: &Log, author: &str) -> Result<String, EvidenceError> {
+    let branch = ledger_branch(log.origin());
+    let new = log.checkpoint()?;
+    let tip = repo.tip(&format!("refs/heads/{branch}"));
+    let old = match &tip {
+        Some(tip) => repo.file(tip, "checkpoint")?,
+        None => None,
+    };
+    let old = old.map(|bytes| Checkpoint::open(&bytes, log.verifier())).transpose()?;
+    let old_size = old.as_ref().map_or(0, |c| c.size);
+    if tip.is_some() && old_size == new.size {
+        return Ok(branch);
+    }
+    // A log never publishes what does not continue what it published before.
+    if old.is_some_and(|c| log.tree().root_at(c.size) != Some(c.root)) {
+        let why = format!("the branch {branch} holds another history of this log");
+        return Err(LedgerError::Unverified { what: "the published log", why }.into());
+    }
+    let mut files: Files =
+        tile::files_since(log.tree(), old_size, new.size, |seq| log.entry_bytes(seq))?.into_iter().collect();
+    files.insert("checkpoint".into(), log.checkpoint_note()?);
+    repo.commit(&branch, &files, author, &format!("ledger: {} entries", new.size))?;
+    Ok(branch)
+}
+
+/// The event at a position.
+///
+/// # Errors
+/// When the log has none.
+pub fn event_ref(log: &Log, seq: u64) -> Result<EventRef, LedgerError> {
+    let leaf: Option<Hash> = log.tree().leaf(seq);
+    let leaf = leaf.ok_or(LedgerError::BadEntry { seq, what: "there is no such entry".into() })?;
+    Ok(EventRef { seq, leaf })
+}
+
+/// The evidence files of a version: the checkpoint, and each event with its inclusion proof.
+///
+/// # Errors
+/// When an event is not under the checkpoint.
+pub fn files(log: &Log, reference: &LedgerRef, strategy: &str, version: u64) -> Result<Files, LedgerError> {
+    let dir = evidence_dir(strategy, version);
+    let checkpoint = log.checkpoint_note()?;
+    let mut out = Files::new();
+    for (name, event) in reference.events() {
+        let proof = Proof::new(log.tree(), event.seq, reference.size, &checkpoint)?;
+        out.insert(format!("{dir}/{name}.entry"), log.entry_bytes(event.seq)?);
+        out.insert(format!("{dir}/{name}.tlog-proof"), proof.to_bytes());
+    }
+    out.insert(format!("{dir}/checkpoint"), checkpoint);
+    Ok(out)
+}

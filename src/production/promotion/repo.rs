@@ -1,0 +1,322 @@
+//! A thin wrapper over git2: trees in, trees out.
+
+use git2::{ObjectType, Oid, Repository, Signature, Tree, TreeWalkMode, TreeWalkResult};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// The largest file that is read from a repository.
+const MAX_BLOB: usize = 16 << 20;
+/// Most files in a tree.
+const MAX_FILES: usize = 200_000;
+
+/// What can go wrong with a repository.
+#[derive(Debug, thiserror::Error)]
+pub enum RepoError {
+    /// git2 refused.
+    #[error("cannot {action}: {source}")]
+    Git {
+        /// What was being done.
+        action: String,
+        /// libgit2's words.
+        source: git2::Error,
+    },
+    /// An object of a push cannot be seen: the quarantine's environment is missing.
+    #[error("object {oid} is not visible (was the hook's environment kept?)")]
+    NotVisible {
+        /// The object.
+        oid: String,
+    },
+    /// A tree that must not be deployed.
+    #[error("{path}: {what}")]
+    BadTree {
+        /// Path in the tree.
+        path: String,
+        /// What is wrong.
+        what: String,
+    },
+    /// `git push` failed; its words.
+    #[error("git push was refused:\n{words}")]
+    Push {
+        /// What git printed.
+        words: String,
+    },
+}
+
+fn git(action: impl Into<String>) -> impl FnOnce(git2::Error) -> RepoError {
+    let action = action.into();
+    move |source| RepoError::Git { action, source }
+}
+
+/// A repository.
+pub struct Repo {
+    inner: Repository,
+}
+
+impl std::fmt::Debug for Repo {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Repo({})", self.inner.path().display())
+    }
+}
+
+/// Files by path.
+pub type Files = BTreeMap<String, Vec<u8>>;
+
+impl Repo {
+    /// Creates a repository whose first branch is `main`.
+    ///
+    /// # Errors
+    /// [`RepoError::Git`].
+    pub fn init(path: &Path, bare: bool) -> Result<Repo, RepoError> {
+        let mut options = git2::RepositoryInitOptions::new();
+        options.bare(bare).initial_head("main").no_reinit(true);
+        let inner = Repository::init_opts(path, &options).map_err(git(format!("create {}", path.display())))?;
+        Ok(Repo { inner })
+    }
+
+    /// Opens a repository at a path.
+    ///
+    /// # Errors
+    /// [`RepoError::Git`].
+    pub fn open(path: &Path) -> Result<Repo, RepoError> {
+        let inner = Repository::open(path).map_err(git(format!("open the repository {}", path.display())))?;
+        Ok(Repo { inner })
+    }
+
+    /// Opens the repository of a hook, with its quarantine: `GIT_DIR`, `GIT_OBJECT_DIRECTORY` and
+    /// `GIT_ALTERNATE_OBJECT_DIRECTORIES` count.
+    ///
+    /// # Errors
+    /// [`RepoError::Git`].
+    pub fn open_in_hook() -> Result<Repo, RepoError> {
+        Ok(Repo { inner: Repository::open_from_env().map_err(git("open the hook's repository"))? })
+    }
+
+    /// The repository's own folder (`.git`, or the bare folder).
+    pub fn dir(&self) -> PathBuf {
+        self.inner.path().to_path_buf()
+    }
+
+    /// Writes configuration values.
+    ///
+    /// # Errors
+    /// [`RepoError::Git`].
+    pub fn configure(&self, values: &[(&str, &str)]) -> Result<(), RepoError> {
+        let mut config = self.inner.config().map_err(git("read the configuration"))?;
+        values.iter().try_for_each(|(k, v)| config.set_str(k, v)).map_err(git("write the configuration"))
+    }
+
+    /// The commit of a reference, such as `refs/heads/main`.
+    pub fn tip(&self, reference: &str) -> Option<String> {
+        self.inner.refname_to_id(reference).ok().map(|o| o.to_string())
+    }
+
+    fn oid(&self, hex: &str) -> Result<Oid, RepoError> {
+        Oid::from_str(hex).map_err(git(format!("read the object name {hex}")))
+    }
+
+    fn tree(&self, commit: &str) -> Result<Tree<'_>, RepoError> {
+        let oid = self.oid(commit)?;
+        let commit = self.inner.find_commit(oid).map_err(|_| RepoError::NotVisible { oid: commit.into() })?;
+        commit.tree().map_err(|_| RepoError::NotVisible { oid: commit.tree_id().to_string() })
+    }
+
+    /// First parent of a commit.
+    ///
+    /// # Errors
+    /// An object that cannot be seen.
+    pub fn parent(&self, commit: &str) -> Result<Option<String>, RepoError> {
+        let oid = self.oid(commit)?;
+        let found = self.inner.find_commit(oid).map_err(|_| RepoError::NotVisible { oid: commit.into() })?;
+        Ok(found.parent_id(0).ok().map(|o| o.to_string()))
+    }
+
+    /// Time of a commit, seconds since 1970.
+    ///
+    /// # Errors
+    /// An object that cannot be seen.
+    pub fn time(&self, commit: &str) -> Result<i64, RepoError> {
+        let oid = self.oid(commit)?;
+        let found = self.inner.find_commit(oid).map_err(|_| RepoError::NotVisible { oid: commit.into() })?;
+        Ok(found.time().seconds())
+    }
+
+    /// Whether `new` is `old` or comes after it.
+    ///
+    /// # Errors
+    /// [`RepoError::Git`].
+    pub fn follows(&self, new: &str, old: &str) -> Result<bool, RepoError> {
+        let (new, old) = (self.oid(new)?, self.oid(old)?);
+        Ok(new == old || self.inner.graph_descendant_of(new, old).map_err(git("compare commits"))?)
+    }
+
+    /// A file of a commit's tree.
+    ///
+    /// # Errors
+    /// An object that cannot be seen, or is too large.
+    pub fn file(&self, commit: &str, path: &str) -> Result<Option<Vec<u8>>, RepoError> {
+        let tree = self.tree(commit)?;
+        let Ok(entry) = tree.get_path(Path::new(path)) else { return Ok(None) };
+        if entry.kind() != Some(ObjectType::Blob) {
+            return Ok(None);
+        }
+        self.blob(entry.id(), path).map(Some)
+    }
+
+    fn blob(&self, oid: Oid, path: &str) -> Result<Vec<u8>, RepoError> {
+        let blob = self.inner.find_blob(oid).map_err(|_| RepoError::NotVisible { oid: oid.to_string() })?;
+        if blob.size() > MAX_BLOB {
+            return Err(RepoError::BadTree { path: path.into(), what: format!("it is over {MAX_BLOB} bytes") });
+        }
+        Ok(blob.content().to_vec())
+    }
+
+    /// All files of a commit by path with their object names. Only plain files (mode 100644) are
+    /// allowed: no links, no programs, no submodules.
+    ///
+    /// # Errors
+    /// [`RepoError::BadTree`] for anything else, and for odd names.
+    pub fn list(&self, commit: &str) -> Result<BTreeMap<String, String>, RepoError> {
+        let tree = self.tree(commit)?;
+        let mut out = BTreeMap::new();
+        let mut problem = None;
+        tree.walk(TreeWalkMode::PreOrder, |dir, entry| {
+            let Ok(name) = entry.name() else {
+                problem = Some((format!("{dir:?}"), "a name is not UTF-8"));
+                return TreeWalkResult::Abort;
+            };
+            let path = format!("{dir}{name}");
+            let plain =
+                name.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-@".contains(&b)) && !name.starts_with('.');
+            problem = match (plain, entry.kind(), entry.filemode()) {
+                (false, _, _) => Some((path, "a name has characters other than letters, digits, '.', '_', '-', '@'")),
+                (_, Some(ObjectType::Tree), 0o040_000) => return TreeWalkResult::Ok,
+                (_, Some(ObjectType::Blob), 0o100_644) if out.len() < MAX_FILES => {
+                    out.insert(path, entry.id().to_string());
+                    return TreeWalkResult::Ok;
+                }
+                (_, Some(ObjectType::Blob), 0o100_644) => Some((path, "too many files")),
+                _ => Some((path, "only plain files (mode 100644) may be deployed")),
+            };
+            TreeWalkResult::Abort
+        })
+        .or_else(|e| if problem.is_some() { Ok(()) } else { Err(e) })
+        .map_err(git(format!("read the tree of {commit}")))?;
+        match problem {
+            Some((path, what)) => Err(RepoError::BadTree { path, what: what.into() }),
+            None => Ok(out),
+        }
+    }
+
+    /// Commits changed files on top of a branch (or begins it). Gives the new commit.
+    ///
+    /// # Errors
+    /// [`RepoError::Git`].
+    pub fn commit(&self, branch: &str, files: &Files, author: &str, message: &str) -> Result<String, RepoError> {
+        self.commit_from(branch, None, files, author, message)
+    }
+
+    /// [`Repo::commit`], beginning a new branch at `start`.
+    ///
+    /// # Errors
+    /// [`RepoError::Git`].
+    pub fn commit_from(
+        &self,
+        branch: &str,
+        start: Option<&str>,
+        files: &Files,
+        author: &str,
+        message: &str,
+    ) -> Result<String, RepoError> {
+        let reference = format!("refs/heads/{branch}");
+        let parent = match (self.tip(&reference), start) {
+            (Some(tip), _) => Some(tip),
+            (None, start) => start.map(str::to_string),
+        };
+        let base = parent.as_deref().map(|p| self.tree(p)).transpose()?;
+        let mut update = git2::build::TreeUpdateBuilder::new();
+        for (path, bytes) in files {
+            let blob = self.inner.blob(bytes).map_err(git("write a file"))?;
+            update.upsert(path.as_str(), blob, git2::FileMode::Blob);
+        }
+        let empty = self
+            .inner
+            .treebuilder(None)
+            .and_then(|b| b.write())
+            .and_then(|o| self.inner.find_tree(o))
+            .map_err(git("write a tree"))?;
+        let tree = update.create_updated(&self.inner, base.as_ref().unwrap_or(&empty)).map_err(git("write a tree"))?;
+        let tree = self.inner.find_tree(tree).map_err(git("write a tree"))?;
+        let who = Signature::now(author, &format!("{author}@assay.invalid")).map_err(git("sign a commit"))?;
+        let parent = parent
+            .map(|p| self.oid(&p).and_then(|o| self.inner.find_commit(o).map_err(git("find a commit"))))
+            .transpose()?;
+        let parents: Vec<&git2::Commit<'_>> = parent.iter().collect();
+        let oid = self.inner.commit(None, &who, &who, message, &tree, &parents).map_err(git("commit"))?;
+        self.inner.reference(&reference, oid, true, message).map_err(git(format!("move {branch}")))?;
+        Ok(oid.to_string())
+    }
+
+    /// Merges `branch` into `into` by a merge commit with the branch's tree. The branch must stand
+    /// on top of the other.
+    ///
+    /// # Errors
+    /// When it does not.
+    pub fn merge(&self, branch: &str, into: &str, author: &str) -> Result<String, RepoError> {
+        let missing = |b: &str| RepoError::BadTree { path: b.into(), what: "there is no such branch".into() };
+        let ours = self.tip(&format!("refs/heads/{into}")).ok_or_else(|| missing(into))?;
+        let theirs = self.tip(&format!("refs/heads/{branch}")).ok_or_else(|| missing(branch))?;
+        if !self.follows(&theirs, &ours)? {
+            return Err(RepoError::BadTree {
+                path: branch.into(),
+                what: format!("it does not stand on top of {into}; propose again"),
+            });
+        }
+        let (a, b) = (self.oid(&ours)?, self.oid(&theirs)?);
+        let find = |o| self.inner.find_commit(o).map_err(git("find a commit"));
+        let (ours, theirs) = (find(a)?, find(b)?);
+        let who = Signature::now(author, &format!("{author}@assay.invalid")).map_err(git("sign a commit"))?;
+        let tree = theirs.tree().map_err(git("read a tree"))?;
+        let message = format!("merge {branch}");
+        let oid = self.inner.commit(None, &who, &who, &message, &tree, &[&ours, &theirs]).map_err(git("merge"))?;
+        self.inner
+            .reference(&format!("refs/heads/{into}"), oid, true, &message)
+            .map_err(git(format!("move {into}")))?;
+        Ok(oid.to_string())
+    }
+
+    /// Branches whose names begin with a prefix.
+    ///
+    /// # Errors
+    /// [`RepoError::Git`].
+    pub fn branches(&self, prefix: &str) -> Result<Vec<String>, RepoError> {
+        let references = self.inner.references_glob(&format!("refs/heads/{prefix}*")).map_err(git("list branches"))?;
+        let names = references
+            .flatten()
+            .filter_map(|r| r.name().ok().and_then(|n| n.strip_prefix("refs/heads/")).map(str::to_string));
+        Ok(names.collect())
+    }
+
+    /// Pushes with the `git` program, so that the other side's hooks run. Gives what it printed.
+    ///
+    /// # Errors
+    /// [`RepoError::Push`] with the hook's words.
+    pub fn push(&self, remote: &Path, references: &[String]) -> Result<String, RepoError> {
+        let mut command = Command::new("git");
+        command
+            .arg("--git-dir")
+            .arg(self.inner.path())
+            .args(["push", "--porcelain", "--atomic"])
+            .arg(remote)
+            .args(references);
+        command.env("GIT_TERMINAL_PROMPT", "0").env("LC_ALL", "C");
+        let output = command.output().map_err(|e| RepoError::Push { words: format!("git cannot be run: {e}") })?;
+        let words = String::from_utf8_lossy(&output.stderr).into_owned() + &String::from_utf8_lossy(&output.stdout);
+        if output.status.success() { Ok(words) } else { Err(RepoError::Push { words: words.trim().into() }) }
+    }
+}
+
+/// True for the object name of nothing.
+pub fn is_zero(oid: &str) -> bool {
+    oid.bytes().all(|b| b == b'0')
+}
