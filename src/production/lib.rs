@@ -9,7 +9,9 @@
 //! | [`deploy`] | the live table: PostgreSQL (tokio-postgres) or embedded SQLite |
 //! | [`reconcile`] | the one writer of the live table |
 
+pub mod deploy;
 pub mod engine;
 pub mod feed;
 pub mod gate;
 pub mod promotion;
+pub mod reconcile;

@@ -1,0 +1,143 @@
+//! The live table in a SQLite file: for a first look, and for hosts without PostgreSQL.
+
+use super::{COLUMNS, Cell, Change, DeployError, LiveTable, Row, SCHEMA, columns, plan};
+use rusqlite::types::{ToSqlOutput, Value, ValueRef};
+use rusqlite::{Connection, ToSql, TransactionBehavior};
+use std::path::Path;
+
+/// A live table in a file.
+#[derive(Debug)]
+pub struct Embedded {
+    conn: Connection,
+    place: String,
+}
+
+impl ToSql for Cell {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(match self {
+            Cell::Text(t) => ToSqlOutput::Borrowed(ValueRef::Text(t.as_bytes())),
+            Cell::Int(i) => ToSqlOutput::Owned(Value::Integer(*i)),
+        })
+    }
+}
+
+fn create() -> String {
+    let columns: String = COLUMNS
+        .iter()
+        .map(|(name, int)| format!("{name} {} NOT NULL, ", if *int { "INTEGER" } else { "TEXT" }))
+        .collect();
+    let body = format!("strategy TEXT NOT NULL, version INTEGER NOT NULL, {columns}deployed_us INTEGER NOT NULL");
+    format!(
+        "CREATE TABLE IF NOT EXISTS active_configs ({body}, PRIMARY KEY (strategy));
+         CREATE TABLE IF NOT EXISTS config_history ({body}, PRIMARY KEY (strategy, version));
+         CREATE TABLE IF NOT EXISTS assay_identity (schema INTEGER NOT NULL, identity TEXT NOT NULL);
+         CREATE TRIGGER IF NOT EXISTS config_history_keep BEFORE UPDATE ON config_history BEGIN SELECT RAISE(ABORT, 'config_history is append-only'); END;
+         CREATE TRIGGER IF NOT EXISTS config_history_stay BEFORE DELETE ON config_history BEGIN SELECT RAISE(ABORT, 'config_history is append-only'); END;"
+    )
+}
+
+fn read(conn: &Connection, table: &str, order: &str) -> rusqlite::Result<Vec<Row>> {
+    let mut statement = conn.prepare(&format!("SELECT {} FROM {table} ORDER BY {order}", columns()))?;
+    let rows = statement.query_map([], |r| {
+        let cell = |i: usize| Ok(if COLUMNS[i].1 { Cell::Int(r.get(i + 2)?) } else { Cell::Text(r.get(i + 2)?) });
+        let cells = (0..COLUMNS.len()).map(cell).collect::<rusqlite::Result<_>>()?;
+        Ok(Row { strategy: r.get(0)?, version: r.get(1)?, cells, deployed_us: r.get(COLUMNS.len() + 2)? })
+    })?;
+    rows.collect()
+}
+
+fn put(conn: &Connection, table: &str, verb: &str, row: &Row) -> rusqlite::Result<()> {
+    let places: Vec<String> = (1..=COLUMNS.len() + 3).map(|i| format!("?{i}")).collect();
+    let mut values: Vec<&dyn ToSql> = vec![&row.strategy, &row.version];
+    values.extend(row.cells.iter().map(|c| c as &dyn ToSql));
+    values.push(&row.deployed_us);
+    let sql = format!("{verb} INTO {table} ({}) VALUES ({})", columns(), places.join(", "));
+    conn.execute(&sql, &values[..]).map(|_| ())
+}
+
+impl Embedded {
+    /// Opens or creates the file.
+    ///
+    /// # Errors
+    /// [`DeployError`].
+    pub fn open(path: &Path, identity: &str) -> Result<Embedded, DeployError> {
+        let place = format!("sqlite:{}", path.display());
+        let fail = |e: rusqlite::Error| DeployError::Database { place: place.clone(), what: e.to_string() };
+        let conn = Connection::open(path).map_err(fail)?;
+        conn.execute_batch(
+            "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA temp_store=MEMORY; PRAGMA busy_timeout=5000;",
+        )
+        .map_err(fail)?;
+        conn.execute_batch(&create()).map_err(fail)?;
+        conn.execute(
+            "INSERT INTO assay_identity SELECT ?1, ?2 WHERE NOT EXISTS (SELECT 1 FROM assay_identity)",
+            (SCHEMA, identity),
+        )
+        .map_err(fail)?;
+        let (schema, found): (i64, String) = conn
+            .query_row("SELECT schema, identity FROM assay_identity", [], |r| Ok((r.get(0)?, r.get(1)?)))
+            .map_err(fail)?;
+        if schema != SCHEMA {
+            return Err(DeployError::Schema { place, found: schema });
+        }
+        if found != identity {
+            return Err(DeployError::Identity { place, found, wanted: identity.into() });
+        }
+        Ok(Embedded { conn, place })
+    }
+
+    fn fail(&self) -> impl Fn(rusqlite::Error) -> DeployError + use<> {
+        let place = self.place.clone();
+        move |e| DeployError::Database { place: place.clone(), what: e.to_string() }
+    }
+}
+
+impl LiveTable for Embedded {
+    fn place(&self) -> String {
+        self.place.clone()
+    }
+
+    fn rows(&mut self) -> Result<Vec<Row>, DeployError> {
+        read(&self.conn, "active_configs", "strategy").map_err(self.fail())
+    }
+
+    fn history(&mut self) -> Result<Vec<Row>, DeployError> {
+        read(&self.conn, "config_history", "deployed_us, strategy, version").map_err(self.fail())
+    }
+
+    fn sync(&mut self, want: &[Row], now_us: i64, write: bool) -> Result<Vec<Change>, DeployError> {
+        let fail = self.fail();
+        let tx = self.conn.transaction_with_behavior(TransactionBehavior::Immediate).map_err(&fail)?;
+        let work = || -> rusqlite::Result<Vec<Change>> {
+            let history = read(&tx, "config_history", "strategy, version")?;
+            let known = |s: &str, v: i64, sha: &str| {
+                history.iter().any(|r| r.strategy == s && r.version == v && r.text("config_sha256") == sha)
+            };
+            let changes = plan(&read(&tx, "active_configs", "strategy")?, want, known);
+            for change in changes.iter().filter(|_| write) {
+                let wanted = want.iter().find(|w| w.strategy == change.strategy());
+                match (change, wanted) {
+                    (Change::Deploy { .. } | Change::Heal { .. }, Some(w)) => {
+                        let since = history
+                            .iter()
+                            .find(|r| r.strategy == w.strategy && r.version == w.version)
+                            .map(|r| r.deployed_us);
+                        let row = Row { deployed_us: since.unwrap_or(now_us), ..w.clone() };
+                        put(&tx, "active_configs", "INSERT OR REPLACE", &row)?;
+                        put(&tx, "config_history", "INSERT OR IGNORE", &row)?;
+                    }
+                    (Change::Remove { strategy, .. }, _) => {
+                        tx.execute("DELETE FROM active_configs WHERE strategy = ?1", [strategy])?;
+                    }
+                    _ => {}
+                }
+            }
+            Ok(changes)
+        };
+        let changes = work().map_err(&fail)?;
+        if write {
+            tx.commit().map_err(&fail)?;
+        }
+        Ok(changes)
+    }
+}

@@ -1,0 +1,325 @@
+//! The live table `active_configs`, its append-only history, and how it is brought in line.
+//!
+//! Two kinds: PostgreSQL, and an embedded SQLite file for a first look. Both hold the same
+//! columns and follow the same plan; one transaction changes the table, the history and notifies.
+
+pub mod embedded;
+pub mod postgres;
+
+use crate::gate::Deployment;
+use serde::Serialize;
+use serde_json::json;
+
+/// Version of the tables' shape.
+pub const SCHEMA: i64 = 1;
+
+/// A value of a column.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(untagged)]
+pub enum Cell {
+    /// Text.
+    Text(String),
+    /// A whole number.
+    Int(i64),
+}
+
+/// Columns of `active_configs` after `strategy` and `version`; true for whole numbers.
+pub const COLUMNS: [(&str, bool); 22] = [
+    ("config_sha256", false),
+    ("config_toml", false),
+    ("replaces_sha256", false),
+    ("study_id", false),
+    ("trial_id", true),
+    ("data_hash", false),
+    ("strategy_hash", false),
+    ("rulebook_hash", false),
+    ("stream_hash", false),
+    ("engine_version", false),
+    ("talib_version", false),
+    ("environment", false),
+    ("promotion_timestamp", false),
+    ("author", false),
+    ("approvers", false),
+    ("ledger_origin", false),
+    ("ledger_size", true),
+    ("ledger_root", false),
+    ("event_hashes", false),
+    ("policy_sha256", false),
+    ("commit_oid", false),
+    ("generated_data", true),
+];
+
+/// A row of `active_configs`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Row {
+    /// The strategy: the key.
+    pub strategy: String,
+    /// Its version.
+    pub version: i64,
+    /// The other columns, in the order of [`COLUMNS`].
+    pub cells: Vec<Cell>,
+    /// When it went live, microseconds since 1970. Not compared: it is the reconciler's own.
+    pub deployed_us: i64,
+}
+
+impl Row {
+    /// The row of a verified deployment.
+    pub fn of(d: &Deployment) -> Row {
+        let (p, e) = (&d.config.promotion, &d.config.environment);
+        let text = |s: &str| Cell::Text(s.into());
+        let ledger = d.config.ledger.as_ref();
+        let events: serde_json::Map<String, serde_json::Value> = ledger
+            .map(|l| l.events().iter().map(|(n, e)| (n.to_string(), json!(e.leaf))).collect())
+            .unwrap_or_default();
+        let cells = vec![
+            Cell::Text(d.sha256.to_string()),
+            text(&d.text),
+            Cell::Text(p.replaces_sha256.to_string()),
+            text(&p.study_id),
+            Cell::Int(i64::from(p.trial_id)),
+            Cell::Text(p.data_hash.to_string()),
+            Cell::Text(p.strategy_hash.to_string()),
+            Cell::Text(p.rulebook_hash.to_string()),
+            Cell::Text(p.stream_hash.to_string()),
+            text(&e.engine_version),
+            text(&e.talib_version),
+            Cell::Text(json!(e).to_string()),
+            text(&p.promotion_timestamp),
+            text(&p.author),
+            Cell::Text(json!(d.approvers).to_string()),
+            text(ledger.map_or("", |l| &l.origin)),
+            Cell::Int(ledger.map_or(0, |l| l.size as i64)),
+            Cell::Text(ledger.map(|l| l.root.to_string()).unwrap_or_default()),
+            Cell::Text(serde_json::Value::Object(events).to_string()),
+            Cell::Text(d.policy_sha256.to_string()),
+            text(&d.commit),
+            Cell::Int(i64::from(p.generated_data)),
+        ];
+        Row { strategy: p.strategy.clone(), version: p.version as i64, cells, deployed_us: 0 }
+    }
+
+    /// A text column by name.
+    pub fn text(&self, column: &str) -> &str {
+        let at = COLUMNS.iter().position(|(c, _)| *c == column);
+        match at.and_then(|i| self.cells.get(i)) {
+            Some(Cell::Text(t)) => t,
+            _ => "",
+        }
+    }
+
+    fn differences(&self, other: &Row) -> Vec<&'static str> {
+        COLUMNS.iter().zip(self.cells.iter().zip(&other.cells)).filter(|(_, (a, b))| a != b).map(|(c, _)| c.0).collect()
+    }
+}
+
+/// A column list with a prefix for each, for SQL.
+fn columns() -> String {
+    let names: Vec<&str> =
+        ["strategy", "version"].into_iter().chain(COLUMNS.iter().map(|c| c.0)).chain(["deployed_us"]).collect();
+    names.join(", ")
+}
+
+/// What must be done about one strategy.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "change", rename_all = "kebab-case")]
+pub enum Change {
+    /// A new version goes live.
+    Deploy {
+        /// Strategy.
+        strategy: String,
+        /// Version.
+        version: i64,
+    },
+    /// The row was changed by hand and is set right.
+    Heal {
+        /// Strategy.
+        strategy: String,
+        /// Version.
+        version: i64,
+        /// What differed.
+        detail: String,
+    },
+    /// A row that git knows nothing of is removed.
+    Remove {
+        /// Strategy.
+        strategy: String,
+        /// What it was.
+        detail: String,
+    },
+    /// The table is ahead of this commit: a later reconciler was here. Nothing is written.
+    Late {
+        /// Strategy.
+        strategy: String,
+        /// Version in the table.
+        version: i64,
+    },
+}
+
+impl Change {
+    /// The strategy.
+    pub fn strategy(&self) -> &str {
+        match self {
+            Change::Deploy { strategy, .. }
+            | Change::Heal { strategy, .. }
+            | Change::Remove { strategy, .. }
+            | Change::Late { strategy, .. } => strategy,
+        }
+    }
+
+    /// True for what somebody did behind git's back.
+    pub fn is_drift(&self) -> bool {
+        matches!(self, Change::Heal { .. } | Change::Remove { .. })
+    }
+}
+
+/// What must change so that the table holds `want`. `known` says whether the history holds a
+/// version with that config: then the table is ahead of us, else somebody changed it by hand.
+pub fn plan(present: &[Row], want: &[Row], known: impl Fn(&str, i64, &str) -> bool) -> Vec<Change> {
+    let mut out = Vec::new();
+    for w in want {
+        let (strategy, version) = (w.strategy.clone(), w.version);
+        match present.iter().find(|r| r.strategy == w.strategy) {
+            None if known(&w.strategy, w.version, w.text("config_sha256")) => {
+                out.push(Change::Heal { strategy, version, detail: "the row was deleted".into() });
+            }
+            None => out.push(Change::Deploy { strategy, version }),
+            Some(r) if r.version == w.version && r.cells == w.cells => {}
+            Some(r) if r.version > w.version && known(&r.strategy, r.version, r.text("config_sha256")) => {
+                out.push(Change::Late { strategy, version: r.version });
+            }
+            Some(r) if r.version < w.version && known(&r.strategy, r.version, r.text("config_sha256")) => {
+                out.push(Change::Deploy { strategy, version });
+            }
+            Some(r) => {
+                let mut what = r.differences(w);
+                if r.version != w.version {
+                    what.insert(0, "version");
+                }
+                out.push(Change::Heal { strategy, version, detail: format!("changed by hand: {}", what.join(", ")) });
+            }
+        }
+    }
+    for r in present.iter().filter(|r| !want.iter().any(|w| w.strategy == r.strategy)) {
+        out.push(Change::Remove {
+            strategy: r.strategy.clone(),
+            detail: format!("version {} is not in git", r.version),
+        });
+    }
+    out
+}
+
+/// What can go wrong with the live table.
+#[derive(Debug, thiserror::Error)]
+pub enum DeployError {
+    /// The database could not be reached or refused.
+    #[error("the live table {place}: {what}")]
+    Database {
+        /// Where it is, without secrets.
+        place: String,
+        /// What it said.
+        what: String,
+    },
+    /// The database belongs to another repository.
+    #[error("the live table {place} belongs to another deployment ({found}), not to this one ({wanted})")]
+    Identity {
+        /// Where it is.
+        place: String,
+        /// The identity found.
+        found: String,
+        /// Ours.
+        wanted: String,
+    },
+    /// The tables are of another version.
+    #[error("the live table {place} has schema {found}; this assay writes {SCHEMA}")]
+    Schema {
+        /// Where it is.
+        place: String,
+        /// Version found.
+        found: i64,
+    },
+}
+
+impl DeployError {
+    /// What to do next.
+    pub fn hint(&self) -> &'static str {
+        match self {
+            DeployError::Database { .. } => {
+                "the push stands; run `assay reconcile` again when the database is reachable"
+            }
+            DeployError::Identity { .. } => "point --live at the database of this deployment, or at an empty one",
+            DeployError::Schema { .. } => "use the assay version that made the tables, or a newer one",
+        }
+    }
+}
+
+/// The live table.
+pub trait LiveTable {
+    /// Where it is, without secrets.
+    fn place(&self) -> String;
+
+    /// The rows.
+    ///
+    /// # Errors
+    /// [`DeployError`].
+    fn rows(&mut self) -> Result<Vec<Row>, DeployError>;
+
+    /// All versions that ever went live, oldest first.
+    ///
+    /// # Errors
+    /// [`DeployError`].
+    fn history(&mut self) -> Result<Vec<Row>, DeployError>;
+
+    /// Brings the table in line in one transaction, or (when `write` is false) only says what it
+    /// would do. Safe to run twice, late or out of order.
+    ///
+    /// # Errors
+    /// [`DeployError`]; then nothing was changed.
+    fn sync(&mut self, want: &[Row], now_us: i64, write: bool) -> Result<Vec<Change>, DeployError>;
+}
+
+/// Opens the live table of a setting: `sqlite:FILE` or `postgres://…`. `identity` is the hash of
+/// the genesis policy: a database belongs to one deployment.
+///
+/// # Errors
+/// [`DeployError`].
+pub fn open(setting: &str, identity: &str) -> Result<Box<dyn LiveTable>, DeployError> {
+    match setting.strip_prefix("sqlite:") {
+        Some(path) => Ok(Box::new(embedded::Embedded::open(path.as_ref(), identity)?)),
+        None if setting.starts_with("postgres://") || setting.starts_with("postgresql://") => {
+            Ok(Box::new(postgres::Postgres::connect(setting, identity)?))
+        }
+        None => Err(DeployError::Database {
+            place: setting.into(),
+            what: "it is neither sqlite:FILE nor postgres://…".into(),
+        }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(strategy: &str, version: i64, sha: &str) -> Row {
+        let mut cells: Vec<Cell> =
+            COLUMNS.iter().map(|c| if c.1 { Cell::Int(0) } else { Cell::Text(String::new()) }).collect();
+        cells[0] = Cell::Text(sha.into());
+        Row { strategy: strategy.into(), version, cells, deployed_us: 0 }
+    }
+
+    /// D-06, D-11, and the monotone guard.
+    #[test]
+    fn plans() {
+        let known = |_: &str, v: i64, sha: &str| sha == format!("sha{v}");
+        let want = [row("a", 2, "sha2")];
+        assert_eq!(plan(&[], &[row("n", 1, "new")], known), [Change::Deploy { strategy: "n".into(), version: 1 }]);
+        assert_eq!(plan(&[row("a", 1, "sha1")], &want, known), [Change::Deploy { strategy: "a".into(), version: 2 }]);
+        assert_eq!(plan(&[row("a", 2, "sha2")], &want, known), []);
+        assert_eq!(plan(&[row("a", 3, "sha3")], &want, known), [Change::Late { strategy: "a".into(), version: 3 }]);
+        assert!(matches!(&plan(&[row("a", 9, "forged")], &want, known)[..], [Change::Heal { version: 2, .. }]));
+        assert!(
+            matches!(&plan(&[row("a", 2, "forged")], &want, known)[..], [Change::Heal { detail, .. }] if detail.contains("config_sha256"))
+        );
+        assert!(matches!(&plan(&[], &want, known)[..], [Change::Heal { detail, .. }] if detail.contains("deleted")));
+        assert!(matches!(&plan(&[row("a", 2, "sha2"), row("x", 1, "q")], &want, known)[..], [Change::Remove { .. }]));
+    }
+}

@@ -1,0 +1,204 @@
+//! The live table in PostgreSQL. The only file that knows tokio-postgres.
+//!
+//! Names are schema-qualified (`assay.active_configs`). One transaction under an advisory lock
+//! reads, plans, writes and notifies; waiting is bounded.
+
+use super::{COLUMNS, Cell, Change, DeployError, LiveTable, Row, SCHEMA, columns, plan};
+use std::time::Duration;
+use tokio::runtime::Runtime;
+use tokio_postgres::types::ToSql;
+use tokio_postgres::{Client, Config, GenericClient, NoTls};
+
+/// Advisory lock of all reconcilers of a database.
+const LOCK: i64 = 0x6173_7361_7901;
+
+/// A live table in PostgreSQL.
+pub struct Postgres {
+    runtime: Runtime,
+    client: Client,
+    place: String,
+}
+
+impl std::fmt::Debug for Postgres {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Postgres({})", self.place)
+    }
+}
+
+fn create() -> String {
+    let columns: String = COLUMNS
+        .iter()
+        .map(|(name, int)| format!("{name} {} NOT NULL, ", if *int { "bigint" } else { "text" }))
+        .collect();
+    let body = format!(
+        "strategy text NOT NULL, version bigint NOT NULL CHECK (version > 0), {columns}deployed_us bigint NOT NULL"
+    );
+    format!(
+        "CREATE SCHEMA IF NOT EXISTS assay;
+         CREATE TABLE IF NOT EXISTS assay.active_configs ({body}, PRIMARY KEY (strategy));
+         CREATE TABLE IF NOT EXISTS assay.config_history ({body}, PRIMARY KEY (strategy, version));
+         CREATE TABLE IF NOT EXISTS assay.identity (schema bigint NOT NULL, identity text NOT NULL);
+         CREATE OR REPLACE FUNCTION assay.keep() RETURNS trigger LANGUAGE plpgsql AS
+           $$ BEGIN RAISE EXCEPTION 'config_history is append-only'; END $$;
+         CREATE OR REPLACE TRIGGER config_history_keep BEFORE UPDATE OR DELETE OR TRUNCATE ON assay.config_history
+           FOR EACH STATEMENT EXECUTE FUNCTION assay.keep();
+         CREATE OR REPLACE VIEW public.active_configs AS SELECT * FROM assay.active_configs;
+         CREATE OR REPLACE VIEW public.config_history AS SELECT * FROM assay.config_history;"
+    )
+}
+
+/// A PostgreSQL error with what the server said.
+fn words(e: &tokio_postgres::Error) -> String {
+    match e.as_db_error() {
+        Some(db) => format!("{} ({})", db.message(), db.code().code()),
+        None => match std::error::Error::source(e) {
+            Some(source) => format!("{e}: {source}"),
+            None => e.to_string(),
+        },
+    }
+}
+
+async fn read(client: &impl GenericClient, table: &str, order: &str) -> Result<Vec<Row>, tokio_postgres::Error> {
+    let rows = client.query(&format!("SELECT {} FROM assay.{table} ORDER BY {order}", columns()), &[]).await?;
+    let mut out = Vec::with_capacity(rows.len());
+    for r in rows {
+        let mut cells = Vec::with_capacity(COLUMNS.len());
+        for (i, (_, int)) in COLUMNS.iter().enumerate() {
+            cells.push(if *int { Cell::Int(r.try_get(i + 2)?) } else { Cell::Text(r.try_get(i + 2)?) });
+        }
+        out.push(Row {
+            strategy: r.try_get(0)?,
+            version: r.try_get(1)?,
+            cells,
+            deployed_us: r.try_get(COLUMNS.len() + 2)?,
+        });
+    }
+    Ok(out)
+}
+
+async fn put(client: &impl GenericClient, table: &str, conflict: &str, row: &Row) -> Result<(), tokio_postgres::Error> {
+    let places: Vec<String> = (1..=COLUMNS.len() + 3).map(|i| format!("${i}")).collect();
+    let mut values: Vec<&(dyn ToSql + Sync)> = vec![&row.strategy, &row.version];
+    for cell in &row.cells {
+        values.push(match cell {
+            Cell::Text(t) => t,
+            Cell::Int(i) => i,
+        });
+    }
+    values.push(&row.deployed_us);
+    let sql = format!("INSERT INTO assay.{table} ({}) VALUES ({}) {conflict}", columns(), places.join(", "));
+    client.execute(&sql, &values).await.map(|_| ())
+}
+
+impl Postgres {
+    /// Connects, and creates the tables when they are missing.
+    ///
+    /// # Errors
+    /// [`DeployError`].
+    pub fn connect(url: &str, identity: &str) -> Result<Postgres, DeployError> {
+        let config: Result<Config, _> = url.parse();
+        let place = config.as_ref().map_or_else(
+            |_| "postgres".into(),
+            |c| format!("postgres database '{}' as '{}'", c.get_dbname().unwrap_or("?"), c.get_user().unwrap_or("?")),
+        );
+        let fail = |what: String| DeployError::Database { place: place.clone(), what };
+        let mut config = config.map_err(|e| fail(format!("the address is malformed: {e}")))?;
+        config.connect_timeout(Duration::from_secs(5)).application_name("assay");
+        let runtime =
+            tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|e| fail(e.to_string()))?;
+        let client = runtime.block_on(async {
+            let (client, connection) = config.connect(NoTls).await?;
+            tokio::spawn(connection);
+            client
+                .batch_execute("SET lock_timeout = '5s'; SET statement_timeout = '15s'; SET search_path = pg_catalog")
+                .await?;
+            Ok::<_, tokio_postgres::Error>(client)
+        });
+        let client = client.map_err(|e| fail(words(&e)))?;
+        let mut out = Postgres { runtime, client, place: place.clone() };
+        out.check_identity(identity)?;
+        Ok(out)
+    }
+
+    fn check_identity(&mut self, identity: &str) -> Result<(), DeployError> {
+        let place = self.place.clone();
+        let found = self.runtime.block_on(async {
+            let tx = self.client.transaction().await?;
+            tx.execute("SELECT pg_advisory_xact_lock($1)", &[&LOCK]).await?;
+            tx.batch_execute(&create()).await?;
+            tx.execute(
+                "INSERT INTO assay.identity SELECT $1, $2 WHERE NOT EXISTS (SELECT 1 FROM assay.identity)",
+                &[&SCHEMA, &identity],
+            )
+            .await?;
+            let row = tx.query_one("SELECT schema, identity FROM assay.identity", &[]).await?;
+            tx.commit().await?;
+            Ok::<(i64, String), tokio_postgres::Error>((row.try_get(0)?, row.try_get(1)?))
+        });
+        let (schema, found) = found.map_err(|e| DeployError::Database { place: place.clone(), what: words(&e) })?;
+        match (schema == SCHEMA, found == identity) {
+            (true, true) => Ok(()),
+            (false, _) => Err(DeployError::Schema { place, found: schema }),
+            (true, false) => Err(DeployError::Identity { place, found, wanted: identity.into() }),
+        }
+    }
+
+    fn run<T>(
+        &mut self,
+        work: impl AsyncFnOnce(&mut Client) -> Result<T, tokio_postgres::Error>,
+    ) -> Result<T, DeployError> {
+        let place = self.place.clone();
+        self.runtime.block_on(work(&mut self.client)).map_err(|e| DeployError::Database { place, what: words(&e) })
+    }
+}
+
+impl LiveTable for Postgres {
+    fn place(&self) -> String {
+        self.place.clone()
+    }
+
+    fn rows(&mut self) -> Result<Vec<Row>, DeployError> {
+        self.run(async |c| read(c, "active_configs", "strategy").await)
+    }
+
+    fn history(&mut self) -> Result<Vec<Row>, DeployError> {
+        self.run(async |c| read(c, "config_history", "deployed_us, strategy, version").await)
+    }
+
+    fn sync(&mut self, want: &[Row], now_us: i64, write: bool) -> Result<Vec<Change>, DeployError> {
+        self.run(async |client| {
+            let tx = client.transaction().await?;
+            tx.execute("SELECT pg_advisory_xact_lock($1)", &[&LOCK]).await?;
+            let history = read(&tx, "config_history", "strategy, version").await?;
+            let known = |s: &str, v: i64, sha: &str| {
+                history.iter().any(|r| r.strategy == s && r.version == v && r.text("config_sha256") == sha)
+            };
+            let changes = plan(&read(&tx, "active_configs", "strategy").await?, want, known);
+            for change in changes.iter().filter(|_| write) {
+                let wanted = want.iter().find(|w| w.strategy == change.strategy());
+                match (change, wanted) {
+                    (Change::Deploy { .. } | Change::Heal { .. }, Some(w)) => {
+                        let since = history
+                            .iter()
+                            .find(|r| r.strategy == w.strategy && r.version == w.version)
+                            .map(|r| r.deployed_us);
+                        let row = Row { deployed_us: since.unwrap_or(now_us), ..w.clone() };
+                        tx.execute("DELETE FROM assay.active_configs WHERE strategy = $1", &[&row.strategy]).await?;
+                        put(&tx, "active_configs", "", &row).await?;
+                        put(&tx, "config_history", "ON CONFLICT DO NOTHING", &row).await?;
+                        tx.execute("SELECT pg_notify('active_configs', $1)", &[&row.strategy]).await?;
+                    }
+                    (Change::Remove { strategy, .. }, _) => {
+                        tx.execute("DELETE FROM assay.active_configs WHERE strategy = $1", &[strategy]).await?;
+                        tx.execute("SELECT pg_notify('active_configs', $1)", &[strategy]).await?;
+                    }
+                    _ => {}
+                }
+            }
+            if write {
+                tx.commit().await?;
+            }
+            Ok(changes)
+        })
+    }
+}
