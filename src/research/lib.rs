@@ -13,3 +13,13 @@ pub mod mirror;
 pub mod report;
 pub mod simulate;
 pub mod study;
+
+pub use rayon::ThreadPool;
+
+/// A pool of `threads` threads. More threads never change a result.
+///
+/// # Errors
+/// When the system gives no threads.
+pub fn thread_pool(threads: usize) -> Result<ThreadPool, rayon::ThreadPoolBuildError> {
+    rayon::ThreadPoolBuilder::new().num_threads(threads).build()
+}

@@ -285,6 +285,18 @@ impl Repo {
         Ok(oid.to_string())
     }
 
+    /// Moves a branch to a commit.
+    ///
+    /// # Errors
+    /// [`RepoError::Git`].
+    pub fn reset(&self, branch: &str, commit: &str) -> Result<(), RepoError> {
+        let oid = self.oid(commit)?;
+        self.inner
+            .reference(&format!("refs/heads/{branch}"), oid, true, "reset")
+            .map(|_| ())
+            .map_err(git(format!("move {branch}")))
+    }
+
     /// Branches whose names begin with a prefix.
     ///
     /// # Errors

@@ -1,0 +1,269 @@
+//! `assay bench`
+
+use super::Context;
+use super::data::{RULEBOOK, assume_from};
+use super::error::CliError;
+use super::lab::{Lab, environment};
+use super::output::{grouped, print, print_json, say, table};
+use super::{init, strategy, study};
+use assay_ledger::audit::{Auditor, FixedKeys};
+use assay_ledger::{Draft, EventId, Log, Signer};
+use assay_research::data::generate;
+use assay_research::simulate;
+use assay_research::study::Settings;
+use assay_shared::account::Assumptions;
+use assay_shared::rulebook::Rulebook;
+use assay_shared::strategy::Bound;
+use assay_shared::strategy::space::defaults;
+use serde_json::{Value, json};
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+const STRATEGY: &str = include_str!("../../configs/strategies/trend.toml");
+const STUDY: &str = include_str!("../../configs/studies/walkforward.toml");
+
+/// Measure this machine: appends, verification, simulation, whole studies
+///
+/// Each figure stands beside the physical limit measured in the same run where there is one.
+///
+/// Example: assay bench --json
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Folder for the measured ledgers [default: the system's temporary folder]
+    #[arg(long)]
+    dir: Option<PathBuf>,
+    /// Trials of the measured study
+    #[arg(long, default_value_t = 96)]
+    trials: u32,
+    /// Events of the measured ledger
+    #[arg(long, default_value_t = 50_000)]
+    events: u64,
+}
+
+struct Figure {
+    name: &'static str,
+    value: f64,
+    unit: &'static str,
+    limit: Option<(f64, &'static str)>,
+}
+
+fn machine() -> Value {
+    let read = |path: &str| std::fs::read_to_string(path).unwrap_or_default();
+    let cpu = read("/proc/cpuinfo")
+        .lines()
+        .find_map(|l| l.strip_prefix("model name"))
+        .and_then(|l| l.split(':').nth(1))
+        .unwrap_or("unknown")
+        .trim()
+        .to_string();
+    let memory =
+        read("/proc/meminfo").lines().find_map(|l| l.strip_prefix("MemTotal:")).unwrap_or_default().trim().to_string();
+    let host = read("/proc/sys/kernel/hostname").trim().to_string();
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    json!({"host": host, "cpu": cpu, "cores": cores, "memory": memory})
+}
+
+fn per_second(n: u64, start: Instant) -> f64 {
+    n as f64 / start.elapsed().as_secs_f64().max(1e-9)
+}
+
+fn draft(n: u64) -> Draft {
+    Draft {
+        id: EventId::derived(&[b"bench", &n.to_be_bytes()]),
+        kind: "Bench".into(),
+        version: 1,
+        payload: vec![n as u8; 400],
+    }
+}
+
+/// How many signatures per second all cores make alone.
+fn signing_alone(signer: &Signer) -> f64 {
+    let n = 20_000u64;
+    let threads = std::thread::available_parallelism().map_or(1, usize::from) as u64;
+    let start = Instant::now();
+    std::thread::scope(|s| {
+        for t in 0..threads {
+            s.spawn(move || {
+                (0..n / threads).for_each(|i| drop(std::hint::black_box(signer.sign(&(i + t).to_be_bytes()))))
+            });
+        }
+    });
+    per_second(n, start)
+}
+
+fn ledger(dir: &Path, events: u64, out: &mut Vec<Figure>) -> Result<(), CliError> {
+    let (signer, log_signer) = (Signer::from_seed([1; 32]), Signer::from_seed([2; 32]));
+    let limit = signing_alone(&signer);
+    let mut log = Log::create(&dir.join("ledger"), "bench.invalid/log", &log_signer)?;
+    log.hold()?;
+    let mut n = 0;
+    for (name, batch, count) in [
+        ("durable appends, batch 1", 1, 400),
+        ("durable appends, batch 64", 64, events / 4),
+        ("durable appends, batch 1024", 1024, events),
+    ] {
+        let start = Instant::now();
+        let first = n;
+        while n < first + count {
+            let drafts: Vec<Draft> = (n..n + batch).map(draft).collect();
+            log.append(&drafts, &signer)?;
+            n += batch;
+        }
+        out.push(Figure {
+            name,
+            value: per_second(n - first, start),
+            unit: "events/s",
+            limit: Some((limit, "signing alone")),
+        });
+    }
+    log.publish(&log_signer)?;
+    log.release();
+    let entries: Vec<Vec<u8>> = (0..log.len()).map(|s| log.entry_bytes(s)).collect::<Result<_, _>>()?;
+    let mut keys = FixedKeys(vec![signer.public()]);
+    let start = Instant::now();
+    let mut auditor = Auditor::new(log.origin(), &mut keys);
+    auditor.push(&entries);
+    auditor.check_checkpoint(&log.checkpoint()?);
+    auditor.verdict()?;
+    out.push(Figure { name: "fully verified events", value: per_second(n, start), unit: "events/s", limit: None });
+    let start = Instant::now();
+    let reopened = Log::open(&dir.join("ledger"))?;
+    let name = "reopened events";
+    out.push(Figure { name, value: per_second(reopened.len(), start), unit: "events/s", limit: None });
+    Ok(())
+}
+
+fn simulation(out: &mut Vec<Figure>) -> Result<(), CliError> {
+    let strategy = strategy::parse(STRATEGY, "trend")?;
+    let market = generate::market(&strategy.file.symbols, 24_000, 7);
+    let book = bench_book()?;
+    let bound = Bound::new(&strategy, &defaults(&strategy.file.parameters))
+        .map_err(|d| CliError::Verification(d.to_string()))?;
+    let assumptions = Assumptions { initial_cash_usdt: 100_000.0, slippage_bps: 2.0 };
+    let wrong = |e: simulate::SimulateError| CliError::Verification(e.to_string());
+    let bar_assets = (market.len() * market.symbols.len()) as u64;
+    let signals = simulate::prepare(&bound, &market).map_err(wrong)?;
+    let rounds = 40;
+    let start = Instant::now();
+    for _ in 0..rounds {
+        std::hint::black_box(
+            simulate::run(&bound, &signals, &market, &book, &assumptions, 0..market.len(), false).map_err(wrong)?,
+        );
+    }
+    out.push(Figure {
+        name: "simulation, one core",
+        value: per_second(bar_assets * rounds, start),
+        unit: "bar-assets/s",
+        limit: None,
+    });
+    let start = Instant::now();
+    for _ in 0..rounds {
+        let signals = simulate::prepare(&bound, &market).map_err(wrong)?;
+        std::hint::black_box(
+            simulate::run(&bound, &signals, &market, &book, &assumptions, 0..market.len(), false).map_err(wrong)?,
+        );
+    }
+    out.push(Figure {
+        name: "with indicators, one core",
+        value: per_second(bar_assets * rounds, start),
+        unit: "bar-assets/s",
+        limit: None,
+    });
+    Ok(())
+}
+
+/// The built-in rule book with its brackets held to be in force for the generated market, and BTC's
+/// for the symbols it lacks.
+fn bench_book() -> Result<Rulebook, CliError> {
+    let mut book = Rulebook::parse(RULEBOOK)?;
+    for set in &mut book.brackets {
+        if let Some(btc) = set.symbols.get("BTCUSDT").cloned() {
+            for symbol in ["ADAUSDT", "LTCUSDT"] {
+                set.symbols.entry(symbol.into()).or_insert_with(|| btc.clone());
+            }
+        }
+    }
+    assume_from(&book, "2020-01-01")
+}
+
+fn whole_study(dir: &Path, trials: u32, out: &mut Vec<Figure>) -> Result<(), CliError> {
+    let args = init::Args {
+        dir: dir.join("lab"),
+        person: "bench".into(),
+        origin: None,
+        reviewers: Vec::new(),
+        live: None,
+        encrypt: false,
+        allow_generated: true,
+    };
+    let cx = Context { lab: None, json: false };
+    init::run(&cx, args)?;
+    let lab = Lab::find(Some(&dir.join("lab")))?;
+    let strategy = strategy::parse(STRATEGY, "trend")?;
+    let market = generate::market(&strategy.file.symbols, 24_000, 7);
+    super::data::register(&lab, market, bench_book()?, "GENERATED MARKET for measuring", &[], 0)?;
+    let mut settings =
+        Settings::parse(STUDY).map_err(|e| CliError::usage(e, "repair configs/studies/walkforward.toml"))?;
+    settings.trials = trials;
+    let opened = study::open(&lab, strategy, settings, None)?;
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let start = Instant::now();
+    study::work(&lab, &opened, Some(cores))?;
+    out.push(Figure {
+        name: "whole study, ledger and mirror on",
+        value: per_second(u64::from(trials), start),
+        unit: "trials/s",
+        limit: None,
+    });
+    Ok(())
+}
+
+fn peak_memory_mb() -> f64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let kb = status
+        .lines()
+        .find_map(|l| l.strip_prefix("VmHWM:"))
+        .and_then(|l| l.split_whitespace().next()?.parse::<f64>().ok());
+    kb.unwrap_or_default() / 1024.0
+}
+
+pub fn run(cx: &Context, args: Args) -> Result<(), CliError> {
+    let base = args.dir.clone().unwrap_or_else(std::env::temp_dir);
+    let dir = base.join(format!("assay-bench-{}", std::process::id()));
+    std::fs::create_dir_all(&dir).map_err(CliError::io("create", &dir))?;
+    let mut figures = Vec::new();
+    say("measuring the ledger");
+    let measured = ledger(&dir, args.events, &mut figures)
+        .and_then(|()| {
+            say("measuring the simulation");
+            simulation(&mut figures)
+        })
+        .and_then(|()| {
+            say("measuring a whole study");
+            whole_study(&dir, args.trials, &mut figures)
+        });
+    std::fs::remove_dir_all(&dir).map_err(CliError::io("remove", &dir))?;
+    measured?;
+    figures.push(Figure { name: "peak memory of all this", value: peak_memory_mb(), unit: "MB", limit: None });
+    let machine = machine();
+    if cx.json {
+        let rows: Vec<_> = figures.iter().map(|f| json!({"name": f.name, "value": f.value, "unit": f.unit, "limit": f.limit.map(|l| l.0), "limit_of": f.limit.map(|l| l.1)})).collect();
+        print_json(&json!({"machine": machine, "environment": environment(), "figures": rows}));
+        return Ok(());
+    }
+    print(&format!(
+        "{} ({} cores), {}",
+        machine["cpu"].as_str().unwrap_or_default(),
+        machine["cores"],
+        machine["host"].as_str().unwrap_or_default()
+    ));
+    let row = |f: &Figure| {
+        let limit = f
+            .limit
+            .map_or(String::new(), |(l, of)| format!("{:.0} % of {} ({of})", f.value / l * 100.0, grouped(l as u64)));
+        let value = if f.value < 1000.0 { format!("{:.1}", f.value) } else { grouped(f.value as u64) };
+        vec![f.name.to_string(), value, f.unit.into(), limit]
+    };
+    print(&table(&["figure", "value", "unit", "limit"], &figures.iter().map(row).collect::<Vec<_>>()));
+    Ok(())
+}

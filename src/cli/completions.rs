@@ -1,0 +1,19 @@
+//! `assay completions`
+
+use super::Context;
+use super::error::CliError;
+use clap::CommandFactory;
+
+/// Print shell completions
+///
+/// Example: assay completions bash > ~/.local/share/bash-completion/completions/assay
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// bash, zsh, fish, elvish or powershell
+    shell: clap_complete::Shell,
+}
+
+pub fn run(_: &Context, args: Args) -> Result<(), CliError> {
+    clap_complete::generate(args.shell, &mut super::Args::command(), "assay", &mut std::io::stdout());
+    Ok(())
+}

@@ -1,0 +1,165 @@
+//! The commands: one file each; the argument struct is the manual.
+
+mod active;
+mod approve;
+mod audit;
+mod bench;
+mod completions;
+mod data;
+mod demo;
+mod deploy;
+mod doctor;
+mod error;
+mod hook;
+mod init;
+mod key;
+mod lab;
+mod log;
+mod mirror;
+mod output;
+mod parity;
+mod promote;
+mod prove;
+mod reconcile;
+mod report;
+mod review;
+mod rollback;
+mod strategy;
+mod study;
+mod tamper;
+mod trials;
+mod verify;
+
+use clap::{Parser, Subcommand};
+use error::CliError;
+use lab::Lab;
+use output::{say, style};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// Prove a trading strategy before it trades.
+///
+/// Studies, walk-forwards and promotions are signed events in an append-only ledger; what goes live
+/// is verified from them. Begin with `assay demo`.
+///
+/// Exit codes: 0 fine, 1 verification failed, 2 usage or configuration, 3 could not check,
+/// 4 refused by policy.
+#[derive(Debug, Parser)]
+#[command(name = "assay", version, max_term_width = 100, disable_help_subcommand = true)]
+pub struct Args {
+    /// The lab's folder [default: the one around here, else ./lab]
+    #[arg(long, global = true, value_name = "DIR")]
+    lab: Option<PathBuf>,
+    /// Print data as JSON
+    #[arg(long, global = true)]
+    json: bool,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Demo(demo::Args),
+    Init(init::Args),
+    #[command(subcommand)]
+    Key(key::Args),
+    #[command(subcommand)]
+    Data(data::Args),
+    #[command(subcommand)]
+    Strategy(strategy::Args),
+    #[command(subcommand)]
+    Study(study::Args),
+    Trials(trials::Args),
+    #[command(subcommand)]
+    Trial(trials::One),
+    Report(report::Args),
+    Parity(parity::Args),
+    Promote(promote::Args),
+    Review(review::Args),
+    Approve(approve::Args),
+    Deploy(deploy::Args),
+    Rollback(rollback::Args),
+    #[command(subcommand)]
+    Hook(hook::Args),
+    Reconcile(reconcile::Args),
+    Active(active::Args),
+    Verify(verify::Args),
+    Prove(prove::Args),
+    VerifyProof(prove::VerifyArgs),
+    Audit(audit::Args),
+    Log(log::Args),
+    #[command(subcommand)]
+    Mirror(mirror::Args),
+    Bench(bench::Args),
+    Doctor(doctor::Args),
+    Completions(completions::Args),
+}
+
+/// What every command may need.
+pub struct Context {
+    lab: Option<PathBuf>,
+    /// Print data as JSON.
+    pub json: bool,
+}
+
+impl Context {
+    /// The lab.
+    pub fn lab(&self) -> Result<Lab, CliError> {
+        Lab::find(self.lab.as_deref())
+    }
+}
+
+fn run(args: Args) -> Result<(), CliError> {
+    let cx = Context { lab: args.lab, json: args.json };
+    match args.command {
+        Command::Demo(a) => demo::run(&cx, a),
+        Command::Init(a) => init::run(&cx, a),
+        Command::Key(a) => key::run(&cx, a),
+        Command::Data(a) => data::run(&cx, a),
+        Command::Strategy(a) => strategy::run(&cx, a),
+        Command::Study(a) => study::run(&cx, a),
+        Command::Trials(a) => trials::run(&cx, a),
+        Command::Trial(a) => trials::show(&cx, a),
+        Command::Report(a) => report::run(&cx, a),
+        Command::Parity(a) => parity::run(&cx, a),
+        Command::Promote(a) => promote::run(&cx, a),
+        Command::Review(a) => review::run(&cx, a),
+        Command::Approve(a) => approve::run(&cx, a),
+        Command::Deploy(a) => deploy::run(&cx, a),
+        Command::Rollback(a) => rollback::run(&cx, a),
+        Command::Hook(a) => hook::run(&cx, a),
+        Command::Reconcile(a) => reconcile::run(&cx, a),
+        Command::Active(a) => active::run(&cx, a),
+        Command::Verify(a) => verify::run(&cx, a),
+        Command::Prove(a) => prove::run(&cx, a),
+        Command::VerifyProof(a) => prove::verify(&cx, a),
+        Command::Audit(a) => audit::run(&cx, a),
+        Command::Log(a) => log::run(&cx, a),
+        Command::Mirror(a) => mirror::run(&cx, a),
+        Command::Bench(a) => bench::run(&cx, a),
+        Command::Doctor(a) => doctor::run(&cx, a),
+        Command::Completions(a) => completions::run(&cx, a),
+    }
+}
+
+/// Parses the arguments, runs the command, and turns its end into an exit code.
+pub fn main() -> ExitCode {
+    let args = match Args::try_parse() {
+        Ok(args) => args,
+        Err(e) => {
+            let _ = e.print();
+            return ExitCode::from(if e.use_stderr() { 2 } else { 0 });
+        }
+    };
+    output::watch_for_stop();
+    match run(args) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(e) => {
+            say(&format!("{}: {e}", style("error", "1;31")));
+            if let Some(hint) = e.hint() {
+                say(&format!("{}: {hint}", style("hint", "36")));
+            }
+            ExitCode::from(e.exit_code())
+        }
+    }
+}

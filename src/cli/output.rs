@@ -1,0 +1,143 @@
+//! What a command says: data on stdout, words and progress on stderr; plain when not a terminal.
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use std::io::{IsTerminal, Write};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+static STOP: AtomicBool = AtomicBool::new(false);
+
+/// Makes Ctrl-C end long work cleanly; a second one ends at once.
+pub fn watch_for_stop() {
+    let _ = ctrlc::set_handler(|| {
+        if STOP.swap(true, Ordering::SeqCst) {
+            std::process::exit(130);
+        }
+    });
+}
+
+/// Whether the user asked to stop.
+pub fn stopped() -> bool {
+    STOP.load(Ordering::SeqCst)
+}
+
+/// Writes data to stdout; a reader that went away is no error.
+pub fn print(text: &str) {
+    let mut out = std::io::stdout().lock();
+    let _ = out.write_all(text.as_bytes()).and_then(|()| out.write_all(b"\n")).and_then(|()| out.flush());
+}
+
+/// Writes JSON to stdout.
+pub fn print_json(value: &impl serde::Serialize) {
+    print(&serde_json::to_string_pretty(value).unwrap_or_default());
+}
+
+/// Writes words to stderr.
+pub fn say(text: &str) {
+    let mut err = std::io::stderr().lock();
+    let _ = writeln!(err, "{text}");
+}
+
+fn colour() -> bool {
+    std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty()) && std::io::stderr().is_terminal()
+}
+
+/// A style for stderr, or plain text.
+pub fn style(text: &str, code: &str) -> String {
+    if colour() { format!("\x1b[{code}m{text}\x1b[0m") } else { text.into() }
+}
+
+/// A heading.
+pub fn heading(text: &str) {
+    say(&format!("\n{}", style(text, "1")));
+}
+
+/// Rows under a head, in columns; numbers to the right.
+pub fn table(head: &[&str], rows: &[Vec<String>]) -> String {
+    let width = |i: usize| {
+        rows.iter()
+            .filter_map(|r| r.get(i))
+            .map(|c| c.chars().count())
+            .chain([head[i].chars().count()])
+            .max()
+            .unwrap_or(0)
+    };
+    let widths: Vec<usize> = (0..head.len()).map(width).collect();
+    let number = |i: usize| {
+        rows.iter().filter_map(|r| r.get(i)).all(|c| {
+            c.is_empty() || c == "-" || c.trim_start_matches(['-', '+']).starts_with(|c: char| c.is_ascii_digit())
+        })
+    };
+    let right: Vec<bool> = (0..head.len()).map(number).collect();
+    let line = |cells: Vec<&str>| {
+        let mut out = String::new();
+        for (i, cell) in cells.iter().enumerate() {
+            let pad = " ".repeat(widths[i].saturating_sub(cell.chars().count()));
+            let cell = if right[i] { format!("{pad}{cell}") } else { format!("{cell}{pad}") };
+            out += &format!("{}{cell}", if i == 0 { "" } else { "  " });
+        }
+        out.trim_end().to_string()
+    };
+    let mut out = vec![line(head.to_vec())];
+    out.extend(rows.iter().map(|r| line(r.iter().map(String::as_str).collect())));
+    out.join("\n")
+}
+
+/// Progress of long work: a bar on a terminal, a line now and then elsewhere.
+pub struct Progress {
+    bar: Option<ProgressBar>,
+    last: Mutex<Instant>,
+    name: String,
+}
+
+impl Progress {
+    /// Progress over `total` steps.
+    pub fn new(name: &str, total: u64) -> Progress {
+        let bar = std::io::stderr().is_terminal().then(|| {
+            let bar = ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::stderr_with_hz(8));
+            let style = if colour() {
+                "{prefix} [{bar:30.cyan}] {pos}/{len} {msg}"
+            } else {
+                "{prefix} [{bar:30}] {pos}/{len} {msg}"
+            };
+            bar.set_style(
+                ProgressStyle::with_template(style)
+                    .unwrap_or_else(|_| ProgressStyle::default_bar())
+                    .progress_chars("=> "),
+            );
+            bar.set_prefix(name.to_string());
+            bar
+        });
+        Progress { bar, last: Mutex::new(Instant::now()), name: name.into() }
+    }
+
+    /// Shows where the work is.
+    pub fn at(&self, position: u64, message: &str) {
+        if let Some(bar) = &self.bar {
+            bar.set_position(position);
+            bar.set_message(message.to_string());
+            return;
+        }
+        if let Ok(mut last) = self.last.lock()
+            && last.elapsed() > Duration::from_secs(5)
+        {
+            *last = Instant::now();
+            say(&format!("{}: {position} {message}", self.name));
+        }
+    }
+
+    /// Ends the progress.
+    pub fn done(&self) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+/// `1 234 567` for people.
+pub fn grouped(n: u64) -> String {
+    let digits = n.to_string();
+    let parts: Vec<&str> = digits.as_bytes().rchunks(3).rev().filter_map(|c| std::str::from_utf8(c).ok()).collect();
+    parts.join(" ")
+}
