@@ -4,7 +4,6 @@ use super::Context;
 use super::error::CliError;
 use super::lab::Lab;
 use super::output::{Progress, grouped, print, print_json, say, stopped, table};
-use assay_ledger::Hash;
 use assay_research::data::assemble::Request;
 use assay_research::data::source::{Holds, scan};
 use assay_research::data::{Quality, Treatments, assemble, brackets, fetch, generate, snapshot};
@@ -97,10 +96,6 @@ pub struct ImportArgs {
 pub struct Imported {
     /// The market.
     pub market: Market,
-    /// Its hash.
-    pub data_hash: Hash,
-    /// The rule book.
-    pub book: Rulebook,
 }
 
 pub fn run(cx: &Context, args: Args) -> Result<(), CliError> {
@@ -214,7 +209,7 @@ pub fn register(
     writer.publish()?;
     lab.mirror()?;
     say(&format!("snapshot {} registered, rule book {}", data_hash.short(), book.hash().short()));
-    Ok(Imported { market, data_hash, book })
+    Ok(Imported { market })
 }
 
 /// The generated market with its rule book, loudly labelled.

@@ -119,33 +119,35 @@ fn take_file(
     }
     let target = if file.holds == Holds::Klines { &mut series.last } else { &mut series.mark };
     let mut before = i64::MIN;
+    // One finding a file and code, with the first place and the count.
+    let mut odd: BTreeMap<&'static str, (usize, String)> = BTreeMap::new();
     for row in klines(&file.path, &bytes)?.into_iter().filter(|r| inside(r.ms)) {
-        let at = format!("{name}:{}: {}", row.line, format_ms(row.ms));
+        let mut note = |code, what: String| {
+            let detail = || format!("{name}:{}: {} {what}", row.line, format_ms(row.ms));
+            odd.entry(code).or_insert_with(|| (0, detail())).0 += 1;
+        };
         let [open, high, low, close] = row.prices;
         if row.ms % step != 0 {
-            quality.problem("off-grid", &file.symbol, format!("{at} is not on the {} grid", interval_text(step)), None);
+            note("off-grid", format!("is not on the {} grid", interval_text(step)));
             continue;
         }
         if low <= 0.0 || low > open.min(close) || high < open.max(close) || row.volume < 0.0 {
-            quality.problem(
-                "impossible-bar",
-                &file.symbol,
-                format!("{at}: open {open} high {high} low {low} close {close}"),
-                None,
-            );
+            note("impossible-bar", format!("open {open} high {high} low {low} close {close}"));
         }
         if row.ms < before {
-            quality.problem("disordered", &file.symbol, format!("{at} stands after {}", format_ms(before)), None);
+            note("disordered", format!("stands after {}", format_ms(before)));
         }
         before = row.ms;
-        match target.entry(row.ms) {
-            std::collections::btree_map::Entry::Vacant(v) => {
-                v.insert(row);
-            }
-            std::collections::btree_map::Entry::Occupied(_) => {
-                quality.problem("duplicate", &file.symbol, format!("{at} stands twice"), first_only);
-            }
+        if let std::collections::btree_map::Entry::Vacant(v) = target.entry(row.ms) {
+            v.insert(row);
+        } else {
+            note("duplicate", "stands twice".into());
         }
+    }
+    for (code, (count, first)) in odd {
+        let more = if count > 1 { format!(", and {} more", count - 1) } else { String::new() };
+        let treated = if code == "duplicate" { first_only } else { None };
+        quality.problem(code, &file.symbol, first + &more, treated);
     }
     Ok(())
 }

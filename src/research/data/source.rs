@@ -62,13 +62,25 @@ pub fn classify(path: &Path) -> Option<SourceFile> {
     file(symbol, if mark { Holds::MarkKlines } else { Holds::Klines }, second)
 }
 
-/// All files to import under a folder, in a fixed order.
+/// All files to import under a folder, in a fixed order. When the folder has subfolders named
+/// `klines…`, only those named `klines…`, `mark_price…`, `funding…` and `brackets…` are searched;
+/// else everything below it.
 ///
 /// # Errors
 /// A folder that cannot be listed, or that holds nothing.
 pub fn scan(dir: &Path) -> Result<Vec<SourceFile>, DataError> {
     let mut found = Vec::new();
     let mut folders = vec![dir.to_path_buf()];
+    let named = ["klines", "mark_price", "funding", "brackets"];
+    let kinds = |prefixes: &[&str]| -> Result<Vec<PathBuf>, DataError> {
+        let items = std::fs::read_dir(dir).map_err(DataError::io("list", dir))?.flatten().map(|d| d.path());
+        let fits =
+            |p: &PathBuf| p.file_name().is_some_and(|n| prefixes.iter().any(|x| n.to_string_lossy().starts_with(x)));
+        Ok(items.filter(|p| p.is_dir() && fits(p)).collect())
+    };
+    if !kinds(&named[..1])?.is_empty() {
+        folders = kinds(&named)?;
+    }
     while let Some(folder) = folders.pop() {
         for item in std::fs::read_dir(&folder).map_err(DataError::io("list", &folder))? {
             let path = item.map_err(DataError::io("list", &folder))?.path();
