@@ -37,6 +37,7 @@ mod log_tests;
 pub mod merkle;
 pub mod note;
 pub mod proof;
+mod recovery;
 pub mod sled_store;
 pub mod sshsig;
 pub mod store;

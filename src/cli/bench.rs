@@ -5,7 +5,7 @@ use super::data::{RULEBOOK, assume_from};
 use super::error::CliError;
 use super::lab::{Lab, environment};
 use super::output::{grouped, print, print_json, say, table};
-use super::{init, strategy, study};
+use super::{init, opened, strategy, study};
 use assay_ledger::audit::{Auditor, FixedKeys};
 use assay_ledger::{Draft, EventId, Log, Signer};
 use assay_research::data::generate;
@@ -207,7 +207,7 @@ fn whole_study(dir: &Path, trials: u32, out: &mut Vec<Figure>) -> Result<(), Cli
     let mut settings =
         Settings::parse(STUDY).map_err(|e| CliError::usage(e, "repair configs/studies/walkforward.toml"))?;
     settings.trials = trials;
-    let opened = study::open(&lab, strategy, settings, None)?;
+    let opened = opened::open(&lab, strategy, settings, None)?;
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let start = Instant::now();
     study::work(&lab, &opened, Some(cores))?;

@@ -6,8 +6,8 @@ use super::lab::Lab;
 use super::output::{heading, print, say, stopped};
 use super::promote::Proposed;
 use super::{
-    Context, active, approve, audit, deploy, init, key, parity, promote, report, rollback, strategy, study, tamper,
-    trials,
+    Context, active, approve, audit, deploy, init, key, opened, parity, promote, report, rollback, strategy, study,
+    tamper, trials,
 };
 use assay_research::data::fetch::DEFAULT_BASE;
 use assay_research::study::Settings;
@@ -77,8 +77,8 @@ pub fn run(_: &Context, args: Args) -> Result<(), CliError> {
     settings.trials = args.trials.max(1);
     let jobs = args.jobs.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from));
     let name = settings.name.clone();
-    let opened = study::open(&lab, strategy, settings, None)?;
-    study::announce(&opened, jobs);
+    let opened = opened::open(&lab, strategy, settings, None)?;
+    opened::announce(&opened, jobs);
     study::work(&lab, &opened, Some(jobs))?;
 
     step(4, "The leaderboard, and the report of the best trial")?;

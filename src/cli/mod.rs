@@ -16,6 +16,7 @@ mod key;
 mod lab;
 mod log;
 mod mirror;
+mod opened;
 mod output;
 mod parity;
 mod promote;

@@ -4,7 +4,7 @@ use super::Context;
 use super::error::CliError;
 use super::lab::Lab;
 use super::output::{print, print_json};
-use super::{report, study, trials};
+use super::{opened, report, trials};
 use assay_production::engine::replay;
 use assay_production::feed::Recorded;
 use assay_shared::event::ParityVerified;
@@ -48,7 +48,7 @@ pub fn run(cx: &Context, args: Args) -> Result<(), CliError> {
 /// Runs both engines, compares, and records the proof.
 pub fn prove(lab: &Lab, study_name: Option<&str>, number: Option<u32>) -> Result<(ParityVerified, u64), CliError> {
     let (s, t) = trials::pick(lab, study_name, number)?;
-    let opened = study::reopen(lab, &s.study_id)?;
+    let opened = opened::reopen(lab, &s.study_id)?;
     let trial = report::recorded(lab, t.seq)?;
     let evaluator = opened.evaluator()?;
     let research = evaluator.stitched(&trial.seen.params).map_err(CliError::Verification)?;

@@ -4,7 +4,7 @@ use super::Context;
 use super::error::CliError;
 use super::lab::{Lab, Writer};
 use super::output::{print, print_json, say};
-use super::{report, study, trials};
+use super::{opened, report, study, trials};
 use assay_ledger::{EventId, Hash, sshsig};
 use assay_production::promotion::evidence::{commit_tiles, event_ref, files};
 use assay_production::promotion::{Repo, repo::Files};
@@ -94,7 +94,7 @@ pub fn propose(lab: &Lab, study_name: Option<&str>, number: Option<u32>) -> Resu
             format!("finish it with `assay study resume {}`", s.name),
         ));
     }
-    let opened = study::reopen(lab, &s.study_id)?;
+    let opened = opened::reopen(lab, &s.study_id)?;
     let trial = report::recorded(lab, t.seq)?;
     let repo = Repo::open(&lab.repo_path())?;
     let name = &opened.strategy.file.name;

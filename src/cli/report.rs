@@ -4,7 +4,7 @@ use super::Context;
 use super::error::CliError;
 use super::lab::Lab;
 use super::output::print;
-use super::{study, trials};
+use super::{opened, trials};
 use assay_research::report::Report;
 use assay_research::study::run::Finished;
 use assay_shared::event::Event;
@@ -40,7 +40,7 @@ pub fn recorded(lab: &Lab, seq: u64) -> Result<Finished, CliError> {
 /// Writes both files and gives their paths.
 pub fn write(lab: &Lab, study_name: Option<&str>, number: Option<u32>) -> Result<(PathBuf, PathBuf), CliError> {
     let (s, t) = trials::pick(lab, study_name, number)?;
-    let opened = study::reopen(lab, &s.study_id)?;
+    let opened = opened::reopen(lab, &s.study_id)?;
     let trial = recorded(lab, t.seq)?;
     let evaluator = opened.evaluator()?;
     let run = evaluator.stitched(&trial.seen.params).map_err(CliError::Verification)?;

@@ -210,7 +210,7 @@ pub fn transition(
                 let Some(strategy) = name.strip_suffix(".toml").filter(|s| !s.contains('/')) else {
                     return refuse("path-not-allowed", p, "here stand <strategy>.toml and its .sig only");
                 };
-                if !after.contains_key(*path) {
+                if !after.contains_key(*path) && !p.ends_with(".sig") {
                     return refuse(
                         "config-removed",
                         p,

@@ -206,8 +206,9 @@ impl Mirror {
             let names: Vec<String> = tables.query_map([], |r| r.get(0))?.collect::<rusqlite::Result<_>>()?;
             for name in names {
                 h.update(name.as_bytes());
-                let mut rows = self.conn.prepare(&format!("SELECT * FROM \"{name}\" ORDER BY 1, 2"))?;
-                let columns = rows.column_count();
+                let columns = self.conn.prepare(&format!("SELECT * FROM \"{name}\""))?.column_count();
+                let order = if columns > 1 { "1, 2" } else { "1" };
+                let mut rows = self.conn.prepare(&format!("SELECT * FROM \"{name}\" ORDER BY {order}"))?;
                 let mut rows = rows.query([])?;
                 while let Some(row) = rows.next()? {
                     for i in 0..columns {

@@ -122,7 +122,7 @@ fn bound_number(c: &mut Compiler<'_>, e: Option<&super::parse::Expr>, low: f64, 
     value.ok_or_else(|| Diagnostic::new(format!("this must be between {low} and {high}"), e.span.clone()))
 }
 
-fn outputs_of(c: &mut Compiler<'_>, program: &super::compile::Program, symbol: usize) -> Result<Outputs, Diagnostic> {
+fn outputs_of(c: &mut Compiler<'_>, program: &super::program::Program, symbol: usize) -> Result<Outputs, Diagnostic> {
     let mut out = Outputs::default();
     for (name, bit) in [
         ("long_entry", flag::LONG_ENTRY),

@@ -1,7 +1,7 @@
 //! The strategy file: TOML, checked, with a canonical form that is hashed.
 
-use super::compile::Program;
 use super::diagnostic::Diagnostic;
+use super::program::Program;
 use super::space::{Params, Range, Value, defaults};
 use assay_ledger::Hash;
 use serde::de::{self, Visitor};

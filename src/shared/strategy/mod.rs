@@ -13,6 +13,7 @@ pub mod diagnostic;
 pub mod file;
 pub mod op;
 pub mod parse;
+pub mod program;
 pub mod space;
 
 pub use bind::{Bound, Signals};

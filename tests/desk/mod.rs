@@ -1,0 +1,246 @@
+//! The support desk: a temporary home, hermetic git, the program, PostgreSQL, Python.
+
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+use tempfile::TempDir;
+
+/// What a command printed and how it ended.
+#[derive(Debug)]
+pub struct Said {
+    pub code: i32,
+    pub out: String,
+    pub err: String,
+}
+
+impl Said {
+    fn of(o: Output) -> Said {
+        let text = |b: &[u8]| String::from_utf8_lossy(b).into_owned();
+        Said { code: o.status.code().unwrap_or(-1), out: text(&o.stdout), err: text(&o.stderr) }
+    }
+
+    /// The command must have ended well.
+    #[track_caller]
+    pub fn ok(self) -> Said {
+        assert_eq!(self.code, 0, "stdout:\n{}\nstderr:\n{}", self.out, self.err);
+        self
+    }
+
+    /// The command must have ended with this code and these words on stderr.
+    #[track_caller]
+    pub fn fails(self, code: i32, words: &str) -> Said {
+        assert_eq!(self.code, code, "stdout:\n{}\nstderr:\n{}", self.out, self.err);
+        assert!(self.err.contains(words), "'{words}' is not in:\n{}", self.err);
+        self
+    }
+
+    pub fn json(&self) -> serde_json::Value {
+        serde_json::from_str(&self.out).unwrap_or_else(|e| panic!("{e}:\n{}", self.out))
+    }
+}
+
+/// A temporary home with nothing in it.
+pub struct Desk {
+    pub home: TempDir,
+}
+
+impl Desk {
+    pub fn new() -> Desk {
+        Desk { home: tempfile::tempdir().unwrap() }
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.home.path().join(name)
+    }
+
+    fn hermetic(&self, program: impl AsRef<std::ffi::OsStr>) -> Command {
+        let mut c = Command::new(program);
+        c.current_dir(self.home.path()).env_clear().stdin(Stdio::null());
+        c.env("PATH", std::env::var_os("PATH").unwrap()).env("HOME", self.home.path()).env("LC_ALL", "C");
+        c.env("GIT_CONFIG_GLOBAL", "/dev/null").env("GIT_CONFIG_SYSTEM", "/dev/null").env("NO_COLOR", "1");
+        c.env("GIT_AUTHOR_NAME", "t")
+            .env("GIT_AUTHOR_EMAIL", "t@t.invalid")
+            .env("GIT_COMMITTER_NAME", "t")
+            .env("GIT_COMMITTER_EMAIL", "t@t.invalid");
+        c
+    }
+
+    pub fn command(&self, args: &[&str]) -> Command {
+        let mut c = self.hermetic(env!("CARGO_BIN_EXE_assay"));
+        c.args(args);
+        c
+    }
+
+    /// Runs assay.
+    pub fn assay(&self, args: &[&str]) -> Said {
+        Said::of(self.command(args).output().unwrap())
+    }
+
+    /// Runs any program in the home.
+    pub fn run(&self, program: &str, args: &[&str]) -> Said {
+        Said::of(self.hermetic(program).args(args).output().unwrap())
+    }
+
+    pub fn git(&self, args: &[&str]) -> Said {
+        self.run("git", args)
+    }
+
+    /// A finished demo on the generated market in `lab`.
+    pub fn demo(&self, trials: u32, more: &[&str]) -> Said {
+        let trials = trials.to_string();
+        let args = [&["demo", "--generated", "--trials", &trials][..], more].concat();
+        self.assay(&args)
+    }
+
+    /// A lab with a snapshot of the generated market and an open way to a study.
+    pub fn lab_with_market(&self) {
+        self.assay(&["init", "lab", "--person", "ana"]).ok();
+        let market = assay_research::data::generate::market(&SYMBOLS.map(String::from), 24 * 420, 3);
+        write_market(&self.path("market"), &market);
+        self.assay(&["--lab", "lab", "data", "import", "market", "--assume-brackets-from", "2020-01-01"]).ok();
+        self.strategy_and_study(48);
+    }
+
+    pub fn strategy_and_study(&self, trials: u32) {
+        let strategy = include_str!("../../configs/strategies/trend.toml");
+        let strategy = strategy.replace("\"XRPUSDT\", \"ADAUSDT\", \"LTCUSDT\"", "\"XRPUSDT\", \"SOLUSDT\"");
+        std::fs::write(self.path("trend.toml"), strategy).unwrap();
+        let study = include_str!("../../configs/studies/walkforward.toml");
+        let study = study
+            .replace("trials = 240", &format!("trials = {trials}"))
+            .replace("startup_trials = 40", "startup_trials = 10");
+        let study =
+            study.replace("in_sample_days = 180", "in_sample_days = 120").replace("min_trades = 60", "min_trades = 5");
+        std::fs::write(self.path("study.toml"), study).unwrap();
+    }
+}
+
+pub const SYMBOLS: [&str; 4] = ["BTCUSDT", "ETHUSDT", "XRPUSDT", "SOLUSDT"];
+
+/// Writes a market in the exchange's CSV layout, as files that an import reads.
+pub fn write_market(dir: &Path, market: &assay_shared::market::Market) {
+    use assay_shared::market::Field::*;
+    std::fs::create_dir_all(dir).unwrap();
+    for (symbol, c) in market.symbols.iter().zip(&market.columns) {
+        let rows = |fields: [assay_shared::market::Field; 4], volume: bool| -> String {
+            let row = |t: usize| {
+                let [o, h, l, k] = fields.map(|f| c.get(f)[t]);
+                let v = if volume { c.get(Volume)[t].to_string() } else { String::new() };
+                format!("{},{o},{h},{l},{k},{v},\n", market.times[t])
+            };
+            (0..market.len()).map(row).collect()
+        };
+        std::fs::write(dir.join(format!("{symbol}-1h.csv")), rows([Open, High, Low, Close], true)).unwrap();
+        std::fs::write(
+            dir.join(format!("{symbol}-1h-mark.csv")),
+            rows([MarkOpen, MarkHigh, MarkLow, MarkClose], false),
+        )
+        .unwrap();
+        let funding: String = (0..market.len())
+            .filter(|t| !c.get(Funding)[*t].is_nan())
+            .map(|t| format!("{},8,{}\n", market.times[t] + 3, c.get(Funding)[t]))
+            .collect();
+        let text = format!("calc_time,funding_interval_hours,last_funding_rate\n{funding}");
+        std::fs::write(dir.join(format!("{symbol}-fundingRate.csv")), text).unwrap();
+    }
+}
+
+/// Real market data, or a loud note that there is none.
+pub fn real_data() -> Option<PathBuf> {
+    let found = std::env::var_os("ASSAY_DATA").map(PathBuf::from).filter(|p| p.is_dir());
+    if found.is_none() {
+        eprintln!("NOTE: ASSAY_DATA is not set: this test uses the generated market instead of real data");
+    }
+    found
+}
+
+/// Vector files of other projects.
+pub fn fixtures(name: &str) -> Option<serde_json::Value> {
+    let dir = std::env::var_os("ASSAY_FIXTURES").map(PathBuf::from)?;
+    let text = std::fs::read_to_string(dir.join(name)).unwrap();
+    Some(serde_json::from_str(&text).unwrap())
+}
+
+/// A PostgreSQL cluster on a socket in a temporary folder, owned by the user `postgres` when the
+/// tests run as root. A missing server is an error, never a skip.
+pub struct Postgres {
+    dir: TempDir,
+    server: Option<Child>,
+    bin: PathBuf,
+}
+
+impl Postgres {
+    pub fn start() -> Postgres {
+        let versions = std::fs::read_dir("/usr/lib/postgresql").expect("PostgreSQL is not installed: run tests/run");
+        let bin = versions.flatten().map(|d| d.path().join("bin")).find(|b| b.join("initdb").exists());
+        let bin = bin.expect("PostgreSQL's initdb is missing: run tests/run");
+        let dir = tempfile::Builder::new().prefix("assay-pg").tempdir_in("/tmp").unwrap();
+        let root = Command::new("id").arg("-u").output().unwrap().stdout == b"0\n";
+        if root {
+            assert!(Command::new("chown").arg("postgres").arg(dir.path()).status().unwrap().success());
+        }
+        let mut pg = Postgres { dir, server: None, bin };
+        let data = pg.dir.path().join("data");
+        let init = pg.tool("initdb").args(["-A", "trust", "-U", "assay", "-D"]).arg(&data).output().unwrap();
+        assert!(init.status.success(), "{}", String::from_utf8_lossy(&init.stderr));
+        pg.resume();
+        pg
+    }
+
+    fn tool(&self, name: &str) -> Command {
+        let root = Command::new("id").arg("-u").output().unwrap().stdout == b"0\n";
+        let path = self.bin.join(name);
+        let mut c = if root { Command::new("setpriv") } else { Command::new(&path) };
+        if root {
+            c.args(["--reuid=postgres", "--regid=postgres", "--init-groups"]).arg(&path);
+        }
+        c.current_dir("/tmp").stdout(Stdio::piped()).stderr(Stdio::piped());
+        c
+    }
+
+    /// Starts the server (again).
+    pub fn resume(&mut self) {
+        let data = self.dir.path().join("data");
+        let mut c = self.tool("postgres");
+        c.arg("-D").arg(&data).args(["-h", "", "-F", "-k"]).arg(self.dir.path());
+        self.server = Some(c.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap());
+        let start = Instant::now();
+        while !self.psql("SELECT 1").0 {
+            assert!(start.elapsed() < Duration::from_secs(30), "PostgreSQL does not start");
+            std::thread::sleep(Duration::from_millis(100));
+        }
+    }
+
+    /// Kills the server at once, as a crash would.
+    pub fn kill(&mut self) {
+        let data = self.dir.path().join("data");
+        let _ = self.tool("pg_ctl").args(["stop", "-m", "immediate", "-D"]).arg(&data).output();
+        if let Some(mut s) = self.server.take() {
+            let _ = s.wait();
+        }
+    }
+
+    pub fn url(&self) -> String {
+        format!("postgres://assay@/postgres?host={}", self.dir.path().display())
+    }
+
+    /// Whether a statement worked, and what it printed.
+    pub fn psql(&self, sql: &str) -> (bool, String) {
+        let out = Command::new(self.bin.join("psql"))
+            .args(["-X", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-U", "assay", "-d", "postgres", "-h"])
+            .arg(self.dir.path())
+            .args(["-c", sql])
+            .output()
+            .unwrap();
+        (
+            out.status.success(),
+            String::from_utf8_lossy(&out.stdout).into_owned() + &String::from_utf8_lossy(&out.stderr),
+        )
+    }
+}
+
+impl Drop for Postgres {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}

@@ -1,0 +1,219 @@
+//! Real pushes with real git through the real hooks: attacks must be refused and leave no trace.
+
+use crate::desk::{Desk, Said};
+
+struct Attack<'a> {
+    desk: &'a Desk,
+    n: u32,
+}
+
+impl Attack<'_> {
+    /// Clones the lab's repository, lets `change` work in it, commits, and pushes.
+    fn push(&mut self, base: &str, change: impl Fn(&Desk, &str), refspec: &str) -> Said {
+        self.n += 1;
+        let dir = format!("attack{}", self.n);
+        let d = self.desk;
+        d.git(&["clone", "-q", "-b", base, "lab/repo.git", &dir]).ok();
+        change(d, &dir);
+        d.git(&["-C", &dir, "add", "-A"]).ok();
+        d.git(&["-C", &dir, "commit", "-q", "--allow-empty", "-m", "attack"]).ok();
+        let target = d.path("lab/deploy.git");
+        d.git(&["-C", &dir, "push", target.to_str().unwrap(), refspec])
+    }
+
+    /// The push must be refused with this code, and nothing may have moved.
+    #[track_caller]
+    fn refused(&mut self, base: &str, change: impl Fn(&Desk, &str), refspec: &str, code: &str) {
+        let tips = |d: &Desk| d.git(&["--git-dir", "lab/deploy.git", "for-each-ref"]).ok().out;
+        let before = (tips(self.desk), self.desk.assay(&["active", "--json"]).ok().out);
+        let said = self.push(base, change, refspec);
+        assert_ne!(said.code, 0, "{code}: the push was accepted");
+        assert!(said.err.contains(code), "{code} is not in:\n{}", said.err);
+        assert_eq!((tips(self.desk), self.desk.assay(&["active", "--json"]).ok().out), before, "{code}");
+    }
+}
+
+fn edit(desk: &Desk, file: String, f: impl Fn(String) -> String) {
+    let path = desk.path(&file);
+    let text = std::fs::read_to_string(&path).unwrap();
+    std::fs::write(&path, f(text)).unwrap();
+}
+
+/// A fourth version, proposed and not yet approved; gives its branch.
+fn proposal(desk: &Desk) -> String {
+    desk.assay(&["rollback", "trend", "--to", "2", "--reason", "test"]).ok().out.trim().to_string()
+}
+
+#[test]
+fn attacks_on_the_deploy_branch_are_refused() {
+    let desk = Desk::new();
+    desk.demo(16, &[]).ok();
+    let branch = proposal(&desk);
+    let ledger = "refs/heads/ledger/demo.assay.invalid_ana";
+    desk.git(&["--git-dir", "lab/repo.git", "push", "lab/deploy.git", ledger]).ok();
+    let mut a = Attack { desk: &desk, n: 0 };
+    let live = "configs/live/trend.toml";
+    let remove = |d: &Desk, f: String| std::fs::remove_file(d.path(&f)).unwrap();
+    // G-01, G-02: unsigned, other bytes, whitespace only.
+    a.refused("main", |d, c| remove(d, format!("{c}/{live}.sig")), "HEAD:main", "unsigned");
+    a.refused(&branch, |d, c| remove(d, format!("{c}/{live}.sig")), "HEAD:main", "unsigned");
+    a.refused(
+        &branch,
+        |d, c| edit(d, format!("{c}/{live}"), |t| t.replacen("leverage = ", "leverage =  ", 1)),
+        "HEAD:main",
+        "bad-config",
+    );
+    a.refused(
+        &branch,
+        |d, c| edit(d, format!("{c}/{live}"), |t| t.replacen('\n', "\r\n", 1)),
+        "HEAD:main",
+        "bad-config",
+    );
+    a.refused(
+        &branch,
+        |d, c| edit(d, format!("{c}/{live}"), |t| t.replacen("trial_id = ", "trial_id = 1", 1)),
+        "HEAD:main",
+        "bad-signature",
+    );
+    // G-13: unknown keys, duplicate keys.
+    a.refused(&branch, |d, c| edit(d, format!("{c}/{live}"), |t| t + "\n[extra]\nx = 1\n"), "HEAD:main", "bad-config");
+    // G-17: nobody approved; G-14: an approval of another config does not count.
+    a.refused(&branch, |_, _| (), "HEAD:main", "approvals");
+    let old = |d: &Desk, c: &str| {
+        let to = d.path(&format!("{c}/evidence/trend/v4/approvals"));
+        std::fs::create_dir_all(&to).unwrap();
+        std::fs::copy(d.path(&format!("{c}/evidence/trend/v3/approvals/ben.sig")), to.join("ben.sig")).unwrap();
+    };
+    a.refused(&branch, old, "HEAD:main", "approvals");
+    // G-11, D-17: removal. G-09: links and odd paths. G-03, G-04: history and other references.
+    a.refused("main", |d, c| remove(d, format!("{c}/{live}")), "HEAD:main", "config-removed");
+    a.refused(
+        "main",
+        |d, c| std::os::unix::fs::symlink("/etc/passwd", d.path(&format!("{c}/configs/live/x.toml"))).unwrap(),
+        "HEAD:main",
+        "mode 100644",
+    );
+    a.refused(
+        "main",
+        |d, c| std::fs::write(d.path(&format!("{c}/run.sh")), "x").unwrap(),
+        "HEAD:main",
+        "path-not-allowed",
+    );
+    a.refused(
+        "main",
+        |d, c| {
+            d.git(&["-C", c, "reset", "-q", "--hard", "HEAD~1"]).ok();
+        },
+        "+HEAD:main",
+        "non-fast-forward",
+    );
+    a.refused("main", |_, _| (), ":main", "deletion");
+    a.refused("main", |_, _| (), "HEAD:refs/tags/v1", "reference-not-allowed");
+    a.refused("main", |_, _| (), "HEAD:refs/notes/x", "reference-not-allowed");
+    // Evidence that was deployed stays as it is.
+    a.refused(
+        "main",
+        |d, c| std::fs::write(d.path(&format!("{c}/evidence/trend/v1/statement")), "x").unwrap(),
+        "HEAD:main",
+        "evidence-changed",
+    );
+    policy_attacks(&mut a, &branch);
+    ledger_attacks(&mut a, ledger);
+    // And the honest way still works, with plain ssh-keygen.
+    approve_with_ssh_keygen(&desk, &branch);
+    assert!(desk.assay(&["deploy", &branch]).ok().out.contains("trend v4 is live"));
+    desk.assay(&["audit", "--full"]).ok();
+}
+
+/// G-19, G-20, G-21: the policy never changes with a config, goes up by one, and is signed.
+fn policy_attacks(a: &mut Attack<'_>, branch: &str) {
+    let policy = "configs/policy.toml";
+    let next = |t: String| t.replacen("version = 1", "version = 2", 1);
+    a.refused(branch, |d, c| edit(d, format!("{c}/{policy}"), next), "HEAD:main", "mixed-push");
+    a.refused("main", |d, c| edit(d, format!("{c}/{policy}"), next), "HEAD:main", "policy-threshold");
+    a.refused(
+        "main",
+        |d, c| edit(d, format!("{c}/{policy}"), |t| t.replacen("max_leverage = 5.0", "max_leverage = 9.0", 1)),
+        "HEAD:main",
+        "policy-version",
+    );
+    let lower = |t: String| next(t).replacen("approvals = 1", "approvals = 0", 1);
+    a.refused("main", |d, c| edit(d, format!("{c}/{policy}"), lower), "HEAD:main", "bad-policy");
+}
+
+/// L-08, P-12, P-18: a log that lost its end, or whose tiles changed.
+fn ledger_attacks(a: &mut Attack<'_>, ledger: &str) {
+    let base = ledger.trim_start_matches("refs/heads/");
+    let to = format!("HEAD:{ledger}");
+    let flip = |d: &Desk, c: &str| {
+        let dir = d.path(&format!("{c}/tile/entries/000.p"));
+        let mut files: Vec<_> = std::fs::read_dir(&dir).unwrap().map(|f| f.unwrap().path()).collect();
+        files.sort_by_key(|f| f.file_name().unwrap().to_string_lossy().parse::<u32>().unwrap());
+        let file = files.pop().unwrap();
+        let mut bytes = std::fs::read(&file).unwrap();
+        let at = bytes.len() - 30;
+        bytes[at] ^= 1;
+        std::fs::write(&file, bytes).unwrap();
+    };
+    a.refused(base, flip, &to, "refused [");
+    a.refused(base, |d, c| edit(d, format!("{c}/checkpoint"), |t| t.replacen('\n', "\n1", 1)), &to, "bad-checkpoint");
+    let back = |d: &Desk, c: &str| {
+        let old = d.git(&["-C", c, "show", "HEAD~2:checkpoint"]).ok().out;
+        std::fs::write(d.path(&format!("{c}/checkpoint")), old).unwrap();
+    };
+    a.refused(base, back, &to, "rollback");
+}
+
+/// A reviewer needs no Assay: `ssh-keygen -Y sign` over the statement is enough, and the config's
+/// own signature verifies with `ssh-keygen -Y verify`.
+fn approve_with_ssh_keygen(desk: &Desk, branch: &str) {
+    let statement = desk.assay(&["review", branch, "--statement"]).ok().out;
+    std::fs::write(desk.path("statement"), &statement).unwrap();
+    desk.run("ssh-keygen", &["-Y", "sign", "-n", "approval@assay", "-f", "lab/people/ben", "statement"]).ok();
+    desk.assay(&["approve", branch, "--signature", "statement.sig"]).ok();
+    let file = |path: &str| desk.git(&["--git-dir", "lab/repo.git", "show", &format!("{branch}:{path}")]).ok().out;
+    std::fs::write(desk.path("allowed"), file("configs/allowed_signers")).unwrap();
+    std::fs::write(desk.path("c.toml"), file("configs/live/trend.toml")).unwrap();
+    std::fs::write(desk.path("c.sig"), file("configs/live/trend.toml.sig")).unwrap();
+    let verify = "ssh-keygen -Y verify -f allowed -I ana -n promotion@assay -s c.sig < c.toml";
+    desk.run("sh", &["-c", verify]).ok();
+    let wrong = desk.run("sh", &["-c", "ssh-keygen -Y verify -f allowed -I ana -n approval@assay -s c.sig < c.toml"]);
+    assert_ne!(wrong.code, 0, "a promotion is no approval");
+}
+
+/// K-03, G-17: strangers and authors cannot approve.
+#[test]
+fn only_reviewers_approve() {
+    let desk = Desk::new();
+    desk.demo(16, &[]).ok();
+    let branch = proposal(&desk);
+    desk.assay(&["key", "new", "--out", "eve", "--comment", "eve"]).ok();
+    desk.assay(&["approve", &branch, "--key", "eve"]).fails(4, "belongs to no reviewer");
+    desk.assay(&["approve", &branch, "--key", "lab/keys/ana"]).fails(4, "belongs to no reviewer");
+    desk.assay(&["approve", "promote/none-v1-000000000000", "--key", "eve"]).fails(2, "there is no branch");
+    desk.assay(&["deploy", &branch]).fails(4, "approvals");
+    desk.assay(&["reconcile", "--check"]).ok();
+}
+
+/// G-29, G-30: a missing verifier, a broken pin or a lost environment refuse the push.
+#[test]
+fn the_gate_fails_closed() {
+    let desk = Desk::new();
+    desk.demo(16, &[]).ok();
+    let branch = proposal(&desk);
+    desk.assay(&["approve", &branch, "--key", "lab/people/ben"]).ok();
+    let hook = desk.path("lab/deploy.git/hooks/pre-receive");
+    let text = std::fs::read_to_string(&hook).unwrap();
+    std::fs::write(&hook, text.replace(env!("CARGO_BIN_EXE_assay"), "/nowhere/assay")).unwrap();
+    desk.assay(&["deploy", &branch]).fails(4, "the verifier /nowhere/assay is missing");
+    std::fs::write(&hook, text.replace("exec ", "unset GIT_OBJECT_DIRECTORY GIT_ALTERNATE_OBJECT_DIRECTORIES; exec "))
+        .unwrap();
+    desk.assay(&["deploy", &branch]).fails(4, "not visible");
+    std::fs::write(&hook, &text).unwrap();
+    let gate = desk.path("lab/deploy.git/assay/gate.toml");
+    let settings = std::fs::read_to_string(&gate).unwrap();
+    std::fs::write(&gate, "nonsense").unwrap();
+    desk.assay(&["deploy", &branch]).fails(4, "malformed");
+    std::fs::write(&gate, settings).unwrap();
+    desk.assay(&["deploy", &branch]).ok();
+}

@@ -1,0 +1,15 @@
+//! The one integration-test binary: the program as a user runs it, real git, real PostgreSQL, real
+//! Optuna. Each linked test binary costs a link of polars, so there is only one.
+
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used)]
+
+mod deploy;
+mod desk;
+mod gate;
+mod help;
+mod optuna;
+mod study;
+mod tidy;
+mod vectors;
+mod whole_way;
+mod wrong_input;

@@ -1,0 +1,39 @@
+//! Optuna itself reads the mirror.
+
+use crate::desk::Desk;
+
+const SCRIPT: &str = r#"
+import optuna, sys
+optuna.logging.set_verbosity(optuna.logging.ERROR)
+s = optuna.load_study(study_name="trend-walkforward", storage="sqlite:///" + sys.argv[1])
+states = sorted({t.state.name for t in s.trials})
+best = s.best_trial
+print(len(s.trials), best.number, repr(best.value), best.params["slow"], type(best.params["slow"]).__name__)
+print(",".join(states), s.direction.name, s.user_attrs["assay:strategy"], len(best.intermediate_values))
+print(all(best.params[k] is not None for k in best.distributions), "constraints" in best.system_attrs)
+t = s.ask({"x": optuna.distributions.FloatDistribution(0, 1)})
+s.tell(t, 0.5)
+print(len(s.trials))
+"#;
+
+/// Values, parameters, states, distributions and attributes come back through Optuna's own API,
+/// and its study goes on from them.
+#[test]
+fn optuna_loads_the_study() {
+    let python = std::env::var("ASSAY_PYTHON").expect("ASSAY_PYTHON is not set: run tests/run, which installs Optuna");
+    let desk = Desk::new();
+    desk.lab_with_market();
+    desk.assay(&["--lab", "lab", "study", "run", "trend.toml", "study.toml"]).ok();
+    desk.assay(&["--lab", "lab", "mirror", "copy", "copy.sqlite"]).ok();
+    let copy = desk.path("copy.sqlite");
+    let said = desk.run(&python, &["-c", SCRIPT, copy.to_str().unwrap()]).ok();
+    let lines: Vec<Vec<&str>> = said.out.lines().map(|l| l.split(' ').collect()).collect();
+    let row = desk.assay(&["--lab", "lab", "study", "show", "--json"]).ok().json()[0].clone();
+    assert_eq!(lines[0][0], "48");
+    let ours = row["best_score"].as_f64().unwrap();
+    assert_eq!(lines[0][2].parse::<f64>().unwrap(), ours, "the best value, to the last bit");
+    assert_eq!((lines[0][4], lines[1][1], lines[1][2]), ("int", "MAXIMIZE", "trend"));
+    assert!(lines[1][0].contains("COMPLETE"));
+    assert_eq!(lines[2], ["True", "True"]);
+    assert_eq!(lines[3], ["49"]);
+}
