@@ -113,7 +113,7 @@ fn liquidation_prices() {
     let mut seen = 0;
     for c in v["bracket_at_liquidation_price(2026-09 tiers)"].as_array().unwrap() {
         let rows = newest[c["symbol"].as_str().unwrap()].as_array().unwrap();
-        let b = Brackets::new(rows.iter().map(|r| bracket_of(r)).collect()).unwrap();
+        let b = Brackets::new(rows.iter().map(bracket_of).collect()).unwrap();
         let e = Exposure {
             side: f(c, "side"),
             qty: f(c, "q"),

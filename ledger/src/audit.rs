@@ -3,7 +3,7 @@
 //! The auditor collects every finding, each with a sequence number and a stable reason code, and
 //! never stops at the first.
 
-use crate::bulk::PreparedKey;
+use crate::bulk::{PreparedKey, verify_all};
 use crate::checkpoint::Checkpoint;
 use crate::entry::{Entry, EventId, signed_message};
 use crate::error::LedgerError;
@@ -218,13 +218,23 @@ impl<'a, A: Authority> Auditor<'a, A> {
     fn check_signatures(&mut self, entries: &[(Checked, KeyId)]) {
         let keys = &self.keys;
         let bad: Vec<u64> = entries
-            .par_iter()
-            .filter(|(checked, id)| {
-                let signature = <&[u8; 64]>::try_from(checked.entry.signature());
-                let key = keys.get(id).and_then(Option::as_ref);
-                !matches!((key, signature), (Some(k), Ok(s)) if k.verify(&signed_message(&checked.content), s))
+            .par_chunks(64)
+            .flat_map_iter(|chunk| {
+                let (mut items, mut bad) = (Vec::with_capacity(chunk.len()), Vec::new());
+                let mut seqs = Vec::with_capacity(chunk.len());
+                for (checked, id) in chunk {
+                    let signature = <[u8; 64]>::try_from(checked.entry.signature());
+                    match (keys.get(id).and_then(Option::as_ref), signature) {
+                        (Some(key), Ok(s)) => {
+                            items.push((key, signed_message(&checked.content), s));
+                            seqs.push(checked.entry.seq);
+                        }
+                        _ => bad.push(checked.entry.seq),
+                    }
+                }
+                bad.extend(seqs.into_iter().zip(verify_all(&items)).filter(|(_, good)| !good).map(|(seq, _)| seq));
+                bad
             })
-            .map(|(checked, _)| checked.entry.seq)
             .collect();
         for seq in bad {
             self.find(seq, Reason::BadSignature, "the signature is not the author's over this content");

@@ -28,6 +28,7 @@ pub mod checkpoint;
 pub mod entry;
 pub mod error;
 pub mod hash;
+mod held;
 pub mod journal;
 pub mod key;
 pub mod lock;

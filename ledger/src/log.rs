@@ -8,12 +8,11 @@ use crate::checkpoint::Checkpoint;
 use crate::entry::{self, Draft, Entry, EventId, Place};
 use crate::error::LedgerError;
 use crate::hash::Hash;
+use crate::held::Held;
 use crate::journal::{Journal, Tail, replace_file};
 use crate::key::Signer;
-use crate::lock::Lock;
 use crate::merkle::Tree;
 use crate::note::Verifier;
-use crate::store::Store;
 use rayon::prelude::*;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -53,12 +52,6 @@ pub struct Log {
     pub notices: Vec<String>,
     /// Told once when another process holds the ledger.
     pub on_wait: fn(&str),
-}
-
-#[derive(Debug)]
-pub(crate) struct Held {
-    pub(crate) store: Box<dyn Store>,
-    pub(crate) _lock: Lock,
 }
 
 /// Microseconds since 1970 by the system's clock.
@@ -292,8 +285,7 @@ impl Log {
         let entries = self.seal(&fresh, signer)?;
         self.journal_and_integrate(&entries)?;
         if let Some(held) = &mut self.held {
-            // A failure here loses nothing: the index is brought up from the journal at the next open.
-            held.store.append(&entries)?;
+            held.integrate(entries)?;
         }
         let leaf = |seq| self.tree.leaf(seq).unwrap_or_default();
         Ok(seqs.into_iter().map(|(seq, existed)| Receipt { seq, leaf: leaf(seq), existed }).collect())

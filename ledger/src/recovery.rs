@@ -3,9 +3,10 @@
 
 use crate::entry::Entry;
 use crate::error::LedgerError;
+use crate::held::Held;
 use crate::journal::Tail;
 use crate::lock::Lock;
-use crate::log::{Held, Log, PATIENCE};
+use crate::log::{Log, PATIENCE};
 use crate::sled_store::SledStore;
 use crate::store::Store;
 use std::path::PathBuf;
@@ -39,7 +40,7 @@ impl Log {
         }
         let mut store = self.open_index()?;
         self.reconcile(store.as_mut())?;
-        self.held = Some(Held { store, _lock: lock });
+        self.held = Some(Held { store: Some(store), worker: None, _lock: lock });
         Ok(())
     }
 

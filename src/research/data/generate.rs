@@ -37,9 +37,9 @@ fn one(s: usize, factor: &[f64], noise: &dyn Fn(u64, usize) -> f64) -> Columns {
     let mut c = Columns::default();
     let mut price = [40_000.0, 2_500.0, 0.6, 0.45, 90.0][s % 5];
     let mut trend = 0.0;
-    for t in 0..factor.len() {
+    for (t, common) in factor.iter().enumerate() {
         let open = price;
-        let r = factor[t] * (0.9 + 0.1 * s as f64) + noise(0, t) * 0.003;
+        let r = common * (0.9 + 0.1 * s as f64) + noise(0, t) * 0.003;
         price *= 1.0 + r.clamp(-0.2, 0.2);
         trend = trend * 0.98 + r * 0.02;
         let wick = |k: u64| 1.0 + noise(k, t).abs() * 0.003;

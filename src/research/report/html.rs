@@ -67,12 +67,15 @@ pub(super) fn page(r: &Report) -> String {
     out
 }
 
+/// A figure's name, its value if defined, and how to show it.
+type Card<'a> = (&'a str, Option<f64>, &'a dyn Fn(f64) -> String);
+
 fn cards(out: &mut String, r: &Report) {
     let m = |name: &str| r.trial.metrics.get(name).copied();
     let s = |name: &str| r.study.statistics.get(name).and_then(Value::as_f64);
     let two = |v: f64| format!("{v:.2}");
     let whole = |v: f64| format!("{v:.0}");
-    let cards: [(&str, Option<f64>, &dyn Fn(f64) -> String); 12] = [
+    let cards: [Card<'_>; 12] = [
         ("score", r.trial.score, &|v| format!("{v:.4}")),
         ("CAGR", m("cagr"), &percent),
         ("Sharpe ratio (year)", m("sharpe"), &two),

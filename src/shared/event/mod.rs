@@ -146,6 +146,7 @@ mod tests {
     use super::*;
     use crate::event::codec::Real;
 
+    #[allow(clippy::too_many_lines, reason = "one sample of every kind")]
     fn samples() -> Vec<Event> {
         let fold = Fold { in_sample: Some(Real(1.5)), out_of_sample: None, is_trades: 12, oos_trades: 0 };
         let params = vec![("fast".into(), ParamValue::Int(5)), ("stop".into(), ParamValue::Float(Real(0.05)))];

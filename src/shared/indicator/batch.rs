@@ -81,17 +81,19 @@ impl Function {
         for info in self.0.outputs {
             integers.push(if info.kind == OutputType::Integer { vec![0; bars - lookback] } else { Vec::new() });
         }
-        let mut call = self.0.id.new_call(&core);
-        bind_options(&mut call, options)?;
-        bind_inputs(&mut call, cut)?;
-        for (k, ((info, real), integer)) in self.0.outputs.iter().zip(out.iter_mut()).zip(&mut integers).enumerate() {
-            match info.kind {
-                OutputType::Real => call.set_output(k, &mut real[first..])?,
-                OutputType::Integer => call.set_int_output(k, integer)?,
-            };
-        }
-        let range = call.call(0, bars - 1)?;
-        drop(call);
+        let range = {
+            let mut call = self.0.id.new_call(&core);
+            bind_options(&mut call, options)?;
+            bind_inputs(&mut call, cut)?;
+            for (k, ((info, real), integer)) in self.0.outputs.iter().zip(out.iter_mut()).zip(&mut integers).enumerate()
+            {
+                match info.kind {
+                    OutputType::Real => call.set_output(k, &mut real[first..])?,
+                    OutputType::Integer => call.set_int_output(k, integer)?,
+                };
+            }
+            call.call(0, bars - 1)?
+        };
         if range.beg_idx != lookback || range.count != bars - lookback {
             return Err(RetCode::InternalError);
         }

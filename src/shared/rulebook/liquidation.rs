@@ -75,20 +75,20 @@ pub(crate) mod tests {
             side: 1.0,
             qty: 3683.979,
             entry: 1456.84,
-            wallet: 1_535_443.01,
-            other_maintenance: 71_200.81144,
-            other_pnl: -56_354.57,
+            wallet: 1535443.01,
+            other_maintenance: 71200.81144,
+            other_pnl: -56354.57,
         };
-        assert!((price_in(&at(0.1, 135_365.0), &eth) / 1153.256464696339 - 1.0).abs() < 1e-12);
+        assert!((price_in(&at(0.1, 135365.0), &eth) / 1153.256464696339 - 1.0).abs() < 1e-12);
         let btc = Exposure {
             side: 1.0,
             qty: 109.488,
-            entry: 32_481.98,
-            wallet: 1_535_443.01,
-            other_maintenance: 356_512.508,
-            other_pnl: -448_192.89,
+            entry: 32481.98,
+            wallet: 1535443.01,
+            other_maintenance: 356512.508,
+            other_pnl: -448192.89,
         };
-        assert!((price_in(&at(0.025, 16_300.0), &btc) / 26_316.893308902603 - 1.0).abs() < 1e-12);
+        assert!((price_in(&at(0.025, 16300.0), &btc) / 26316.893308902603 - 1.0).abs() < 1e-12);
         assert!((price_in(&at(0.01, 0.01), &isolated(-1.0, 1.0, 10.0, 2.0)) / 11.89108910891089 - 1.0).abs() < 1e-12);
         assert!((price_in(&at(0.01, 0.01), &isolated(1.0, 0.6, 10.0, 1.2)) / 8.063973063973064 - 1.0).abs() < 1e-12);
     }
@@ -98,10 +98,10 @@ pub(crate) mod tests {
     fn solved_at_the_liquidation_price() {
         let b = Brackets::new(btc_2026()).unwrap();
         for (side, qty, lev, want, mmr) in [
-            (1.0, 1.0, 10.0, 54_216.867469879515, 0.004),
-            (-1.0, 1.0, 10.0, 65_737.05179282869, 0.004),
-            (1.0, 50.0, 20.0, 57_342.7277302466, 0.0065),
-            (-1.0, 50.0, 20.0, 62_613.86138613861, 0.01),
+            (1.0, 1.0, 10.0, 54216.867469879515, 0.004),
+            (-1.0, 1.0, 10.0, 65737.05179282869, 0.004),
+            (1.0, 50.0, 20.0, 57342.7277302466, 0.0065),
+            (-1.0, 50.0, 20.0, 62613.86138613861, 0.01),
         ] {
             let (p, bracket) = price(&b, &isolated(side, qty, 60_000.0, qty * 60_000.0 / lev)).unwrap();
             assert!((p / want - 1.0).abs() < 1e-12 && bracket.mmr == mmr, "{p} {want}");
