@@ -15,7 +15,7 @@ h1{font-size:1.5rem;margin:0}h2{font-size:1.05rem;margin:2rem 0 .4rem}p.sub{colo
 .cards{display:grid;grid-template-columns:repeat(auto-fill,minmax(150px,1fr));gap:.6rem}
 .cards div{border:1px solid var(--line);border-radius:6px;padding:.5rem .7rem}.cards b{display:block;font-size:1.15rem}.cards span{color:var(--soft);font-size:.8rem}
 table{border-collapse:collapse;width:100%;font-variant-numeric:tabular-nums;font-size:.85rem}th,td{text-align:right;padding:.25rem .5rem;border-bottom:1px solid var(--line)}
-th{color:var(--soft);font-weight:600}th:first-child,td:first-child{text-align:left}.neg{color:var(--bad)}.pos{color:var(--good)}
+th{color:var(--soft);font-weight:600}th:first-child,td:first-child{text-align:left}td{white-space:nowrap}.neg{color:var(--bad)}.pos{color:var(--good)}
 svg{width:100%;height:auto}svg line{stroke:var(--line)}svg text{fill:var(--soft);font-size:11px}
 svg polyline{fill:none;stroke:var(--accent);stroke-width:1.4}svg polygon{fill:var(--accent);opacity:.15}svg.down polyline{stroke:var(--bad)}svg.down polygon{fill:var(--bad)}
 code{font-size:.8rem;word-break:break-all}.scroll{max-height:420px;overflow:auto}
