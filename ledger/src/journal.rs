@@ -226,7 +226,7 @@ impl Journal {
         Ok(Some(bytes))
     }
 
-    /// Cuts off a torn tail, so that the next append follows the last whole entry. Only bytes
+    /// Cuts off a torn tail (its bytes are kept beside the segment as `.torn-N`), so that the next append follows the last whole entry. Only bytes
     /// that were never acknowledged can be torn: an acknowledgement follows the sync of all.
     ///
     /// # Errors
@@ -239,9 +239,27 @@ impl Journal {
             file.write_all_at(SEGMENT_MARKER, 0).map_err(LedgerError::io("write", path))?;
             self.end = SEGMENT_MARKER.len() as u64;
         }
+        let mut torn = vec![0; file.metadata().map_or(0, |m| m.len().saturating_sub(self.end)) as usize];
+        let reader = File::open(path).map_err(LedgerError::io("open", path))?;
+        reader.read_exact_at(&mut torn, self.end).map_err(LedgerError::io("read", path))?;
+        let aside = (1..).map(|n| path.with_extension(format!("torn-{n}"))).find(|p| !p.exists());
+        if let Some(aside) = aside.filter(|_| !torn.is_empty()) {
+            std::fs::write(&aside, &torn).map_err(LedgerError::io("write", &aside))?;
+        }
         file.set_len(self.end).and_then(|()| file.sync_all()).map_err(LedgerError::io("cut", path))?;
         self.writer = None;
         Ok(())
+    }
+
+    /// Makes durable what is in the last segment, whoever wrote it: frames that a killed writer left
+    /// in the page cache were not synced by anybody.
+    ///
+    /// # Errors
+    /// [`LedgerError::Io`].
+    pub fn sync_last(&self) -> Result<(), LedgerError> {
+        let Some(path) = self.segments.last() else { return Ok(()) };
+        File::open(path).and_then(|f| f.sync_data()).map_err(LedgerError::io("sync", path))?;
+        sync_dir(&self.dir)
     }
 
     /// Appends entries with one write and one `fdatasync`. When this returns, they are durable.
@@ -266,14 +284,14 @@ impl Journal {
             places.push(Place { segment: segment as u32, offset, len: entry.len() as u32 });
             buffer.extend_from_slice(entry);
         }
-        if self.writer.is_none() {
-            let mut file = OpenOptions::new().write(true).open(&path).map_err(LedgerError::io("open", &path))?;
-            file.seek(SeekFrom::Start(self.end)).map_err(LedgerError::io("open", &path))?;
-            self.writer = Some(file);
-        }
-        let Some(writer) = &mut self.writer else { return Ok(()) };
-        writer.write_all(&buffer).map_err(LedgerError::io("write", &path))?;
+        let writer = match self.writer.take() {
+            Some(writer) => writer,
+            None => OpenOptions::new().write(true).open(&path).map_err(LedgerError::io("open", &path))?,
+        };
+        // Always at our own end: another process may have appended since this file was opened.
+        writer.write_all_at(&buffer, self.end).map_err(LedgerError::io("write", &path))?;
         writer.sync_data().map_err(LedgerError::io("sync", &path))?;
+        self.writer = Some(writer);
         self.end += buffer.len() as u64;
         self.places.append(&mut places);
         Ok(())

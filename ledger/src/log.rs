@@ -42,10 +42,10 @@ pub struct Log {
     pub(crate) tail: Tail,
     tree: Tree,
     ids: BTreeMap<EventId, u64>,
-    head: Hash,
+    pub(crate) head: Hash,
     time_us: u64,
     pub(crate) held: Option<Held>,
-    poisoned: bool,
+    pub(crate) poisoned: bool,
     /// The clock, in microseconds since 1970.
     pub clock: fn() -> u64,
     /// What recovery did, in words, for the user.

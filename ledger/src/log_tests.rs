@@ -227,3 +227,18 @@ fn l34_junk_is_refused() {
     std::fs::remove_file(dir.path().join("log.vkey")).unwrap();
     assert!(matches!(Log::open(dir.path()), Err(LedgerError::Missing { .. })), "no new empty ledger");
 }
+
+/// L-16: two processes append in turn; each sees what the other acknowledged.
+#[test]
+fn l16_two_writers_take_turns() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut a = new_log(dir.path(), 2);
+    let mut b = Log::open(dir.path()).unwrap();
+    for n in 0..6 {
+        let (first, second) = (10 + n * 10, 15 + n * 10);
+        a.append(&drafts(first..first + 3), &signer()).unwrap();
+        b.append(&drafts(second..second + 2), &signer()).unwrap();
+    }
+    let log = Log::open(dir.path()).unwrap();
+    assert_eq!((log.len(), findings(&log)), (2 + 6 * 5, vec![]));
+}

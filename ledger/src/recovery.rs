@@ -30,8 +30,12 @@ impl Log {
             return Ok(());
         }
         let lock = Lock::take(&self.dir, patience, &self.on_wait)?;
+        if self.poisoned {
+            return Err(LedgerError::BadDraft { what: "an earlier write failed; run the command again".into() });
+        }
         self.refresh()?;
         self.check_checkpoint()?;
+        self.journal.sync_last()?;
         if let Tail::Torn(bytes) = self.tail {
             // Torn bytes were never acknowledged: an acknowledgement follows the sync of them all.
             self.journal.cut_torn_tail()?;
@@ -84,10 +88,16 @@ impl Log {
     /// Brings journal and index to the same length. Nothing acknowledged is dropped: entries that
     /// only the index has are appended to the journal again.
     fn reconcile(&mut self, store: &mut dyn Store) -> Result<(), LedgerError> {
-        let mut ahead = Vec::new();
+        let mut ahead: Vec<Entry> = Vec::new();
         for seq in self.len()..store.len()? {
             let bytes = store.get(seq)?.ok_or(LedgerError::BadEntry { seq, what: "missing in the index".into() })?;
-            ahead.push(Entry::decode(bytes)?);
+            let entry = Entry::decode(bytes)?;
+            let prev = ahead.last().map_or(self.head, Entry::content_hash);
+            if entry.seq != seq || entry.prev != prev || entry.origin() != self.origin() {
+                let what = "the index holds an entry that does not follow the journal".to_string();
+                return Err(LedgerError::BadEntry { seq, what });
+            }
+            ahead.push(entry);
         }
         if !ahead.is_empty() {
             self.notices.push(format!("{} entries were restored to the journal from the index", ahead.len()));

@@ -6,7 +6,6 @@ use crate::deploy::{Change, DeployError, LiveTable, Row};
 use crate::gate::{self, Deployment, GateError, Host, Logs};
 use crate::promotion::repo::Repo;
 use assay_shared::event::{ApprovalRecorded, DriftDetected, DriftHealed, Event, PromotionDeployed};
-use assay_shared::policy::{PATH, Policy};
 use serde::Serialize;
 
 /// How a strategy stands.
@@ -57,8 +56,7 @@ pub enum ReconcileError {
     Deploy(#[from] DeployError),
 }
 
-/// Verifies the deploy branch as it stands: each live config by the step that brought it in,
-/// under the policy before that step. Verified checkpoints are pinned.
+/// Verifies the deploy branch from its root as it stands. Verified checkpoints are pinned.
 ///
 /// # Errors
 /// The first refusal.
@@ -68,40 +66,11 @@ pub fn desired(repo: &Repo, host: &Host) -> Result<(String, Vec<Deployment>), Ga
         return gate::refuse("no-branch", reference, "the deploy branch does not exist yet");
     };
     let mut logs = Logs::new();
-    let mut out = Vec::new();
-    for path in repo.list(&head)?.into_keys() {
-        let Some(strategy) = path.strip_prefix("configs/live/").and_then(|p| p.strip_suffix(".toml")) else { continue };
-        let (before, after) = step_of(repo, &head, &path)?;
-        let Some(bytes) = repo.file(&before, PATH)? else {
-            return gate::refuse("no-policy", PATH, "no policy before the config");
-        };
-        let text = String::from_utf8_lossy(&bytes).into_owned();
-        let policy = match Policy::parse(&text) {
-            Ok(p) => p,
-            Err(what) => return gate::refuse("bad-policy", PATH, what),
-        };
-        gate::complete(repo, &policy, host, &mut logs)?;
-        let verdict = gate::transition(repo, &before, &after, (&text, &policy), &logs)?;
-        out.extend(verdict.deployments.into_iter().filter(|d| d.config.promotion.strategy == strategy));
-    }
+    let out = gate::walk(repo, &head, host, &mut logs)?;
     for log in logs.values() {
         host.remember(&log.pin)?;
     }
     Ok((head, out))
-}
-
-/// The last step on the first-parent line that changed a file: `(before, after)`.
-fn step_of(repo: &Repo, head: &str, path: &str) -> Result<(String, String), GateError> {
-    let object = |commit: &str| repo.list(commit).map(|files| files.get(path).cloned());
-    let mut after = head.to_string();
-    let now = object(head)?;
-    while let Some(before) = repo.parent(&after)? {
-        if object(&before)? != now {
-            return Ok((before, after));
-        }
-        after = before;
-    }
-    gate::refuse("no-history", path, "the config was there from the first commit")
 }
 
 /// Brings the live table in line with the deploy branch (or only compares, when `write` is
@@ -120,51 +89,56 @@ pub fn reconcile(
     let rows: Vec<Row> = deployments.iter().map(Row::of).collect();
     let changes = table.sync(&rows, now_us as i64, write)?;
     let mut events = Vec::new();
-    for change in changes.iter().filter(|_| write) {
-        let d = deployments.iter().find(|d| d.config.promotion.strategy == change.strategy());
-        events.extend(events_of(change, d, (now_us / 1000) as i64));
+    if write {
+        // Facts about what is live have ids of their own content, so recording them at every run
+        // is no change, and makes up for a run that was killed before it could.
+        let late = |d: &&Deployment| {
+            changes
+                .iter()
+                .any(|c| matches!(c, Change::Late { strategy, .. } if *strategy == d.config.promotion.strategy))
+        };
+        deployments.iter().filter(|d| !late(d)).for_each(|d| events.extend(deployed(d)));
+        changes.iter().for_each(|c| events.extend(drift(c, (now_us / 1000) as i64)));
     }
     Ok((Outcome { commit, deployments, changes }, events))
 }
 
-fn events_of(change: &Change, deployment: Option<&Deployment>, at_ms: i64) -> Vec<Event> {
-    let mut out = Vec::new();
-    match (change, deployment) {
-        (Change::Deploy { strategy, .. }, Some(d)) => {
-            let version = d.config.promotion.version;
-            for (person, key) in d.approvers.iter().zip(&d.approver_keys) {
-                let key = key.to_bytes();
-                out.push(
-                    ApprovalRecorded {
-                        strategy: strategy.clone(),
-                        version,
-                        config_sha256: d.sha256.0,
-                        person: person.clone(),
-                        key,
-                    }
-                    .into(),
-                );
-            }
-            out.push(
-                PromotionDeployed {
-                    strategy: strategy.clone(),
-                    version,
-                    config_sha256: d.sha256.0,
-                    commit: d.commit.clone(),
-                    policy_sha256: d.policy_sha256.0,
-                }
-                .into(),
-            );
+/// The approvals and the deployment of a config.
+fn deployed(d: &Deployment) -> Vec<Event> {
+    let p = &d.config.promotion;
+    let (strategy, version, config_sha256) = (p.strategy.clone(), p.version, d.sha256.0);
+    let approval = |(person, key): (&String, &assay_ledger::PublicKey)| -> Event {
+        ApprovalRecorded {
+            strategy: strategy.clone(),
+            version,
+            config_sha256,
+            person: person.clone(),
+            key: key.to_bytes(),
         }
-        (Change::Heal { strategy, version, detail }, _) => {
-            out.push(DriftDetected { strategy: strategy.clone(), detail: detail.clone(), at_ms }.into());
-            out.push(DriftHealed { strategy: strategy.clone(), version: *version as u64, at_ms }.into());
+        .into()
+    };
+    let mut out: Vec<Event> = d.approvers.iter().zip(&d.approver_keys).map(approval).collect();
+    let policy_sha256 = d.policy_sha256.0;
+    out.push(
+        PromotionDeployed {
+            strategy: strategy.clone(),
+            version,
+            config_sha256,
+            commit: d.commit.clone(),
+            policy_sha256,
         }
-        (Change::Remove { strategy, detail }, _) => {
-            out.push(DriftDetected { strategy: strategy.clone(), detail: detail.clone(), at_ms }.into());
-            out.push(DriftHealed { strategy: strategy.clone(), version: 0, at_ms }.into());
-        }
-        _ => {}
-    }
+        .into(),
+    );
     out
+}
+
+/// What somebody did behind git's back, and that it was set right.
+fn drift(change: &Change, at_ms: i64) -> Vec<Event> {
+    let (strategy, version, detail) = match change {
+        Change::Heal { strategy, version, detail } => (strategy, *version as u64, detail),
+        Change::Remove { strategy, detail } => (strategy, 0, detail),
+        Change::Deploy { .. } | Change::Late { .. } => return Vec::new(),
+    };
+    let found = DriftDetected { strategy: strategy.clone(), detail: detail.clone(), at_ms };
+    vec![found.into(), DriftHealed { strategy: strategy.clone(), version, at_ms }.into()]
 }

@@ -114,6 +114,9 @@ pub fn judge(repo: &Repo, updates: &[Update], host: &Host) -> Result<Verdict, Ga
             );
         };
         let log = ledger::verify(repo, &u.new, Some(&u.old), policy, host)?;
+        if u.reference != format!("refs/heads/{}", ledger::branch_of(&log.origin)) {
+            return refuse("wrong-branch", &u.reference, format!("the log {} has a branch of its own", log.origin));
+        }
         verdict.lines.push(format!("log {}: {} entries verified", log.origin, log.len()));
         logs.insert(log.origin.clone(), log);
     }
@@ -123,13 +126,17 @@ pub fn judge(repo: &Repo, updates: &[Update], host: &Host) -> Result<Verdict, Ga
             verdict.lines.push(line);
             continue;
         }
-        let Some((text, policy)) = &current else {
-            return refuse("no-policy", &u.reference, "the deploy branch has no policy");
+        let Some(line) = repo.line(&u.old, &u.new)? else {
+            let what = "the branch must grow along first parents: merge the proposal into it with --no-ff";
+            return refuse("not-first-parent", &u.reference, what);
         };
-        complete(repo, policy, host, &mut logs)?;
-        let found = transition(repo, &u.old, &u.new, (text, policy), &logs)?;
-        verdict.lines.extend(found.lines);
-        verdict.deployments.extend(found.deployments);
+        for step in line.windows(2) {
+            let (text, policy) = policy::at(repo, &step[0])?;
+            complete(repo, &policy, host, &mut logs)?;
+            let found = transition(repo, &step[0], &step[1], (&text, &policy), &logs)?;
+            verdict.lines.extend(found.lines);
+            verdict.deployments.extend(found.deployments);
+        }
     }
     Ok(verdict)
 }
@@ -144,7 +151,11 @@ pub fn complete(repo: &Repo, policy: &Policy, host: &Host, logs: &mut Logs) -> R
         let known = policy.origins.iter().filter_map(|o| o.vkey.parse::<assay_ledger::note::Verifier>().ok());
         let here = known.map(|v| v.name).find(|name| crate::promotion::evidence::ledger_branch(name) == branch);
         if let Some(origin) = here.filter(|o| !logs.contains_key(o)) {
-            logs.insert(origin, ledger::verify(repo, &tip, None, policy, host)?);
+            let log = ledger::verify(repo, &tip, None, policy, host)?;
+            if log.origin != origin {
+                return refuse("wrong-branch", branch, format!("it holds the log {}", log.origin));
+            }
+            logs.insert(origin, log);
         }
     }
     Ok(())
@@ -182,6 +193,29 @@ fn check_reference(repo: &Repo, u: &Update, deploy: &str) -> Result<(), GateErro
         return refuse("non-fast-forward", r, "history cannot be rewritten here");
     }
     Ok(())
+}
+
+/// Walks the deploy branch from its root: the pinned policy first, then every step under the policy
+/// before it. Gives the configs in force, each with the step that brought it in.
+///
+/// # Errors
+/// The first refusal.
+pub fn walk(repo: &Repo, head: &str, host: &Host, logs: &mut Logs) -> Result<Vec<Deployment>, GateError> {
+    let mut line = vec![head.to_string()];
+    while let Some(parent) = repo.parent(&line[line.len() - 1])? {
+        line.push(parent);
+    }
+    line.reverse();
+    policy::genesis(repo, &line[0], host)?;
+    let mut live: BTreeMap<String, Deployment> = BTreeMap::new();
+    for step in line.windows(2) {
+        let (text, policy) = policy::at(repo, &step[0])?;
+        complete(repo, &policy, host, logs)?;
+        for d in transition(repo, &step[0], &step[1], (&text, &policy), logs)?.deployments {
+            live.insert(d.config.promotion.strategy.clone(), d);
+        }
+    }
+    Ok(live.into_values().collect())
 }
 
 /// What changes between two commits of the deploy branch, and whether it may.

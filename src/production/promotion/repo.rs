@@ -131,14 +131,21 @@ impl Repo {
         Ok(found.parent_id(0).ok().map(|o| o.to_string()))
     }
 
-    /// Time of a commit, seconds since 1970.
+    /// The commits from `old` to `new` along first parents, `old` first; none when `old` is not on
+    /// that line.
     ///
     /// # Errors
     /// An object that cannot be seen.
-    pub fn time(&self, commit: &str) -> Result<i64, RepoError> {
-        let oid = self.oid(commit)?;
-        let found = self.inner.find_commit(oid).map_err(|_| RepoError::NotVisible { oid: commit.into() })?;
-        Ok(found.time().seconds())
+    pub fn line(&self, old: &str, new: &str) -> Result<Option<Vec<String>>, RepoError> {
+        let mut out = vec![new.to_string()];
+        let mut at = new.to_string();
+        while at != old {
+            let Some(parent) = self.parent(&at)? else { return Ok(None) };
+            out.push(parent.clone());
+            at = parent;
+        }
+        out.reverse();
+        Ok(Some(out))
     }
 
     /// Whether `new` is `old` or comes after it.

@@ -227,6 +227,7 @@ impl<'r> Account<'r> {
 
     /// Ends the run: what is still open is closed at the last close, with slippage and fee.
     pub fn finish<B: Bar>(mut self, last: &B) -> Run {
+        self.bar = self.bar.saturating_sub(1);
         for symbol in 0..self.positions.len() {
             if let Some(p) = &self.positions[symbol] {
                 let price = self.worse(last.get(symbol, Field::Close), -p.side);
