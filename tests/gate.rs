@@ -16,6 +16,10 @@ impl Attack<'_> {
         d.git(&["clone", "-q", "-b", base, "lab/repo.git", &dir]).ok();
         change(d, &dir);
         d.git(&["-C", &dir, "add", "-A"]).ok();
+        if base.starts_with("promote/") {
+            // As one step on top of main: the gate judges steps.
+            d.git(&["-C", &dir, "reset", "-q", "--soft", "origin/main"]).ok();
+        }
         d.git(&["-C", &dir, "commit", "-q", "--allow-empty", "-m", "attack"]).ok();
         let target = d.path("lab/deploy.git");
         d.git(&["-C", &dir, "push", target.to_str().unwrap(), refspec])
@@ -85,6 +89,16 @@ fn attacks_on_the_deploy_branch_are_refused() {
         std::fs::copy(d.path(&format!("{c}/evidence/trend/v3/approvals/ben.sig")), to.join("ben.sig")).unwrap();
     };
     a.refused(&branch, old, "HEAD:main", "approvals");
+    history_attacks(&mut a, &branch);
+    policy_attacks(&mut a, &branch);
+    ledger_attacks(&mut a, ledger);
+    the_honest_way(&desk, &branch);
+}
+
+/// Removal, odd paths, rewritten history, other references, lines that are not ours.
+fn history_attacks(a: &mut Attack<'_>, branch: &str) {
+    let live = "configs/live/trend.toml";
+    let remove = |d: &Desk, f: String| std::fs::remove_file(d.path(&f)).unwrap();
     // G-11, D-17: removal. G-09: links and odd paths. G-03, G-04: history and other references.
     a.refused("main", |d, c| remove(d, format!("{c}/{live}")), "HEAD:main", "config-removed");
     a.refused(
@@ -110,6 +124,21 @@ fn attacks_on_the_deploy_branch_are_refused() {
     a.refused("main", |_, _| (), ":main", "deletion");
     a.refused("main", |_, _| (), "HEAD:refs/tags/v1", "reference-not-allowed");
     a.refused("main", |_, _| (), "HEAD:refs/notes/x", "reference-not-allowed");
+    // A step without approvals on the way is refused, and so is a line that is not ours.
+    a.refused(
+        "main",
+        |d, c| {
+            d.git(&["-C", c, "merge", "-q", "--ff-only", &format!("origin/{branch}")]).ok();
+        },
+        "HEAD:main",
+        "approvals",
+    );
+    let foreign = |d: &Desk, c: &str| {
+        d.git(&["-C", c, "checkout", "-q", "--orphan", "mine"]).ok();
+        d.git(&["-C", c, "commit", "-q", "-m", "mine"]).ok();
+        d.git(&["-C", c, "merge", "-q", "--allow-unrelated-histories", "-s", "ours", "-m", "m", "origin/main"]).ok();
+    };
+    a.refused("main", foreign, "HEAD:main", "not-first-parent");
     // Evidence that was deployed stays as it is.
     a.refused(
         "main",
@@ -117,9 +146,6 @@ fn attacks_on_the_deploy_branch_are_refused() {
         "HEAD:main",
         "evidence-changed",
     );
-    policy_attacks(&mut a, &branch);
-    ledger_attacks(&mut a, ledger);
-    the_honest_way(&desk, &branch);
 }
 
 /// After all attacks the honest way still works, with plain ssh-keygen.

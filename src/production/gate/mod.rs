@@ -137,6 +137,10 @@ pub fn judge(repo: &Repo, updates: &[Update], host: &Host) -> Result<Verdict, Ga
             verdict.lines.extend(found.lines);
             verdict.deployments.extend(found.deployments);
         }
+        let policy_file = |commit: &str| repo.file(commit, assay_shared::policy::PATH);
+        if policy_file(&u.old)? != policy_file(&u.new)? && !verdict.deployments.is_empty() {
+            return refuse("mixed-push", &u.reference, "a policy cannot change in the same push as a config");
+        }
     }
     Ok(verdict)
 }
