@@ -146,7 +146,7 @@ impl LedgerError {
             LedgerError::Locked { .. } => "wait for it to finish, or stop it, and run the command again",
             LedgerError::Missing { .. } => "create a lab with `assay init`, or name one with --lab",
             LedgerError::JournalDamaged { .. } => {
-                "nothing was changed; rebuild the journal from the index (`assay verify --rebuild journal`) or restore a copy"
+                "nothing was changed; restore the journal from a copy (the index and the published tiles hold the same entries)"
             }
             LedgerError::CheckpointMismatch { .. } => {
                 "nothing was changed; restore the journal from a copy, the index or the published tiles"
