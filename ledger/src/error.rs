@@ -1,6 +1,5 @@
 //! What can go wrong in the ledger, with the sources kept.
 
-use crate::hash::Hash;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -122,14 +121,6 @@ pub enum LedgerError {
         seq: u64,
         /// Stable reason code with words.
         reason: String,
-    },
-    /// The head moved between reading and writing.
-    #[error("the ledger's head is {actual}, not {expected}")]
-    HeadMoved {
-        /// Expected chain hash.
-        expected: Hash,
-        /// Chain hash found.
-        actual: Hash,
     },
 }
 

@@ -2,7 +2,6 @@
 
 use crate::entry::MAX_ENTRY;
 use crate::error::LedgerError;
-use crate::hash::Hash;
 use crate::merkle::Tree;
 
 /// Hashes or entries in a full tile.
@@ -153,11 +152,6 @@ pub fn check_hash_tiles(
         }
     }
     Ok(())
-}
-
-/// The root over a list of entries' bytes.
-pub fn root_of(entries: &[Vec<u8>]) -> Hash {
-    Tree::from_leaves(entries.iter().map(|e| crate::merkle::leaf_hash(e))).root()
 }
 
 #[cfg(test)]
