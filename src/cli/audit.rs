@@ -29,7 +29,8 @@ fn story(outcome: &Outcome, lab: &Lab) -> Result<Vec<Value>, CliError> {
     for d in &outcome.deployments {
         let p = &d.config.promotion;
         let study = lab.study(&mirror, Some(&p.study_id)).ok();
-        let tried = study.as_ref().and_then(|s| s.statistics.get("trials_lineage").and_then(Value::as_f64));
+        let tried =
+            study.as_ref().and_then(|s| s.statistics.get("trials_lineage").and_then(Value::as_f64)).map(|t| t as u64);
         out.push(json!({
             "strategy": p.strategy,
             "version": p.version,
@@ -104,7 +105,7 @@ fn tell(s: &Value) -> String {
         approved.join(", "),
         s["trial"],
         text("study"),
-        s["trials_tried_on_this_data"],
+        text("trials_tried_on_this_data"),
         text("data_hash"),
         text("engine_version"),
         text("source_commit"),

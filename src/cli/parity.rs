@@ -21,15 +21,12 @@ use std::ops::Range;
 /// Example: assay parity --study trend-walkforward
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Trial number [default: the best]
-    number: Option<u32>,
-    /// Study name or id [default: the newest]
-    #[arg(long)]
-    study: Option<String>,
+    #[command(flatten)]
+    which: trials::Which,
 }
 
 pub fn run(cx: &Context, args: Args) -> Result<(), CliError> {
-    let (event, trades) = prove(&cx.lab()?, args.study.as_deref(), args.number)?;
+    let (event, trades) = prove(&cx.lab()?, args.which.study.as_deref(), args.which.number)?;
     let stream = assay_ledger::hash::hex(&event.research_stream);
     if cx.json {
         print_json(

@@ -17,15 +17,12 @@ use std::path::PathBuf;
 /// Example: assay report --study trend-walkforward
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Trial number [default: the best]
-    number: Option<u32>,
-    /// Study name or id [default: the newest]
-    #[arg(long)]
-    study: Option<String>,
+    #[command(flatten)]
+    which: trials::Which,
 }
 
 pub fn run(cx: &Context, args: Args) -> Result<(), CliError> {
-    let (json, html) = write(&cx.lab()?, args.study.as_deref(), args.number)?;
+    let (json, html) = write(&cx.lab()?, args.which.study.as_deref(), args.which.number)?;
     print(&format!("{}\n{}", json.display(), html.display()));
     Ok(())
 }

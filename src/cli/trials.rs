@@ -22,6 +22,16 @@ pub struct Args {
     limit: u32,
 }
 
+/// Which trial is meant.
+#[derive(Debug, clap::Args)]
+pub struct Which {
+    /// Trial number [default: the best]
+    pub number: Option<u32>,
+    /// Study name or id [default: the newest]
+    #[arg(long)]
+    pub study: Option<String>,
+}
+
 /// Look at one trial
 #[derive(Debug, clap::Subcommand)]
 pub enum One {
@@ -29,11 +39,8 @@ pub enum One {
     ///
     /// Example: assay trial show 42 --study trend-walkforward
     Show {
-        /// Trial number [default: the best]
-        number: Option<u32>,
-        /// Study name or id [default: the newest]
-        #[arg(long)]
-        study: Option<String>,
+        #[command(flatten)]
+        which: Which,
     },
 }
 
@@ -144,8 +151,8 @@ pub fn pick(
 }
 
 pub fn show(cx: &Context, args: One) -> Result<(), CliError> {
-    let One::Show { number, study } = args;
-    let (s, t) = pick(&cx.lab()?, study.as_deref(), number)?;
+    let One::Show { which } = args;
+    let (s, t) = pick(&cx.lab()?, which.study.as_deref(), which.number)?;
     if cx.json {
         print_json(&json!({"study": s.name, "trial": t}));
         return Ok(());

@@ -1,6 +1,6 @@
 //! The live table in a SQLite file: for a first look, and for hosts without PostgreSQL.
 
-use super::{COLUMNS, Cell, Change, DeployError, LiveTable, Row, SCHEMA, columns, plan};
+use super::{COLUMNS, Cell, Change, DeployError, LiveTable, Row, SCHEMA, Write, columns, writes};
 use rusqlite::types::{ToSqlOutput, Value, ValueRef};
 use rusqlite::{Connection, ToSql, TransactionBehavior};
 use std::path::Path;
@@ -110,26 +110,16 @@ impl LiveTable for Embedded {
         let tx = self.conn.transaction_with_behavior(TransactionBehavior::Immediate).map_err(&fail)?;
         let work = || -> rusqlite::Result<Vec<Change>> {
             let history = read(&tx, "config_history", "strategy, version")?;
-            let known = |s: &str, v: i64, sha: &str| {
-                history.iter().any(|r| r.strategy == s && r.version == v && r.text("config_sha256") == sha)
-            };
-            let changes = plan(&read(&tx, "active_configs", "strategy")?, want, known);
-            for change in changes.iter().filter(|_| write) {
-                let wanted = want.iter().find(|w| w.strategy == change.strategy());
-                match (change, wanted) {
-                    (Change::Deploy { .. } | Change::Heal { .. }, Some(w)) => {
-                        let since = history
-                            .iter()
-                            .find(|r| r.strategy == w.strategy && r.version == w.version)
-                            .map(|r| r.deployed_us);
-                        let row = Row { deployed_us: since.unwrap_or(now_us), ..w.clone() };
-                        put(&tx, "active_configs", "INSERT OR REPLACE", &row)?;
-                        put(&tx, "config_history", "INSERT OR IGNORE", &row)?;
+            let (changes, writes) = writes(&read(&tx, "active_configs", "strategy")?, &history, want, now_us);
+            for step in writes.iter().filter(|_| write) {
+                match step {
+                    Write::Put(row) => {
+                        put(&tx, "active_configs", "INSERT OR REPLACE", row)?;
+                        put(&tx, "config_history", "INSERT OR IGNORE", row)?;
                     }
-                    (Change::Remove { strategy, .. }, _) => {
+                    Write::Remove(strategy) => {
                         tx.execute("DELETE FROM active_configs WHERE strategy = ?1", [strategy])?;
                     }
-                    _ => {}
                 }
             }
             Ok(changes)

@@ -208,6 +208,35 @@ pub fn plan(present: &[Row], want: &[Row], known: impl Fn(&str, i64, &str) -> bo
     out
 }
 
+/// One statement of a transaction that brings the table in line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Write {
+    /// The row goes into the table, and into the history unless that version stands there.
+    Put(Row),
+    /// The strategy's row goes.
+    Remove(String),
+}
+
+/// What to change, and the writes that do it. A version that goes live again keeps its first time.
+fn writes(present: &[Row], history: &[Row], want: &[Row], now_us: i64) -> (Vec<Change>, Vec<Write>) {
+    let at = |s: &str, v: i64| history.iter().find(|r| r.strategy == s && r.version == v);
+    let known = |s: &str, v: i64, sha: &str| at(s, v).is_some_and(|r| r.text("config_sha256") == sha);
+    let changes = plan(present, want, known);
+    let write = |change: &Change| {
+        let wanted = want.iter().find(|w| w.strategy == change.strategy());
+        match (change, wanted) {
+            (Change::Deploy { .. } | Change::Heal { .. }, Some(w)) => {
+                let since = at(&w.strategy, w.version).map_or(now_us, |r| r.deployed_us);
+                Some(Write::Put(Row { deployed_us: since, ..w.clone() }))
+            }
+            (Change::Remove { strategy, .. }, _) => Some(Write::Remove(strategy.clone())),
+            _ => None,
+        }
+    };
+    let writes = changes.iter().filter_map(write).collect();
+    (changes, writes)
+}
+
 /// What can go wrong with the live table.
 #[derive(Debug, thiserror::Error)]
 pub enum DeployError {

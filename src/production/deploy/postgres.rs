@@ -3,7 +3,7 @@
 //! Names are schema-qualified (`assay.active_configs`). One transaction under an advisory lock
 //! reads, plans, writes and notifies; waiting is bounded.
 
-use super::{COLUMNS, Cell, Change, DeployError, LiveTable, Row, SCHEMA, columns, plan};
+use super::{COLUMNS, Cell, Change, DeployError, LiveTable, Row, SCHEMA, Write, columns, writes};
 use std::time::Duration;
 use tokio::runtime::Runtime;
 use tokio_postgres::types::ToSql;
@@ -170,30 +170,18 @@ impl LiveTable for Postgres {
             let tx = client.transaction().await?;
             tx.execute("SELECT pg_advisory_xact_lock($1)", &[&LOCK]).await?;
             let history = read(&tx, "config_history", "strategy, version").await?;
-            let known = |s: &str, v: i64, sha: &str| {
-                history.iter().any(|r| r.strategy == s && r.version == v && r.text("config_sha256") == sha)
-            };
-            let changes = plan(&read(&tx, "active_configs", "strategy").await?, want, known);
-            for change in changes.iter().filter(|_| write) {
-                let wanted = want.iter().find(|w| w.strategy == change.strategy());
-                match (change, wanted) {
-                    (Change::Deploy { .. } | Change::Heal { .. }, Some(w)) => {
-                        let since = history
-                            .iter()
-                            .find(|r| r.strategy == w.strategy && r.version == w.version)
-                            .map(|r| r.deployed_us);
-                        let row = Row { deployed_us: since.unwrap_or(now_us), ..w.clone() };
-                        tx.execute("DELETE FROM assay.active_configs WHERE strategy = $1", &[&row.strategy]).await?;
-                        put(&tx, "active_configs", "", &row).await?;
-                        put(&tx, "config_history", "ON CONFLICT DO NOTHING", &row).await?;
-                        tx.execute("SELECT pg_notify('active_configs', $1)", &[&row.strategy]).await?;
-                    }
-                    (Change::Remove { strategy, .. }, _) => {
-                        tx.execute("DELETE FROM assay.active_configs WHERE strategy = $1", &[strategy]).await?;
-                        tx.execute("SELECT pg_notify('active_configs', $1)", &[strategy]).await?;
-                    }
-                    _ => {}
+            let (changes, writes) = writes(&read(&tx, "active_configs", "strategy").await?, &history, want, now_us);
+            for step in writes.iter().filter(|_| write) {
+                let (strategy, row) = match step {
+                    Write::Put(row) => (&row.strategy, Some(row)),
+                    Write::Remove(strategy) => (strategy, None),
+                };
+                tx.execute("DELETE FROM assay.active_configs WHERE strategy = $1", &[strategy]).await?;
+                if let Some(row) = row {
+                    put(&tx, "active_configs", "", row).await?;
+                    put(&tx, "config_history", "ON CONFLICT DO NOTHING", row).await?;
                 }
+                tx.execute("SELECT pg_notify('active_configs', $1)", &[strategy]).await?;
             }
             if write {
                 tx.commit().await?;

@@ -40,28 +40,12 @@ fn event_rows(tx: &Transaction<'_>, entry: &Entry, event: &Event) -> rusqlite::R
         Event::StudyOpened(e) => study(tx, seq, e),
         Event::TrialCompleted(e) => completed(tx, entry, e),
         Event::TrialPruned(e) => {
-            let t = Trial {
-                study: hex(&e.study_id),
-                number: e.number,
-                state: "PRUNED",
-                params: &e.params,
-                folds: &e.folds,
-                identity: &e.identity,
-                reason: Some(&e.reason),
-            };
-            t.insert(tx, entry, None, None, None).map(|_| ())
+            let t = Trial::new(&e.study_id, e.number, "PRUNED", &e.params, &e.identity);
+            Trial { folds: &e.folds, reason: Some(&e.reason), ..t }.insert(tx, entry, None, None, None).map(|_| ())
         }
         Event::TrialFailed(e) => {
-            let t = Trial {
-                study: hex(&e.study_id),
-                number: e.number,
-                state: "FAIL",
-                params: &e.params,
-                folds: &[],
-                identity: &e.identity,
-                reason: Some(&e.reason),
-            };
-            t.insert(tx, entry, None, None, None).map(|_| ())
+            let t = Trial::new(&e.study_id, e.number, "FAIL", &e.params, &e.identity);
+            Trial { reason: Some(&e.reason), ..t }.insert(tx, entry, None, None, None).map(|_| ())
         }
         Event::StudyClosed(e) => {
             let statistics: BTreeMap<&str, f64> = e.statistics.iter().map(|(k, v)| (k.as_str(), v.0)).collect();
@@ -155,7 +139,17 @@ struct Trial<'a> {
     reason: Option<&'a str>,
 }
 
-impl Trial<'_> {
+impl<'a> Trial<'a> {
+    fn new(
+        study: &[u8; 16],
+        number: u32,
+        state: &'static str,
+        params: &'a [(String, ParamValue)],
+        identity: &'a [u8; 32],
+    ) -> Trial<'a> {
+        Trial { study: hex(study), number, state, params, folds: &[], identity, reason: None }
+    }
+
     fn insert(
         &self,
         tx: &Transaction<'_>,
@@ -222,15 +216,8 @@ impl Trial<'_> {
 }
 
 fn completed(tx: &Transaction<'_>, entry: &Entry, e: &TrialCompleted) -> rusqlite::Result<()> {
-    let t = Trial {
-        study: hex(&e.study_id),
-        number: e.number,
-        state: "COMPLETE",
-        params: &e.params,
-        folds: &e.folds,
-        identity: &e.identity,
-        reason: None,
-    };
+    let t = Trial::new(&e.study_id, e.number, "COMPLETE", &e.params, &e.identity);
+    let t = Trial { folds: &e.folds, ..t };
     let violation: f64 = e.constraints.iter().map(|c| c.0.max(0.0)).sum();
     let id = t.insert(tx, entry, Some(e.score.0), Some(violation), Some(&e.stream_hash))?;
     let sql = "INSERT INTO trial_values(trial_id, objective, value, value_type) VALUES (?1, 0, ?2, 'FINITE')";
