@@ -2,7 +2,7 @@
 
 use crate::desk::fixtures;
 use assay_ledger::Hash;
-use assay_ledger::merkle::{Tree, leaf_hash, verify_consistency, verify_inclusion};
+use assay_ledger::merkle::{Nodes as _, Tree, leaf_hash, verify_consistency, verify_inclusion};
 use assay_ledger::note::{Note, Verifier};
 use base64::Engine as _;
 use serde_json::Value;

@@ -5,14 +5,16 @@
 
 use crate::bulk::{PreparedKey, verify_all};
 use crate::checkpoint::Checkpoint;
-use crate::entry::{Entry, EventId, signed_message};
+use crate::entry::{Entry, EventId, Hashed, signed_message};
 use crate::error::LedgerError;
+use crate::frontier::Frontier;
 use crate::hash::Hash;
 use crate::key::{KeyId, PublicKey};
 use crate::merkle::Tree;
 use rayon::prelude::*;
 use serde::Serialize;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
 
 /// Entries verified at a time: bounds memory, and is enough to keep all cores busy.
 pub const CHUNK: usize = 4096;
@@ -86,7 +88,7 @@ pub struct Finding {
 
 /// Says which key may sign an entry, position by position. It sees the entries in order, so it
 /// can follow the events that add and revoke keys.
-pub trait Authority {
+pub trait Authority: Send {
     /// The key that must have signed `entry`, or why nobody may.
     ///
     /// # Errors
@@ -100,20 +102,53 @@ pub struct Auditor<'a, A: Authority> {
     origin: &'a str,
     authority: &'a mut A,
     next: u64,
-    prev: Hash,
+    /// Unknown after damage.
+    prev: Option<Hash>,
     time_us: u64,
-    ids: BTreeMap<EventId, u64>,
-    keys: BTreeMap<KeyId, Option<PreparedKey>>,
-    /// The tree over the entries seen.
-    pub tree: Tree,
+    /// Sixteen bytes an entry: the one thing that grows with the log.
+    ids: HashSet<EventId>,
+    keys: BTreeMap<KeyId, Option<Arc<PreparedKey>>>,
+    pending: Vec<Unverified>,
+    edge: Frontier,
+    whole: bool,
+    expected: Vec<Checkpoint>,
+    /// The tree over the entries seen, when it was asked for.
+    pub tree: Option<Tree>,
     /// Everything found.
     pub findings: Vec<Finding>,
 }
 
-struct Checked {
-    entry: Entry,
+/// An entry whose signature is still to be verified.
+struct Unverified {
+    seq: u64,
     content: Hash,
-    leaf: Hash,
+    signature: Option<[u8; 64]>,
+    key: Option<Arc<PreparedKey>>,
+}
+
+impl std::fmt::Debug for Unverified {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Unverified({})", self.seq)
+    }
+}
+
+/// The entries whose signature is not the author's over their content.
+fn bad_signatures(entries: &[Unverified]) -> Vec<u64> {
+    let check = |chunk: &[Unverified]| {
+        let (mut items, mut seqs, mut bad) = (Vec::with_capacity(chunk.len()), Vec::new(), Vec::new());
+        for e in chunk {
+            match (&e.key, e.signature) {
+                (Some(key), Some(signature)) => {
+                    items.push((&**key, signed_message(&e.content), signature));
+                    seqs.push(e.seq);
+                }
+                _ => bad.push(e.seq),
+            }
+        }
+        bad.extend(seqs.into_iter().zip(verify_all(&items)).filter(|(_, good)| !good).map(|(seq, _)| seq));
+        bad
+    };
+    entries.par_chunks(64).flat_map_iter(check).collect()
 }
 
 impl<'a, A: Authority> Auditor<'a, A> {
@@ -123,13 +158,43 @@ impl<'a, A: Authority> Auditor<'a, A> {
             origin,
             authority,
             next: 0,
-            prev: Hash::ZERO,
+            prev: Some(Hash::ZERO),
             time_us: 0,
-            ids: BTreeMap::new(),
+            ids: HashSet::new(),
             keys: BTreeMap::new(),
-            tree: Tree::new(),
+            pending: Vec::new(),
+            edge: Frontier::new(),
+            whole: true,
+            expected: Vec::new(),
+            tree: None,
             findings: Vec::new(),
         }
+    }
+
+    /// Keeps the whole tree, for proofs: 64 bytes an entry.
+    pub fn keeping_tree(mut self) -> Self {
+        self.tree = Some(Tree::new());
+        self
+    }
+
+    /// A checkpoint that the log must agree with; to be said before its entries are pushed.
+    pub fn expect(&mut self, checkpoint: Checkpoint) {
+        self.edge.watch(checkpoint.size);
+        self.expected.push(checkpoint);
+    }
+
+    /// The root over the first `size` entries, if a checkpoint of that size was expected or it is the last.
+    pub fn root_at(&self, size: u64) -> Option<Hash> {
+        self.edge.root_at(size)
+    }
+
+    /// Notes damage before the entry `next`, with which to go on. Nothing can be said about the
+    /// tree from here on.
+    pub fn damage(&mut self, reason: Reason, detail: String, next: u64) {
+        self.find(self.next, reason, detail);
+        self.whole = false;
+        self.next = self.next.max(next);
+        self.prev = None;
     }
 
     /// Number of entries seen.
@@ -147,116 +212,115 @@ impl<'a, A: Authority> Auditor<'a, A> {
     }
 
     /// Verifies the next entries in full.
-    pub fn push(&mut self, chunk: &[Vec<u8>]) {
-        self.advance(chunk, true);
+    pub fn push(&mut self, entries: Vec<Vec<u8>>) {
+        self.advance(entries, true);
     }
 
     /// Takes entries whose signatures were verified before: chain and tree only. The caller must
-    /// compare [`Auditor::tree`] with the root it verified then.
-    pub fn push_verified(&mut self, chunk: &[Vec<u8>]) {
-        self.advance(chunk, false);
+    /// [expect](Auditor::expect) the checkpoint that was verified then.
+    pub fn push_verified(&mut self, entries: Vec<Vec<u8>>) {
+        self.advance(entries, false);
     }
 
-    fn advance(&mut self, entries: &[Vec<u8>], signatures: bool) {
-        for chunk in entries.chunks(CHUNK) {
-            let decoded: Vec<Result<Checked, LedgerError>> = chunk
-                .par_iter()
-                .map(|bytes| {
-                    let entry = Entry::decode(bytes.clone())?;
-                    Ok(Checked { content: entry.content_hash(), leaf: entry.leaf_hash(), entry })
-                })
-                .collect();
-            let mut to_verify = Vec::with_capacity(chunk.len());
-            for (bytes, result) in chunk.iter().zip(decoded) {
-                match result {
-                    Ok(checked) => self.check_order(checked, &mut to_verify),
-                    Err(e) => {
-                        self.find(self.next, Reason::BadEncoding, e.to_string());
-                        self.tree.push(crate::merkle::leaf_hash(bytes));
-                        self.next += 1;
-                    }
+    /// Signatures are verified beside the decoding of the next entries.
+    fn advance(&mut self, entries: Vec<Vec<u8>>, signatures: bool) {
+        let mut entries = entries.into_iter().peekable();
+        while entries.peek().is_some() {
+            let chunk: Vec<Vec<u8>> = entries.by_ref().take(CHUNK).collect();
+            let pending = std::mem::take(&mut self.pending);
+            let (bad, ()) = rayon::join(|| bad_signatures(&pending), || self.take_in(chunk, signatures));
+            self.report(bad);
+        }
+    }
+
+    fn report(&mut self, bad: Vec<u64>) {
+        for seq in bad {
+            self.find(seq, Reason::BadSignature, "the signature is not the author's over this content");
+        }
+    }
+
+    fn take_in(&mut self, chunk: Vec<Vec<u8>>, signatures: bool) {
+        let hash = |bytes: Vec<u8>| {
+            let leaf = crate::merkle::leaf_hash(&bytes);
+            let entry = Entry::decode(bytes).map_err(|e| (leaf, e))?;
+            Ok(Hashed { content: entry.content_hash(), leaf, entry })
+        };
+        let decoded: Vec<Result<Hashed, (Hash, LedgerError)>> = chunk.into_par_iter().map(hash).collect();
+        for result in decoded {
+            match result {
+                Ok(hashed) => {
+                    let unverified = self.check_order(&hashed);
+                    self.pending.extend(unverified.filter(|_| signatures));
                 }
-            }
-            if signatures {
-                self.check_signatures(&to_verify);
+                Err((leaf, e)) => {
+                    self.find(self.next, Reason::BadEncoding, e.to_string());
+                    self.push_leaf(leaf);
+                    self.prev = None;
+                }
             }
         }
     }
 
-    fn check_order(&mut self, checked: Checked, to_verify: &mut Vec<(Checked, KeyId)>) {
+    fn check_order(&mut self, hashed: &Hashed) -> Option<Unverified> {
         let seq = self.next;
-        let entry = &checked.entry;
+        let entry = &hashed.entry;
         if entry.origin() != self.origin {
             self.find(seq, Reason::WrongOrigin, format!("it belongs to the log '{}'", entry.origin()));
         }
         if entry.seq != seq {
             self.find(seq, Reason::WrongSequence, format!("it says {}", entry.seq));
         }
-        if entry.prev != self.prev {
+        if self.prev.is_some_and(|prev| entry.prev != prev) {
             self.find(seq, Reason::ChainBreak, "its link does not fit the entry before");
         }
         if entry.time_us < self.time_us {
             self.find(seq, Reason::TimeRegressed, "its time is before the entry before");
         }
-        if let Some(first) = self.ids.insert(entry.id, seq) {
-            self.find(seq, Reason::DuplicateId, format!("the event id {} stands at {first} already", entry.id));
+        if !self.ids.insert(entry.id) {
+            self.find(seq, Reason::DuplicateId, format!("the event id {} stands before it already", entry.id));
         }
-        self.prev = checked.content;
+        self.prev = Some(hashed.content);
         self.time_us = self.time_us.max(entry.time_us);
-        self.tree.push(checked.leaf);
-        self.next += 1;
+        self.push_leaf(hashed.leaf);
         match self.authority.admit(entry) {
             Ok(key) => {
-                let id = key.id();
-                self.keys.entry(id).or_insert_with(|| PreparedKey::new(&key));
-                to_verify.push((checked, id));
+                let prepare = || PreparedKey::new(&key).map(Arc::new);
+                let key = self.keys.entry(key.id()).or_insert_with(prepare).clone();
+                Some(Unverified { seq, content: hashed.content, signature: entry.signature().try_into().ok(), key })
             }
-            Err((reason, words)) => self.find(seq, reason, words),
+            Err((reason, words)) => {
+                self.find(seq, reason, words);
+                None
+            }
         }
     }
 
-    fn check_signatures(&mut self, entries: &[(Checked, KeyId)]) {
-        let keys = &self.keys;
-        let bad: Vec<u64> = entries
-            .par_chunks(64)
-            .flat_map_iter(|chunk| {
-                let (mut items, mut bad) = (Vec::with_capacity(chunk.len()), Vec::new());
-                let mut seqs = Vec::with_capacity(chunk.len());
-                for (checked, id) in chunk {
-                    let signature = <[u8; 64]>::try_from(checked.entry.signature());
-                    match (keys.get(id).and_then(Option::as_ref), signature) {
-                        (Some(key), Ok(s)) => {
-                            items.push((key, signed_message(&checked.content), s));
-                            seqs.push(checked.entry.seq);
-                        }
-                        _ => bad.push(checked.entry.seq),
-                    }
-                }
-                bad.extend(seqs.into_iter().zip(verify_all(&items)).filter(|(_, good)| !good).map(|(seq, _)| seq));
-                bad
-            })
-            .collect();
-        for seq in bad {
-            self.find(seq, Reason::BadSignature, "the signature is not the author's over this content");
+    fn push_leaf(&mut self, leaf: Hash) {
+        self.edge.push(leaf);
+        if let Some(tree) = &mut self.tree {
+            tree.push(leaf);
         }
+        self.next += 1;
     }
 
-    /// Compares the tree with a checkpoint of the log.
-    pub fn check_checkpoint(&mut self, checkpoint: &Checkpoint) {
-        match self.tree.root_at(checkpoint.size) {
-            None => {
-                let words = format!("log shorter than checkpoint {}: it has {} entries", checkpoint.size, self.next);
+    /// Ends the verification: the last signatures, and the checkpoints that were expected. Only
+    /// then [`Auditor::findings`] are complete.
+    pub fn finish(&mut self) {
+        let pending = std::mem::take(&mut self.pending);
+        self.report(bad_signatures(&pending));
+        for checkpoint in std::mem::take(&mut self.expected) {
+            let size = checkpoint.size;
+            if size > self.next {
+                let words = format!("log shorter than checkpoint {size}: it has {} entries", self.next);
                 self.find(self.next, Reason::ShorterThanCheckpoint, words);
+            // After damage a root over what is left would say nothing, and was found already.
+            } else if self.whole && self.root_at(size) != Some(checkpoint.root) {
+                self.find(size, Reason::RootMismatch, format!("the root over {size} entries is not the checkpoint's"));
             }
-            Some(root) if root != checkpoint.root => {
-                let words = format!("the root over {} entries is not the checkpoint's", checkpoint.size);
-                self.find(checkpoint.size, Reason::RootMismatch, words);
-            }
-            Some(_) => {}
         }
     }
 
-    /// The first finding as an error, or nothing.
+    /// The first finding as an error, or nothing; after [`Auditor::finish`].
     ///
     /// # Errors
     /// [`LedgerError::Refused`].

@@ -179,6 +179,11 @@ impl Entry {
         &self.bytes
     }
 
+    /// The stored bytes, for good.
+    pub fn into_bytes(self) -> Vec<u8> {
+        self.bytes
+    }
+
     /// The log this entry belongs to.
     pub fn origin(&self) -> &str {
         &self.origin
@@ -207,6 +212,23 @@ impl Entry {
     /// The draft this entry was made from.
     pub fn draft(&self) -> Draft {
         Draft { id: self.id, kind: self.kind.clone(), version: self.version, payload: self.payload().to_vec() }
+    }
+}
+
+/// An entry with its two hashes.
+#[derive(Debug, Clone)]
+pub struct Hashed {
+    /// The entry.
+    pub entry: Entry,
+    /// [`Entry::content_hash`].
+    pub content: Hash,
+    /// [`Entry::leaf_hash`].
+    pub leaf: Hash,
+}
+
+impl From<Entry> for Hashed {
+    fn from(entry: Entry) -> Hashed {
+        Hashed { content: entry.content_hash(), leaf: entry.leaf_hash(), entry }
     }
 }
 

@@ -84,6 +84,22 @@ pub enum LedgerError {
         /// What it said.
         what: String,
     },
+    /// The index holds acknowledged entries that the journal lost.
+    #[error("the ledger {}: the journal holds {journal} entries, its index {index}", path.display())]
+    IndexAhead {
+        /// The ledger's folder.
+        path: PathBuf,
+        /// Entries in the journal.
+        journal: u64,
+        /// Entries in the index.
+        index: u64,
+    },
+    /// An earlier write of this process failed, so it must not write again.
+    #[error("the ledger {}: an earlier write failed, and what is on the disk is not known", path.display())]
+    Poisoned {
+        /// The ledger's folder.
+        path: PathBuf,
+    },
     /// A signed note, checkpoint, proof or tile is malformed.
     #[error("malformed {what}: {why}")]
     Malformed {
@@ -136,12 +152,12 @@ impl LedgerError {
         Some(match self {
             LedgerError::Locked { .. } => "wait for it to finish, or stop it, and run the command again",
             LedgerError::Missing { .. } => "create a lab with `assay init`, or name one with --lab",
-            LedgerError::JournalDamaged { .. } => {
-                "nothing was changed; restore the journal from a copy (the index and the published tiles hold the same entries)"
+            LedgerError::JournalDamaged { .. }
+            | LedgerError::CheckpointMismatch { .. }
+            | LedgerError::IndexAhead { .. } => {
+                "nothing was changed; build the journal again with `assay ledger rebuild --from sled`, or `--from DIR` with an export, or restore a copy"
             }
-            LedgerError::CheckpointMismatch { .. } => {
-                "nothing was changed; restore the journal from a copy, the index or the published tiles"
-            }
+            LedgerError::Poisoned { .. } => "run the command again: what was acknowledged is checked when it opens",
             LedgerError::Key { .. } => {
                 "check the file with `ssh-keygen -y -f FILE`; only ed25519 keys with mode 0600 are accepted"
             }

@@ -1,91 +1,64 @@
 //! The journal: plain append-only segment files, one `fdatasync` per group of entries.
 //!
-//! An acknowledgement comes from here. Segment `N.seg` begins with eight marker bytes; each frame
-//! is u32 length, u32 CRC-32 of length and bytes, then the entry's bytes (see `FORMAT.md`).
+//! An acknowledgement comes from here. A segment holds 65,536 entries, a subtree of its own; only
+//! the last one is read when a log is opened, the full ones are looked up by their sidecars. How
+//! many entries were acknowledged stands in the file `mark`, so that a torn tail, which nobody was
+//! promised, can be told from damage.
 
-use crate::entry::MAX_ENTRY;
+use crate::disk::{Disk, DiskFile, Open};
+use crate::entry::{Entry, EventId};
 use crate::error::LedgerError;
-use std::fs::{File, OpenOptions};
-use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
-use std::os::unix::fs::FileExt as _;
+use crate::frame::{self, Frame};
+use crate::hash::Hash;
+use crate::merkle::{Nodes, node_hash};
+use crate::segment::{self, Edge, MARKER, Sealed, Tail, damaged, open_sealed};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-/// The first bytes of a segment.
-pub const SEGMENT_MARKER: &[u8; 8] = b"ASYJRNL1";
-/// A segment that has grown past this is followed by a new one.
-pub const SEGMENT_BYTES: u64 = 64 << 20;
-const FRAME_HEAD: usize = 8;
+/// Entries of a full segment.
+pub const SEGMENT_ENTRIES: u64 = 65_536;
+/// Frames are read this many at a time.
+const READ_AHEAD: u64 = 1024;
 
-/// Where an entry's bytes lie.
-#[derive(Debug, Clone, Copy)]
-struct Place {
-    segment: u32,
-    offset: u32,
-    len: u32,
-}
-
-/// What reading the segments found at their end.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Tail {
+/// What reading found at the end of the last segment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ending {
     /// The last frame is whole.
     Clean,
     /// The last frame is torn: this many bytes after the last whole one.
     Torn(u64),
 }
 
-/// The segment files of one log and where each entry lies in them.
+/// The segments of one log, and what they are looked up by.
 #[derive(Debug)]
 pub struct Journal {
-    dir: PathBuf,
-    segments: Vec<PathBuf>,
-    places: Vec<Place>,
-    /// Length of the valid part of the last segment.
-    end: u64,
-    writer: Option<File>,
-    segment_bytes: u64,
+    pub(crate) disk: Arc<dyn Disk>,
+    pub(crate) dir: PathBuf,
+    pub(crate) per_segment: u64,
+    sealed: Vec<Sealed>,
+    pub(crate) tail: Tail,
+    pub(crate) edge: Edge,
+    pub(crate) mark: Option<Box<dyn DiskFile>>,
 }
 
-fn segment_path(dir: &Path, first: u64) -> PathBuf {
-    dir.join(format!("{first:020}.seg"))
+pub(crate) fn mark_path(dir: &Path) -> PathBuf {
+    dir.join("mark")
 }
 
-fn crc(len: &[u8; 4], bytes: &[u8]) -> u32 {
-    let mut h = crc32fast::Hasher::new();
-    h.update(len);
-    h.update(bytes);
-    h.finalize()
+pub(crate) fn mark_bytes(count: u64) -> [u8; 12] {
+    let mut out = [0; 12];
+    out[..8].copy_from_slice(&count.to_be_bytes());
+    let crc = crc32fast::hash(&out[..8]);
+    out[8..].copy_from_slice(&crc.to_be_bytes());
+    out
 }
 
-/// One step of reading a segment.
-enum Frame<'a> {
-    Whole(&'a [u8]),
-    End,
-    Bad(&'static str),
-}
-
-fn next_frame(bytes: &[u8]) -> Frame<'_> {
-    if bytes.is_empty() {
-        return Frame::End;
-    }
-    let Some((head, rest)) = bytes.split_first_chunk::<FRAME_HEAD>() else { return Frame::Bad("a torn frame head") };
-    let len_bytes = [head[0], head[1], head[2], head[3]];
-    let len = u32::from_be_bytes(len_bytes) as usize;
-    if len == 0 || len > MAX_ENTRY {
-        return Frame::Bad("an impossible frame length");
-    }
-    let Some(entry) = rest.get(..len) else { return Frame::Bad("a torn frame") };
-    if crc(&len_bytes, entry).to_be_bytes() != head[4..] {
-        return Frame::Bad("a frame whose checksum is wrong");
-    }
-    Frame::Whole(entry)
-}
-
-/// True when whole frames follow damage: then it is damage in the middle, not a torn tail.
-fn frames_follow(bytes: &[u8]) -> bool {
-    (1..bytes.len().min(2 * MAX_ENTRY)).any(|at| {
-        bytes[at..].get(FRAME_HEAD..FRAME_HEAD + 4) == Some(crate::entry::MARKER)
-            && matches!(next_frame(&bytes[at..]), Frame::Whole(_))
-    })
+/// How many entries were acknowledged; a missing or torn mark promises nothing.
+pub(crate) fn read_mark(disk: &dyn Disk, dir: &Path) -> u64 {
+    let bytes = disk.open(&mark_path(dir), Open::Read).and_then(|f| f.read_at(0, 12)).unwrap_or_default();
+    let count = bytes.get(..8).and_then(|b| b.try_into().ok()).map_or(0, u64::from_be_bytes);
+    if bytes == mark_bytes(count) { count } else { 0 }
 }
 
 impl Journal {
@@ -93,259 +66,238 @@ impl Journal {
     ///
     /// # Errors
     /// [`LedgerError::Io`].
-    pub fn create(dir: &Path) -> Result<Journal, LedgerError> {
-        std::fs::create_dir(dir).map_err(LedgerError::io("create", dir))?;
-        if let Some(parent) = dir.parent() {
-            sync_dir(parent)?;
-        }
-        Ok(Journal::empty(dir))
+    pub fn create(disk: &dyn Disk, dir: &Path) -> Result<(), LedgerError> {
+        disk.create_dir(dir).map_err(LedgerError::io("create", dir))?;
+        let mark = mark_path(dir);
+        let written =
+            disk.open(&mark, Open::Replace).and_then(|f| f.write_at(0, &mark_bytes(0)).and_then(|()| f.sync()));
+        written.map_err(LedgerError::io("write", &mark))?;
+        disk.sync_dir(dir).map_err(LedgerError::io("sync", dir))?;
+        dir.parent().map_or(Ok(()), |parent| disk.sync_dir(parent).map_err(LedgerError::io("sync", parent)))
     }
 
-    fn empty(dir: &Path) -> Journal {
-        Journal {
+    /// Opens the segments of a folder. A group of segments of `per_segment` entries each (a power
+    /// of two, at least 256) makes a subtree.
+    ///
+    /// # Errors
+    /// [`LedgerError::JournalDamaged`], [`LedgerError::BadEntry`], [`LedgerError::Io`].
+    pub fn open(disk: Arc<dyn Disk>, dir: &Path, per_segment: u64) -> Result<(Journal, Ending), LedgerError> {
+        assert!(per_segment.is_power_of_two() && per_segment >= 256, "segments are whole tiles");
+        let names = disk.list(dir).map_err(LedgerError::io("list", dir))?;
+        let firsts: Vec<u64> = names.iter().filter_map(|n| n.strip_suffix(".seg")?.parse().ok()).collect();
+        for (i, first) in firsts.iter().enumerate() {
+            if *first != i as u64 * per_segment {
+                return Err(damaged(&segment::path(dir, *first), 0, "a segment before it is missing"));
+            }
+        }
+        let edge = Edge { len: 0, head: Hash::ZERO, time_us: 0 };
+        let mut journal = Journal {
+            per_segment,
+            sealed: Vec::new(),
+            tail: Tail::new(dir, 0),
+            edge,
+            mark: None,
             dir: dir.into(),
-            segments: Vec::new(),
-            places: Vec::new(),
-            end: 0,
-            writer: None,
-            segment_bytes: SEGMENT_BYTES,
+            disk,
+        };
+        for first in firsts {
+            let Some(sealed) = open_sealed(&*journal.disk, dir, first, per_segment) else { break };
+            let len = first + per_segment;
+            journal.edge = Edge { len, head: sealed.sidecar.head, time_us: sealed.sidecar.time_us };
+            journal.sealed.push(sealed);
+            journal.tail = Tail::new(dir, len);
         }
+        let ending = journal.read_on()?;
+        Ok((journal, ending))
     }
 
-    /// Sets the size at which a new segment begins.
-    pub fn with_segment_bytes(mut self, bytes: u64) -> Journal {
-        self.segment_bytes = bytes;
-        self
-    }
-
-    /// A journal whose segments are still to be read with [`Journal::read_on`].
+    /// Reads what was appended since, by whomever.
     ///
     /// # Errors
-    /// [`LedgerError::Missing`] when there is no such folder.
-    pub fn unread(dir: &Path) -> Result<Journal, LedgerError> {
-        if dir.is_dir() { Ok(Journal::empty(dir)) } else { Err(LedgerError::Missing { path: dir.into() }) }
-    }
-
-    /// Reads the segments on from where it stands, giving every entry's bytes to `each` in order.
-    ///
-    /// # Errors
-    /// [`LedgerError::JournalDamaged`] for damage that is not a torn tail; whatever `each` fails with.
-    pub fn read_on(
-        &mut self,
-        mut each: impl FnMut(u64, &[u8]) -> Result<(), LedgerError>,
-    ) -> Result<Tail, LedgerError> {
-        let listed = list_segments(&self.dir)?;
-        let mut tail = Tail::Clean;
-        for (i, (first, path)) in listed.iter().enumerate() {
-            if i + 1 < self.segments.len() {
-                continue;
+    /// [`LedgerError::JournalDamaged`] for damage that is not a torn tail.
+    pub fn read_on(&mut self) -> Result<Ending, LedgerError> {
+        let promised = read_mark(&*self.disk, &self.dir);
+        let ending = loop {
+            match self.read_tail(promised)? {
+                Ending::Clean if self.tail.count() == self.per_segment => self.roll()?,
+                ending => break ending,
             }
-            if i == self.segments.len() {
-                if *first != self.places.len() as u64 {
-                    let what = format!("it begins at entry {first}, but the one before ends at {}", self.places.len());
-                    return Err(self.damaged(path, 0, what));
-                }
-                self.segments.push(path.clone());
-                self.end = 0;
-                self.writer = None;
-            }
-            let last = i + 1 == listed.len();
-            tail = self.read_segment(i, last, &mut each)?;
+        };
+        if self.len() < promised {
+            let what = format!("{promised} entries were acknowledged, {} are here", self.len());
+            return Err(damaged(&self.tail.path, self.tail.end, what));
         }
-        Ok(tail)
+        Ok(ending)
     }
 
-    fn damaged(&self, path: &Path, offset: u64, what: String) -> LedgerError {
-        LedgerError::JournalDamaged { path: path.into(), offset, what }
-    }
-
-    fn read_segment(
-        &mut self,
-        index: usize,
-        last: bool,
-        each: &mut impl FnMut(u64, &[u8]) -> Result<(), LedgerError>,
-    ) -> Result<Tail, LedgerError> {
-        let path = self.segments[index].clone();
-        let mut file = File::open(&path).map_err(LedgerError::io("open", &path))?;
-        file.seek(SeekFrom::Start(self.end)).map_err(LedgerError::io("read", &path))?;
-        let mut bytes = Vec::new();
-        file.read_to_end(&mut bytes).map_err(LedgerError::io("read", &path))?;
+    fn read_tail(&mut self, promised: u64) -> Result<Ending, LedgerError> {
+        let path = self.tail.path.clone();
+        let file = match self.disk.open(&path, Open::Read) {
+            Ok(file) => file,
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(Ending::Clean),
+            Err(e) => return Err(LedgerError::io("open", &path)(e)),
+        };
+        let base = self.tail.end;
+        let bytes = file.read_from(base).map_err(LedgerError::io("read", &path))?;
+        let last = !self
+            .disk
+            .list(&self.dir)
+            .is_ok_and(|names| names.contains(&format!("{:020}.seg", self.tail.first + self.per_segment)));
         let mut at = 0;
-        if self.end == 0 {
-            if bytes.len() < SEGMENT_MARKER.len() && last {
-                return Ok(Tail::Torn(bytes.len() as u64));
+        if base == 0 {
+            if bytes.len() < MARKER.len() && last {
+                return Ok(Ending::Torn(bytes.len() as u64));
             }
-            if !bytes.starts_with(SEGMENT_MARKER) {
-                return Err(self.damaged(&path, 0, "it does not begin with the segment marker".into()));
+            if !bytes.starts_with(MARKER) {
+                return Err(damaged(&path, 0, "it does not begin with the segment marker"));
             }
-            at = SEGMENT_MARKER.len();
+            at = MARKER.len();
         }
-        loop {
-            match next_frame(&bytes[at..]) {
-                Frame::Whole(entry) => {
-                    each(self.places.len() as u64, entry)?;
-                    let offset = (self.end + at as u64) as u32 + FRAME_HEAD as u32;
-                    self.places.push(Place { segment: index as u32, offset, len: entry.len() as u32 });
-                    at += FRAME_HEAD + entry.len();
+        while self.tail.count() < self.per_segment {
+            match frame::next(&bytes[at..]) {
+                Frame::Whole { entry: bytes, .. } => {
+                    let entry = Entry::decode(bytes.to_vec())?;
+                    self.tail.push(&mut self.edge, &entry.into(), base + at as u64)?;
+                    at += frame::HEAD + bytes.len();
+                    self.tail.end = base + at as u64;
                 }
                 Frame::End => break,
-                Frame::Bad(what) if !last || frames_follow(&bytes[at..]) => {
-                    return Err(self.damaged(&path, self.end + at as u64, what.into()));
-                }
-                Frame::Bad(_) => {
-                    let torn = (bytes.len() - at) as u64;
-                    self.end += at as u64;
-                    return Ok(Tail::Torn(torn));
+                Frame::Bad(what) => {
+                    self.tail.end = base + at as u64;
+                    if !last || self.edge.len < promised || self.was_durable(&bytes, at) {
+                        return Err(damaged(&path, self.tail.end, what));
+                    }
+                    return Ok(Ending::Torn((bytes.len() - at) as u64));
                 }
             }
         }
-        self.end += at as u64;
-        Ok(Tail::Clean)
+        self.tail.end = base + at as u64;
+        if at < bytes.len() {
+            return Err(damaged(&path, self.tail.end, "bytes after its last entry"));
+        }
+        Ok(Ending::Clean)
     }
 
-    /// Number of whole entries.
-    pub fn len(&self) -> u64 {
-        self.places.len() as u64
+    /// True when a later group follows the bad frame: it was begun after this one was synced.
+    fn was_durable(&self, bytes: &[u8], bad: usize) -> bool {
+        let mut at = bad;
+        while let Some((found, entry, place)) = frame::resync(bytes, at) {
+            if entry.seq.checked_sub(u64::from(place)).is_none_or(|group| group > self.edge.len) {
+                return true;
+            }
+            at = found + frame::HEAD + entry.bytes().len();
+        }
+        false
     }
 
-    /// True without entries.
-    pub fn is_empty(&self) -> bool {
-        self.places.is_empty()
+    /// Closes the full segment and begins an empty one, in memory.
+    pub(crate) fn roll(&mut self) -> Result<(), LedgerError> {
+        let sealed = self.tail.seal(&*self.disk, &self.edge)?;
+        self.sealed.push(sealed);
+        self.tail = Tail::new(&self.dir, self.edge.len);
+        Ok(())
+    }
+
+    /// Where the log stands.
+    pub fn edge(&self) -> Edge {
+        self.edge
+    }
+
+    /// The position of an event id.
+    ///
+    /// # Errors
+    /// [`LedgerError::Index`].
+    pub fn find(&self, id: &EventId) -> Result<Option<u64>, LedgerError> {
+        if let Some(place) = self.tail.ids.get(id) {
+            return Ok(Some(self.tail.first + u64::from(*place)));
+        }
+        for (i, sealed) in self.sealed.iter().enumerate().rev() {
+            if let Some(place) = sealed.sidecar.find(id)? {
+                return Ok(Some(i as u64 * self.per_segment + place));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Calls `each` with the bytes of every entry of a range, in order.
+    ///
+    /// # Errors
+    /// [`LedgerError::JournalDamaged`], or what `each` fails with.
+    pub fn read<E: From<LedgerError>>(
+        &self,
+        range: Range<u64>,
+        mut each: impl FnMut(u64, &[u8]) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let mut seq = range.start;
+        while seq < range.end.min(self.len()) {
+            let first = seq / self.per_segment * self.per_segment;
+            let stop = range.end.min(self.len()).min(first + self.per_segment).min(seq + READ_AHEAD);
+            let (path, bytes, base) = self.frames(first, seq - first, stop - first)?;
+            let mut at = 0;
+            while seq < stop {
+                let Frame::Whole { entry, .. } = frame::next(&bytes[at..]) else {
+                    return Err(damaged(&path, base + at as u64, format!("entry {seq} is damaged")).into());
+                };
+                each(seq, entry)?;
+                at += frame::HEAD + entry.len();
+                seq += 1;
+            }
+        }
+        Ok(())
+    }
+
+    /// The bytes of some frames of one segment, and where they begin.
+    fn frames(&self, first: u64, from: u64, to: u64) -> Result<(PathBuf, Vec<u8>, u64), LedgerError> {
+        let path = segment::path(&self.dir, first);
+        if let Some(sealed) = self.sealed.get((first / self.per_segment) as usize) {
+            let (start, end) = (sealed.sidecar.frame(from)?.0, sealed.sidecar.frame(to - 1)?.1);
+            let bytes = sealed.file.read_at(start, (end - start) as usize).map_err(LedgerError::io("read", &path))?;
+            return Ok((path, bytes, start));
+        }
+        let places = self.tail.frame(from as usize).zip(self.tail.frame(to as usize - 1));
+        let ((start, _), (_, end)) = places.ok_or_else(|| damaged(&path, 0, "no such entry"))?;
+        let file = self.disk.open(&path, Open::Read).map_err(LedgerError::io("open", &path))?;
+        let bytes = file.read_at(start, (end - start) as usize).map_err(LedgerError::io("read", &path))?;
+        Ok((path, bytes, start))
     }
 
     /// An entry's bytes.
     ///
     /// # Errors
-    /// [`LedgerError::Io`].
+    /// [`LedgerError::JournalDamaged`] and [`LedgerError::Io`].
     pub fn get(&self, seq: u64) -> Result<Option<Vec<u8>>, LedgerError> {
-        let Some(place) = self.places.get(seq as usize) else { return Ok(None) };
-        let path = &self.segments[place.segment as usize];
-        let mut bytes = vec![0; place.len as usize];
-        let file = File::open(path).map_err(LedgerError::io("open", path))?;
-        file.read_exact_at(&mut bytes, u64::from(place.offset)).map_err(LedgerError::io("read", path))?;
-        Ok(Some(bytes))
-    }
-
-    /// Cuts off a torn tail (its bytes are kept beside the segment as `.torn-N`), so that the next append follows the last whole entry. Only bytes
-    /// that were never acknowledged can be torn: an acknowledgement follows the sync of all.
-    ///
-    /// # Errors
-    /// [`LedgerError::Io`].
-    pub fn cut_torn_tail(&mut self) -> Result<(), LedgerError> {
-        let Some(path) = self.segments.last() else { return Ok(()) };
-        let file = OpenOptions::new().write(true).open(path).map_err(LedgerError::io("open", path))?;
-        if self.end == 0 {
-            // A crash while the segment was created: write the marker again.
-            file.write_all_at(SEGMENT_MARKER, 0).map_err(LedgerError::io("write", path))?;
-            self.end = SEGMENT_MARKER.len() as u64;
+        if seq >= self.len() {
+            return Ok(None);
         }
-        let mut torn = vec![0; file.metadata().map_or(0, |m| m.len().saturating_sub(self.end)) as usize];
-        let reader = File::open(path).map_err(LedgerError::io("open", path))?;
-        reader.read_exact_at(&mut torn, self.end).map_err(LedgerError::io("read", path))?;
-        let aside = (1..).map(|n| path.with_extension(format!("torn-{n}"))).find(|p| !p.exists());
-        if let Some(aside) = aside.filter(|_| !torn.is_empty()) {
-            std::fs::write(&aside, &torn).map_err(LedgerError::io("write", &aside))?;
-        }
-        file.set_len(self.end).and_then(|()| file.sync_all()).map_err(LedgerError::io("cut", path))?;
-        self.writer = None;
-        Ok(())
-    }
-
-    /// Makes durable what is in the last segment, whoever wrote it: frames that a killed writer left
-    /// in the page cache were not synced by anybody.
-    ///
-    /// # Errors
-    /// [`LedgerError::Io`].
-    pub fn sync_last(&self) -> Result<(), LedgerError> {
-        let Some(path) = self.segments.last() else { return Ok(()) };
-        File::open(path).and_then(|f| f.sync_data()).map_err(LedgerError::io("sync", path))?;
-        sync_dir(&self.dir)
-    }
-
-    /// Appends entries with one write and one `fdatasync`. When this returns, they are durable.
-    ///
-    /// A crash before the sync leaves a torn tail or nothing; after it, everything.
-    ///
-    /// # Errors
-    /// [`LedgerError::Io`]; after a failed write or sync the journal must not be used again.
-    pub fn append(&mut self, entries: &[&[u8]]) -> Result<(), LedgerError> {
-        if self.segments.is_empty() || self.end >= self.segment_bytes {
-            self.begin_segment()?;
-        }
-        let segment = self.segments.len() - 1;
-        let path = self.segments[segment].clone();
-        let mut buffer = Vec::with_capacity(entries.iter().map(|e| e.len() + FRAME_HEAD).sum());
-        let mut places = Vec::with_capacity(entries.len());
-        for entry in entries {
-            let len = (entry.len() as u32).to_be_bytes();
-            buffer.extend_from_slice(&len);
-            buffer.extend_from_slice(&crc(&len, entry).to_be_bytes());
-            let offset = (self.end + buffer.len() as u64) as u32;
-            places.push(Place { segment: segment as u32, offset, len: entry.len() as u32 });
-            buffer.extend_from_slice(entry);
-        }
-        let writer = match self.writer.take() {
-            Some(writer) => writer,
-            None => OpenOptions::new().write(true).open(&path).map_err(LedgerError::io("open", &path))?,
-        };
-        // Always at our own end: another process may have appended since this file was opened.
-        writer.write_all_at(&buffer, self.end).map_err(LedgerError::io("write", &path))?;
-        writer.sync_data().map_err(LedgerError::io("sync", &path))?;
-        self.writer = Some(writer);
-        self.end += buffer.len() as u64;
-        self.places.append(&mut places);
-        Ok(())
-    }
-
-    fn begin_segment(&mut self) -> Result<(), LedgerError> {
-        let path = segment_path(&self.dir, self.len());
-        let mut file =
-            OpenOptions::new().write(true).create_new(true).open(&path).map_err(LedgerError::io("create", &path))?;
-        file.write_all(SEGMENT_MARKER).and_then(|()| file.sync_all()).map_err(LedgerError::io("write", &path))?;
-        sync_dir(&self.dir)?;
-        self.segments.push(path);
-        self.end = SEGMENT_MARKER.len() as u64;
-        self.writer = Some(file);
-        Ok(())
+        let mut out = None;
+        self.read(seq..seq + 1, |_, bytes| {
+            out = Some(bytes.to_vec());
+            Ok::<_, LedgerError>(())
+        })?;
+        Ok(out)
     }
 
     /// Bytes of all segments.
     pub fn bytes_on_disk(&self) -> u64 {
-        self.segments.iter().filter_map(|p| std::fs::metadata(p).ok()).map(|m| m.len()).sum()
+        self.sealed.iter().map(|s| s.sidecar.end).sum::<u64>() + self.tail.end
     }
 }
 
-fn list_segments(dir: &Path) -> Result<Vec<(u64, PathBuf)>, LedgerError> {
-    let mut out = Vec::new();
-    for item in std::fs::read_dir(dir).map_err(LedgerError::io("list", dir))? {
-        let path = item.map_err(LedgerError::io("list", dir))?.path();
-        let name = path.file_name().and_then(|n| n.to_str()).unwrap_or_default();
-        if let Some(first) = name.strip_suffix(".seg").filter(|n| n.len() == 20).and_then(|n| n.parse().ok()) {
-            out.push((first, path));
+impl Nodes for Journal {
+    fn len(&self) -> u64 {
+        self.edge.len
+    }
+
+    fn node(&self, level: u32, index: u64) -> Result<Hash, LedgerError> {
+        let height = self.per_segment.trailing_zeros();
+        if level > height {
+            return Ok(node_hash(&self.node(level - 1, 2 * index)?, &self.node(level - 1, 2 * index + 1)?));
+        }
+        let (first, inside) = ((index << level) >> height, index & ((1 << (height - level)) - 1));
+        match self.sealed.get(first as usize) {
+            Some(sealed) if level == height => Ok(sealed.root),
+            Some(sealed) => sealed.sidecar.node(level, inside),
+            None => self.tail.tree.node(level, inside),
         }
     }
-    out.sort();
-    Ok(out)
-}
-
-/// Makes a folder's entries durable.
-///
-/// # Errors
-/// [`LedgerError::Io`].
-pub fn sync_dir(dir: &Path) -> Result<(), LedgerError> {
-    File::open(dir).and_then(|f| f.sync_all()).map_err(LedgerError::io("sync", dir))
-}
-
-/// Replaces a small file so that a crash leaves the old or the new one, never a half: write a
-/// temporary file, sync it, rename, sync the folder.
-///
-/// # Errors
-/// [`LedgerError::Io`].
-pub fn replace_file(path: &Path, bytes: &[u8]) -> Result<(), LedgerError> {
-    let dir = path.parent().unwrap_or(Path::new("."));
-    let temp = path.with_extension("tmp");
-    let mut file = File::create(&temp).map_err(LedgerError::io("create", &temp))?;
-    file.write_all(bytes).and_then(|()| file.sync_all()).map_err(LedgerError::io("write", &temp))?;
-    std::fs::rename(&temp, path).map_err(LedgerError::io("rename", path))?;
-    sync_dir(dir)
 }

@@ -34,7 +34,10 @@ impl fmt::Debug for KeyId {
 
 /// An ed25519 public key.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub struct PublicKey(VerifyingKey);
+pub struct PublicKey {
+    key: VerifyingKey,
+    id: KeyId,
+}
 
 impl fmt::Debug for PublicKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -45,25 +48,26 @@ impl fmt::Debug for PublicKey {
 impl PublicKey {
     /// From 32 raw bytes; points that are weak or not on the curve are refused.
     pub fn from_bytes(bytes: &[u8; 32]) -> Option<PublicKey> {
-        VerifyingKey::from_bytes(bytes).ok().filter(|k| !k.is_weak()).map(PublicKey)
+        VerifyingKey::from_bytes(bytes).ok().filter(|k| !k.is_weak()).map(PublicKey::of)
+    }
+
+    fn of(key: VerifyingKey) -> PublicKey {
+        PublicKey { key, id: KeyId(Hash::of(&wire(&key))) }
     }
 
     /// The 32 raw bytes.
     pub fn to_bytes(&self) -> [u8; 32] {
-        self.0.to_bytes()
+        self.key.to_bytes()
     }
 
     /// The key's id.
     pub fn id(&self) -> KeyId {
-        KeyId(Hash::of(&self.wire()))
+        self.id
     }
 
     /// The OpenSSH wire blob: `string "ssh-ed25519" || string key`.
     pub fn wire(&self) -> Vec<u8> {
-        let mut out = vec![0, 0, 0, 11];
-        out.extend_from_slice(b"ssh-ed25519\0\0\0 ");
-        out.extend_from_slice(&self.to_bytes());
-        out
+        wire(&self.key)
     }
 
     /// The one-line form of `authorized_keys`, without a comment.
@@ -78,12 +82,19 @@ impl PublicKey {
     pub fn verify_strict(&self, message: &[u8], signature: &[u8]) -> Result<(), LedgerError> {
         let fail = || LedgerError::Unverified { what: "the signature", why: format!("not by key {}", self.id()) };
         let signature = Signature::from_slice(signature).map_err(|_| fail())?;
-        self.0.verify_strict(message, &signature).map_err(|_| fail())
+        self.key.verify_strict(message, &signature).map_err(|_| fail())
     }
 
     pub(crate) fn inner(&self) -> &VerifyingKey {
-        &self.0
+        &self.key
     }
+}
+
+fn wire(key: &VerifyingKey) -> Vec<u8> {
+    let mut out = vec![0, 0, 0, 11];
+    out.extend_from_slice(b"ssh-ed25519\0\0\0 ");
+    out.extend_from_slice(key.as_bytes());
+    out
 }
 
 impl FromStr for PublicKey {
@@ -138,13 +149,13 @@ impl Signer {
     /// The key of a 32-byte seed.
     pub fn from_seed(seed: [u8; 32]) -> Signer {
         let key = SigningKey::from_bytes(&seed);
-        let id = PublicKey(key.verifying_key()).id();
+        let id = PublicKey::of(key.verifying_key()).id;
         Signer { key, id }
     }
 
     /// The public half.
     pub fn public(&self) -> PublicKey {
-        PublicKey(self.key.verifying_key())
+        PublicKey::of(self.key.verifying_key())
     }
 
     /// The key's id.

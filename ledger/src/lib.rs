@@ -10,26 +10,38 @@
 //! | [`sshsig`] | SSHSIG signatures over files (`ssh-keygen -Y sign`) |
 //! | [`entry`] | one entry: its bytes, its chain link, its leaf |
 //! | [`merkle`] | the RFC 6962 tree: roots, inclusion and consistency proofs |
+//! | [`frontier`] | the tree's right edge: roots in constant memory |
 //! | [`note`] | C2SP signed notes |
 //! | [`checkpoint`] | C2SP tlog-checkpoints |
 //! | [`proof`] | C2SP tlog-proof files |
 //! | [`tile`] | C2SP tlog-tiles: paths, entry bundles, export and import |
+//! | [`disk`] | the file operations that durability rests on, behind a trait |
+//! | [`sim`] | a disk in memory that fails, crashes and forgets on purpose |
+//! | [`frame`] | the frames of a segment |
+//! | [`segment`] | the growing segment and the full ones |
+//! | [`sidecar`] | what a full segment is looked up by |
 //! | [`journal`] | the durable segment files |
-//! | [`store`] | the indexed store: the trait, and one in memory that fails on purpose |
-//! | [`sled_store`] | the indexed store on sled |
+//! | [`store`] | the index: the trait, and one in memory that fails on purpose |
+//! | [`sled_store`] | the index on sled |
 //! | [`lock`] | one writer at a time |
-//! | [`log`] | the write path: appended, integrated, published |
+//! | [`log`] | an open log: reading, and the write path (appended, integrated, published) |
+//! | [`scrub`] | a log's folder verified from its raw bytes, past any damage |
 //! | [`audit`] | full verification with typed findings |
 //! | [`bulk`] | many signatures by few keys, with the verdict of `verify_strict` |
 
+mod append;
 pub mod audit;
 pub mod bulk;
 pub mod checkpoint;
+pub mod disk;
 pub mod entry;
 pub mod error;
+pub mod frame;
+pub mod frontier;
 pub mod hash;
 mod held;
 pub mod journal;
+mod journal_write;
 pub mod key;
 pub mod lock;
 pub mod log;
@@ -39,6 +51,10 @@ pub mod merkle;
 pub mod note;
 pub mod proof;
 mod recovery;
+pub mod scrub;
+pub mod segment;
+pub mod sidecar;
+pub mod sim;
 pub mod sled_store;
 pub mod sshsig;
 pub mod store;

@@ -1,25 +1,32 @@
-//! The write path: *appended* (numbered, hashed, signed, journalled, synced: acknowledged),
-//! *integrated* (tree and one atomic batch of the index), *published* (a signed checkpoint).
+//! An open log: *appended* (numbered, hashed, signed, journalled, synced: acknowledged),
+//! *integrated* (the tree, and the index behind it), *published* (a signed checkpoint).
 //!
 //! Opening runs the same steps: what the journal holds is integrated, and nothing that was
-//! acknowledged is ever dropped. Memory: about 112 bytes an entry (tree, places, ids).
+//! acknowledged is ever dropped. Memory does not grow with the log but for two bytes an entry: the
+//! last segment's lookups, and a filter over the ids of each full one.
 
 use crate::checkpoint::Checkpoint;
-use crate::entry::{self, Draft, Entry, EventId, Place};
+use crate::disk::{self, Disk, RealDisk};
+use crate::entry::{Entry, EventId};
 use crate::error::LedgerError;
 use crate::hash::Hash;
 use crate::held::Held;
-use crate::journal::{Journal, Tail, replace_file};
+use crate::journal::{Ending, Journal, SEGMENT_ENTRIES};
 use crate::key::Signer;
-use crate::merkle::Tree;
+use crate::merkle::Nodes;
 use crate::note::Verifier;
-use rayon::prelude::*;
-use std::collections::BTreeMap;
+use crate::sled_store::SledStores;
+use crate::store::Stores;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// How long a command waits for another writer before it gives up.
 pub const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Entries read from the journal at a time.
+const CHUNK: u64 = 4096;
 
 /// What an append answers for each draft, in order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,20 +39,43 @@ pub struct Receipt {
     pub existed: bool,
 }
 
+/// Where a log lives: its folder, the disk under it, its index, the size of its segments.
+#[derive(Debug, Clone)]
+pub struct Home {
+    /// The folder.
+    pub dir: PathBuf,
+    /// The disk.
+    pub disk: Arc<dyn Disk>,
+    /// The index.
+    pub stores: Arc<dyn Stores>,
+    /// Entries of a segment, a power of two, at least 256.
+    pub per_segment: u64,
+}
+
+impl Home {
+    /// A folder of the system, with its index on sled.
+    pub fn of(dir: &Path) -> Home {
+        let stores = Arc::new(SledStores::of(dir));
+        Home { dir: dir.into(), disk: Arc::new(RealDisk), stores, per_segment: SEGMENT_ENTRIES }
+    }
+}
+
 /// An open log. Reading needs no lock; writing takes it for one commit, or for as long as it is
 /// held with [`Log::hold`].
 #[derive(Debug)]
 pub struct Log {
     pub(crate) dir: PathBuf,
-    verifier: Verifier,
+    pub(crate) disk: Arc<dyn Disk>,
+    pub(crate) stores: Arc<dyn Stores>,
+    pub(crate) verifier: Verifier,
     pub(crate) journal: Journal,
-    pub(crate) tail: Tail,
-    tree: Tree,
-    ids: BTreeMap<EventId, u64>,
-    pub(crate) head: Hash,
-    time_us: u64,
+    pub(crate) ending: Ending,
     pub(crate) held: Option<Held>,
     pub(crate) poisoned: bool,
+    /// Whether this process has compared the index with the journal.
+    pub(crate) index_seen: bool,
+    /// Bytes appended since the index was in step.
+    pub(crate) lag: usize,
     /// The clock, in microseconds since 1970.
     pub clock: fn() -> u64,
     /// What recovery did, in words, for the user.
@@ -63,8 +93,21 @@ fn vkey_path(dir: &Path) -> PathBuf {
     dir.join("log.vkey")
 }
 
-fn checkpoint_path(dir: &Path) -> PathBuf {
+pub(crate) fn checkpoint_path(dir: &Path) -> PathBuf {
     dir.join("checkpoint")
+}
+
+/// The verifier key of the log in a folder.
+///
+/// # Errors
+/// [`LedgerError::Missing`] when there is no log.
+pub fn read_verifier(disk: &dyn Disk, dir: &Path) -> Result<Verifier, LedgerError> {
+    let path = vkey_path(dir);
+    let bytes = match disk.open(&path, disk::Open::Read).and_then(|f| f.read_from(0)) {
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Err(LedgerError::Missing { path: dir.into() }),
+        other => other.map_err(LedgerError::io("read", &path))?,
+    };
+    String::from_utf8_lossy(&bytes).parse()
 }
 
 impl Log {
@@ -73,6 +116,16 @@ impl Log {
     /// # Errors
     /// [`LedgerError::Exists`] when something is there already.
     pub fn create(dir: &Path, origin: &str, log_signer: &Signer) -> Result<Log, LedgerError> {
+        Log::create_at(&Home::of(dir), origin, log_signer)
+    }
+
+    /// [`Log::create`] on a disk of your own. The verifier key is written last: without it there
+    /// is no log, so a crash on the way leaves nothing that looks like one.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn create_at(home: &Home, origin: &str, log_signer: &Signer) -> Result<Log, LedgerError> {
+        let (dir, disk) = (&home.dir, &*home.disk);
         let verifier = Verifier::new(origin, log_signer.public())?;
         if origin.len() > 255 || !origin.bytes().all(|b| b.is_ascii_graphic()) {
             return Err(LedgerError::Malformed {
@@ -80,15 +133,16 @@ impl Log {
                 why: "it must be 1 to 255 printable ASCII characters".into(),
             });
         }
-        if vkey_path(dir).exists() {
+        let segments = disk.list(&dir.join("journal")).is_ok_and(|names| names.iter().any(|n| n.ends_with(".seg")));
+        if segments || disk.open(&vkey_path(dir), disk::Open::Read).is_ok() {
             return Err(LedgerError::Exists { path: dir.into() });
         }
-        std::fs::create_dir_all(dir).map_err(LedgerError::io("create", dir))?;
-        Journal::create(&dir.join("journal"))?;
+        disk.create_dir(dir).map_err(LedgerError::io("create", dir))?;
+        Journal::create(disk, &dir.join("journal"))?;
         let empty = Checkpoint { origin: origin.into(), size: 0, root: crate::merkle::empty_root() };
-        replace_file(&checkpoint_path(dir), empty.sign(log_signer)?.as_bytes())?;
-        replace_file(&vkey_path(dir), format!("{verifier}\n").as_bytes())?;
-        Log::open(dir)
+        disk::replace(disk, &checkpoint_path(dir), empty.sign(log_signer)?.as_bytes())?;
+        disk::replace(disk, &vkey_path(dir), format!("{verifier}\n").as_bytes())?;
+        Log::open_at(home)
     }
 
     /// Opens a log for reading; writing takes the lock when it comes to that.
@@ -96,28 +150,31 @@ impl Log {
     /// # Errors
     /// A missing or damaged log. A missing piece never makes a new, empty log.
     pub fn open(dir: &Path) -> Result<Log, LedgerError> {
-        let path = vkey_path(dir);
-        if !path.exists() {
-            return Err(LedgerError::Missing { path: dir.into() });
-        }
-        let verifier: Verifier = std::fs::read_to_string(&path).map_err(LedgerError::io("read", &path))?.parse()?;
-        let journal = Journal::unread(&dir.join("journal"))?;
-        let mut log = Log {
-            dir: dir.into(),
+        Log::open_at(&Home::of(dir))
+    }
+
+    /// [`Log::open`] on a disk of your own.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn open_at(home: &Home) -> Result<Log, LedgerError> {
+        let verifier = read_verifier(&*home.disk, &home.dir)?;
+        let (journal, ending) = Journal::open(home.disk.clone(), &home.dir.join("journal"), home.per_segment)?;
+        let log = Log {
+            dir: home.dir.clone(),
+            disk: home.disk.clone(),
+            stores: home.stores.clone(),
             verifier,
             journal,
-            tail: Tail::Clean,
-            tree: Tree::new(),
-            ids: BTreeMap::new(),
-            head: Hash::ZERO,
-            time_us: 0,
+            ending,
             held: None,
             poisoned: false,
+            index_seen: false,
+            lag: 0,
             clock: system_clock,
             notices: Vec::new(),
             on_wait: |_| (),
         };
-        log.refresh()?;
         log.check_checkpoint()?;
         Ok(log)
     }
@@ -127,33 +184,26 @@ impl Log {
     /// # Errors
     /// A damaged journal.
     pub fn refresh(&mut self) -> Result<(), LedgerError> {
-        let (tree, ids, head, time_us) = (&mut self.tree, &mut self.ids, &mut self.head, &mut self.time_us);
-        self.tail = self.journal.read_on(|seq, bytes| {
-            let entry = Entry::decode(bytes.to_vec())?;
-            if entry.seq != seq || entry.prev != *head {
-                return Err(LedgerError::BadEntry { seq, what: "it does not follow the entry before".into() });
-            }
-            tree.push(entry.leaf_hash());
-            ids.insert(entry.id, seq);
-            *head = entry.content_hash();
-            *time_us = entry.time_us;
-            Ok(())
-        })?;
+        self.ending = self.journal.read_on()?;
         Ok(())
     }
 
     pub(crate) fn check_checkpoint(&self) -> Result<(), LedgerError> {
         let checkpoint = self.checkpoint()?;
         let fail = |what: String| Err(LedgerError::CheckpointMismatch { size: checkpoint.size, what });
-        match self.tree.root_at(checkpoint.size) {
-            None => fail(format!(
-                "log shorter than checkpoint {}: the journal holds {} entries",
-                checkpoint.size,
-                self.len()
-            )),
-            Some(root) if root != checkpoint.root => fail("the journal's entries have another root".into()),
-            Some(_) => Ok(()),
+        if checkpoint.size > self.len() {
+            let (size, here) = (checkpoint.size, self.len());
+            return fail(format!("log shorter than checkpoint {size}: the journal holds {here} entries"));
         }
+        if self.journal.root_at(checkpoint.size)? != checkpoint.root {
+            return fail("the journal's entries have another root".into());
+        }
+        Ok(())
+    }
+
+    /// After a failed write nobody knows what is on the disk: this process writes no more.
+    pub(crate) fn check_poison(&self) -> Result<(), LedgerError> {
+        if self.poisoned { Err(LedgerError::Poisoned { path: self.dir.clone() }) } else { Ok(()) }
     }
 
     /// The log's name.
@@ -182,11 +232,11 @@ impl Log {
     }
 
     /// The tree over all entries.
-    pub fn tree(&self) -> &Tree {
-        &self.tree
+    pub fn tree(&self) -> &impl Nodes {
+        &self.journal
     }
 
-    /// Bytes of the journal and, last known, of the index.
+    /// Bytes of the journal's segments.
     pub fn bytes_on_disk(&self) -> u64 {
         self.journal.bytes_on_disk()
     }
@@ -204,8 +254,7 @@ impl Log {
     /// # Errors
     /// [`LedgerError::Io`].
     pub fn checkpoint_note(&self) -> Result<Vec<u8>, LedgerError> {
-        let path = checkpoint_path(&self.dir);
-        std::fs::read(&path).map_err(LedgerError::io("read", &path))
+        disk::read(&*self.disk, &checkpoint_path(&self.dir))
     }
 
     /// An entry's stored bytes.
@@ -225,131 +274,50 @@ impl Log {
     }
 
     /// The position of an event id.
-    pub fn find(&self, id: &EventId) -> Option<u64> {
-        self.ids.get(id).copied()
+    ///
+    /// # Errors
+    /// When the lookups cannot be read.
+    pub fn find(&self, id: &EventId) -> Result<Option<u64>, LedgerError> {
+        self.journal.find(id)
     }
 
     /// Calls `each` with every entry from `from` on.
     ///
     /// # Errors
     /// What reading or `each` fails with.
-    pub fn scan<E: From<LedgerError>>(&self, from: u64, mut each: impl FnMut(Entry) -> Result<(), E>) -> Result<(), E> {
-        for seq in from..self.len() {
-            each(self.entry(seq)?)?;
-        }
-        Ok(())
+    pub fn scan<E: From<LedgerError>>(&self, from: u64, each: impl FnMut(Entry) -> Result<(), E>) -> Result<(), E> {
+        self.read(from..self.len(), each)
     }
 
-    /// Appends events. When this returns, they are durable, numbered, chained and signed.
-    ///
-    /// A draft whose id stands already with the same content is answered with its old position.
+    /// Calls `each` with every entry of a range.
     ///
     /// # Errors
-    /// [`LedgerError::IdConflict`] and [`LedgerError::BadDraft`] before anything is written;
-    /// [`LedgerError::Io`] after which this log must not be written again by this process.
-    pub fn append(&mut self, drafts: &[Draft], signer: &Signer) -> Result<Vec<Receipt>, LedgerError> {
-        let transient = self.held.is_none();
-        self.hold()?;
-        let result = self.append_held(drafts, signer);
-        if transient {
-            self.release();
-        }
-        result
+    /// What reading or `each` fails with.
+    pub fn read<E: From<LedgerError>>(
+        &self,
+        range: Range<u64>,
+        mut each: impl FnMut(Entry) -> Result<(), E>,
+    ) -> Result<(), E> {
+        self.journal.read(range, |_, bytes| each(Entry::decode(bytes.to_vec())?))
     }
 
-    fn append_held(&mut self, drafts: &[Draft], signer: &Signer) -> Result<Vec<Receipt>, LedgerError> {
-        if self.poisoned {
-            return Err(LedgerError::BadDraft { what: "an earlier write failed; run the command again".into() });
-        }
-        let mut known: BTreeMap<EventId, u64> = BTreeMap::new();
-        let mut fresh: Vec<&Draft> = Vec::with_capacity(drafts.len());
-        let mut seqs = Vec::with_capacity(drafts.len());
-        for draft in drafts {
-            entry::check_draft(draft, self.origin())?;
-            let existing = self.find(&draft.id).map(|seq| self.entry(seq).map(|e| (seq, e.draft()))).transpose()?;
-            let (seq, existed) = match (existing, known.get(&draft.id)) {
-                (Some((seq, old)), _) if old == *draft => (seq, true),
-                (None, Some(&seq)) if *fresh[(seq - self.len()) as usize] == *draft => (seq, true),
-                (None, None) => (self.len() + fresh.len() as u64, false),
-                (found, inside) => {
-                    let seq = found.map(|f| f.0).or(inside.copied()).unwrap_or_default();
-                    return Err(LedgerError::IdConflict { id: draft.id.to_string(), seq });
-                }
-            };
-            if !existed {
-                known.insert(draft.id, seq);
-                fresh.push(draft);
-            }
-            seqs.push((seq, existed));
-        }
-        let entries = self.seal(&fresh, signer)?;
-        self.journal_and_integrate(&entries)?;
-        if let Some(held) = &mut self.held {
-            held.integrate(entries)?;
-        }
-        let leaf = |seq| self.tree.leaf(seq).unwrap_or_default();
-        Ok(seqs.into_iter().map(|(seq, existed)| Receipt { seq, leaf: leaf(seq), existed }).collect())
-    }
-
-    /// Numbers and chains drafts in order, then signs them on all cores.
-    fn seal(&self, drafts: &[&Draft], signer: &Signer) -> Result<Vec<Entry>, LedgerError> {
-        let time_us = (self.clock)().max(self.time_us);
-        let (mut prev, author) = (self.head, signer.id());
-        let mut contents = Vec::with_capacity(drafts.len());
-        for (seq, draft) in (self.len()..).zip(drafts) {
-            let place = Place { origin: self.origin(), seq, prev, time_us };
-            let content = entry::content(draft, &place, &author);
-            prev = Hash::of(&content);
-            contents.push((content, prev));
-        }
-        contents.into_par_iter().map(|(content, hash)| Entry::decode(entry::seal(content, &hash, signer))).collect()
-    }
-
-    pub(crate) fn journal_and_integrate(&mut self, entries: &[Entry]) -> Result<(), LedgerError> {
-        let Some(last) = entries.last() else { return Ok(()) };
-        let bytes: Vec<&[u8]> = entries.iter().map(Entry::bytes).collect();
-        if let Err(e) = self.journal.append(&bytes) {
-            self.poisoned = true;
-            return Err(e);
-        }
-        let leaves: Vec<Hash> = entries.par_iter().map(Entry::leaf_hash).collect();
-        for (entry, leaf) in entries.iter().zip(leaves) {
-            self.tree.push(leaf);
-            self.ids.insert(entry.id, entry.seq);
-        }
-        self.head = last.content_hash();
-        self.time_us = last.time_us;
-        Ok(())
-    }
-
-    /// Publishes a checkpoint over everything appended. Does nothing when there is nothing new.
+    /// Calls `each` with the bytes of many entries at a time, from `from` on.
     ///
     /// # Errors
-    /// [`LedgerError::Key`] when `signer` is not this log's key.
-    pub fn publish(&mut self, signer: &Signer) -> Result<Checkpoint, LedgerError> {
-        if signer.public() != self.verifier.key {
-            return Err(LedgerError::Key {
-                path: self.dir.clone(),
-                what: format!("{} is not this log's key", signer.id()),
-            });
+    /// What reading or `each` fails with.
+    pub fn chunks<E: From<LedgerError>>(
+        &self,
+        from: u64,
+        mut each: impl FnMut(Vec<Vec<u8>>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        for start in (from..self.len()).step_by(CHUNK as usize) {
+            let mut chunk = Vec::new();
+            self.journal.read(start..(start + CHUNK).min(self.len()), |_, bytes| {
+                chunk.push(bytes.to_vec());
+                Ok::<_, LedgerError>(())
+            })?;
+            each(chunk)?;
         }
-        let transient = self.held.is_none();
-        self.hold()?;
-        let result = self.publish_held(signer);
-        if transient {
-            self.release();
-        }
-        result
-    }
-
-    fn publish_held(&mut self, signer: &Signer) -> Result<Checkpoint, LedgerError> {
-        let old = self.checkpoint()?;
-        if old.size == self.len() {
-            return Ok(old);
-        }
-        let new = Checkpoint { origin: self.origin().into(), size: self.len(), root: self.tree.root() };
-        // A crash before the rename leaves the old checkpoint, after it the new one: both are prefixes.
-        replace_file(&checkpoint_path(&self.dir), new.sign(signer)?.as_bytes())?;
-        Ok(new)
+        Ok(())
     }
 }

@@ -40,13 +40,15 @@ fn findings(log: &Log) -> Vec<(u64, Reason)> {
     let mut keys = FixedKeys(vec![signer().public()]);
     let mut auditor = Auditor::new(log.origin(), &mut keys);
     let bytes: Vec<Vec<u8>> = (0..log.len()).map(|s| log.entry_bytes(s).unwrap()).collect();
-    auditor.push(&bytes);
-    auditor.check_checkpoint(&log.checkpoint().unwrap());
+    auditor.expect(log.checkpoint().unwrap());
+    auditor.push(bytes);
+    auditor.finish();
     auditor.findings.iter().map(|f| (f.seq, f.reason)).collect()
 }
 
 fn last_segment(dir: &Path) -> std::path::PathBuf {
     let mut all: Vec<_> = std::fs::read_dir(dir.join("journal")).unwrap().map(|d| d.unwrap().path()).collect();
+    all.retain(|p| p.extension().is_some_and(|e| e == "seg"));
     all.sort();
     all.pop().unwrap()
 }
@@ -83,8 +85,9 @@ fn l04_torn_tail() {
     let dir = tempfile::tempdir().unwrap();
     drop(new_log(dir.path(), 5));
     let segment = last_segment(dir.path());
-    let whole = std::fs::read(&segment).unwrap();
-    for extra in [1usize, 7, 8, 20] {
+    let (whole, mark) = (std::fs::read(&segment).unwrap(), dir.path().join("journal/mark"));
+    let marked = std::fs::read(&mark).unwrap();
+    for extra in [1usize, 7, 8, 12, 20, 150] {
         let mut torn = whole.clone();
         torn.extend_from_slice(&whole[8..8 + extra]);
         std::fs::write(&segment, &torn).unwrap();
@@ -94,12 +97,13 @@ fn l04_torn_tail() {
         assert_eq!(seq, 5);
         std::fs::remove_dir_all(dir.path().join("index.sled")).unwrap();
         std::fs::write(&segment, &whole).unwrap();
+        std::fs::write(&mark, &marked).unwrap();
     }
 }
 
-/// L-03, L-05: a journal shorter than the checkpoint is refused, unless the index restores it.
+/// L-03: a journal shorter than the checkpoint is refused, also when the mark is lost.
 #[test]
-fn l03_l05_shorter_than_the_checkpoint() {
+fn l03_shorter_than_the_checkpoint() {
     let dir = tempfile::tempdir().unwrap();
     let mut log = new_log(dir.path(), 5);
     log.publish(&log_key()).unwrap();
@@ -107,22 +111,32 @@ fn l03_l05_shorter_than_the_checkpoint() {
     let segment = last_segment(dir.path());
     let whole = std::fs::read(&segment).unwrap();
     std::fs::write(&segment, &whole[..whole.len() - 3]).unwrap();
+    assert!(matches!(Log::open(dir.path()), Err(LedgerError::JournalDamaged { .. })));
+    std::fs::remove_file(dir.path().join("journal/mark")).unwrap();
     let error = Log::open(dir.path()).unwrap_err();
     assert!(error.to_string().contains("log shorter than checkpoint 5"), "{error}");
 }
 
-/// Acknowledged entries that only the index still has go back into the journal.
+/// L-05: bytes cut below the mark are damage, not a torn tail; and an index that is ahead tells
+/// when the mark is gone too.
 #[test]
-fn the_index_restores_the_journal() {
+fn l05_cut_below_the_mark() {
     let dir = tempfile::tempdir().unwrap();
-    drop(new_log(dir.path(), 9));
+    let mut log = new_log(dir.path(), 9);
+    log.publish(&log_key()).unwrap();
+    log.append(&drafts(9..12), &signer()).unwrap();
+    log.hold().unwrap();
+    log.flush_index().unwrap();
+    drop(log);
     let segment = last_segment(dir.path());
     let whole = std::fs::read(&segment).unwrap();
-    std::fs::write(&segment, &whole[..whole.len() * 2 / 3]).unwrap();
+    std::fs::write(&segment, &whole[..whole.len() - 5]).unwrap();
+    let error = Log::open(dir.path()).unwrap_err();
+    assert!(matches!(error, LedgerError::JournalDamaged { .. }), "{error}");
+    std::fs::remove_file(dir.path().join("journal/mark")).unwrap();
     let mut log = Log::open(dir.path()).unwrap();
-    log.hold().unwrap();
-    assert_eq!(log.len(), 9, "{:?}", log.notices);
-    assert_eq!(findings(&log), vec![]);
+    let error = log.append(&[draft(50)], &signer()).unwrap_err();
+    assert!(matches!(error, LedgerError::IndexAhead { journal: 11, index: 12, .. }), "{error}");
 }
 
 /// L-25: sled gone, cut, or filled with junk: rebuilt from the journal, said so, nothing lost.
@@ -158,7 +172,8 @@ fn l02_l06_l09_l12_reasons() {
     let audit = |entries: &[Vec<u8>], origin: &str| {
         let mut keys = FixedKeys(vec![signer().public()]);
         let mut a = Auditor::new(origin, &mut keys);
-        a.push(entries);
+        a.push(entries.to_vec());
+        a.finish();
         a.findings.iter().map(|f| (f.seq, f.reason)).collect::<Vec<_>>()
     };
     assert_eq!(audit(&entries, "test.example/log"), vec![]);
@@ -178,7 +193,8 @@ fn l02_l06_l09_l12_reasons() {
     assert_eq!(audit(&entries, "other.example/log").len(), 6);
     let mut stranger = FixedKeys(vec![log_key().public()]);
     let mut a = Auditor::new("test.example/log", &mut stranger);
-    a.push(&entries);
+    a.push(entries);
+    a.finish();
     assert!(a.findings.iter().all(|f| f.reason == Reason::UnknownKey) && a.findings.len() == 6);
 }
 

@@ -23,8 +23,118 @@ pub fn empty_root() -> Hash {
     Hash::of(b"")
 }
 
-/// A growing tree that keeps every full node: level 0 are the leaves, level l node i covers
-/// leaves `i * 2^l .. (i + 1) * 2^l`. 64 bytes a leaf.
+/// A tree whose full nodes can be looked up: level 0 are the leaves, level l node i covers leaves
+/// `i * 2^l .. (i + 1) * 2^l`.
+pub trait Nodes {
+    /// Number of leaves.
+    fn len(&self) -> u64;
+
+    /// A full node.
+    ///
+    /// # Errors
+    /// When it is not full yet, or cannot be read.
+    fn node(&self, level: u32, index: u64) -> Result<Hash, LedgerError>;
+
+    /// True without leaves.
+    fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The leaf hash at `index`.
+    ///
+    /// # Errors
+    /// When there is none, or it cannot be read.
+    fn leaf(&self, index: u64) -> Result<Hash, LedgerError> {
+        self.node(0, index)
+    }
+
+    /// Root of all leaves.
+    ///
+    /// # Errors
+    /// When nodes cannot be read.
+    fn root(&self) -> Result<Hash, LedgerError> {
+        self.root_at(self.len())
+    }
+
+    /// Root of the first `size` leaves.
+    ///
+    /// # Errors
+    /// When there are fewer, or nodes cannot be read.
+    fn root_at(&self, size: u64) -> Result<Hash, LedgerError> {
+        if size == 0 { Ok(empty_root()) } else { self.range(0, size) }
+    }
+
+    /// MTH of leaves `start..end`; full subtrees are looked up, not computed.
+    ///
+    /// # Errors
+    /// When there are no such leaves, or nodes cannot be read.
+    fn range(&self, start: u64, end: u64) -> Result<Hash, LedgerError> {
+        if start >= end || end > self.len() {
+            return Err(malformed(format!("no leaves {start} to {end} (the log has {})", self.len())));
+        }
+        let n = end - start;
+        if n.is_power_of_two() && start.is_multiple_of(n) {
+            let level = n.trailing_zeros();
+            return self.node(level, start >> level);
+        }
+        let split = split(n);
+        Ok(node_hash(&self.range(start, start + split)?, &self.range(start + split, end)?))
+    }
+
+    /// Inclusion proof of leaf `index` in the tree of the first `size` leaves: leaf sibling first.
+    ///
+    /// # Errors
+    /// When there are fewer leaves than `size`, or `index` is not below `size`.
+    fn inclusion(&self, index: u64, size: u64) -> Result<Vec<Hash>, LedgerError> {
+        if index >= size || size > self.len() {
+            return Err(malformed(format!("no leaf {index} in a tree of {size} (the log has {})", self.len())));
+        }
+        let mut proof = Vec::new();
+        let (mut start, mut end) = (0, size);
+        while end - start > 1 {
+            let k = split(end - start);
+            if index < start + k {
+                proof.push(self.range(start + k, end)?);
+                end = start + k;
+            } else {
+                proof.push(self.range(start, start + k)?);
+                start += k;
+            }
+        }
+        proof.reverse();
+        Ok(proof)
+    }
+
+    /// Consistency proof between the trees of the first `old` and `new` leaves.
+    ///
+    /// # Errors
+    /// When `old` is zero or over `new`, or there are fewer leaves than `new`.
+    fn consistency(&self, old: u64, new: u64) -> Result<Vec<Hash>, LedgerError> {
+        if old == 0 || old > new || new > self.len() {
+            return Err(malformed(format!("no consistency proof from {old} to {new} (the log has {})", self.len())));
+        }
+        let mut proof = Vec::new();
+        let (mut start, mut end, mut whole) = (0, new, true);
+        while old < end {
+            let k = split(end - start);
+            if old <= start + k {
+                proof.push(self.range(start + k, end)?);
+                end = start + k;
+            } else {
+                proof.push(self.range(start, start + k)?);
+                start += k;
+                whole = false;
+            }
+        }
+        if !whole {
+            proof.push(self.range(start, end)?);
+        }
+        proof.reverse();
+        Ok(proof)
+    }
+}
+
+/// A growing tree that keeps every full node in memory: 64 bytes a leaf.
 #[derive(Debug, Clone, Default)]
 pub struct Tree {
     levels: Vec<Vec<Hash>>,
@@ -45,16 +155,6 @@ impl Tree {
         tree
     }
 
-    /// Number of leaves.
-    pub fn len(&self) -> u64 {
-        self.levels.first().map_or(0, |l| l.len() as u64)
-    }
-
-    /// True without leaves.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
     /// Adds a leaf hash.
     pub fn push(&mut self, leaf: Hash) {
         let mut node = leaf;
@@ -71,101 +171,20 @@ impl Tree {
         }
     }
 
-    /// Forgets all leaves from `size` on.
-    pub fn truncate(&mut self, size: u64) {
-        for (level, nodes) in self.levels.iter_mut().enumerate() {
-            nodes.truncate((size >> level) as usize);
-        }
-        while self.levels.last().is_some_and(Vec::is_empty) {
-            self.levels.pop();
-        }
-    }
-
     /// Full nodes of one level, left to right.
     pub fn level(&self, level: usize) -> &[Hash] {
         self.levels.get(level).map_or(&[], Vec::as_slice)
     }
+}
 
-    /// The leaf hash at `index`.
-    pub fn leaf(&self, index: u64) -> Option<Hash> {
-        self.level(0).get(index as usize).copied()
+impl Nodes for Tree {
+    fn len(&self) -> u64 {
+        self.levels.first().map_or(0, |l| l.len() as u64)
     }
 
-    /// Root of the first `size` leaves; `None` if there are fewer.
-    pub fn root_at(&self, size: u64) -> Option<Hash> {
-        if size > self.len() {
-            return None;
-        }
-        Some(if size == 0 { empty_root() } else { self.range(0, size) })
-    }
-
-    /// Root of all leaves.
-    pub fn root(&self) -> Hash {
-        if self.is_empty() { empty_root() } else { self.range(0, self.len()) }
-    }
-
-    /// MTH of leaves `start..end`; full subtrees are looked up, not computed.
-    fn range(&self, start: u64, end: u64) -> Hash {
-        let n = end - start;
-        assert!(n > 0 && end <= self.len(), "a range of leaves that exist");
-        if n.is_power_of_two() && start.is_multiple_of(n) {
-            let level = n.trailing_zeros() as usize;
-            return self.levels[level][(start >> level) as usize];
-        }
-        let split = split(n);
-        node_hash(&self.range(start, start + split), &self.range(start + split, end))
-    }
-
-    /// Inclusion proof of leaf `index` in the tree of the first `size` leaves: leaf sibling first.
-    ///
-    /// # Errors
-    /// When there are fewer leaves than `size`, or `index` is not below `size`.
-    pub fn inclusion(&self, index: u64, size: u64) -> Result<Vec<Hash>, LedgerError> {
-        if index >= size || size > self.len() {
-            return Err(malformed(format!("no leaf {index} in a tree of {size} (the log has {})", self.len())));
-        }
-        let mut proof = Vec::new();
-        let (mut start, mut end) = (0, size);
-        while end - start > 1 {
-            let k = split(end - start);
-            if index < start + k {
-                proof.push(self.range(start + k, end));
-                end = start + k;
-            } else {
-                proof.push(self.range(start, start + k));
-                start += k;
-            }
-        }
-        proof.reverse();
-        Ok(proof)
-    }
-
-    /// Consistency proof between the trees of the first `old` and `new` leaves.
-    ///
-    /// # Errors
-    /// When `old` is zero or over `new`, or there are fewer leaves than `new`.
-    pub fn consistency(&self, old: u64, new: u64) -> Result<Vec<Hash>, LedgerError> {
-        if old == 0 || old > new || new > self.len() {
-            return Err(malformed(format!("no consistency proof from {old} to {new} (the log has {})", self.len())));
-        }
-        let mut proof = Vec::new();
-        let (mut start, mut end, mut whole) = (0, new, true);
-        while old < end {
-            let k = split(end - start);
-            if old <= start + k {
-                proof.push(self.range(start + k, end));
-                end = start + k;
-            } else {
-                proof.push(self.range(start, start + k));
-                start += k;
-                whole = false;
-            }
-        }
-        if !whole {
-            proof.push(self.range(start, end));
-        }
-        proof.reverse();
-        Ok(proof)
+    fn node(&self, level: u32, index: u64) -> Result<Hash, LedgerError> {
+        let node = self.level(level as usize).get(index as usize);
+        node.copied().ok_or_else(|| malformed(format!("no node {index} at level {level}")))
     }
 }
 
@@ -302,14 +321,5 @@ mod tests {
                 assert!(verify_consistency((m, &old), (n, &root), &long).is_err());
             }
         }
-    }
-
-    #[test]
-    fn truncate_is_the_inverse_of_push() {
-        let mut tree = Tree::from_leaves((0..21u8).map(|i| leaf_hash(&[i])));
-        tree.truncate(13);
-        let short = Tree::from_leaves((0..13u8).map(|i| leaf_hash(&[i])));
-        assert_eq!(tree.root(), short.root());
-        assert_eq!(tree.levels, short.levels);
     }
 }

@@ -3,7 +3,7 @@
 use crate::checkpoint::Checkpoint;
 use crate::error::LedgerError;
 use crate::hash::Hash;
-use crate::merkle::{Tree, verify_inclusion};
+use crate::merkle::{Nodes, verify_inclusion};
 use crate::note::Verifier;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -28,7 +28,7 @@ impl Proof {
     ///
     /// # Errors
     /// When the entry is not under it.
-    pub fn new(tree: &Tree, index: u64, size: u64, checkpoint: &[u8]) -> Result<Proof, LedgerError> {
+    pub fn new(tree: &impl Nodes, index: u64, size: u64, checkpoint: &[u8]) -> Result<Proof, LedgerError> {
         Ok(Proof { index, hashes: tree.inclusion(index, size)?, checkpoint: checkpoint.to_vec() })
     }
 
@@ -92,6 +92,7 @@ impl Proof {
 mod tests {
     use super::*;
     use crate::key::Signer;
+    use crate::merkle::Tree;
 
     /// P-02: another leaf, index, a missing or an extra hash, a foreign log: all refused.
     #[test]
@@ -99,7 +100,7 @@ mod tests {
         let signer = Signer::from_seed([3; 32]);
         let entries: Vec<Vec<u8>> = (0..20u8).map(|i| vec![i; 9]).collect();
         let tree = Tree::from_leaves(entries.iter().map(|e| crate::merkle::leaf_hash(e)));
-        let c = Checkpoint { origin: "x.example/log".into(), size: 20, root: tree.root() };
+        let c = Checkpoint { origin: "x.example/log".into(), size: 20, root: tree.root().unwrap() };
         let note = c.sign(&signer).unwrap();
         let log = Verifier::new("x.example/log", signer.public()).unwrap();
         let proof = Proof::new(&tree, 13, 20, note.as_bytes()).unwrap();

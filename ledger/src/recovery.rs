@@ -1,16 +1,17 @@
-//! Taking the lock to write: what the journal holds is integrated, a torn tail is cut, the index is
-//! opened, or set aside and rebuilt. Nothing that was acknowledged is ever dropped.
+//! Taking the lock to write: a torn tail is cut, what a killed writer left is made durable, the
+//! index is brought up from the journal, or set aside and rebuilt. Nothing that was acknowledged
+//! is ever dropped, and the journal is never repaired without being told to.
 
-use crate::entry::Entry;
+use crate::audit::{Finding, Reason};
 use crate::error::LedgerError;
 use crate::held::Held;
-use crate::journal::Tail;
-use crate::lock::Lock;
+use crate::journal::Ending;
 use crate::log::{Log, PATIENCE};
-use crate::sled_store::SledStore;
 use crate::store::Store;
-use std::path::PathBuf;
 use std::time::Duration;
+
+/// Entries read from the journal at a time.
+const CHUNK: u64 = 1024;
 
 impl Log {
     /// Takes the writer's lock and keeps it until [`Log::release`]: for many commits in a row.
@@ -29,23 +30,31 @@ impl Log {
         if self.held.is_some() {
             return Ok(());
         }
-        let lock = Lock::take(&self.dir, patience, &self.on_wait)?;
-        if self.poisoned {
-            return Err(LedgerError::BadDraft { what: "an earlier write failed; run the command again".into() });
-        }
+        let lock = self.disk.lock(&self.dir, patience, &self.on_wait)?;
+        self.check_poison()?;
         self.refresh()?;
         self.check_checkpoint()?;
-        self.journal.sync_last()?;
-        if let Tail::Torn(bytes) = self.tail {
+        if let Err(e) = self.recover() {
+            self.poisoned = true;
+            return Err(e);
+        }
+        self.held = Some(Held::new(lock));
+        if !self.index_seen {
+            self.bring_up_index()?;
+            self.index_seen = true;
+        }
+        Ok(())
+    }
+
+    /// Cuts a torn tail, and makes durable what was written but not acknowledged.
+    fn recover(&mut self) -> Result<(), LedgerError> {
+        if let Ending::Torn(bytes) = self.ending {
             // Torn bytes were never acknowledged: an acknowledgement follows the sync of them all.
             self.journal.cut_torn_tail()?;
             self.notices.push(format!("discarded a torn tail of {bytes} bytes that was never acknowledged"));
-            self.tail = Tail::Clean;
+            self.ending = Ending::Clean;
         }
-        let mut store = self.open_index()?;
-        self.reconcile(store.as_mut())?;
-        self.held = Some(Held { store: Some(store), worker: None, _lock: lock });
-        Ok(())
+        self.journal.rewrite_unmarked()
     }
 
     /// Lets the next writer in.
@@ -53,84 +62,108 @@ impl Log {
         self.held = None;
     }
 
-    fn index_path(&self) -> PathBuf {
-        self.dir.join("index.sled")
+    /// Opens the index, or sets it aside when it does not open or disagrees, and brings it up to
+    /// the journal. An index that cannot be written is said, and costs nothing else.
+    ///
+    /// # Errors
+    /// [`LedgerError::IndexAhead`]: the journal lost what was acknowledged.
+    pub(crate) fn bring_up_index(&mut self) -> Result<(), LedgerError> {
+        self.lag = 0;
+        let brought = self.open_index().and_then(|mut store| {
+            self.catch_up(store.as_mut())?;
+            Ok(store)
+        });
+        match (brought, &mut self.held) {
+            (Ok(store), Some(held)) => held.with_index(store),
+            (Err(e @ LedgerError::IndexAhead { .. }), _) => {
+                self.held = None;
+                return Err(e);
+            }
+            (Err(e), _) => self.index_failed(&e),
+            (Ok(_), None) => {}
+        }
+        Ok(())
     }
 
-    /// Opens sled; a folder that does not open is set aside and built again from the journal.
+    /// The index lags from here; it is brought up from the journal at the next opportunity.
+    pub(crate) fn index_failed(&mut self, e: &LedgerError) {
+        self.notices.push(format!("{e}; it is brought up from the journal later, nothing is lost"));
+        self.index_seen = false;
+    }
+
     fn open_index(&mut self) -> Result<Box<dyn Store>, LedgerError> {
-        let path = self.index_path();
-        let problem = match SledStore::open(&path) {
-            Ok(store) => match self.index_problem(&store)? {
-                None => return Ok(Box::new(store)),
+        let problem = match self.stores.open() {
+            Ok(mut store) => match self.index_problem(store.as_mut())? {
+                None => return Ok(store),
                 Some(problem) => problem,
             },
             Err(e) => e.to_string(),
         };
-        let aside = (1..).map(|n| self.dir.join(format!("index.sled.damaged-{n}"))).find(|p| !p.exists());
-        if let Some(aside) = aside.filter(|_| path.exists()) {
-            std::fs::rename(&path, &aside).map_err(LedgerError::io("set aside", &path))?;
-        }
+        self.stores.set_aside()?;
         self.notices.push(format!("the index was set aside and rebuilt from the journal: {problem}"));
-        Ok(Box::new(SledStore::open(&path)?))
+        self.stores.open()
     }
 
     /// Why an index that opened cannot be used: its last common entry differs.
-    fn index_problem(&self, store: &dyn Store) -> Result<Option<String>, LedgerError> {
-        let common = store.len()?.min(self.len());
-        if common == 0 {
-            return Ok(None);
+    fn index_problem(&self, store: &mut dyn Store) -> Result<Option<String>, LedgerError> {
+        let Some(last) = store.len().min(self.len()).checked_sub(1) else { return Ok(None) };
+        match store.get(last) {
+            Ok(bytes) if bytes.as_deref() == Some(&self.entry_bytes(last)?[..]) => Ok(None),
+            Ok(_) => Ok(Some(format!("entry {last} differs from the journal's"))),
+            Err(e) => Ok(Some(e.to_string())),
         }
-        let same = store.get(common - 1)?.as_deref() == Some(&self.entry_bytes(common - 1)?[..]);
-        Ok((!same).then(|| format!("entry {} differs from the journal's", common - 1)))
     }
 
-    /// Brings journal and index to the same length. Nothing acknowledged is dropped: entries that
-    /// only the index has are appended to the journal again.
-    fn reconcile(&mut self, store: &mut dyn Store) -> Result<(), LedgerError> {
-        let mut ahead: Vec<Entry> = Vec::new();
-        for seq in self.len()..store.len()? {
-            let bytes = store.get(seq)?.ok_or(LedgerError::BadEntry { seq, what: "missing in the index".into() })?;
-            let entry = Entry::decode(bytes)?;
-            let prev = ahead.last().map_or(self.head, Entry::content_hash);
-            if entry.seq != seq || entry.prev != prev || entry.origin() != self.origin() {
-                let what = "the index holds an entry that does not follow the journal".to_string();
-                return Err(LedgerError::BadEntry { seq, what });
-            }
-            ahead.push(entry);
+    fn catch_up(&self, store: &mut dyn Store) -> Result<(), LedgerError> {
+        if store.len() > self.len() {
+            return Err(LedgerError::IndexAhead { path: self.dir.clone(), journal: self.len(), index: store.len() });
         }
-        if !ahead.is_empty() {
-            self.notices.push(format!("{} entries were restored to the journal from the index", ahead.len()));
-            self.journal_and_integrate(&ahead)?;
+        let mut chunk = Vec::new();
+        let mut from = store.len();
+        while from < self.len() {
+            let to = (from + CHUNK).min(self.len());
+            self.journal.read(from..to, |_, bytes| {
+                chunk.push(bytes.to_vec());
+                Ok::<_, LedgerError>(())
+            })?;
+            store.append(&chunk)?;
+            chunk.clear();
+            from = to;
         }
-        let mut lag = Vec::new();
-        for seq in store.len()?..self.len() {
-            lag.push(self.entry(seq)?);
-            if lag.len() == 1024 {
-                store.append(&lag)?;
-                lag.clear();
-            }
+        store.flush()
+    }
+
+    /// Brings an open index up to the last entry, opening it when it was not needed so far.
+    pub(crate) fn flush_index(&mut self) -> Result<(), LedgerError> {
+        let Some(held) = &mut self.held else { return Ok(()) };
+        match held.has_index() {
+            true => match held.flush() {
+                Ok(()) => self.lag = 0,
+                Err(e) => self.index_failed(&e),
+            },
+            false => self.bring_up_index()?,
         }
-        if lag.is_empty() { Ok(()) } else { store.append(&lag) }
+        Ok(())
     }
 
     /// Compares the index with the journal, entry by entry. Takes the lock.
     ///
     /// # Errors
     /// When the lock cannot be had.
-    pub fn compare_index(&mut self) -> Result<Vec<crate::audit::Finding>, LedgerError> {
-        let _lock = Lock::take(&self.dir, PATIENCE, &self.on_wait)?;
+    pub fn compare_index(&mut self) -> Result<Vec<Finding>, LedgerError> {
+        let _lock = self.disk.lock(&self.dir, PATIENCE, &self.on_wait)?;
         let mut out = Vec::new();
-        let mut find = |seq, detail: String| {
-            out.push(crate::audit::Finding { seq, reason: crate::audit::Reason::IndexDiffers, detail });
-        };
-        match SledStore::open(&self.index_path()) {
+        let mut find = |seq, detail: String| out.push(Finding { seq, reason: Reason::IndexDiffers, detail });
+        match self.stores.open() {
             Err(e) => find(0, e.to_string()),
-            Ok(store) => {
-                if store.len()? > self.len() {
-                    find(self.len(), format!("the index holds {} entries, the journal {}", store.len()?, self.len()));
+            Ok(mut store) => {
+                let published = self.checkpoint()?.size;
+                if store.len() > self.len() {
+                    find(self.len(), format!("the index holds {} entries, the journal {}", store.len(), self.len()));
+                } else if store.len() < published {
+                    find(store.len(), format!("the index ends before the checkpoint of {published} entries"));
                 }
-                for seq in 0..self.len().min(store.len()?) {
+                for seq in 0..self.len().min(store.len()) {
                     if store.get(seq)?.as_deref() != Some(&self.entry_bytes(seq)?[..]) {
                         find(seq, "the index holds other bytes than the journal".into());
                     }

@@ -1,93 +1,137 @@
-//! The indexed store: entries by sequence number and by event id.
+//! The index: a second copy of the log by sequence number, which can rebuild the journal.
 //!
-//! It is a copy of the journal, filled in the same commit. [`MemStore`] can fail at any step,
-//! before or after the step took effect.
+//! It is filled after the journal's sync, in records of many entries, and brought up to the last
+//! entry whenever a checkpoint is published. [`MemStores`] can fail at any step, before or after
+//! the step took effect.
 
-use crate::entry::{Entry, EventId};
 use crate::error::LedgerError;
-use std::collections::BTreeMap;
+use crate::sim::Fault;
+use std::fmt::Debug;
 use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// Entries by number and by id.
-pub trait Store: Send + std::fmt::Debug {
+/// Entries by number.
+pub trait Store: Send + Debug {
     /// Number of entries; they are `0..len`.
-    ///
-    /// # Errors
-    /// When the store cannot be read.
-    fn len(&self) -> Result<u64, LedgerError>;
+    fn len(&self) -> u64;
 
     /// True without entries.
-    ///
-    /// # Errors
-    /// When the store cannot be read.
-    fn is_empty(&self) -> Result<bool, LedgerError> {
-        Ok(self.len()? == 0)
+    fn is_empty(&self) -> bool {
+        self.len() == 0
     }
 
-    /// Adds entries that follow the last one, all or none.
+    /// Adds entries that follow the last one. They may wait for [`Store::flush`].
     ///
     /// # Errors
     /// When the store cannot be written.
-    fn append(&mut self, entries: &[Entry]) -> Result<(), LedgerError>;
+    fn append(&mut self, entries: &[Vec<u8>]) -> Result<(), LedgerError>;
+
+    /// Writes what waits.
+    ///
+    /// # Errors
+    /// When the store cannot be written.
+    fn flush(&mut self) -> Result<(), LedgerError>;
 
     /// An entry's bytes.
     ///
     /// # Errors
     /// When the store cannot be read.
-    fn get(&self, seq: u64) -> Result<Option<Vec<u8>>, LedgerError>;
+    fn get(&mut self, seq: u64) -> Result<Option<Vec<u8>>, LedgerError>;
+}
 
-    /// The sequence number of an event id.
+/// Opens a log's index, and sets a damaged one aside.
+pub trait Stores: Send + Sync + Debug {
+    /// Opens it, or makes an empty one.
     ///
     /// # Errors
-    /// When the store cannot be read.
-    fn find(&self, id: &EventId) -> Result<Option<u64>, LedgerError>;
+    /// When it does not open.
+    fn open(&self) -> Result<Box<dyn Store>, LedgerError>;
+
+    /// Keeps a damaged index under another name and makes room for a new one.
+    ///
+    /// # Errors
+    /// [`LedgerError::Io`].
+    fn set_aside(&self) -> Result<(), LedgerError>;
 }
 
-/// At which `append` call a [`MemStore`] fails, and whether the entries were kept all the same.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Fault {
-    /// Number of the append, from 0.
-    pub at: usize,
-    /// True: failed but stored. False: failed and not stored.
-    pub stored: bool,
-}
-
-/// A store in memory, for tests and for reading an export.
 #[derive(Debug, Default)]
-pub struct MemStore {
+struct Memory {
     entries: Vec<Vec<u8>>,
-    ids: BTreeMap<EventId, u64>,
-    appends: usize,
-    /// The next planned failure.
-    pub fault: Option<Fault>,
+    steps: u64,
+    plan: Option<(u64, Fault)>,
+    unreadable: bool,
 }
 
-impl Store for MemStore {
-    fn len(&self) -> Result<u64, LedgerError> {
-        Ok(self.entries.len() as u64)
+/// An index in memory that survives its openings, for tests. Clones share it.
+#[derive(Debug, Clone, Default)]
+pub struct MemStores(Arc<Mutex<Memory>>);
+
+impl MemStores {
+    /// An empty one.
+    pub fn new() -> MemStores {
+        MemStores::default()
     }
 
-    fn append(&mut self, entries: &[Entry]) -> Result<(), LedgerError> {
-        let fault = self.fault.filter(|f| f.at == self.appends);
-        self.appends += 1;
-        if fault.is_none_or(|f| f.stored) {
-            for entry in entries {
-                assert_eq!(entry.seq, self.entries.len() as u64, "entries follow each other");
-                self.ids.insert(entry.id, entry.seq);
-                self.entries.push(entry.bytes().to_vec());
-            }
+    fn state(&self) -> MutexGuard<'_, Memory> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Plans a failure of the append with this number, from 0.
+    pub fn plan(&self, at: u64, fault: Fault) {
+        self.state().plan = Some((at, fault));
+    }
+
+    /// Makes it fail to open until it is set aside.
+    pub fn damage(&self) {
+        self.state().unreadable = true;
+    }
+
+    /// Forgets all entries from `len` on, as an index that lags.
+    pub fn cut(&self, len: usize) {
+        self.state().entries.truncate(len);
+    }
+}
+
+impl Stores for MemStores {
+    fn open(&self) -> Result<Box<dyn Store>, LedgerError> {
+        match self.state().unreadable {
+            true => Err(broken("it does not open")),
+            false => Ok(Box::new(self.clone())),
         }
-        match fault {
-            Some(_) => Err(LedgerError::Index { path: PathBuf::from("memory"), what: "injected failure".into() }),
-            None => Ok(()),
+    }
+
+    fn set_aside(&self) -> Result<(), LedgerError> {
+        let mut s = self.state();
+        s.entries.clear();
+        s.unreadable = false;
+        Ok(())
+    }
+}
+
+fn broken(what: &str) -> LedgerError {
+    LedgerError::Index { path: PathBuf::from("memory"), what: what.into() }
+}
+
+impl Store for MemStores {
+    fn len(&self) -> u64 {
+        self.state().entries.len() as u64
+    }
+
+    fn append(&mut self, entries: &[Vec<u8>]) -> Result<(), LedgerError> {
+        let mut s = self.state();
+        let fault = s.plan.filter(|(at, _)| *at == s.steps).map(|p| p.1);
+        s.steps += 1;
+        if fault != Some(Fault::Before) {
+            s.entries.extend_from_slice(entries);
         }
+        if fault.is_some() { Err(broken("injected failure")) } else { Ok(()) }
     }
 
-    fn get(&self, seq: u64) -> Result<Option<Vec<u8>>, LedgerError> {
-        Ok(self.entries.get(seq as usize).cloned())
+    fn flush(&mut self) -> Result<(), LedgerError> {
+        Ok(())
     }
 
-    fn find(&self, id: &EventId) -> Result<Option<u64>, LedgerError> {
-        Ok(self.ids.get(id).copied())
+    fn get(&mut self, seq: u64) -> Result<Option<Vec<u8>>, LedgerError> {
+        Ok(self.state().entries.get(seq as usize).cloned())
     }
 }

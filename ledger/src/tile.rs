@@ -2,6 +2,8 @@
 
 use crate::entry::MAX_ENTRY;
 use crate::error::LedgerError;
+use crate::merkle::Nodes;
+#[cfg(test)]
 use crate::merkle::Tree;
 
 /// Hashes or entries in a full tile.
@@ -45,10 +47,15 @@ pub fn changed(level: u32, old: u64, new: u64) -> Vec<(u64, u64)> {
 }
 
 /// The bytes of a hash tile: `width` hashes of tile level `level` (tree level `8 * level`).
-pub fn hash_tile(tree: &Tree, level: u32, n: u64, width: u64) -> Vec<u8> {
-    let nodes = tree.level(8 * level as usize);
-    let start = (n * WIDTH) as usize;
-    nodes[start..start + width as usize].iter().flat_map(|h| h.0).collect()
+///
+/// # Errors
+/// When the tree has no such nodes.
+pub fn hash_tile(tree: &impl Nodes, level: u32, n: u64, width: u64) -> Result<Vec<u8>, LedgerError> {
+    let mut out = Vec::with_capacity(32 * width as usize);
+    for i in n * WIDTH..n * WIDTH + width {
+        out.extend_from_slice(&tree.node(8 * level, i)?.0);
+    }
+    Ok(out)
 }
 
 /// Appends one entry to a bundle: u16 length, then its bytes.
@@ -63,6 +70,18 @@ pub fn push_entry(bundle: &mut Vec<u8>, entry: &[u8]) {
 /// # Errors
 /// When it does not hold exactly `width` whole entries.
 pub fn split_bundle(bundle: &[u8], width: u64) -> Result<Vec<&[u8]>, LedgerError> {
+    let out = split_any(bundle)?;
+    if out.len() as u64 == width {
+        return Ok(out);
+    }
+    Err(LedgerError::Malformed { what: "entry bundle", why: format!("{} entries instead of {width}", out.len()) })
+}
+
+/// Takes a bundle of any number of entries apart.
+///
+/// # Errors
+/// When an entry in it is not whole.
+pub fn split_any(bundle: &[u8]) -> Result<Vec<&[u8]>, LedgerError> {
     let bad = |why: String| LedgerError::Malformed { what: "entry bundle", why };
     let mut out = Vec::new();
     let mut rest = bundle;
@@ -75,7 +94,7 @@ pub fn split_bundle(bundle: &[u8], width: u64) -> Result<Vec<&[u8]>, LedgerError
         out.push(&tail[..len]);
         rest = &tail[len..];
     }
-    if out.len() as u64 != width { Err(bad(format!("{} entries instead of {width}", out.len()))) } else { Ok(out) }
+    Ok(out)
 }
 
 /// One file of a tiled log.
@@ -87,7 +106,7 @@ pub type TileFile = (String, Vec<u8>);
 /// # Errors
 /// Whatever `entry` fails with.
 pub fn files_since(
-    tree: &Tree,
+    tree: &impl Nodes,
     old: u64,
     new: u64,
     mut entry: impl FnMut(u64) -> Result<Vec<u8>, LedgerError>,
@@ -105,7 +124,9 @@ pub fn files_since(
         if tiles.is_empty() {
             break;
         }
-        out.extend(tiles.into_iter().map(|(n, width)| (hash_path(level, n, width), hash_tile(tree, level, n, width))));
+        for (n, width) in tiles {
+            out.push((hash_path(level, n, width), hash_tile(tree, level, n, width)?));
+        }
     }
     Ok(out)
 }
@@ -137,13 +158,13 @@ pub fn read_entries(
 /// # Errors
 /// [`LedgerError::Unverified`], naming the tile.
 pub fn check_hash_tiles(
-    tree: &Tree,
+    tree: &impl Nodes,
     mut read: impl FnMut(&str) -> Result<Vec<u8>, LedgerError>,
 ) -> Result<(), LedgerError> {
     for level in 0..8 {
         for (n, width) in changed(level, 0, tree.len()) {
             let path = hash_path(level, n, width);
-            if read(&path)? != hash_tile(tree, level, n, width) {
+            if read(&path)? != hash_tile(tree, level, n, width)? {
                 return Err(LedgerError::Unverified {
                     what: "the hash tile",
                     why: format!("{path} does not fit its entries"),

@@ -3,8 +3,9 @@
 use super::Context;
 use super::error::CliError;
 use super::init::add_member;
-use super::lab::{ask_passphrase, audit_log};
+use super::lab::ask_passphrase;
 use super::output::{print, print_json, say, table};
+use super::verify;
 use assay_ledger::{Authority, PublicKey, Signer};
 use assay_shared::event::KeyRevoked;
 use assay_shared::event::roster::{Role, Roster};
@@ -114,14 +115,16 @@ pub fn run(cx: &Context, args: Args) -> Result<(), CliError> {
 }
 
 fn list(cx: &Context) -> Result<(), CliError> {
-    let log = cx.lab()?.log()?;
-    if let Some(f) = audit_log(&log)?.first() {
+    let lab = cx.lab()?;
+    let log = lab.log()?;
+    if let Some(f) = verify::findings(&lab.ledger_dir())?.1.first() {
         return Err(CliError::Verification(format!("entry {}: {}: {}", f.seq, f.reason, f.detail)));
     }
     let mut roster = Roster::new();
-    for seq in 0..log.len() {
-        let _ = roster.admit(&log.entry(seq)?);
-    }
+    log.scan(0, |entry| {
+        let _ = roster.admit(&entry);
+        Ok::<(), CliError>(())
+    })?;
     let roles = |m: &assay_shared::event::roster::Member| {
         m.roles.iter().map(|r| format!("{r:?}").to_lowercase()).collect::<Vec<_>>()
     };

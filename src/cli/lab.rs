@@ -2,7 +2,6 @@
 
 use super::error::CliError;
 use super::output::say;
-use assay_ledger::audit::Auditor;
 use assay_ledger::log::Receipt;
 use assay_ledger::{Checkpoint, Hash, Log, Signer};
 use assay_research::data::snapshot;
@@ -262,34 +261,4 @@ impl Writer {
     pub fn publish(&mut self) -> Result<Checkpoint, CliError> {
         Ok(self.log.publish(&self.log_signer)?)
     }
-}
-
-/// Verifies a whole log: every entry, the checkpoint, and the key that signs it.
-pub fn audit_log(log: &Log) -> Result<Vec<assay_ledger::Finding>, CliError> {
-    let mut roster = Roster::new();
-    let mut auditor = Auditor::new(log.origin(), &mut roster);
-    let mut chunk = Vec::with_capacity(assay_ledger::audit::CHUNK);
-    for seq in 0..log.len() {
-        chunk.push(log.entry_bytes(seq)?);
-        if chunk.len() == assay_ledger::audit::CHUNK {
-            auditor.push(&chunk);
-            chunk.clear();
-        }
-    }
-    auditor.push(&chunk);
-    match log.checkpoint() {
-        Ok(c) => auditor.check_checkpoint(&c),
-        Err(e) => auditor.findings.push(assay_ledger::Finding {
-            seq: log.len(),
-            reason: assay_ledger::Reason::BadCheckpoint,
-            detail: e.to_string(),
-        }),
-    }
-    let mut findings = std::mem::take(&mut auditor.findings);
-    if !log.is_empty() && roster.log_key != Some(log.verifier().key.to_bytes()) {
-        let detail = "the first entry names another checkpoint key".to_string();
-        findings.push(assay_ledger::Finding { seq: 0, reason: assay_ledger::Reason::BadCheckpoint, detail });
-    }
-    findings.sort_by_key(|f| f.seq);
-    Ok(findings)
 }

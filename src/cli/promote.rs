@@ -181,9 +181,9 @@ fn find_evidence(
 ) -> Result<Evidence, CliError> {
     let log = &writer.log;
     let missing = || CliError::Verification("the ledger lacks an event of the study".into());
-    let study = log.find(&EventId::derived(&[b"study", &id])).ok_or_else(missing)?;
-    let closed = log.find(&EventId::derived(&[b"study-closed", &id])).ok_or_else(missing)?;
-    let trial = log.find(&trial_id(&id, trial.number)).ok_or_else(missing)?;
+    let study = log.find(&EventId::derived(&[b"study", &id]))?.ok_or_else(missing)?;
+    let closed = log.find(&EventId::derived(&[b"study-closed", &id]))?.ok_or_else(missing)?;
+    let trial = log.find(&trial_id(&id, trial.number))?.ok_or_else(missing)?;
     Ok(Evidence { study, trial, closed, walk, parity })
 }
 

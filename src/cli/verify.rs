@@ -2,11 +2,14 @@
 
 use super::Context;
 use super::error::CliError;
-use super::lab::{Lab, audit_log};
+use super::lab::Lab;
 use super::output::{grouped, print, print_json, say};
-use assay_ledger::{Finding, LedgerError, Log, Reason};
+use assay_ledger::log::{Home, read_verifier};
+use assay_ledger::scrub::{self, Verdict};
+use assay_ledger::{Finding, Reason};
 use assay_research::data::snapshot;
 use assay_shared::event::Event;
+use assay_shared::event::roster::Roster;
 use serde_json::json;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -26,25 +29,17 @@ pub struct Args {
     deep: bool,
 }
 
-/// Findings that keep a log from being opened are findings too.
+/// Verifies the log in a folder: its bytes, chain, signatures, keys, tree and checkpoint.
 pub fn findings(dir: &Path) -> Result<(u64, Vec<Finding>), CliError> {
-    match Log::open(dir) {
-        Ok(log) => Ok((log.len(), audit_log(&log)?)),
-        Err(e) if e.could_not_check() => Err(e.into()),
-        Err(e) => {
-            let (seq, reason) = match &e {
-                LedgerError::JournalDamaged { .. } => (0, Reason::JournalDamaged),
-                LedgerError::CheckpointMismatch { size, what } if what.contains("shorter") => {
-                    (*size, Reason::ShorterThanCheckpoint)
-                }
-                LedgerError::CheckpointMismatch { size, .. } => (*size, Reason::RootMismatch),
-                LedgerError::BadEntry { seq, what } if what.contains("follow") => (*seq, Reason::ChainBreak),
-                LedgerError::BadEntry { seq, .. } => (*seq, Reason::BadEncoding),
-                _ => (0, Reason::BadCheckpoint),
-            };
-            Ok((0, vec![Finding { seq, reason, detail: e.to_string() }]))
-        }
+    let mut roster = Roster::new();
+    let home = Home::of(dir);
+    let Verdict { entries, mut findings, .. } = scrub::folder(&home, &mut roster, None)?;
+    let verifier = read_verifier(&*home.disk, dir)?;
+    if entries > 0 && roster.log_key.is_some_and(|key| key != verifier.key.to_bytes()) {
+        let detail = "the first entry names another checkpoint key".to_string();
+        findings.insert(0, Finding { seq: 0, reason: Reason::BadCheckpoint, detail });
     }
+    Ok((entries, findings))
 }
 
 fn deep(lab: &Lab, out: &mut Vec<Finding>) -> Result<(), CliError> {

@@ -4,6 +4,7 @@ use super::{GateError, Host, Pin, refuse};
 use crate::promotion::evidence::ledger_branch;
 use crate::promotion::repo::{Repo, is_zero};
 use assay_ledger::audit::Auditor;
+use assay_ledger::merkle::{Nodes as _, Tree};
 use assay_ledger::{Checkpoint, Entry, Hash, LedgerError, Reason, tile};
 use assay_shared::event::roster::Roster;
 use assay_shared::event::{Event, EventError};
@@ -18,7 +19,7 @@ pub struct VerifiedLog {
     /// Size and root.
     pub pin: Pin,
     entries: Vec<Vec<u8>>,
-    tree: assay_ledger::merkle::Tree,
+    tree: Tree,
     /// Its keys.
     pub roster: Roster,
 }
@@ -36,7 +37,7 @@ impl VerifiedLog {
 
     /// Root of the first `size` entries.
     pub fn root_at(&self, size: u64) -> Option<Hash> {
-        self.tree.root_at(size)
+        self.tree.root_at(size).ok()
     }
 
     /// An event by position; its leaf must be the one that is named.
@@ -101,14 +102,15 @@ pub fn verify(
     let pin = host.pin(&origin)?;
     let verified = if host.full { 0 } else { pin.as_ref().map_or(0, |p| p.size.min(checkpoint.size)) };
     let mut roster = Roster::new();
-    let mut auditor = Auditor::new(&origin, &mut roster);
-    auditor.push_verified(&entries[..verified as usize]);
-    auditor.push(&entries[verified as usize..]);
-    auditor.check_checkpoint(&checkpoint);
+    let mut auditor = Auditor::new(&origin, &mut roster).keeping_tree();
+    auditor.expect(checkpoint.clone());
+    auditor.push_verified(entries[..verified as usize].to_vec());
+    auditor.push(entries[verified as usize..].to_vec());
+    auditor.finish();
     if let Some(f) = auditor.findings.iter().min_by_key(|f| f.seq) {
         return refuse(code(f.reason), format!("{origin} entry {}", f.seq), f.detail.clone());
     }
-    let tree = std::mem::take(&mut auditor.tree);
+    let tree = auditor.tree.take().unwrap_or_default();
     if roster.log_key != Some(verifier.key.to_bytes()) {
         return refuse("log-key", origin, "the log's first entry names another checkpoint key than the policy");
     }
@@ -127,14 +129,14 @@ pub fn verify(
 }
 
 /// That the tree continues an earlier checkpoint: no rollback, no fork.
-fn continues(tree: &assay_ledger::merkle::Tree, pin: Option<&Pin>, origin: &str) -> Result<(), GateError> {
+fn continues(tree: &Tree, pin: Option<&Pin>, origin: &str) -> Result<(), GateError> {
     let Some(pin) = pin else { return Ok(()) };
     match tree.root_at(pin.size) {
-        None => refuse("rollback", origin, format!("size {} < last seen {}", tree.len(), pin.size)),
-        Some(root) if root != pin.root => {
+        Err(_) => refuse("rollback", origin, format!("size {} < last seen {}", tree.len(), pin.size)),
+        Ok(root) if root != pin.root => {
             refuse("fork", origin, format!("its first {} entries are not the ones that were verified before", pin.size))
         }
-        Some(_) => Ok(()),
+        Ok(_) => Ok(()),
     }
 }
 

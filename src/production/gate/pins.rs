@@ -3,7 +3,7 @@
 
 use super::GateError;
 use assay_ledger::Hash;
-use assay_ledger::journal::replace_file;
+use assay_ledger::disk::{RealDisk, replace};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 
@@ -51,7 +51,7 @@ impl Host {
         std::fs::create_dir_all(dir.join("pins"))
             .map_err(|e| host(format!("folder {} cannot be created: {e}", dir.display())))?;
         let text = toml::to_string(settings).map_err(|e| host(e.to_string()))?;
-        replace_file(&dir.join("gate.toml"), text.as_bytes())?;
+        replace(&RealDisk, &dir.join("gate.toml"), text.as_bytes())?;
         Host::open(dir)
     }
 
@@ -114,6 +114,6 @@ impl Host {
             return Ok(());
         }
         let text = toml::to_string(pin).map_err(|e| GateError::Host { what: e.to_string() })?;
-        Ok(replace_file(&self.pin_path(&pin.origin), text.as_bytes())?)
+        Ok(replace(&RealDisk, &self.pin_path(&pin.origin), text.as_bytes())?)
     }
 }

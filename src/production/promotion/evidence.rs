@@ -2,7 +2,7 @@
 //! proof, so that an auditor can check it with nothing but a clone.
 
 use super::repo::{Files, Repo, RepoError};
-use assay_ledger::hash::Hash;
+use assay_ledger::merkle::Nodes as _;
 use assay_ledger::proof::Proof;
 use assay_ledger::{Checkpoint, LedgerError, Log, tile};
 use assay_shared::promotion::{EventRef, LedgerRef, evidence_dir};
@@ -43,7 +43,7 @@ pub fn commit_tiles(repo: &Repo, log: &Log, author: &str) -> Result<String, Evid
         return Ok(branch);
     }
     // A log never publishes what does not continue what it published before.
-    if old.is_some_and(|c| log.tree().root_at(c.size) != Some(c.root)) {
+    if old.is_some_and(|c| log.tree().root_at(c.size).ok() != Some(c.root)) {
         let why = format!("the branch {branch} holds another history of this log");
         return Err(LedgerError::Unverified { what: "the published log", why }.into());
     }
@@ -59,9 +59,7 @@ pub fn commit_tiles(repo: &Repo, log: &Log, author: &str) -> Result<String, Evid
 /// # Errors
 /// When the log has none.
 pub fn event_ref(log: &Log, seq: u64) -> Result<EventRef, LedgerError> {
-    let leaf: Option<Hash> = log.tree().leaf(seq);
-    let leaf = leaf.ok_or(LedgerError::BadEntry { seq, what: "there is no such entry".into() })?;
-    Ok(EventRef { seq, leaf })
+    Ok(EventRef { seq, leaf: log.tree().leaf(seq)? })
 }
 
 /// The evidence files of a version: the checkpoint, and each event with its inclusion proof.

@@ -9,6 +9,7 @@ mod apply;
 pub mod query;
 mod schema;
 
+use assay_ledger::merkle::Nodes as _;
 use assay_ledger::{Hash, LedgerError, Log};
 use assay_shared::event::EventError;
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
@@ -156,11 +157,10 @@ impl Mirror {
                 return Ok(applied);
             }
             let mut last = String::new();
-            for seq in cursor..end {
-                let entry = log.entry(seq)?;
+            log.read(cursor..end, |entry| {
                 last = entry.leaf_hash().to_string();
-                apply::entry(&tx, &entry, &fail)?;
-            }
+                apply::entry(&tx, &entry, &fail)
+            })?;
             tx.execute("UPDATE assay_meta SET cursor = ?1, leaf = ?2", (end as i64, &last)).map_err(&fail)?;
             tx.commit().map_err(&fail)?;
             applied += end - cursor;
@@ -226,7 +226,7 @@ fn check_cursor(log: &Log, cursor: u64, leaf: &str) -> Result<(), MirrorError> {
     if cursor > log.len() {
         return Err(MirrorError::Ahead { what: format!("at {cursor}, ahead of the ledger's {}", log.len()) });
     }
-    if cursor > 0 && log.tree().leaf(cursor - 1).map(|l| l.to_string()).as_deref() != Some(leaf) {
+    if cursor > 0 && log.tree().leaf(cursor - 1)?.to_string() != leaf {
         return Err(MirrorError::Ahead { what: format!("of another ledger: entry {} differs", cursor - 1) });
     }
     Ok(())

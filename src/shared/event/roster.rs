@@ -195,7 +195,8 @@ mod tests {
         put(fact(3).into(), 4);
         let mut roster = Roster::new();
         let mut auditor = Auditor::new("t.example/lab", &mut roster);
-        auditor.push(&(0..7).map(|s| log.entry_bytes(s).unwrap()).collect::<Vec<_>>());
+        auditor.push((0..7).map(|s| log.entry_bytes(s).unwrap()).collect());
+        auditor.finish();
         let found: Vec<_> = auditor.findings.iter().map(|f| (f.seq, f.reason)).collect();
         assert_eq!(found, [(3, Reason::RoleNotAllowed), (5, Reason::RevokedKey), (6, Reason::UnknownKey)]);
         std::fs::remove_dir_all(&dir).unwrap();

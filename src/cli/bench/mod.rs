@@ -1,13 +1,13 @@
 //! `assay bench`
 
+mod ledger;
+
 use super::Context;
 use super::data::{RULEBOOK, assume_from};
 use super::error::CliError;
 use super::lab::{Lab, environment};
 use super::output::{grouped, print, print_json, say, table};
 use super::{init, opened, strategy, study};
-use assay_ledger::audit::{Auditor, FixedKeys};
-use assay_ledger::{Draft, EventId, Log, Signer};
 use assay_research::data::generate;
 use assay_research::simulate;
 use assay_research::study::Settings;
@@ -19,16 +19,33 @@ use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-const STRATEGY: &str = include_str!("../../configs/strategies/trend.toml");
-const STUDY: &str = include_str!("../../configs/studies/walkforward.toml");
+const STRATEGY: &str = include_str!("../../../configs/strategies/trend.toml");
+const STUDY: &str = include_str!("../../../configs/studies/walkforward.toml");
+
+/// What to measure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Part {
+    /// Everything.
+    All,
+    /// The ledger: appends, verification, proofs, reopening, disk and memory.
+    Ledger,
+    /// The simulation on one core.
+    Simulation,
+    /// A whole study with ledger and mirror on.
+    Study,
+}
 
 /// Measure this machine: appends, verification, simulation, whole studies
 ///
-/// Each figure stands beside the physical limit measured in the same run where there is one.
+/// Each figure stands beside the physical limit measured in the same run where there is one. Run
+/// one part alone for its peak memory.
 ///
-/// Example: assay bench --json
+/// Example: assay bench ledger --events 1000000 --json
 #[derive(Debug, clap::Args)]
 pub struct Args {
+    /// What to measure
+    #[arg(value_enum, default_value = "all")]
+    part: Part,
     /// Folder for the measured ledgers [default: the system's temporary folder]
     #[arg(long)]
     dir: Option<PathBuf>,
@@ -36,7 +53,7 @@ pub struct Args {
     #[arg(long, default_value_t = 96)]
     trials: u32,
     /// Events of the measured ledger
-    #[arg(long, default_value_t = 50_000)]
+    #[arg(long, default_value_t = 200_000)]
     events: u64,
 }
 
@@ -65,74 +82,6 @@ fn machine() -> Value {
 
 fn per_second(n: u64, start: Instant) -> f64 {
     n as f64 / start.elapsed().as_secs_f64().max(1e-9)
-}
-
-fn draft(n: u64) -> Draft {
-    Draft {
-        id: EventId::derived(&[b"bench", &n.to_be_bytes()]),
-        kind: "Bench".into(),
-        version: 1,
-        payload: vec![n as u8; 400],
-    }
-}
-
-/// How many signatures per second all cores make alone.
-fn signing_alone(signer: &Signer) -> f64 {
-    let n = 20_000u64;
-    let threads = std::thread::available_parallelism().map_or(1, usize::from) as u64;
-    let start = Instant::now();
-    std::thread::scope(|s| {
-        for t in 0..threads {
-            s.spawn(move || {
-                for i in 0..n / threads {
-                    std::hint::black_box(signer.sign(&(i + t).to_be_bytes()));
-                }
-            });
-        }
-    });
-    per_second(n, start)
-}
-
-fn ledger(dir: &Path, events: u64, out: &mut Vec<Figure>) -> Result<(), CliError> {
-    let (signer, log_signer) = (Signer::from_seed([1; 32]), Signer::from_seed([2; 32]));
-    let limit = signing_alone(&signer);
-    let mut log = Log::create(&dir.join("ledger"), "bench.invalid/log", &log_signer)?;
-    log.hold()?;
-    let mut n = 0;
-    for (name, batch, count) in [
-        ("durable appends, batch 1", 1, 400),
-        ("durable appends, batch 64", 64, events / 4),
-        ("durable appends, batch 1024", 1024, events),
-    ] {
-        let start = Instant::now();
-        let first = n;
-        while n < first + count {
-            let drafts: Vec<Draft> = (n..n + batch).map(draft).collect();
-            log.append(&drafts, &signer)?;
-            n += batch;
-        }
-        out.push(Figure {
-            name,
-            value: per_second(n - first, start),
-            unit: "events/s",
-            limit: Some((limit, "signing alone")),
-        });
-    }
-    log.publish(&log_signer)?;
-    log.release();
-    let entries: Vec<Vec<u8>> = (0..log.len()).map(|s| log.entry_bytes(s)).collect::<Result<_, _>>()?;
-    let mut keys = FixedKeys(vec![signer.public()]);
-    let start = Instant::now();
-    let mut auditor = Auditor::new(log.origin(), &mut keys);
-    auditor.push(&entries);
-    auditor.check_checkpoint(&log.checkpoint()?);
-    auditor.verdict()?;
-    out.push(Figure { name: "fully verified events", value: per_second(n, start), unit: "events/s", limit: None });
-    let start = Instant::now();
-    let reopened = Log::open(&dir.join("ledger"))?;
-    let name = "reopened events";
-    out.push(Figure { name, value: per_second(reopened.len(), start), unit: "events/s", limit: None });
-    Ok(())
 }
 
 fn simulation(out: &mut Vec<Figure>) -> Result<(), CliError> {
@@ -229,21 +178,29 @@ fn peak_memory_mb() -> f64 {
     kb.unwrap_or_default() / 1024.0
 }
 
+fn measure(dir: &Path, args: &Args, figures: &mut Vec<Figure>) -> Result<(), CliError> {
+    let wanted = |part| args.part == Part::All || args.part == part;
+    if wanted(Part::Ledger) {
+        say("measuring the ledger");
+        ledger::measure(dir, args.events, figures)?;
+    }
+    if wanted(Part::Simulation) {
+        say("measuring the simulation");
+        simulation(figures)?;
+    }
+    if wanted(Part::Study) {
+        say("measuring a whole study");
+        whole_study(dir, args.trials, figures)?;
+    }
+    Ok(())
+}
+
 pub fn run(cx: &Context, args: Args) -> Result<(), CliError> {
     let base = args.dir.clone().unwrap_or_else(std::env::temp_dir);
     let dir = base.join(format!("assay-bench-{}", std::process::id()));
     std::fs::create_dir_all(&dir).map_err(CliError::io("create", &dir))?;
     let mut figures = Vec::new();
-    say("measuring the ledger");
-    let measured = ledger(&dir, args.events, &mut figures)
-        .and_then(|()| {
-            say("measuring the simulation");
-            simulation(&mut figures)
-        })
-        .and_then(|()| {
-            say("measuring a whole study");
-            whole_study(&dir, args.trials, &mut figures)
-        });
+    let measured = measure(&dir, &args, &mut figures);
     std::fs::remove_dir_all(&dir).map_err(CliError::io("remove", &dir))?;
     measured?;
     figures.push(Figure { name: "peak memory of all this", value: peak_memory_mb(), unit: "MB", limit: None });
@@ -260,10 +217,15 @@ pub fn run(cx: &Context, args: Args) -> Result<(), CliError> {
         machine["host"].as_str().unwrap_or_default()
     ));
     let row = |f: &Figure| {
-        let limit = f
-            .limit
-            .map_or(String::new(), |(l, of)| format!("{:.0} % of {} ({of})", f.value / l * 100.0, grouped(l as u64)));
-        let value = if f.value < 1000.0 { format!("{:.1}", f.value) } else { grouped(f.value as u64) };
+        let limit = f.limit.map_or(String::new(), |(l, of)| match f.unit.ends_with("/s") {
+            true => format!("{:.0} % of {} ({of})", f.value / l * 100.0, grouped(l as u64)),
+            false => format!("{l} ({of})"),
+        });
+        let value = if f.value < 1000.0 {
+            format!("{:.*}", if f.value < 10.0 { 2 } else { 1 }, f.value)
+        } else {
+            grouped(f.value as u64)
+        };
         vec![f.name.to_string(), value, f.unit.into(), limit]
     };
     print(&table(&["figure", "value", "unit", "limit"], &figures.iter().map(row).collect::<Vec<_>>()));

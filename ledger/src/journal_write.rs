@@ -1,0 +1,139 @@
+//! Writing the journal: groups, segments, the mark, and what a writer does with what it finds.
+
+use crate::disk::Open;
+use crate::entry::Hashed;
+use crate::error::LedgerError;
+use crate::frame;
+use crate::journal::{Journal, mark_bytes, mark_path, read_mark};
+use crate::merkle::Nodes as _;
+use crate::segment::{self, MARKER};
+
+impl Journal {
+    /// Appends sealed entries, with one write and one `fdatasync` for each
+    /// segment that they touch. When this returns, they are durable.
+    ///
+    /// # Errors
+    /// [`LedgerError::Io`]; after a failed write or sync the journal must not be used again.
+    pub fn append(&mut self, entries: &[Hashed]) -> Result<(), LedgerError> {
+        let mut rest = entries;
+        while !rest.is_empty() {
+            let room = (self.per_segment - self.tail.count()).min(rest.len() as u64) as usize;
+            let (group, after) = rest.split_at(room);
+            self.append_group(group)?;
+            rest = after;
+            if self.tail.count() == self.per_segment {
+                self.roll()?;
+            }
+        }
+        Ok(())
+    }
+
+    fn append_group(&mut self, group: &[Hashed]) -> Result<(), LedgerError> {
+        if self.tail.end == 0 {
+            self.begin_segment()?;
+        }
+        let mut buffer = Vec::with_capacity(group.iter().map(|h| h.entry.bytes().len() + frame::HEAD).sum());
+        let mut offsets = Vec::with_capacity(group.len());
+        for (place, hashed) in group.iter().enumerate() {
+            offsets.push(self.tail.end + buffer.len() as u64);
+            frame::push(&mut buffer, place as u32, hashed.entry.bytes());
+        }
+        self.write_durably(self.tail.end, &buffer)?;
+        for (hashed, offset) in group.iter().zip(offsets) {
+            self.tail.push(&mut self.edge, hashed, offset)?;
+        }
+        self.tail.end += buffer.len() as u64;
+        self.write_mark(false)
+    }
+
+    /// Writes into the last segment and syncs it.
+    fn write_durably(&mut self, at: u64, bytes: &[u8]) -> Result<(), LedgerError> {
+        let path = &self.tail.path;
+        let file = match self.tail.file.take() {
+            Some(file) => file,
+            None => self.disk.open(path, Open::Write).map_err(LedgerError::io("open", path))?,
+        };
+        file.write_at(at, bytes).map_err(LedgerError::io("write", path))?;
+        file.sync().map_err(LedgerError::io("sync", path))?;
+        self.tail.file = Some(file);
+        Ok(())
+    }
+
+    /// Creates the next segment: synced, then its folder, and the mark with it.
+    fn begin_segment(&mut self) -> Result<(), LedgerError> {
+        let path = self.tail.path.clone();
+        let file = self.disk.open(&path, Open::Replace).map_err(LedgerError::io("create", &path))?;
+        file.write_at(0, MARKER).map_err(LedgerError::io("write", &path))?;
+        file.sync().map_err(LedgerError::io("sync", &path))?;
+        self.disk.sync_dir(&self.dir).map_err(LedgerError::io("sync", &self.dir))?;
+        self.tail.file = Some(file);
+        self.tail.end = MARKER.len() as u64;
+        self.write_mark(true)
+    }
+
+    /// Notes how many entries are durable. Written after their sync, so it never promises too
+    /// much; itself it is synced only now and then, so after a power loss it may promise less.
+    fn write_mark(&mut self, durably: bool) -> Result<(), LedgerError> {
+        let path = mark_path(&self.dir);
+        let file = match self.mark.take() {
+            Some(file) => file,
+            None => {
+                let open = self.disk.open(&path, Open::Write).or_else(|_| self.disk.open(&path, Open::Replace));
+                open.map_err(LedgerError::io("open", &path))?
+            }
+        };
+        file.write_at(0, &mark_bytes(self.edge.len)).map_err(LedgerError::io("write", &path))?;
+        if durably {
+            file.sync().map_err(LedgerError::io("sync", &path))?;
+        }
+        self.mark = Some(file);
+        Ok(())
+    }
+
+    /// Cuts off a torn tail (its bytes are kept beside the segment as `.torn-N`), so that the next
+    /// append follows the last whole entry. Only bytes that were never acknowledged can be torn.
+    ///
+    /// # Errors
+    /// [`LedgerError::Io`].
+    pub fn cut_torn_tail(&mut self) -> Result<(), LedgerError> {
+        let path = self.tail.path.clone();
+        let file = self.disk.open(&path, Open::Write).map_err(LedgerError::io("open", &path))?;
+        let torn = file.read_from(self.tail.end).map_err(LedgerError::io("read", &path))?;
+        let names = self.disk.list(&self.dir).map_err(LedgerError::io("list", &self.dir))?;
+        let free = (1..)
+            .map(|n| path.with_extension(format!("torn-{n}")))
+            .find(|p| !names.iter().any(|n| p.file_name().is_some_and(|p| p == n.as_str())));
+        if let Some(aside) = free.filter(|_| !torn.is_empty()) {
+            let kept = self.disk.open(&aside, Open::Replace).and_then(|f| f.write_at(0, &torn));
+            kept.map_err(LedgerError::io("write", &aside))?;
+        }
+        file.set_len(self.tail.end).map_err(LedgerError::io("cut", &path))?;
+        file.sync().map_err(LedgerError::io("sync", &path))?;
+        self.tail.file = None;
+        Ok(())
+    }
+
+    /// Makes durable what a writer left that was killed, or whose sync failed: its frames may be in
+    /// the page cache only, and marked clean there, so they are written again and then synced.
+    ///
+    /// # Errors
+    /// [`LedgerError::Io`].
+    pub fn rewrite_unmarked(&mut self) -> Result<(), LedgerError> {
+        let promised = read_mark(&*self.disk, &self.dir);
+        if promised >= self.len() {
+            return Ok(());
+        }
+        let mut first = promised / self.per_segment * self.per_segment;
+        while first < self.len() {
+            let path = segment::path(&self.dir, first);
+            let file = self.disk.open(&path, Open::Write).map_err(LedgerError::io("open", &path))?;
+            let end = if first == self.tail.first { self.tail.end } else { file.len().unwrap_or_default() };
+            let bytes = file.read_at(0, end as usize).map_err(LedgerError::io("read", &path))?;
+            file.write_at(0, &bytes).map_err(LedgerError::io("write", &path))?;
+            file.sync().map_err(LedgerError::io("sync", &path))?;
+            first += self.per_segment;
+        }
+        self.disk.sync_dir(&self.dir).map_err(LedgerError::io("sync", &self.dir))?;
+        self.write_mark(true)
+    }
+}

@@ -1,0 +1,159 @@
+//! A log's folder verified from its raw bytes: no lookup is trusted, and damage does not stop it.
+//!
+//! After a bad frame the next whole one is searched, so that every finding is reported, and each
+//! with its sequence number.
+
+use crate::audit::{Auditor, Authority, CHUNK, Finding, Reason};
+use crate::checkpoint::Checkpoint;
+use crate::disk::{self, Disk, Open};
+use crate::error::LedgerError;
+use crate::frame::{self, Frame};
+use crate::journal::read_mark;
+use crate::log::{Home, read_verifier};
+use crate::segment::MARKER;
+use std::path::Path;
+
+/// What a folder's verification found.
+#[derive(Debug)]
+pub struct Verdict {
+    /// Number of entries.
+    pub entries: u64,
+    /// Everything found, in order.
+    pub findings: Vec<Finding>,
+    /// The checkpoint, when it verifies.
+    pub checkpoint: Option<Checkpoint>,
+    /// Bytes of a torn tail that nobody was promised.
+    pub torn: u64,
+}
+
+/// Verifies the log in a folder: frames, entries, chain, authors, signatures, tree, checkpoint, and
+/// that everything that was acknowledged is there.
+///
+/// What a checkpoint covers that was `verified` before is only hashed and compared with its root:
+/// the signatures over the very same bytes need no second look.
+///
+/// # Errors
+/// When there is no log, or its files cannot be read.
+pub fn folder(
+    home: &Home,
+    authority: &mut impl Authority,
+    verified: Option<&Checkpoint>,
+) -> Result<Verdict, LedgerError> {
+    let verifier = read_verifier(&*home.disk, &home.dir)?;
+    let note = disk::read(&*home.disk, &home.dir.join("checkpoint"));
+    let checkpoint = note.and_then(|bytes| Checkpoint::open(&bytes, &verifier));
+    let journal = home.dir.join("journal");
+    let promised = read_mark(&*home.disk, &journal);
+    let mut auditor = Auditor::new(&verifier.name, authority);
+    if let Ok(c) = &checkpoint {
+        auditor.expect(c.clone());
+    }
+    if let Some(c) = verified {
+        auditor.expect(c.clone());
+    }
+    let mut scrub = Scrub { auditor, chunk: Vec::new(), promised, verified: verified.map_or(0, |c| c.size), torn: 0 };
+    scrub.segments(&*home.disk, &journal, home.per_segment)?;
+    let Scrub { mut auditor, torn, .. } = scrub;
+    if auditor.len() < promised {
+        let detail = format!("{promised} entries were acknowledged, {} are here", auditor.len());
+        auditor.damage(Reason::JournalDamaged, detail, 0);
+    }
+    if let Err(e) = &checkpoint {
+        auditor.damage(Reason::BadCheckpoint, e.to_string(), 0);
+    }
+    auditor.finish();
+    let entries = auditor.len();
+    let mut findings = std::mem::take(&mut auditor.findings);
+    findings.sort_by_key(|f| f.seq);
+    Ok(Verdict { entries, findings, checkpoint: checkpoint.ok(), torn })
+}
+
+struct Scrub<'a, A: Authority> {
+    auditor: Auditor<'a, A>,
+    chunk: Vec<Vec<u8>>,
+    promised: u64,
+    verified: u64,
+    torn: u64,
+}
+
+impl<A: Authority> Scrub<'_, A> {
+    fn next(&self) -> u64 {
+        self.auditor.len() + self.chunk.len() as u64
+    }
+
+    fn flush(&mut self) {
+        let mut chunk = std::mem::take(&mut self.chunk);
+        let old = self.verified.saturating_sub(self.auditor.len()).min(chunk.len() as u64) as usize;
+        let new = chunk.split_off(old);
+        self.auditor.push_verified(chunk);
+        self.auditor.push(new);
+    }
+
+    fn damage(&mut self, path: &Path, offset: usize, what: &str, next: u64) {
+        self.flush();
+        let detail = format!("{}: damaged at byte {offset}: {what}", path.display());
+        self.auditor.damage(Reason::JournalDamaged, detail, next);
+    }
+
+    fn segments(&mut self, disk: &dyn Disk, dir: &Path, per_segment: u64) -> Result<(), LedgerError> {
+        let names = disk.list(dir).map_err(LedgerError::io("list", dir))?;
+        let segments: Vec<(u64, &String)> =
+            names.iter().filter_map(|n| Some((n.strip_suffix(".seg")?.parse().ok()?, n))).collect();
+        for (i, (first, name)) in segments.iter().enumerate() {
+            let path = dir.join(name);
+            if self.next() != *first {
+                let next = *first;
+                self.damage(&path, 0, "the segment before it does not reach it", next);
+            }
+            let bytes =
+                disk.open(&path, Open::Read).and_then(|f| f.read_from(0)).map_err(LedgerError::io("read", &path))?;
+            self.segment(&path, &bytes, i + 1 == segments.len());
+            self.flush();
+            if self.next() > first + per_segment {
+                self.damage(&path, bytes.len(), "more entries than a segment holds", 0);
+            }
+        }
+        Ok(())
+    }
+
+    fn segment(&mut self, path: &Path, bytes: &[u8], last: bool) {
+        let mut at = MARKER.len();
+        if !bytes.starts_with(MARKER) {
+            if last && bytes.len() < MARKER.len() && self.next() >= self.promised {
+                self.torn = bytes.len() as u64;
+                return;
+            }
+            self.damage(path, 0, "it does not begin with the segment marker", 0);
+        }
+        loop {
+            match frame::next(bytes.get(at..).unwrap_or_default()) {
+                Frame::End => return,
+                Frame::Whole { entry, .. } => {
+                    at += frame::HEAD + entry.len();
+                    self.chunk.push(entry.to_vec());
+                    if self.chunk.len() == CHUNK {
+                        self.flush();
+                    }
+                }
+                Frame::Bad(what) => match frame::resync(bytes, at + 1) {
+                    // Of one group with what follows, and promised to nobody: torn.
+                    Some((_, entry, place))
+                        if last && self.next() >= self.promised && entry.seq <= self.next() + u64::from(place) =>
+                    {
+                        self.torn = (bytes.len() - at) as u64;
+                        return;
+                    }
+                    Some((found, entry, _)) => {
+                        self.damage(path, at, what, entry.seq);
+                        at = found;
+                    }
+                    None if last && self.next() >= self.promised => {
+                        self.torn = (bytes.len() - at) as u64;
+                        return;
+                    }
+                    None => return self.damage(path, at, what, 0),
+                },
+            }
+        }
+    }
+}

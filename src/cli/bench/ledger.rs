@@ -1,0 +1,239 @@
+//! The ledger's figures, each beside what signing, verifying or syncing alone allow on this machine.
+
+use super::super::error::CliError;
+use super::super::output::say;
+use super::{Figure, peak_memory_mb, per_second};
+use assay_ledger::audit::FixedKeys;
+use assay_ledger::bulk::{PreparedKey, verify_all};
+use assay_ledger::entry::signed_message;
+use assay_ledger::log::Home;
+use assay_ledger::merkle::Nodes as _;
+use assay_ledger::{Draft, Entry, EventId, Hash, Log, Signer, scrub};
+use std::hint::black_box;
+use std::os::unix::fs::{FileExt as _, MetadataExt as _};
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+/// Bytes of a measured payload: about those of a completed trial.
+const PAYLOAD: usize = 400;
+/// How long an alone-standing limit is measured.
+const WHILE: Duration = Duration::from_millis(1500);
+/// Proofs, lookups and reads that are averaged.
+const ROUNDS: u64 = 2000;
+
+/// A payload that does not compress.
+fn payload(n: u64) -> Vec<u8> {
+    (0..).flat_map(|i: u64| Hash::of(&(n << 8 | i).to_be_bytes()).0).take(PAYLOAD).collect()
+}
+
+fn draft(n: u64) -> Draft {
+    Draft { id: EventId::derived(&[b"bench", &n.to_be_bytes()]), kind: "Bench".into(), version: 1, payload: payload(n) }
+}
+
+fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}
+
+/// How often per second all cores together do `work`, which gives how much it did.
+fn alone(work: impl Fn() -> u64 + Sync) -> f64 {
+    let start = Instant::now();
+    let done: u64 = std::thread::scope(|s| {
+        let run = || {
+            let mut n = 0;
+            while start.elapsed() < WHILE {
+                n += work();
+            }
+            n
+        };
+        let threads: Vec<_> = (0..cores()).map(|_| s.spawn(run)).collect();
+        threads.into_iter().filter_map(|t| t.join().ok()).sum()
+    });
+    per_second(done, start)
+}
+
+fn signing_alone(signer: &Signer) -> f64 {
+    let message = signed_message(&Hash::of(b"bench"));
+    alone(|| {
+        for _ in 0..64 {
+            black_box(signer.sign(&message));
+        }
+        64
+    })
+}
+
+/// Groups of `bytes` written and synced per second, by nothing but `pwrite` and `fdatasync`.
+fn syncing_alone(dir: &Path, bytes: usize) -> Result<f64, CliError> {
+    let path = dir.join("sync");
+    let file = std::fs::File::create(&path).map_err(CliError::io("create", &path))?;
+    let (group, start) = (vec![7u8; bytes], Instant::now());
+    let mut n = 0;
+    while start.elapsed() < WHILE {
+        let done = file.write_all_at(&group, n * bytes as u64).and_then(|()| file.sync_data());
+        done.map_err(CliError::io("sync", &path))?;
+        n += 1;
+    }
+    let rate = per_second(n, start);
+    std::fs::remove_file(&path).map_err(CliError::io("remove", &path))?;
+    Ok(rate)
+}
+
+fn disk_bytes(path: &Path) -> u64 {
+    let Ok(meta) = std::fs::metadata(path) else { return 0 };
+    let inside = std::fs::read_dir(path).into_iter().flatten().flatten();
+    if meta.is_dir() { inside.map(|e| disk_bytes(&e.path())).sum() } else { meta.blocks() * 512 }
+}
+
+struct Bench<'a> {
+    dir: &'a Path,
+    signer: Signer,
+    log_signer: Signer,
+    out: &'a mut Vec<Figure>,
+}
+
+impl Bench<'_> {
+    fn put(&mut self, name: &'static str, value: f64, unit: &'static str, limit: Option<(f64, &'static str)>) {
+        self.out.push(Figure { name, value, unit, limit });
+    }
+
+    fn append(&mut self, log: &mut Log, batch: u64, count: u64) -> Result<f64, CliError> {
+        let first = log.len();
+        let mut spent = Duration::ZERO;
+        while log.len() < first + count {
+            let n = log.len();
+            let drafts: Vec<Draft> = (n..n + batch).map(draft).collect();
+            let start = Instant::now();
+            log.append(&drafts, &self.signer)?;
+            spent += start.elapsed();
+        }
+        Ok((log.len() - first) as f64 / spent.as_secs_f64().max(1e-9))
+    }
+
+    fn appends(&mut self, log: &mut Log, events: u64) -> Result<(), CliError> {
+        let signing = signing_alone(&self.signer);
+        self.put("signing alone, all cores", signing, "events/s", None);
+        let one = self.append(log, 1, (events / 100).clamp(500, 4000))?;
+        let size = log.entry_bytes(0)?.len() + assay_ledger::frame::HEAD;
+        let syncing = syncing_alone(self.dir, size)?;
+        self.put("durable appends, batch 1", one, "events/s", Some((syncing, "syncing alone")));
+        let some = self.append(log, 64, events / 10)?;
+        let syncing = 64.0 * syncing_alone(self.dir, 64 * size)?;
+        self.put(
+            "durable appends, batch 64",
+            some,
+            "events/s",
+            Some((signing.min(syncing), "signing or syncing alone")),
+        );
+        let half = events / 2;
+        let many = self.append(log, 1024, half.saturating_sub(log.len()))?;
+        let memory = peak_memory_mb();
+        let rest = self.append(log, 1024, events.saturating_sub(log.len()))?;
+        let signing = signing.midpoint(signing_alone(&self.signer));
+        self.put("durable appends, batch 1024", many.midpoint(rest), "events/s", Some((signing, "signing alone")));
+        self.put("peak memory at half of the events", memory, "MB", None);
+        self.put("peak memory at all events", peak_memory_mb(), "MB", Some((150.0, "goal")));
+        log.publish(&self.log_signer)?;
+        log.release();
+        Ok(())
+    }
+
+    fn verifying(&mut self, home: &Home, log: &Log) -> Result<(), CliError> {
+        let key = self.signer.public();
+        let mut entries = Vec::new();
+        log.read(0..log.len().min(4096), |e| {
+            entries.push(e);
+            Ok::<_, CliError>(())
+        })?;
+        let prepared = PreparedKey::new(&key).ok_or_else(|| CliError::Verification("a weak key".into()))?;
+        let item = |e: &Entry| {
+            let signature = e.signature().try_into().unwrap_or([0; 64]);
+            (&prepared, signed_message(&e.content_hash()), signature)
+        };
+        let items: Vec<_> = entries.iter().map(item).collect();
+        let strict = alone(|| u64::from(black_box(key.verify_strict(&items[0].1, &items[0].2)).is_ok()));
+        let bulk = alone(|| items.chunks(64).take(8).map(|c| black_box(verify_all(c)).len() as u64).sum());
+        let mut keys = FixedKeys(vec![key]);
+        let start = Instant::now();
+        let verdict = scrub::folder(home, &mut keys, None)?;
+        let rate = per_second(verdict.entries, start);
+        if let Some(f) = verdict.findings.first() {
+            return Err(CliError::Verification(f.detail.clone()));
+        }
+        self.put("verify_strict alone, all cores", strict, "events/s", None);
+        self.put("full verification, from the files", rate, "events/s", Some((bulk, "verifying alone")));
+        Ok(())
+    }
+
+    fn incremental(&mut self, home: &Home, log: &mut Log) -> Result<(), CliError> {
+        let verified = log.checkpoint()?;
+        self.append(log, 1024, 1024)?;
+        log.publish(&self.log_signer)?;
+        let mut keys = FixedKeys(vec![self.signer.public()]);
+        let start = Instant::now();
+        scrub::folder(home, &mut keys, Some(&verified))?;
+        self.put("verification of 1,024 new events", start.elapsed().as_secs_f64(), "s", None);
+        Ok(())
+    }
+
+    fn lookups(&mut self, log: &Log) -> Result<(), CliError> {
+        let n = log.len();
+        let at = |i: u64| i.wrapping_mul(0x9e37_79b9_7f4a_7c15) % n;
+        let micros = |start: Instant| start.elapsed().as_secs_f64() * 1e6 / ROUNDS as f64;
+        let start = Instant::now();
+        for i in 0..ROUNDS {
+            black_box(log.tree().inclusion(at(i), n)?);
+        }
+        self.put("inclusion proof", micros(start), "us", None);
+        let start = Instant::now();
+        for i in 0..ROUNDS {
+            black_box(log.tree().consistency(at(i) + 1, n)?);
+        }
+        self.put("consistency proof", micros(start), "us", None);
+        let start = Instant::now();
+        for i in 0..ROUNDS {
+            black_box(log.find(&EventId::derived(&[b"bench", &at(i).to_be_bytes()]))?);
+        }
+        self.put("finding an event id", micros(start), "us", None);
+        let start = Instant::now();
+        for i in 0..ROUNDS {
+            black_box(log.entry(at(i))?);
+        }
+        self.put("reading an entry", micros(start), "us", None);
+        Ok(())
+    }
+
+    fn disk(&mut self, home: &Home, log: &Log) -> Result<(), CliError> {
+        let mut bytes = 0;
+        log.chunks(0, |chunk| {
+            bytes += chunk.iter().map(Vec::len).sum::<usize>();
+            Ok::<_, CliError>(())
+        })?;
+        let share = |part: &str| disk_bytes(&home.dir.join(part)) as f64 / bytes as f64;
+        let (journal, index) = (share("journal"), share("index.sled"));
+        self.put("journal on disk, per byte of event", journal, "bytes", None);
+        self.put("index on disk, per byte of event", index, "bytes", None);
+        self.put("both on disk, per byte of event", journal + index, "bytes", Some((2.2, "goal")));
+        Ok(())
+    }
+}
+
+/// Measures a ledger of `events` events in a folder of its own.
+pub fn measure(dir: &Path, events: u64, out: &mut Vec<Figure>) -> Result<(), CliError> {
+    let (signer, log_signer) = (Signer::from_seed([1; 32]), Signer::from_seed([2; 32]));
+    let mut bench = Bench { dir, signer, log_signer, out };
+    let home = Home::of(&dir.join("ledger"));
+    let mut log = Log::create_at(&home, "bench.invalid/log", &bench.log_signer)?;
+    log.hold()?;
+    bench.appends(&mut log, events)?;
+    drop(log);
+    let start = Instant::now();
+    let mut log = Log::open_at(&home)?;
+    bench.put("reopening to read", start.elapsed().as_secs_f64(), "s", Some((1.0, "goal at 1,000,000")));
+    log.hold()?;
+    bench.put("reopening to write", start.elapsed().as_secs_f64(), "s", None);
+    log.release();
+    say(&format!("a ledger of {} events", log.len()));
+    bench.verifying(&home, &log)?;
+    bench.incremental(&home, &mut log)?;
+    bench.lookups(&log)?;
+    bench.disk(&home, &log)
+}
