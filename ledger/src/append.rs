@@ -5,14 +5,79 @@ use crate::disk;
 use crate::entry::{self, Draft, Entry, EventId, Hashed, Place};
 use crate::error::LedgerError;
 use crate::hash::Hash;
-use crate::key::Signer;
+use crate::journal::Journal;
+use crate::key::{KeyId, Signer};
 use crate::log::{Log, Receipt, checkpoint_path};
 use crate::merkle::Nodes as _;
 use rayon::prelude::*;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 /// Entries that the index may lag behind in bytes before it is opened for them.
 const INDEX_LAG: usize = 4 << 20;
+
+/// From so many entries on a batch is sealed on all cores,
+const FEW: usize = 4;
+/// and from so many on it is written while it is sealed, in pieces of this size.
+const MANY: usize = 512;
+const PIECE: usize = 128;
+
+/// Content bytes and their hash.
+type Content = (Vec<u8>, Hash);
+
+fn seal((content, hash): Content, signer: &Signer) -> Result<Hashed, LedgerError> {
+    let entry = Entry::decode(entry::seal(content, &hash, signer))?;
+    Ok(Hashed { leaf: entry.leaf_hash(), content: hash, entry })
+}
+
+type Sealed = Result<Vec<Hashed>, LedgerError>;
+
+/// Seals entries on all cores and gives them to `write` piece by piece, in order, while the next
+/// ones are being sealed.
+fn seal_in_pieces(
+    contents: Vec<Content>,
+    signer: &Signer,
+    mut write: impl FnMut(Vec<Hashed>) -> Result<(), LedgerError>,
+) -> Result<(), LedgerError> {
+    let (sender, pieces) = std::sync::mpsc::channel();
+    rayon::in_place_scope(|scope| {
+        let mut contents = contents.into_iter();
+        for number in 0..contents.len().div_ceil(PIECE) {
+            let (piece, sender): (Vec<_>, _) = (contents.by_ref().take(PIECE).collect(), sender.clone());
+            scope.spawn(move |_| {
+                let sealed: Sealed = piece.into_iter().map(|c| seal(c, signer)).collect();
+                // Nobody listens any more after a failed write.
+                sender.send((number, sealed)).unwrap_or_default();
+            });
+        }
+        drop(sender);
+        let (mut early, mut next) = (BTreeMap::new(), 0);
+        for (number, piece) in pieces {
+            early.insert(number, piece);
+            while let Some(piece) = early.remove(&next) {
+                write(piece?)?;
+                next += 1;
+            }
+        }
+        Ok(())
+    })
+}
+
+/// Signs on all cores, writes, and syncs. Gives the entries' bytes.
+fn journal(journal: &mut Journal, contents: Vec<Content>, signer: &Signer) -> Result<Vec<Vec<u8>>, LedgerError> {
+    let mut out = Vec::with_capacity(contents.len());
+    let mut write = |piece: Vec<Hashed>| {
+        journal.write(&piece)?;
+        out.extend(piece.into_iter().map(|h| h.entry.into_bytes()));
+        Ok(())
+    };
+    match contents.len() {
+        0..FEW => write(contents.into_iter().map(|c| seal(c, signer)).collect::<Sealed>()?)?,
+        FEW..MANY => write(contents.into_par_iter().map(|c| seal(c, signer)).collect::<Sealed>()?)?,
+        _ => seal_in_pieces(contents, signer, write)?,
+    }
+    journal.sync()?;
+    Ok(out)
+}
 
 impl Log {
     /// Appends events. When this returns, they are durable, numbered, chained and signed.
@@ -34,7 +99,10 @@ impl Log {
 
     fn append_held(&mut self, drafts: &[Draft], signer: &Signer) -> Result<Vec<Receipt>, LedgerError> {
         self.check_poison()?;
-        let mut known: BTreeMap<EventId, u64> = BTreeMap::new();
+        if self.len() + drafts.len() as u64 > entry::MAX_SEQ {
+            return Err(LedgerError::BadDraft { what: "the log is full: sequence numbers end at 2^63 - 1".into() });
+        }
+        let mut known: HashMap<EventId, u64> = HashMap::new();
         let mut fresh: Vec<&Draft> = Vec::with_capacity(drafts.len());
         let mut seqs = Vec::with_capacity(drafts.len());
         for draft in drafts {
@@ -55,22 +123,25 @@ impl Log {
             }
             seqs.push((seq, existed));
         }
-        self.commit(self.seal(&fresh, signer)?)?;
+        self.commit(self.chain(&fresh, &signer.id()), signer)?;
         let receipt = |(seq, existed)| Ok(Receipt { seq, leaf: self.journal.leaf(seq)?, existed });
         seqs.into_iter().map(receipt).collect()
     }
 
-    /// Journals sealed entries, which acknowledges them, and hands them to the index.
-    fn commit(&mut self, entries: Vec<Hashed>) -> Result<(), LedgerError> {
-        if let Err(e) = self.journal.append(&entries) {
-            self.poisoned = true;
-            return Err(e);
-        }
-        let bytes: Vec<Vec<u8>> = entries.into_iter().map(|h| h.entry.into_bytes()).collect();
-        self.lag += bytes.iter().map(Vec::len).sum::<usize>();
+    /// Seals entries on all cores, journals them while the next are being sealed, and syncs them,
+    /// which acknowledges them; then hands them to the index.
+    fn commit(&mut self, contents: Vec<Content>, signer: &Signer) -> Result<(), LedgerError> {
+        let entries = match journal(&mut self.journal, contents, signer) {
+            Ok(entries) => entries,
+            Err(e) => {
+                self.poisoned = true;
+                return Err(e);
+            }
+        };
+        self.lag += entries.iter().map(Vec::len).sum::<usize>();
         match &mut self.held {
             Some(held) if held.has_index() => {
-                if let Err(e) = held.integrate(bytes) {
+                if let Err(e) = held.integrate(entries) {
                     self.index_failed(&e);
                 }
             }
@@ -80,23 +151,19 @@ impl Log {
         Ok(())
     }
 
-    /// Numbers and chains drafts in order, then signs them on all cores.
-    fn seal(&self, drafts: &[&Draft], signer: &Signer) -> Result<Vec<Hashed>, LedgerError> {
+    /// Numbers and chains drafts in order.
+    fn chain(&self, drafts: &[&Draft], author: &KeyId) -> Vec<Content> {
         let edge = self.journal.edge();
         let time_us = (self.clock)().max(edge.time_us);
-        let (mut prev, author) = (edge.head, signer.id());
+        let mut prev = edge.head;
         let mut contents = Vec::with_capacity(drafts.len());
         for (seq, draft) in (self.len()..).zip(drafts) {
             let place = Place { origin: self.origin(), seq, prev, time_us };
-            let content = entry::content(draft, &place, &author);
+            let content = entry::content(draft, &place, author);
             prev = Hash::of(&content);
             contents.push((content, prev));
         }
-        let seal = |(content, hash)| {
-            let entry = Entry::decode(entry::seal(content, &hash, signer))?;
-            Ok(Hashed { leaf: entry.leaf_hash(), content: hash, entry })
-        };
-        contents.into_par_iter().map(seal).collect()
+        contents
     }
 
     /// Publishes a checkpoint over everything appended. Does nothing when there is nothing new.

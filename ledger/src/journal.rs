@@ -40,6 +40,8 @@ pub struct Journal {
     pub(crate) tail: Tail,
     pub(crate) edge: Edge,
     pub(crate) mark: Option<Box<dyn DiskFile>>,
+    /// Entries of the group that is being written.
+    pub(crate) unsynced: u32,
 }
 
 pub(crate) fn mark_path(dir: &Path) -> PathBuf {
@@ -97,6 +99,7 @@ impl Journal {
             tail: Tail::new(dir, 0),
             edge,
             mark: None,
+            unsynced: 0,
             dir: dir.into(),
             disk,
         };

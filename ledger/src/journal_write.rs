@@ -9,54 +9,60 @@ use crate::merkle::Nodes as _;
 use crate::segment::{self, MARKER};
 
 impl Journal {
-    /// Appends sealed entries, with one write and one `fdatasync` for each
-    /// segment that they touch. When this returns, they are durable.
+    /// Writes sealed entries. They are acknowledged by [`Journal::sync`] only.
     ///
     /// # Errors
     /// [`LedgerError::Io`]; after a failed write or sync the journal must not be used again.
-    pub fn append(&mut self, entries: &[Hashed]) -> Result<(), LedgerError> {
+    pub fn write(&mut self, entries: &[Hashed]) -> Result<(), LedgerError> {
         let mut rest = entries;
         while !rest.is_empty() {
             let room = (self.per_segment - self.tail.count()).min(rest.len() as u64) as usize;
-            let (group, after) = rest.split_at(room);
-            self.append_group(group)?;
-            rest = after;
+            let (now, later) = rest.split_at(room);
+            self.write_part(now)?;
             if self.tail.count() == self.per_segment {
+                self.sync()?;
                 self.roll()?;
             }
+            rest = later;
         }
         Ok(())
     }
 
-    fn append_group(&mut self, group: &[Hashed]) -> Result<(), LedgerError> {
+    fn write_part(&mut self, entries: &[Hashed]) -> Result<(), LedgerError> {
         if self.tail.end == 0 {
             self.begin_segment()?;
         }
-        let mut buffer = Vec::with_capacity(group.iter().map(|h| h.entry.bytes().len() + frame::HEAD).sum());
-        let mut offsets = Vec::with_capacity(group.len());
-        for (place, hashed) in group.iter().enumerate() {
-            offsets.push(self.tail.end + buffer.len() as u64);
-            frame::push(&mut buffer, place as u32, hashed.entry.bytes());
-        }
-        self.write_durably(self.tail.end, &buffer)?;
-        for (hashed, offset) in group.iter().zip(offsets) {
+        let mut buffer = Vec::with_capacity(entries.iter().map(|h| h.entry.bytes().len() + frame::HEAD).sum());
+        for hashed in entries {
+            let offset = self.tail.end + buffer.len() as u64;
+            frame::push(&mut buffer, self.unsynced, hashed.entry.bytes());
             self.tail.push(&mut self.edge, hashed, offset)?;
+            self.unsynced += 1;
         }
-        self.tail.end += buffer.len() as u64;
-        self.write_mark(false)
-    }
-
-    /// Writes into the last segment and syncs it.
-    fn write_durably(&mut self, at: u64, bytes: &[u8]) -> Result<(), LedgerError> {
         let path = &self.tail.path;
         let file = match self.tail.file.take() {
             Some(file) => file,
             None => self.disk.open(path, Open::Write).map_err(LedgerError::io("open", path))?,
         };
-        file.write_at(at, bytes).map_err(LedgerError::io("write", path))?;
-        file.sync().map_err(LedgerError::io("sync", path))?;
+        file.write_at(self.tail.end, &buffer).map_err(LedgerError::io("write", path))?;
         self.tail.file = Some(file);
+        self.tail.end += buffer.len() as u64;
         Ok(())
+    }
+
+    /// Makes durable what was written since the last sync, the group, and notes it in the mark.
+    ///
+    /// # Errors
+    /// [`LedgerError::Io`]; after it the journal must not be used again.
+    pub fn sync(&mut self) -> Result<(), LedgerError> {
+        if self.unsynced == 0 {
+            return Ok(());
+        }
+        if let Some(file) = &self.tail.file {
+            file.sync().map_err(LedgerError::io("sync", &self.tail.path))?;
+        }
+        self.unsynced = 0;
+        self.write_mark(false)
     }
 
     /// Creates the next segment: synced, then its folder, and the mark with it.
