@@ -7,6 +7,7 @@ mod deploy;
 mod desk;
 mod gate;
 mod help;
+mod judge;
 mod optuna;
 mod study;
 mod tidy;

@@ -65,7 +65,7 @@ fn each_mistake_has_one_clear_error_and_changes_nothing() {
         (&["promote"], 2, "there is no study"),
         (&["rollback", "trend", "--to", "1", "--reason", "x"], 2, "is not live"),
         (&["verify", "--ledger", "market"], 3, "there is no ledger"),
-        (&["prove", "99"], 1, "no leaf 99"),
+        (&["prove", "99"], 2, "no event 99"),
         (&["key", "add", "cyd", "--role", "king", "--public", "x"], 2, "no role 'king'"),
         (&["key", "revoke", "trend.toml", "--reason", "x"], 2, "ed25519"),
         (&["init", "lab"], 2, "is a lab already"),

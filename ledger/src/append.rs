@@ -25,7 +25,7 @@ const PIECE: usize = 128;
 type Content = (Vec<u8>, Hash);
 
 fn seal((content, hash): Content, signer: &Signer) -> Result<Hashed, LedgerError> {
-    let entry = Entry::decode(entry::seal(content, &hash, signer))?;
+    let entry = Entry::decode(entry::seal(content, &hash, signer)?)?;
     Ok(Hashed { leaf: entry.leaf_hash(), content: hash, entry })
 }
 
@@ -184,6 +184,27 @@ impl Log {
             self.release();
         }
         result
+    }
+
+    /// Puts cosignatures beside the log's own signature: `note` must be the published checkpoint,
+    /// with signature lines added. Proofs made from here on carry them.
+    ///
+    /// # Errors
+    /// [`LedgerError::Unverified`] when it is another checkpoint.
+    pub fn attach(&mut self, note: &[u8]) -> Result<(), LedgerError> {
+        self.hold()?;
+        let result = self.attach_held(note);
+        self.release();
+        result
+    }
+
+    fn attach_held(&self, note: &[u8]) -> Result<(), LedgerError> {
+        let (new, now) = (Checkpoint::open(note, &self.verifier)?, self.checkpoint()?);
+        if new != now {
+            let why = format!("it is of size {}, the published one of size {}", new.size, now.size);
+            return Err(LedgerError::Unverified { what: "the cosigned checkpoint", why });
+        }
+        disk::replace(&*self.disk, &checkpoint_path(&self.dir), note)
     }
 
     fn publish_held(&mut self, signer: &Signer) -> Result<Checkpoint, LedgerError> {

@@ -55,6 +55,8 @@ pub enum Reason {
     JournalDamaged,
     /// The index differs from the journal.
     IndexDiffers,
+    /// An exported tile or bundle is missing, malformed or does not fit.
+    BadTile,
 }
 
 impl std::fmt::Display for Reason {

@@ -127,7 +127,7 @@ mod tests {
             let signer = Signer::from_seed(seed);
             let key = signer.public();
             let prepared = PreparedKey::new(&key).unwrap();
-            let good = signer.sign(&message);
+            let good = signer.sign(&message).unwrap();
             prop_assert!(prepared.verify(&message, &good));
             let mut bad = good;
             if flip < 512 { bad[flip / 8] ^= 1 << (flip % 8) } else { bad[..32].copy_from_slice(&r) }
@@ -146,7 +146,7 @@ mod tests {
             assert_eq!(prepared.verify(b"m", &sig), key.verify_strict(b"m", &sig).is_ok());
             assert!(PublicKey::from_bytes(&point.compress().0).is_none(), "weak keys are refused");
         }
-        let mut high = signer.sign(b"m");
+        let mut high = signer.sign(b"m").unwrap();
         // s + L is the same scalar in a non-canonical spelling.
         let l = [0xed, 0xd3, 0xf5, 0x5c, 0x1a, 0x63, 0x12, 0x58, 0xd6, 0x9c, 0xf7, 0xa2, 0xde, 0xf9, 0xde, 0x14];
         let mut carry = 0u16;

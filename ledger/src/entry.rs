@@ -294,10 +294,13 @@ pub fn content(draft: &Draft, place: &Place<'_>, author: &KeyId) -> Vec<u8> {
 }
 
 /// Adds the author's signature to content bytes, which makes them an entry's bytes.
-pub fn seal(mut content: Vec<u8>, hash: &Hash, signer: &Signer) -> Vec<u8> {
-    let signature = signer.sign(&signed_message(hash));
+///
+/// # Errors
+/// When the signer cannot sign.
+pub fn seal(mut content: Vec<u8>, hash: &Hash, signer: &Signer) -> Result<Vec<u8>, LedgerError> {
+    let signature = signer.sign(&signed_message(hash))?;
     content.extend_from_slice(&signature);
-    content
+    Ok(content)
 }
 
 #[cfg(test)]
@@ -310,7 +313,7 @@ mod tests {
         let place = Place { origin: "lab.example/a", seq: 0, prev: Hash::ZERO, time_us: 1_700_000_000_000_000 };
         let content = content(&draft, &place, &signer.id());
         let hash = Hash::of(&content);
-        seal(content, &hash, &signer)
+        seal(content, &hash, &signer).unwrap()
     }
 
     #[test]

@@ -92,17 +92,7 @@ impl Journal {
                 return Err(damaged(&segment::path(dir, *first), 0, "a segment before it is missing"));
             }
         }
-        let edge = Edge { len: 0, head: Hash::ZERO, time_us: 0 };
-        let mut journal = Journal {
-            per_segment,
-            sealed: Vec::new(),
-            tail: Tail::new(dir, 0),
-            edge,
-            mark: None,
-            unsynced: 0,
-            dir: dir.into(),
-            disk,
-        };
+        let mut journal = Journal::fresh(disk, dir, per_segment);
         for first in firsts {
             let Some(sealed) = open_sealed(&*journal.disk, dir, first, per_segment) else { break };
             let len = first + per_segment;
@@ -112,6 +102,20 @@ impl Journal {
         }
         let ending = journal.read_on()?;
         Ok((journal, ending))
+    }
+
+    /// The journal of a folder before anything of it was read.
+    pub(crate) fn fresh(disk: Arc<dyn Disk>, dir: &Path, per_segment: u64) -> Journal {
+        Journal {
+            per_segment,
+            sealed: Vec::new(),
+            tail: Tail::new(dir, 0),
+            edge: Edge { len: 0, head: Hash::ZERO, time_us: 0 },
+            mark: None,
+            unsynced: 0,
+            dir: dir.into(),
+            disk,
+        }
     }
 
     /// Reads what was appended since, by whomever.

@@ -3,6 +3,7 @@
 //! Keys are the files that `ssh-keygen -t ed25519` makes, plain or encrypted. A key's id is its
 //! OpenSSH fingerprint, so `ssh-keygen -lf` shows the same.
 
+use crate::agent::Agent;
 use crate::error::LedgerError;
 use crate::hash::Hash;
 use base64::Engine as _;
@@ -119,16 +120,25 @@ impl<'de> Deserialize<'de> for PublicKey {
     }
 }
 
-/// A private key that can sign. Never printed; wiped when dropped.
+/// Where a private key is.
+#[derive(Clone)]
+enum Secret {
+    /// Here; wiped when dropped.
+    Own(Box<SigningKey>),
+    /// In an agent.
+    Agent(Box<Agent>),
+}
+
+/// A private key that can sign. Never printed.
 #[derive(Clone)]
 pub struct Signer {
-    key: SigningKey,
-    id: KeyId,
+    secret: Secret,
+    public: PublicKey,
 }
 
 impl fmt::Debug for Signer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Signer({})", self.id)
+        write!(f, "Signer({})", self.public.id)
     }
 }
 
@@ -149,27 +159,33 @@ impl Signer {
     /// The key of a 32-byte seed.
     pub fn from_seed(seed: [u8; 32]) -> Signer {
         let key = SigningKey::from_bytes(&seed);
-        let id = PublicKey::of(key.verifying_key()).id;
-        Signer { key, id }
+        Signer { public: PublicKey::of(key.verifying_key()), secret: Secret::Own(Box::new(key)) }
     }
 
     /// The public half.
     pub fn public(&self) -> PublicKey {
-        PublicKey::of(self.key.verifying_key())
+        self.public
     }
 
     /// The key's id.
     pub fn id(&self) -> KeyId {
-        self.id
+        self.public.id
     }
 
     /// Signs a message: 64 bytes.
-    pub fn sign(&self, message: &[u8]) -> [u8; 64] {
-        self.key.sign(message).to_bytes()
+    ///
+    /// # Errors
+    /// [`LedgerError::Key`] when the key is in an agent that is gone or refuses.
+    pub fn sign(&self, message: &[u8]) -> Result<[u8; 64], LedgerError> {
+        match &self.secret {
+            Secret::Own(key) => Ok(key.sign(message).to_bytes()),
+            Secret::Agent(agent) => agent.sign(message),
+        }
     }
 
     /// Reads an OpenSSH private key file. The file must be regular, owned by the user and closed
-    /// to others, as ssh wants it.
+    /// to others, as ssh wants it. An encrypted key that the ssh agent holds is used there; for any
+    /// other `ask` is asked.
     ///
     /// # Errors
     /// [`LedgerError::Key`] for a wrong file, type, mode or passphrase; [`LedgerError::Passphrase`]
@@ -180,6 +196,10 @@ impl Signer {
         let text = std::fs::read_to_string(path).map_err(LedgerError::io("read", path))?;
         let mut key = PrivateKey::from_openssh(&text).map_err(|_| bad("it is not an OpenSSH private key".into()))?;
         if key.is_encrypted() {
+            let public = key.public_key().key_data().ed25519().and_then(|k| PublicKey::from_bytes(&k.0));
+            if let Some((public, agent)) = public.and_then(|p| Some((p, Agent::of_environment(&p)?))) {
+                return Ok(Signer { secret: Secret::Agent(Box::new(agent)), public });
+            }
             let passphrase = ask(path).ok_or_else(|| LedgerError::Passphrase { path: path.to_path_buf() })?;
             key = key.decrypt(passphrase).map_err(|_| bad("the passphrase is wrong".into()))?;
         }
@@ -196,7 +216,10 @@ impl Signer {
     /// [`LedgerError::Io`] when a file exists already or cannot be written.
     pub fn write(&self, path: &Path, comment: &str, passphrase: Option<&str>) -> Result<(), LedgerError> {
         let bad = |e: ssh_key::Error| LedgerError::Key { path: path.to_path_buf(), what: e.to_string() };
-        let pair = Ed25519Keypair::from_seed(self.key.as_bytes());
+        let Secret::Own(own) = &self.secret else {
+            return Err(LedgerError::Key { path: path.into(), what: "its secret is in an agent".into() });
+        };
+        let pair = Ed25519Keypair::from_seed(own.as_bytes());
         let mut key = PrivateKey::new(KeypairData::from(pair), comment).map_err(bad)?;
         if let Some(passphrase) = passphrase {
             let mut rng = getrandom::SysRng;

@@ -7,12 +7,15 @@
 //! |---|---|
 //! | [`hash`] | SHA-256 digests, domain separation |
 //! | [`key`] | OpenSSH ed25519 keys, and signatures over entries |
+//! | [`agent`] | signing through ssh-agent |
 //! | [`sshsig`] | SSHSIG signatures over files (`ssh-keygen -Y sign`) |
 //! | [`entry`] | one entry: its bytes, its chain link, its leaf |
 //! | [`merkle`] | the RFC 6962 tree: roots, inclusion and consistency proofs |
 //! | [`frontier`] | the tree's right edge: roots in constant memory |
 //! | [`note`] | C2SP signed notes |
 //! | [`checkpoint`] | C2SP tlog-checkpoints |
+//! | [`cosign`] | C2SP cosignatures by witnesses |
+//! | [`witness`] | an offline witness: what it remembers, what it refuses |
 //! | [`proof`] | C2SP tlog-proof files |
 //! | [`tile`] | C2SP tlog-tiles: paths, entry bundles, export and import |
 //! | [`disk`] | the file operations that durability rests on, behind a trait |
@@ -20,6 +23,8 @@
 //! | [`frame`] | the frames of a segment |
 //! | [`segment`] | the growing segment and the full ones |
 //! | [`sidecar`] | what a full segment is looked up by |
+//! | [`export`] | a log as a folder of tiles: written, read back, verified |
+//! | [`rebuild`] | a journal made again from the index or from an export |
 //! | [`journal`] | the durable segment files |
 //! | [`store`] | the index: the trait, and one in memory that fails on purpose |
 //! | [`sled_store`] | the index on sled |
@@ -29,13 +34,16 @@
 //! | [`audit`] | full verification with typed findings |
 //! | [`bulk`] | many signatures by few keys, with the verdict of `verify_strict` |
 
+pub mod agent;
 mod append;
 pub mod audit;
 pub mod bulk;
 pub mod checkpoint;
+pub mod cosign;
 pub mod disk;
 pub mod entry;
 pub mod error;
+pub mod export;
 pub mod frame;
 pub mod frontier;
 pub mod hash;
@@ -50,6 +58,7 @@ mod log_tests;
 pub mod merkle;
 pub mod note;
 pub mod proof;
+pub mod rebuild;
 mod recovery;
 pub mod scrub;
 pub mod segment;
@@ -59,6 +68,7 @@ pub mod sled_store;
 pub mod sshsig;
 pub mod store;
 pub mod tile;
+pub mod witness;
 
 pub use audit::{Authority, Finding, Reason};
 pub use checkpoint::Checkpoint;

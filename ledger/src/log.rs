@@ -216,6 +216,11 @@ impl Log {
         &self.verifier
     }
 
+    /// The disk it lives on.
+    pub fn disk(&self) -> &dyn Disk {
+        &*self.disk
+    }
+
     /// The log's folder.
     pub fn dir(&self) -> &Path {
         &self.dir
@@ -299,6 +304,19 @@ impl Log {
         mut each: impl FnMut(Entry) -> Result<(), E>,
     ) -> Result<(), E> {
         self.journal.read(range, |_, bytes| each(Entry::decode(bytes.to_vec())?))
+    }
+
+    /// Entries as an entry bundle: u16 length and entry, repeated.
+    ///
+    /// # Errors
+    /// A damaged journal.
+    pub fn bundle(&self, range: Range<u64>) -> Result<Vec<u8>, LedgerError> {
+        let mut out = Vec::new();
+        self.journal.read(range, |_, bytes| {
+            crate::tile::push_entry(&mut out, bytes);
+            Ok::<_, LedgerError>(())
+        })?;
+        Ok(out)
     }
 
     /// Calls `each` with the bytes of many entries at a time, from `from` on.

@@ -18,7 +18,7 @@ fn bad(why: impl Into<String>) -> LedgerError {
 }
 
 /// The four-byte id of a key name: SHA-256(name || 0x0A || algorithm || key), first four bytes.
-fn key_hash(name: &str, algorithm: u8, key: &[u8; 32]) -> [u8; 4] {
+pub(crate) fn key_hash(name: &str, algorithm: u8, key: &[u8; 32]) -> [u8; 4] {
     let h = Hash::of_parts(&[name.as_bytes(), b"\n", &[algorithm], key]).0;
     [h[0], h[1], h[2], h[3]]
 }
@@ -159,7 +159,7 @@ pub fn sign(text: &str, name: &str, signer: &Signer) -> Result<String, LedgerErr
         return Err(bad("the text must end with a newline and hold no control characters"));
     }
     let mut payload = verifier.id().to_vec();
-    payload.extend_from_slice(&signer.sign(text.as_bytes()));
+    payload.extend_from_slice(&signer.sign(text.as_bytes())?);
     Ok(format!("{text}\n\u{2014} {name} {}\n", STANDARD.encode(payload)))
 }
 

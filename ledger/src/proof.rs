@@ -21,6 +21,9 @@ pub struct Proof {
     pub hashes: Vec<Hash>,
     /// The checkpoint, a signed note, byte for byte.
     pub checkpoint: Vec<u8>,
+    /// The `extra` line: for us the entry itself, so that one file is enough. Nothing vouches for
+    /// it but the proof.
+    pub extra: Option<Vec<u8>>,
 }
 
 impl Proof {
@@ -29,12 +32,19 @@ impl Proof {
     /// # Errors
     /// When the entry is not under it.
     pub fn new(tree: &impl Nodes, index: u64, size: u64, checkpoint: &[u8]) -> Result<Proof, LedgerError> {
-        Ok(Proof { index, hashes: tree.inclusion(index, size)?, checkpoint: checkpoint.to_vec() })
+        Ok(Proof { index, hashes: tree.inclusion(index, size)?, checkpoint: checkpoint.to_vec(), extra: None })
+    }
+
+    /// Takes the entry's bytes along.
+    pub fn with_entry(mut self, entry: Vec<u8>) -> Proof {
+        self.extra = Some(entry);
+        self
     }
 
     /// The file's bytes.
     pub fn to_bytes(&self) -> Vec<u8> {
-        let mut text = format!("{HEAD}\nindex {}\n", self.index);
+        let extra = self.extra.as_ref().map_or(String::new(), |e| format!("extra {}\n", STANDARD.encode(e)));
+        let mut text = format!("{HEAD}\n{extra}index {}\n", self.index);
         for hash in &self.hashes {
             text += &STANDARD.encode(hash.0);
             text.push('\n');
@@ -57,7 +67,8 @@ impl Proof {
         if lines.next() != Some(HEAD) {
             return Err(bad("it does not begin with c2sp.org/tlog-proof@v1"));
         }
-        lines.next_if(|l| l.starts_with("extra "));
+        let extra = lines.next_if(|l| l.starts_with("extra ")).map(|l| STANDARD.decode(&l[6..]));
+        let extra = extra.transpose().map_err(|_| bad("its extra line is not base64"))?;
         let index = lines.next().and_then(|l| l.strip_prefix("index ")).ok_or_else(|| bad("no index"))?;
         let plain = index == "0" || (!index.starts_with('0') && index.bytes().all(|b| b.is_ascii_digit()));
         let index = index.parse().ok().filter(|_| plain).ok_or_else(|| bad("its index is not a plain number"))?;
@@ -68,7 +79,7 @@ impl Proof {
         if hashes.len() > MAX_HASHES {
             return Err(bad("over 63 hashes"));
         }
-        Ok(Proof { index, hashes, checkpoint: checkpoint.as_bytes().to_vec() })
+        Ok(Proof { index, hashes, checkpoint: checkpoint.as_bytes().to_vec(), extra })
     }
 
     /// Verifies that `entry` stands at the proof's index under its checkpoint, signed by `log`.
@@ -105,6 +116,8 @@ mod tests {
         let log = Verifier::new("x.example/log", signer.public()).unwrap();
         let proof = Proof::new(&tree, 13, 20, note.as_bytes()).unwrap();
         assert_eq!(Proof::parse(&proof.to_bytes()).unwrap(), proof);
+        let whole = proof.clone().with_entry(entries[13].clone());
+        assert_eq!(Proof::parse(&whole.to_bytes()).unwrap(), whole);
         assert_eq!(proof.verify(&entries[13], &log).unwrap(), c);
         assert!(proof.verify(&entries[12], &log).is_err());
         assert!(Proof { index: 12, ..proof.clone() }.verify(&entries[13], &log).is_err());

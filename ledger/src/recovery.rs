@@ -57,6 +57,11 @@ impl Log {
         self.journal.rewrite_unmarked()
     }
 
+    /// Whether the writer's lock is held.
+    pub fn is_held(&self) -> bool {
+        self.held.is_some()
+    }
+
     /// Lets the next writer in.
     pub fn release(&mut self) {
         self.held = None;

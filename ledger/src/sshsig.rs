@@ -14,7 +14,7 @@ use ssh_key::{HashAlg, LineEnding, Signature, SshSig};
 pub fn sign(signer: &Signer, namespace: &str, message: &[u8]) -> Result<String, LedgerError> {
     let bad = |e: ssh_key::Error| LedgerError::Malformed { what: "signature", why: e.to_string() };
     let data = SshSig::signed_data(namespace, HashAlg::Sha512, message).map_err(bad)?;
-    let signature = Signature::new(ssh_key::Algorithm::Ed25519, signer.sign(&data)).map_err(bad)?;
+    let signature = Signature::new(ssh_key::Algorithm::Ed25519, signer.sign(&data)?).map_err(bad)?;
     let key = ssh_key::public::Ed25519PublicKey(signer.public().to_bytes());
     let sig = SshSig::new(key.into(), namespace, HashAlg::Sha512, signature).map_err(bad)?;
     sig.to_pem(LineEnding::LF).map(|t| if t.ends_with('\n') { t } else { t + "\n" }).map_err(bad)

@@ -2,9 +2,11 @@
 
 use crate::entry::MAX_ENTRY;
 use crate::error::LedgerError;
-use crate::merkle::Nodes;
+use crate::hash::Hash;
 #[cfg(test)]
 use crate::merkle::Tree;
+use crate::merkle::{Nodes, node_hash};
+use std::ops::Range;
 
 /// Hashes or entries in a full tile.
 pub const WIDTH: u64 = 256;
@@ -97,38 +99,67 @@ pub fn split_any(bundle: &[u8]) -> Result<Vec<&[u8]>, LedgerError> {
     Ok(out)
 }
 
-/// One file of a tiled log.
-pub type TileFile = (String, Vec<u8>);
-
-/// The hash tiles and entry bundles that are new or wider when the log grew from `old` to `new`.
-/// `entry` gives an entry's bytes by sequence number.
+/// Gives `each` the hash tiles and entry bundles that are new or wider when the log grew from `old`
+/// to `new` entries, with their paths. `bundle` gives the bundle of a range of entries.
 ///
 /// # Errors
-/// Whatever `entry` fails with.
+/// Whatever `bundle` or `each` fails with.
 pub fn files_since(
     tree: &impl Nodes,
     old: u64,
     new: u64,
-    mut entry: impl FnMut(u64) -> Result<Vec<u8>, LedgerError>,
-) -> Result<Vec<TileFile>, LedgerError> {
-    let mut out = Vec::new();
+    mut bundle: impl FnMut(Range<u64>) -> Result<Vec<u8>, LedgerError>,
+    mut each: impl FnMut(String, Vec<u8>) -> Result<(), LedgerError>,
+) -> Result<(), LedgerError> {
     for (n, width) in changed(0, old, new) {
-        let mut bundle = Vec::new();
-        for seq in n * WIDTH..n * WIDTH + width {
-            push_entry(&mut bundle, &entry(seq)?);
-        }
-        out.push((entries_path(n, width), bundle));
+        each(entries_path(n, width), bundle(n * WIDTH..n * WIDTH + width)?)?;
     }
     for level in 0..8 {
-        let tiles = changed(level, old, new);
-        if tiles.is_empty() {
-            break;
-        }
-        for (n, width) in tiles {
-            out.push((hash_path(level, n, width), hash_tile(tree, level, n, width)?));
+        for (n, width) in changed(level, old, new) {
+            each(hash_path(level, n, width), hash_tile(tree, level, n, width)?)?;
         }
     }
-    Ok(out)
+    Ok(())
+}
+
+/// The tree of a tiled log, looked up in its hash tiles. What it gives is only as good as the
+/// tiles: compare a root or a proof with a checkpoint.
+#[derive(Debug)]
+pub struct TileTree<R> {
+    /// Number of entries.
+    pub size: u64,
+    /// Gives a file's bytes by path.
+    pub read: R,
+}
+
+impl<R: Fn(&str) -> Result<Vec<u8>, LedgerError>> Nodes for TileTree<R> {
+    fn len(&self) -> u64 {
+        self.size
+    }
+
+    fn node(&self, level: u32, index: u64) -> Result<Hash, LedgerError> {
+        let (tile_level, inside) = (level / 8, level % 8);
+        let nodes = self.size.checked_shr(8 * tile_level).unwrap_or(0);
+        let first = index << inside;
+        let (n, wanted) = (first / WIDTH, 1u64 << inside);
+        let bad = |path: &str| LedgerError::Malformed { what: "hash tile", why: format!("{path} is not whole") };
+        if first + wanted > nodes {
+            return Err(bad(&format!("node {index} at level {level}")));
+        }
+        let width = (nodes - n * WIDTH).min(WIDTH);
+        let path = hash_path(tile_level, n, width);
+        let bytes = (self.read)(&path)?;
+        if bytes.len() as u64 != 32 * width {
+            return Err(bad(&path));
+        }
+        let start = (first % WIDTH) as usize;
+        let mut row: Vec<Hash> =
+            bytes.chunks_exact(32).skip(start).take(wanted as usize).filter_map(Hash::from_slice).collect();
+        while row.len() > 1 {
+            row = row.chunks_exact(2).map(|p| node_hash(&p[0], &p[1])).collect();
+        }
+        row.pop().ok_or_else(|| bad(&path))
+    }
 }
 
 /// Reads all entries of a tiled log of `size` entries; `read` gives a file's bytes by path.
@@ -153,26 +184,29 @@ pub fn read_entries(
     Ok(out)
 }
 
-/// Checks every hash tile of a tiled log against the tree of its entries (P-18).
+/// The hash tiles of a tiled log that do not fit the tree of its entries (P-18): the first entry
+/// under each, and what is wrong.
 ///
 /// # Errors
-/// [`LedgerError::Unverified`], naming the tile.
-pub fn check_hash_tiles(
+/// Files that cannot be read.
+pub fn wrong_hash_tiles(
     tree: &impl Nodes,
     mut read: impl FnMut(&str) -> Result<Vec<u8>, LedgerError>,
-) -> Result<(), LedgerError> {
+) -> Result<Vec<(u64, String)>, LedgerError> {
+    let mut out = Vec::new();
     for level in 0..8 {
         for (n, width) in changed(level, 0, tree.len()) {
             let path = hash_path(level, n, width);
-            if read(&path)? != hash_tile(tree, level, n, width)? {
-                return Err(LedgerError::Unverified {
-                    what: "the hash tile",
-                    why: format!("{path} does not fit its entries"),
-                });
+            let first = (n * WIDTH) << (8 * level);
+            match read(&path) {
+                Ok(bytes) if bytes == hash_tile(tree, level, n, width)? => {}
+                Ok(_) => out.push((first, format!("{path} does not fit the entries under it"))),
+                Err(e @ LedgerError::Io { .. }) => return Err(e),
+                Err(e) => out.push((first, e.to_string())),
             }
         }
     }
-    Ok(())
+    Ok(out)
 }
 
 #[cfg(test)]
@@ -196,18 +230,31 @@ mod tests {
     fn p18_bundles_and_tiles() {
         let entries: Vec<Vec<u8>> = (0..600u32).map(|i| i.to_be_bytes().to_vec()).collect();
         let tree = Tree::from_leaves(entries.iter().map(|e| crate::merkle::leaf_hash(e)));
-        let files: std::collections::BTreeMap<_, _> =
-            files_since(&tree, 0, 600, |s| Ok(entries[s as usize].clone())).unwrap().into_iter().collect();
+        let mut files = std::collections::BTreeMap::new();
+        let bundle = |range: Range<u64>| {
+            let mut out = Vec::new();
+            range.for_each(|s| push_entry(&mut out, &entries[s as usize]));
+            Ok(out)
+        };
+        let put = |path, bytes| {
+            files.insert(path, bytes);
+            Ok(())
+        };
+        files_since(&tree, 0, 600, bundle, put).unwrap();
         let read = |p: &str| files.get(p).cloned().ok_or(LedgerError::Malformed { what: "tile", why: p.into() });
         assert_eq!(read_entries(0, 600, read).unwrap(), entries);
         assert_eq!(read_entries(300, 600, read).unwrap(), entries[300..]);
-        check_hash_tiles(&tree, read).unwrap();
+        assert_eq!(wrong_hash_tiles(&tree, read).unwrap(), vec![]);
+        let tiled = TileTree { size: 600, read };
+        assert_eq!(tiled.root().unwrap(), tree.root().unwrap());
+        assert_eq!(tiled.consistency(123, 600).unwrap(), tree.consistency(123, 600).unwrap());
         let short = |p: &str| {
             read(p).map(|mut b| {
                 b.pop();
                 b
             })
         };
-        assert!(check_hash_tiles(&tree, short).is_err() && read_entries(0, 600, short).is_err());
+        assert_eq!(wrong_hash_tiles(&tree, short).unwrap().len(), 4, "every tile is named");
+        assert!(read_entries(0, 600, short).is_err());
     }
 }

@@ -109,8 +109,7 @@ fn create(args: &Args, origin: &str) -> Result<Lab, CliError> {
     writer.publish()?;
     Mirror::open(&lab.mirror_path())?.catch_up(&writer.log)?;
     Repo::init(&lab.repo_path(), true)?;
-    let text = toml::to_string(&lab.config).map_err(|e| CliError::Verification(e.to_string()))?;
-    std::fs::write(dir.join("assay.toml"), text).map_err(CliError::io("write", &dir.join("assay.toml")))?;
+    lab.save()?;
     Ok(lab)
 }
 

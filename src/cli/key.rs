@@ -7,8 +7,8 @@ use super::lab::ask_passphrase;
 use super::output::{print, print_json, say, table};
 use super::verify;
 use assay_ledger::{Authority, PublicKey, Signer};
-use assay_shared::event::KeyRevoked;
 use assay_shared::event::roster::{Role, Roster};
+use assay_shared::event::{KeyRevoked, KeyRotated, rotation_message};
 use serde_json::json;
 use std::path::{Path, PathBuf};
 
@@ -51,6 +51,21 @@ pub enum Args {
         /// Why
         #[arg(long)]
         reason: String,
+    },
+    /// Replace your own key by a new one, for the same person and roles
+    ///
+    /// The old key signs the event and the new one signs that it takes over; from there on the old
+    /// one counts no more. The lab's settings then name the new key. The policy of the deploy
+    /// branch names keys of its own: change it there too.
+    ///
+    /// Example: assay key rotate --to keys/ana-2027
+    Rotate {
+        /// The new private key; made if there is no such file
+        #[arg(long)]
+        to: PathBuf,
+        /// Encrypt it when it is made (asks for a passphrase, or reads ASSAY_PASSPHRASE)
+        #[arg(long)]
+        encrypt: bool,
     },
     /// List the keys of this lab's ledger
     List,
@@ -110,8 +125,27 @@ pub fn run(cx: &Context, args: Args) -> Result<(), CliError> {
             say(&format!("{} counts no more from entry {} on", key.id(), at.seq));
             Ok(())
         }
+        Args::Rotate { to, encrypt } => rotate(cx, &to, encrypt),
         Args::List => list(cx),
     }
+}
+
+fn rotate(cx: &Context, to: &Path, encrypt: bool) -> Result<(), CliError> {
+    let mut lab = cx.lab()?;
+    let mut writer = lab.writer()?;
+    let new = match to.exists() {
+        true => Signer::read(to, &ask_passphrase)?,
+        false => new_key(to, &lab.config.person, encrypt)?,
+    };
+    let (old, new_raw) = (lab.signer()?.public().to_bytes(), new.public().to_bytes());
+    let proof = new.sign(&rotation_message(writer.log.origin(), &old, &new_raw))?;
+    let at = writer.record_one(KeyRotated { old, new: new_raw, proof })?;
+    writer.publish()?;
+    lab.config.key = std::path::absolute(to).map_err(CliError::io("find", to))?;
+    lab.save()?;
+    say(&format!("{} takes over from entry {} on; the old key counts no more", new.id(), at.seq));
+    say("where a policy names the old key, change it there too: `assay review` shows the policy in force");
+    Ok(())
 }
 
 fn list(cx: &Context) -> Result<(), CliError> {

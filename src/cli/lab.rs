@@ -2,6 +2,7 @@
 
 use super::error::CliError;
 use super::output::say;
+use assay_ledger::disk::RealDisk;
 use assay_ledger::log::Receipt;
 use assay_ledger::{Checkpoint, Hash, Log, Signer};
 use assay_research::data::snapshot;
@@ -88,6 +89,12 @@ impl Lab {
         let config = toml::from_str(&text)
             .map_err(|e| CliError::usage(format!("{}: {e}", path.display()), "repair the file"))?;
         Ok(Lab { dir, config })
+    }
+
+    /// Writes the settings.
+    pub fn save(&self) -> Result<(), CliError> {
+        let text = toml::to_string(&self.config).map_err(|e| CliError::Verification(e.to_string()))?;
+        Ok(assay_ledger::disk::replace(&RealDisk, &self.dir.join("assay.toml"), text.as_bytes())?)
     }
 
     /// The person's key.
@@ -222,21 +229,33 @@ impl Writer {
     /// Follows the key events, so that nothing is recorded that verification would refuse.
     fn follow(&mut self) -> Result<(), CliError> {
         use assay_ledger::Authority;
-        for seq in self.seen..self.log.len() {
-            let entry = self.log.entry(seq)?;
-            let refused = |(reason, words)| CliError::Verification(format!("entry {seq}: {reason}: {words}"));
-            self.roster.admit(&entry).map_err(refused)?;
-        }
+        self.log.read(self.seen..self.log.len(), |entry| {
+            let refused = |(reason, words)| CliError::Verification(format!("entry {}: {reason}: {words}", entry.seq));
+            self.roster.admit(&entry).map_err(refused).map(|_| ())
+        })?;
         self.seen = self.log.len();
         Ok(())
     }
 
     /// Records events durably.
     pub fn record(&mut self, events: &[Event]) -> Result<Vec<Receipt>, CliError> {
+        let transient = !self.log.is_held();
+        self.log.hold()?;
+        let result = self.record_held(events);
+        if transient {
+            self.log.release();
+        }
+        result
+    }
+
+    /// Under the lock, so that the keys are those at the very position.
+    fn record_held(&mut self, events: &[Event]) -> Result<Vec<Receipt>, CliError> {
+        self.follow()?;
         let founding = self.log.is_empty();
         for event in events.iter().filter(|_| !founding) {
-            self.roster.allows(&self.signer.id(), Some(event)).map_err(|(reason, words)| {
-                CliError::Refused(format!("{} may not record {}: {reason}: {words}", self.signer.id(), event.kind()))
+            let (id, next) = (self.signer.id(), self.log.len());
+            self.roster.would_admit(&id, next, self.log.origin(), event).map_err(|(reason, words)| {
+                CliError::Refused(format!("{id} may not record {}: {reason}: {words}", event.kind()))
             })?;
         }
         let drafts = events.iter().map(Event::draft).collect::<Result<Vec<_>, _>>()?;

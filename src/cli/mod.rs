@@ -14,6 +14,7 @@ mod hook;
 mod init;
 mod key;
 mod lab;
+mod ledger;
 mod log;
 mod mirror;
 mod opened;
@@ -30,6 +31,7 @@ mod study;
 mod tamper;
 mod trials;
 mod verify;
+mod witness;
 
 use clap::{Parser, Subcommand};
 use error::CliError;
@@ -87,6 +89,9 @@ enum Command {
     Verify(verify::Args),
     Prove(prove::Args),
     VerifyProof(prove::VerifyArgs),
+    #[command(subcommand)]
+    Ledger(ledger::Args),
+    Witness(witness::Args),
     Audit(audit::Args),
     Log(log::Args),
     #[command(subcommand)]
@@ -134,6 +139,8 @@ fn run(args: Args) -> Result<(), CliError> {
         Command::Verify(a) => verify::run(&cx, a),
         Command::Prove(a) => prove::run(&cx, a),
         Command::VerifyProof(a) => prove::verify(&cx, a),
+        Command::Ledger(a) => ledger::run(&cx, a),
+        Command::Witness(a) => witness::run(&cx, a),
         Command::Audit(a) => audit::run(&cx, a),
         Command::Log(a) => log::run(&cx, a),
         Command::Mirror(a) => mirror::run(&cx, a),

@@ -1,5 +1,6 @@
 //! What a command says: data on stdout, words and progress on stderr; plain when not a terminal.
 
+use super::error::CliError;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::io::{IsTerminal, Write};
 use std::sync::Mutex;
@@ -26,6 +27,12 @@ pub fn stopped() -> bool {
 pub fn print(text: &str) {
     let mut out = std::io::stdout().lock();
     let _ = out.write_all(text.as_bytes()).and_then(|()| out.write_all(b"\n")).and_then(|()| out.flush());
+}
+
+/// Writes bytes to stdout: for what goes into a file by redirection.
+pub fn print_bytes(bytes: &[u8]) -> Result<(), CliError> {
+    let mut out = std::io::stdout().lock();
+    out.write_all(bytes).and_then(|()| out.flush()).map_err(CliError::io("write", std::path::Path::new("stdout")))
 }
 
 /// Writes JSON to stdout.

@@ -2,47 +2,77 @@
 
 use super::Context;
 use super::error::CliError;
-use super::output::{print, print_json};
+use super::output::{print, print_bytes, print_json};
+use assay_ledger::cosign::{Witness, cosigners};
 use assay_ledger::note::Verifier;
 use assay_ledger::proof::Proof;
+use assay_ledger::{Entry, EventId, Log};
 use serde_json::json;
 use std::path::PathBuf;
 
-/// Prove that an entry is in the ledger: writes a `.tlog-proof` and the entry beside it
+/// Prove that an event is in the ledger: prints a `.tlog-proof` with the event inside
 ///
-/// Example: assay prove 17 --out evidence
+/// The proof holds everything that is needed to check it offline but the log's verifier key
+/// (`log.vkey` in the ledger's folder), which the checker should have from elsewhere.
+///
+/// Example: assay prove 17 > 17.tlog-proof
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Sequence number
-    seq: u64,
-    /// Folder for the two files
-    #[arg(long, default_value = ".")]
-    out: PathBuf,
+    /// Sequence number, or event id in hex
+    event: String,
+    /// Write the proof and the entry's bytes as two files into this folder instead
+    #[arg(long)]
+    out: Option<PathBuf>,
 }
 
 /// Verify a `.tlog-proof` offline
 ///
-/// Example: assay verify-proof 17.tlog-proof --entry 17.entry --vkey "$(cat lab/ledger/log.vkey)"
+/// Example: assay verify-proof 17.tlog-proof --vkey "$(cat lab/ledger/log.vkey)"
 #[derive(Debug, clap::Args)]
 pub struct VerifyArgs {
     /// The proof
     proof: PathBuf,
-    /// The entry's bytes
+    /// The entry's bytes, when the proof does not hold them
     #[arg(long)]
-    entry: PathBuf,
+    entry: Option<PathBuf>,
     /// The log's verifier key
     #[arg(long)]
     vkey: String,
+    /// A witness's verifier key, whose cosignature counts; repeat for several
+    #[arg(long = "witness", value_name = "VKEY")]
+    witnesses: Vec<String>,
+    /// How many of the witnesses must have cosigned [default: all]
+    #[arg(long)]
+    quorum: Option<usize>,
+}
+
+/// The position of an event given by number or id.
+fn position(log: &Log, event: &str) -> Result<u64, CliError> {
+    if let Ok(seq) = event.parse::<u64>() {
+        return Ok(seq);
+    }
+    let wrong =
+        || CliError::usage(format!("'{event}' is no event of this ledger"), "give a number of `assay log`, or an id");
+    let id: [u8; 16] = assay_ledger::hash::unhex(event).and_then(|b| b.try_into().ok()).ok_or_else(wrong)?;
+    log.find(&EventId(id))?.ok_or_else(wrong)
 }
 
 pub fn run(cx: &Context, args: Args) -> Result<(), CliError> {
     let log = cx.lab()?.log()?;
-    let checkpoint = log.checkpoint()?;
-    let proof = Proof::new(log.tree(), args.seq, checkpoint.size, &log.checkpoint_note()?)?;
-    std::fs::create_dir_all(&args.out).map_err(CliError::io("create", &args.out))?;
-    let (p, e) = (args.out.join(format!("{}.tlog-proof", args.seq)), args.out.join(format!("{}.entry", args.seq)));
+    let (checkpoint, seq) = (log.checkpoint()?, position(&log, &args.event)?);
+    if seq >= checkpoint.size {
+        let message = format!("there is no event {seq} under the checkpoint of {} events", checkpoint.size);
+        return Err(CliError::usage(message, "see `assay log`"));
+    }
+    let proof = Proof::new(log.tree(), seq, checkpoint.size, &log.checkpoint_note()?)?;
+    let entry = log.entry_bytes(seq)?;
+    let Some(out) = args.out else {
+        return print_bytes(&proof.with_entry(entry).to_bytes());
+    };
+    std::fs::create_dir_all(&out).map_err(CliError::io("create", &out))?;
+    let (p, e) = (out.join(format!("{seq}.tlog-proof")), out.join(format!("{seq}.entry")));
     std::fs::write(&p, proof.to_bytes()).map_err(CliError::io("write", &p))?;
-    std::fs::write(&e, log.entry_bytes(args.seq)?).map_err(CliError::io("write", &e))?;
+    std::fs::write(&e, entry).map_err(CliError::io("write", &e))?;
     print(&format!("{}\n{}", p.display(), e.display()));
     Ok(())
 }
@@ -51,14 +81,34 @@ pub fn verify(cx: &Context, args: VerifyArgs) -> Result<(), CliError> {
     let read = |path: &PathBuf| std::fs::read(path).map_err(CliError::io("read", path));
     let verifier: Verifier =
         args.vkey.parse().map_err(|e| CliError::usage(format!("{e}"), "give the line of log.vkey"))?;
-    let (proof, entry) = (Proof::parse(&read(&args.proof)?)?, read(&args.entry)?);
+    let witness = |text: &String| {
+        text.parse::<Witness>()
+            .map_err(|e| CliError::usage(format!("{e}"), "give the line that `assay witness` prints"))
+    };
+    let witnesses = args.witnesses.iter().map(witness).collect::<Result<Vec<_>, _>>()?;
+    let proof = Proof::parse(&read(&args.proof)?)?;
+    let entry = match (&args.entry, &proof.extra) {
+        (Some(path), _) => read(path)?,
+        (None, Some(entry)) => entry.clone(),
+        (None, None) => return Err(CliError::usage("the proof does not hold its entry", "name its file with --entry")),
+    };
     let checkpoint = proof.verify(&entry, &verifier)?;
+    let quorum = args.quorum.unwrap_or(witnesses.len());
+    let cosigned = cosigners(&proof.checkpoint, &witnesses, quorum)?;
+    let entry = Entry::decode(entry)?;
+    let names: Vec<&String> = cosigned.iter().map(|c| &c.name).collect();
     if cx.json {
-        print_json(
-            &json!({"origin": checkpoint.origin, "index": proof.index, "size": checkpoint.size, "verified": true}),
-        );
-    } else {
-        print(&format!("entry {} is in {} at size {}", proof.index, checkpoint.origin, checkpoint.size));
+        print_json(&json!({"origin": checkpoint.origin, "index": proof.index, "size": checkpoint.size,
+            "kind": entry.kind, "id": entry.id.to_string(), "cosigned_by": names, "verified": true}));
+        return Ok(());
+    }
+    print(&format!("entry {} ({}) is in {} at size {}", proof.index, entry.kind, checkpoint.origin, checkpoint.size));
+    for c in &cosigned {
+        print(&format!(
+            "cosigned by {} at {}",
+            c.name,
+            assay_shared::time::format_us(c.time_s.saturating_mul(1_000_000))
+        ));
     }
     Ok(())
 }

@@ -121,8 +121,8 @@ pub fn verify(
         let before = Checkpoint::open(&bytes, &verifier)?;
         continues(&tree, Some(&Pin { origin: origin.clone(), size: before.size, root: before.root }), &origin)?;
     }
-    if let Err(e) = tile::check_hash_tiles(&tree, read) {
-        return refuse("bad-tiles", origin, e.to_string());
+    if let Some((_, what)) = tile::wrong_hash_tiles(&tree, read)?.first() {
+        return refuse("bad-tiles", origin, what.clone());
     }
     let pin = Pin { origin: origin.clone(), size: checkpoint.size, root: checkpoint.root };
     Ok(VerifiedLog { origin, pin, entries, tree, roster })
@@ -163,5 +163,6 @@ fn code(reason: Reason) -> &'static str {
         Reason::BadCheckpoint => "bad-checkpoint",
         Reason::JournalDamaged => "journal-damaged",
         Reason::IndexDiffers => "index-differs",
+        Reason::BadTile => "bad-tiles",
     }
 }

@@ -47,8 +47,17 @@ pub fn commit_tiles(repo: &Repo, log: &Log, author: &str) -> Result<String, Evid
         let why = format!("the branch {branch} holds another history of this log");
         return Err(LedgerError::Unverified { what: "the published log", why }.into());
     }
-    let mut files: Files =
-        tile::files_since(log.tree(), old_size, new.size, |seq| log.entry_bytes(seq))?.into_iter().collect();
+    let mut files = Files::new();
+    tile::files_since(
+        log.tree(),
+        old_size,
+        new.size,
+        |range| log.bundle(range),
+        |path, bytes| {
+            files.insert(path, bytes);
+            Ok(())
+        },
+    )?;
     files.insert("checkpoint".into(), log.checkpoint_note()?);
     repo.commit(&branch, &files, author, &format!("ledger: {} entries", new.size))?;
     Ok(branch)

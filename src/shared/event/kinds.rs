@@ -22,6 +22,12 @@ macro_rules! facts {
     };
 }
 
+/// What the new key of a rotation signs.
+pub fn rotation_message(origin: &str, old: &Digest, new: &Digest) -> Vec<u8> {
+    let len = (origin.len() as u64).to_be_bytes();
+    [b"assay/key-rotation/v1\0", &len[..], origin.as_bytes(), old, new].concat()
+}
+
 /// A parameter's value.
 #[derive(Debug, Clone, Copy, PartialEq, Encode, Decode, Serialize)]
 #[serde(untagged)]
@@ -70,6 +76,15 @@ facts! {
     KeyRevoked {
         #[serde(serialize_with = "hex")] key: Digest,
         reason: String,
+    }
+
+    /// A key was replaced: from this position on the new one counts for the same person and roles,
+    /// and the old one no more.
+    KeyRotated {
+        #[serde(serialize_with = "hex")] old: Digest,
+        #[serde(serialize_with = "hex")] new: Digest,
+        /// By the new key over [`rotation_message`]: whoever introduces it also holds it.
+        #[serde(serialize_with = "hex")] proof: [u8; 64],
     }
 
     /// A rule book was taken into use.

@@ -1,7 +1,17 @@
 //! The recorded facts, in the past tense: one frozen struct for each kind and version.
 //!
-//! To add a kind: a struct in [`kinds`], a line in the table below, golden bytes in the test. To
-//! change one: a new struct with the next version beside the old one, which stays readable.
+//! # Adding a kind, or a version of one
+//!
+//! 1. A struct in [`kinds`]. It is never changed again: its bytes are in signed logs. A new version
+//!    of a kind is a struct of its own, named with its number, beside the old one, which stays
+//!    readable.
+//! 2. A line in the table below: `KeyAddedV2 = "KeyAdded" 2`.
+//! 3. A sample in the test, which gives it golden bytes (`ASSAY_BLESS=1 cargo test`).
+//! 4. Who may record it, in [`roster`]; if it changes who may record what, also `ledger/FORMAT.md`.
+//! 5. What it means: the mirror and the gate match on [`Event`], so the compiler names the places.
+//!
+//! A release that does not know a kind or version verifies it as opaque bytes, and stops there when
+//! it has to understand it: nothing is promoted past it.
 
 pub mod codec;
 pub mod kinds;
@@ -32,25 +42,25 @@ pub enum EventError {
 }
 
 macro_rules! events {
-    ($($kind:ident = $version:literal),* $(,)?) => {
+    ($($variant:ident = $kind:literal $version:literal),* $(,)?) => {
         /// A recorded fact.
         #[derive(Debug, Clone, PartialEq)]
         #[allow(missing_docs)]
-        pub enum Event { $($kind($kind)),* }
+        pub enum Event { $($variant($variant)),* }
 
-        $(impl From<$kind> for Event {
-            fn from(e: $kind) -> Event { Event::$kind(e) }
+        $(impl From<$variant> for Event {
+            fn from(e: $variant) -> Event { Event::$variant(e) }
         })*
 
         impl Event {
             /// Kind as recorded.
             pub fn kind(&self) -> &'static str {
-                match self { $(Event::$kind(_) => stringify!($kind)),* }
+                match self { $(Event::$variant(_) => $kind),* }
             }
 
             /// Schema version as recorded.
             pub fn version(&self) -> u16 {
-                match self { $(Event::$kind(_) => $version),* }
+                match self { $(Event::$variant(_) => $version),* }
             }
 
             /// The payload's bytes.
@@ -58,7 +68,7 @@ macro_rules! events {
             /// # Errors
             /// A number that is not finite.
             pub fn encode(&self) -> Result<Vec<u8>, EventError> {
-                match self { $(Event::$kind(e) => codec::encode(e).map_err(|what| malformed(stringify!($kind), what))),* }
+                match self { $(Event::$variant(e) => codec::encode(e).map_err(|what| malformed($kind, what))),* }
             }
 
             /// Reads a payload. Only the canonical encoding is accepted.
@@ -67,8 +77,8 @@ macro_rules! events {
             /// [`EventError`].
             pub fn decode(kind: &str, version: u16, payload: &[u8]) -> Result<Event, EventError> {
                 match (kind, version) {
-                    $((stringify!($kind), $version) => {
-                        codec::decode(payload).map(Event::$kind).map_err(|what| malformed(kind, what))
+                    $(($kind, $version) => {
+                        codec::decode(payload).map(Event::$variant).map_err(|what| malformed(kind, what))
                     })*
                     _ => Err(EventError::Unsupported { kind: kind.into(), version }),
                 }
@@ -76,32 +86,33 @@ macro_rules! events {
 
             /// The kind as JSON, for people and jq.
             pub fn to_json(&self) -> serde_json::Value {
-                match self { $(Event::$kind(e) => serde_json::to_value(e).unwrap_or_default()),* }
+                match self { $(Event::$variant(e) => serde_json::to_value(e).unwrap_or_default()),* }
             }
         }
     };
 }
 
 events! {
-    LabCreated = 1,
-    KeyAdded = 1,
-    KeyRevoked = 1,
-    RulebookRegistered = 1,
-    SnapshotRegistered = 1,
-    StrategyRegistered = 1,
-    StudyOpened = 1,
-    TrialCompleted = 1,
-    TrialPruned = 1,
-    TrialFailed = 1,
-    StudyClosed = 1,
-    WalkForwardCompleted = 1,
-    ParityVerified = 1,
-    PromotionProposed = 1,
-    RollbackProposed = 1,
-    ApprovalRecorded = 1,
-    PromotionDeployed = 1,
-    DriftDetected = 1,
-    DriftHealed = 1,
+    LabCreated = "LabCreated" 1,
+    KeyAdded = "KeyAdded" 1,
+    KeyRevoked = "KeyRevoked" 1,
+    KeyRotated = "KeyRotated" 1,
+    RulebookRegistered = "RulebookRegistered" 1,
+    SnapshotRegistered = "SnapshotRegistered" 1,
+    StrategyRegistered = "StrategyRegistered" 1,
+    StudyOpened = "StudyOpened" 1,
+    TrialCompleted = "TrialCompleted" 1,
+    TrialPruned = "TrialPruned" 1,
+    TrialFailed = "TrialFailed" 1,
+    StudyClosed = "StudyClosed" 1,
+    WalkForwardCompleted = "WalkForwardCompleted" 1,
+    ParityVerified = "ParityVerified" 1,
+    PromotionProposed = "PromotionProposed" 1,
+    RollbackProposed = "RollbackProposed" 1,
+    ApprovalRecorded = "ApprovalRecorded" 1,
+    PromotionDeployed = "PromotionDeployed" 1,
+    DriftDetected = "DriftDetected" 1,
+    DriftHealed = "DriftHealed" 1,
 }
 
 fn malformed(kind: &str, what: String) -> EventError {
@@ -164,6 +175,7 @@ mod tests {
                 .into(),
             KeyAdded { person: "ben".into(), roles: vec!["reviewer".into()], key: h }.into(),
             KeyRevoked { key: h, reason: "lost".into() }.into(),
+            KeyRotated { old: h, new: [3; 32], proof: [4; 64] }.into(),
             RulebookRegistered { hash: h, name: "n".into(), source: "s".into() }.into(),
             SnapshotRegistered {
                 data_hash: h,
@@ -284,9 +296,42 @@ mod tests {
         assert!(Event::decode("KeyRevoked", 1, &[&[0; 32][..], &[251, 0, 1], b"a"].concat()).is_err());
     }
 
+    /// L-20, L-21: a later release with a second version of a kind reads both; this one verifies the
+    /// second as opaque bytes and stops at it.
+    #[test]
+    fn l20_l21_a_second_version_beside_the_first() {
+        mod later {
+            use super::super::codec::{self, Decode, Encode};
+            use super::super::{EventError, KeyRevoked, malformed};
+
+            /// A later version of the kind, with one field more.
+            #[derive(Debug, Clone, PartialEq, Encode, Decode, serde::Serialize)]
+            pub struct KeyRevokedV2 {
+                pub key: [u8; 32],
+                pub reason: String,
+                pub by_ticket: u64,
+            }
+
+            events! {
+                KeyRevoked = "KeyRevoked" 1,
+                KeyRevokedV2 = "KeyRevoked" 2,
+            }
+        }
+        let old = KeyRevoked { key: [2; 32], reason: "lost".into() };
+        let bytes = Event::from(old.clone()).encode().unwrap();
+        assert_eq!(later::Event::decode("KeyRevoked", 1, &bytes).unwrap(), later::Event::KeyRevoked(old));
+        let new = later::KeyRevokedV2 { key: [2; 32], reason: "lost".into(), by_ticket: 7 };
+        let event = later::Event::from(new);
+        assert_eq!((event.kind(), event.version()), ("KeyRevoked", 2));
+        assert_eq!(event.to_json()["by_ticket"], 7);
+        let bytes = event.encode().unwrap();
+        assert_eq!(later::Event::decode("KeyRevoked", 2, &bytes).unwrap(), event);
+        assert!(matches!(Event::decode("KeyRevoked", 2, &bytes), Err(EventError::Unsupported { version: 2, .. })));
+    }
+
     proptest::proptest! {
         #[test]
-        fn l34_junk_never_panics(junk: Vec<u8>, which in 0usize..19) {
+        fn l34_junk_never_panics(junk: Vec<u8>, which in 0usize..20) {
             let all = samples();
             let _ = Event::decode(all[which].kind(), 1, &junk);
         }

@@ -1,7 +1,8 @@
 //! Who may record what, position by position: the log's own key events decide, not clocks.
 
-use super::{Event, EventError};
-use assay_ledger::{Authority, Entry, KeyId, PublicKey, Reason};
+use super::{Event, EventError, KeyRotated, rotation_message};
+use assay_ledger::note::Verifier;
+use assay_ledger::{Authority, Entry, Finding, KeyId, PublicKey, Reason};
 use std::collections::BTreeMap;
 
 /// A role in a log.
@@ -52,7 +53,7 @@ type Refusal = (Reason, String);
 
 fn needed(event: &Event) -> Role {
     match event {
-        Event::LabCreated(_) | Event::KeyAdded(_) | Event::KeyRevoked(_) => Role::Admin,
+        Event::LabCreated(_) | Event::KeyAdded(_) | Event::KeyRevoked(_) | Event::KeyRotated(_) => Role::Admin,
         Event::ApprovalRecorded(_) | Event::PromotionDeployed(_) | Event::DriftDetected(_) | Event::DriftHealed(_) => {
             Role::Deployer
         }
@@ -75,6 +76,16 @@ impl Roster {
         self.members.values()
     }
 
+    /// What is wrong when a log's checkpoints are signed by another key than its first entry names:
+    /// no other one may sign them (K-12).
+    pub fn foreign_log_key(&self, verifier: &Verifier) -> Option<Finding> {
+        self.log_key.filter(|key| *key != verifier.key.to_bytes()).map(|_| Finding {
+            seq: 0,
+            reason: Reason::BadCheckpoint,
+            detail: "the first entry names another checkpoint key".into(),
+        })
+    }
+
     /// The person behind a key that counts now.
     pub fn person(&self, key: &KeyId) -> Option<&str> {
         self.members.get(key).filter(|m| m.revoked_at.is_none()).map(|m| m.person.as_str())
@@ -90,18 +101,63 @@ impl Roster {
         if let Some(at) = member.revoked_at {
             return Err((Reason::RevokedKey, format!("the key {key} of {} was revoked at entry {at}", member.person)));
         }
-        let own_revocation = matches!(event, Some(Event::KeyRevoked(r)) if r.key == member.key.to_bytes());
+        let own = member.key.to_bytes();
+        let own_key = match event {
+            Some(Event::KeyRevoked(e)) => e.key == own,
+            Some(Event::KeyRotated(e)) => e.old == own,
+            _ => false,
+        };
         if let Some(role) = event.map(needed)
             && !member.roles.contains(&role)
-            && !own_revocation
+            && !own_key
         {
             return Err((Reason::RoleNotAllowed, format!("{} is no {role:?}", member.person)));
         }
         Ok(member.key)
     }
 
-    fn observe(&mut self, seq: u64, event: &Event) -> Result<(), Refusal> {
+    /// Whether an event by a key would be admitted at the next position: what a writer asks before
+    /// it records anything.
+    ///
+    /// # Errors
+    /// The refusal that verification would end with.
+    pub fn would_admit(&self, key: &KeyId, seq: u64, origin: &str, event: &Event) -> Result<(), Refusal> {
+        self.allows(key, Some(event))?;
         match event {
+            Event::KeyAdded(_) | Event::KeyRevoked(_) | Event::KeyRotated(_) | Event::LabCreated(_) => {
+                self.clone().observe(seq, origin, event)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether somebody could still add keys if `key` counted no more.
+    fn admin_besides(&self, key: &KeyId) -> bool {
+        let counts = |m: &Member| m.revoked_at.is_none() && m.roles.contains(&Role::Admin);
+        self.members.iter().any(|(id, m)| id != key && counts(m))
+    }
+
+    fn rotate(&mut self, seq: u64, origin: &str, e: &KeyRotated) -> Result<(), Refusal> {
+        let bad = |what: &str| Err((Reason::BadPayload, what.to_string()));
+        let (old, new) = (key_of(&e.old)?, key_of(&e.new)?);
+        if new.verify_strict(&rotation_message(origin, &e.old, &e.new), &e.proof).is_err() {
+            return bad("the new key did not sign the rotation");
+        }
+        if self.members.contains_key(&new.id()) {
+            return bad("the new key is known already");
+        }
+        let Some(member) = self.members.get_mut(&old.id()).filter(|m| m.revoked_at.is_none()) else {
+            return bad("the old key is unknown or counts no more");
+        };
+        let next = Member { key: new, ..member.clone() };
+        member.revoked_at = Some(seq);
+        self.members.insert(new.id(), next);
+        Ok(())
+    }
+
+    fn observe(&mut self, seq: u64, origin: &str, event: &Event) -> Result<(), Refusal> {
+        match event {
+            Event::KeyRotated(e) => return self.rotate(seq, origin, e),
             Event::KeyAdded(e) => {
                 let roles = e.roles.iter().filter_map(|r| Role::parse(r)).collect();
                 let key = key_of(&e.key)?;
@@ -112,6 +168,9 @@ impl Roster {
             }
             Event::KeyRevoked(e) => {
                 let key = key_of(&e.key)?;
+                if !self.admin_besides(&key.id()) {
+                    return Err((Reason::BadPayload, "it would leave nobody who may add keys".into()));
+                }
                 let member = self
                     .members
                     .get_mut(&key.id())
@@ -151,7 +210,7 @@ impl Authority for Roster {
             Err(e) => return Err((Reason::BadPayload, e.to_string())),
         };
         let key = self.allows(&entry.author, event.as_ref())?;
-        event.map_or(Ok(()), |e| self.observe(entry.seq, &e))?;
+        event.map_or(Ok(()), |e| self.observe(entry.seq, entry.origin(), &e))?;
         Ok(key)
     }
 }
@@ -171,34 +230,99 @@ mod tests {
         signer(n).public().to_bytes()
     }
 
+    /// A log founded by key 1, with key 9 for its checkpoints.
+    struct Stage {
+        _dir: tempfile::TempDir,
+        log: Log,
+    }
+
+    fn stage() -> Stage {
+        let dir = tempfile::tempdir().unwrap();
+        let log = Log::create(&dir.path().join("l"), "t.example/lab", &signer(9)).unwrap();
+        let mut stage = Stage { _dir: dir, log };
+        let (key, log_key) = (raw(1), raw(9));
+        stage.put(LabCreated { lab: "t".into(), founder: "ana".into(), key, log_key, engine_version: "0".into() }, 1);
+        stage
+    }
+
+    impl Stage {
+        fn put(&mut self, event: impl Into<Event>, by: u8) {
+            self.log.append(&[event.into().draft().unwrap()], &signer(by)).unwrap();
+        }
+
+        fn add(&mut self, person: &str, role: &str, key: u8) {
+            self.put(KeyAdded { person: person.into(), roles: vec![role.into()], key: raw(key) }, 1);
+        }
+
+        fn fact(&mut self, n: u8, by: u8) {
+            self.put(StudyClosed { study_id: [n; 16], trials: 0, best: None, statistics: vec![] }, by);
+        }
+
+        fn rotate(&mut self, old: u8, new: u8, by: u8, origin: &str) {
+            let proof = signer(new).sign(&rotation_message(origin, &raw(old), &raw(new))).unwrap();
+            self.put(KeyRotated { old: raw(old), new: raw(new), proof }, by);
+        }
+
+        fn findings(&self) -> Vec<(u64, Reason)> {
+            let mut roster = Roster::new();
+            let mut auditor = Auditor::new("t.example/lab", &mut roster);
+            auditor.push((0..self.log.len()).map(|s| self.log.entry_bytes(s).unwrap()).collect());
+            auditor.finish();
+            auditor.findings.iter().map(|f| (f.seq, f.reason)).collect()
+        }
+    }
+
     /// K-05, L-13: revocation counts from its position; roles and unknown keys are refused.
     #[test]
     fn k05_l13_keys_count_by_position() {
-        let dir = std::env::temp_dir().join(format!("assay-roster-{}", std::process::id()));
-        let _ = std::fs::remove_dir_all(&dir);
-        let mut log = Log::create(&dir, "t.example/lab", &signer(9)).unwrap();
-        let created = LabCreated {
-            lab: "t".into(),
-            founder: "ana".into(),
-            key: raw(1),
-            log_key: raw(9),
-            engine_version: "0".into(),
-        };
-        let fact = |n| StudyClosed { study_id: [n; 16], trials: 0, best: None, statistics: vec![] };
-        let mut put = |e: Event, by: u8| log.append(&[e.draft().unwrap()], &signer(by)).unwrap();
-        put(created.into(), 1);
-        put(KeyAdded { person: "cyd".into(), roles: vec!["researcher".into()], key: raw(2) }.into(), 1);
-        put(fact(1).into(), 2);
-        put(KeyAdded { person: "eve".into(), roles: vec!["admin".into()], key: raw(3) }.into(), 2);
-        put(KeyRevoked { key: raw(2), reason: "left".into() }.into(), 1);
-        put(fact(2).into(), 2);
-        put(fact(3).into(), 4);
-        let mut roster = Roster::new();
-        let mut auditor = Auditor::new("t.example/lab", &mut roster);
-        auditor.push((0..7).map(|s| log.entry_bytes(s).unwrap()).collect());
-        auditor.finish();
-        let found: Vec<_> = auditor.findings.iter().map(|f| (f.seq, f.reason)).collect();
-        assert_eq!(found, [(3, Reason::RoleNotAllowed), (5, Reason::RevokedKey), (6, Reason::UnknownKey)]);
-        std::fs::remove_dir_all(&dir).unwrap();
+        let mut s = stage();
+        s.add("cyd", "researcher", 2);
+        s.fact(1, 2);
+        s.put(KeyAdded { person: "eve".into(), roles: vec!["admin".into()], key: raw(3) }, 2);
+        s.put(KeyRevoked { key: raw(2), reason: "left".into() }, 1);
+        s.fact(2, 2);
+        s.fact(3, 4);
+        assert_eq!(s.findings(), [(3, Reason::RoleNotAllowed), (5, Reason::RevokedKey), (6, Reason::UnknownKey)]);
+    }
+
+    /// K-07: a key may revoke itself without being an admin's; nobody else's without.
+    #[test]
+    fn k07_who_may_revoke() {
+        let mut s = stage();
+        s.add("cyd", "researcher", 2);
+        s.add("dan", "researcher", 3);
+        s.put(KeyRevoked { key: raw(3), reason: "spite".into() }, 2);
+        s.put(KeyRevoked { key: raw(2), reason: "leaked".into() }, 2);
+        s.fact(1, 3);
+        s.fact(2, 2);
+        assert_eq!(s.findings(), [(3, Reason::RoleNotAllowed), (6, Reason::RevokedKey)]);
+    }
+
+    /// K-08: a new key is introduced by the old one and by itself, or not at all.
+    #[test]
+    fn k08_rotation() {
+        let mut s = stage();
+        s.add("cyd", "researcher", 2);
+        s.rotate(2, 5, 5, "t.example/lab");
+        s.rotate(2, 6, 2, "other.example/lab");
+        s.rotate(2, 4, 2, "t.example/lab");
+        s.fact(1, 4);
+        s.fact(2, 2);
+        s.rotate(1, 7, 4, "t.example/lab");
+        let expected =
+            [(2, Reason::UnknownKey), (3, Reason::BadPayload), (6, Reason::RevokedKey), (7, Reason::RoleNotAllowed)];
+        assert_eq!(s.findings(), expected);
+    }
+
+    /// K-10: the last admin's key cannot be revoked, only rotated.
+    #[test]
+    fn k10_the_last_admin_stays() {
+        let mut s = stage();
+        s.add("cyd", "researcher", 2);
+        s.put(KeyRevoked { key: raw(1), reason: "oops".into() }, 1);
+        s.rotate(1, 5, 1, "t.example/lab");
+        s.put(KeyAdded { person: "dan".into(), roles: vec!["admin".into()], key: raw(6) }, 5);
+        s.put(KeyRevoked { key: raw(5), reason: "left".into() }, 6);
+        assert_eq!(s.findings(), [(2, Reason::BadPayload)]);
     }
 }

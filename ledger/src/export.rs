@@ -1,0 +1,156 @@
+//! A log as a folder of C2SP tiles: written incrementally, read back, verified without the log.
+//!
+//! `checkpoint` is written last, by rename: whoever reads a checkpoint finds everything under it.
+
+use crate::audit::{Auditor, Authority, Finding, Reason};
+use crate::checkpoint::Checkpoint;
+use crate::disk::{self, Disk, Open};
+use crate::error::LedgerError;
+use crate::log::Log;
+use crate::merkle::Nodes as _;
+use crate::note::Verifier;
+use crate::tile::{self, TileTree, WIDTH};
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+/// What an export wrote.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Exported {
+    /// Size that was there before.
+    pub from: u64,
+    /// Size now.
+    pub size: u64,
+    /// Tiles and bundles written.
+    pub files: u64,
+}
+
+/// Writes what the log has published since the folder's checkpoint.
+///
+/// # Errors
+/// [`LedgerError::Unverified`] when the folder holds another log, or another history of this one.
+pub fn export(log: &Log, dir: &Path) -> Result<Exported, LedgerError> {
+    let (new, disk) = (log.checkpoint()?, log.disk());
+    let old = match disk.open(&dir.join("checkpoint"), Open::Read) {
+        Ok(_) => Some(Checkpoint::open(&disk::read(disk, &dir.join("checkpoint"))?, log.verifier())?),
+        Err(_) => None,
+    };
+    let from = old.as_ref().map_or(0, |c| c.size);
+    if let Some(old) = old.filter(|old| log.tree().root_at(old.size).ok() != Some(old.root)) {
+        let why = format!("{} holds another history of this log, of {} entries", dir.display(), old.size);
+        return Err(LedgerError::Unverified { what: "the exported log", why });
+    }
+    let mut dirs = BTreeSet::new();
+    let mut files = 0;
+    let put = |path: String, bytes: Vec<u8>| {
+        let path = dir.join(path);
+        let parent = path.parent().unwrap_or(dir).to_path_buf();
+        if dirs.insert(parent.clone()) {
+            disk.create_dir(&parent).map_err(LedgerError::io("create", &parent))?;
+        }
+        let file = disk.open(&path, Open::Replace).map_err(LedgerError::io("create", &path))?;
+        file.write_at(0, &bytes).and_then(|()| file.sync()).map_err(LedgerError::io("write", &path))?;
+        files += 1;
+        Ok(())
+    };
+    disk.create_dir(dir).map_err(LedgerError::io("create", dir))?;
+    tile::files_since(log.tree(), from, new.size, |range| log.bundle(range), put)?;
+    for made in dirs {
+        disk.sync_dir(&made).map_err(LedgerError::io("sync", &made))?;
+    }
+    disk::replace(disk, &dir.join("log.vkey"), format!("{}\n", log.verifier()).as_bytes())?;
+    disk::replace(disk, &dir.join("checkpoint"), &log.checkpoint_note()?)?;
+    Ok(Exported { from, size: new.size, files })
+}
+
+/// An exported log.
+#[derive(Debug)]
+pub struct Export<'a> {
+    disk: &'a dyn Disk,
+    dir: PathBuf,
+    /// The key that its checkpoint verified against.
+    pub verifier: Verifier,
+    /// Its checkpoint.
+    pub checkpoint: Checkpoint,
+    /// The checkpoint as the signed note it is.
+    pub note: Vec<u8>,
+}
+
+impl<'a> Export<'a> {
+    /// Opens an export. Without a verifier key of the caller's own, the one in the folder is used:
+    /// that proves that the folder agrees with itself, not whose it is.
+    ///
+    /// # Errors
+    /// A missing, malformed or unverified checkpoint.
+    pub fn open(disk: &'a dyn Disk, dir: &Path, verifier: Option<Verifier>) -> Result<Export<'a>, LedgerError> {
+        let verifier = match verifier {
+            Some(verifier) => verifier,
+            None => crate::log::read_verifier(disk, dir)?,
+        };
+        let note = disk::read(disk, &dir.join("checkpoint"))?;
+        let checkpoint = Checkpoint::open(&note, &verifier)?;
+        Ok(Export { disk, dir: dir.into(), verifier, checkpoint, note })
+    }
+
+    fn file(&self, path: &str) -> Result<Vec<u8>, LedgerError> {
+        let path = self.dir.join(path);
+        match self.disk.open(&path, Open::Read).and_then(|f| f.read_from(0)) {
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
+                Err(LedgerError::Malformed { what: "tiled log", why: format!("{} is missing", path.display()) })
+            }
+            other => other.map_err(LedgerError::io("read", &path)),
+        }
+    }
+
+    /// The entries of a bundle, from its number.
+    ///
+    /// # Errors
+    /// A missing or malformed bundle.
+    pub fn bundle(&self, n: u64) -> Result<Vec<Vec<u8>>, LedgerError> {
+        let width = self.checkpoint.size.saturating_sub(n * WIDTH).min(WIDTH);
+        let bytes = self.file(&tile::entries_path(n, width))?;
+        Ok(tile::split_bundle(&bytes, width)?.into_iter().map(<[u8]>::to_vec).collect())
+    }
+
+    /// Number of bundles.
+    pub fn bundles(&self) -> u64 {
+        self.checkpoint.size.div_ceil(WIDTH)
+    }
+
+    /// The tree as its hash tiles say.
+    pub fn tree(&self) -> TileTree<impl Fn(&str) -> Result<Vec<u8>, LedgerError>> {
+        TileTree { size: self.checkpoint.size, read: |path: &str| self.file(path) }
+    }
+
+    /// Verifies everything in the folder: entries, chain, signatures, tree, checkpoint, hash tiles.
+    ///
+    /// # Errors
+    /// Files that cannot be read; what is wrong in them are findings.
+    pub fn verify(&self, authority: &mut impl Authority) -> Result<Vec<Finding>, LedgerError> {
+        let mut auditor = Auditor::new(&self.verifier.name, authority).keeping_tree();
+        auditor.expect(self.checkpoint.clone());
+        let mut chunk = Vec::new();
+        for n in 0..self.bundles() {
+            match self.bundle(n) {
+                Ok(entries) => chunk.extend(entries),
+                Err(e @ LedgerError::Io { .. }) => return Err(e),
+                Err(e) => {
+                    auditor.push(std::mem::take(&mut chunk));
+                    let next = ((n + 1) * WIDTH).min(self.checkpoint.size);
+                    auditor.damage(Reason::BadTile, e.to_string(), next);
+                }
+            }
+            if chunk.len() >= crate::audit::CHUNK {
+                auditor.push(std::mem::take(&mut chunk));
+            }
+        }
+        auditor.push(chunk);
+        auditor.finish();
+        let mut findings = std::mem::take(&mut auditor.findings);
+        if let Some(tree) = auditor.tree.take().filter(|tree| tree.len() == self.checkpoint.size) {
+            let wrong = tile::wrong_hash_tiles(&tree, |path| self.file(path))?;
+            findings.extend(wrong.into_iter().map(|(seq, detail)| Finding { seq, reason: Reason::BadTile, detail }));
+        }
+        findings.sort_by_key(|f| f.seq);
+        Ok(findings)
+    }
+}

@@ -1,0 +1,248 @@
+//! A journal made again: from the index, from an export, and from whatever is whole in the old one.
+//!
+//! Nothing is taken on trust. Every entry must come from somewhere, sources that both have an entry
+//! must agree on it, the whole must verify, and it must reach everything that was ever promised.
+//! The old journal is kept beside the new one.
+
+use crate::audit::{Auditor, Authority, CHUNK};
+use crate::checkpoint::Checkpoint;
+use crate::disk::{Disk, Open};
+use crate::entry::{Entry, Hashed};
+use crate::error::LedgerError;
+use crate::export::Export;
+use crate::frame::{self, Frame};
+use crate::journal::{Journal, read_mark};
+use crate::log::{Home, Log, PATIENCE, read_verifier};
+use crate::merkle::Nodes as _;
+use crate::segment::MARKER;
+use crate::store::Store;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+/// Where the entries come from.
+#[derive(Debug)]
+pub enum Source<'a> {
+    /// The log's own index.
+    Index,
+    /// An exported copy of it.
+    Export(&'a Export<'a>),
+}
+
+/// What a rebuild did.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rebuilt {
+    /// Entries of the new journal.
+    pub entries: u64,
+    /// How many of them the old journal lacked.
+    pub restored: u64,
+    /// Where the old journal is kept.
+    pub kept: PathBuf,
+}
+
+/// The whole frames of a journal, wherever they lie.
+struct Salvage {
+    frames: BTreeMap<u64, (PathBuf, u64, usize)>,
+    promised: u64,
+}
+
+impl Salvage {
+    fn of(disk: &dyn Disk, dir: &Path) -> Result<Salvage, LedgerError> {
+        let mut out = Salvage { frames: BTreeMap::new(), promised: read_mark(disk, dir) };
+        let names = disk.list(dir).unwrap_or_default();
+        for name in names.iter().filter(|n| n.ends_with(".seg")) {
+            let path = dir.join(name);
+            let bytes =
+                disk.open(&path, Open::Read).and_then(|f| f.read_from(0)).map_err(LedgerError::io("read", &path))?;
+            let mut at = MARKER.len().min(bytes.len());
+            loop {
+                let here = match frame::next(&bytes[at..]) {
+                    Frame::End => break,
+                    Frame::Whole { entry, .. } => Entry::decode(entry.to_vec()).ok().map(|e| (at, e)),
+                    Frame::Bad(_) => None,
+                };
+                let found = here.or_else(|| frame::resync(&bytes, at + 1).map(|(at, entry, _)| (at, entry)));
+                let Some((start, entry)) = found else { break };
+                let len = entry.bytes().len();
+                out.frames.insert(entry.seq, (path.clone(), (start + frame::HEAD) as u64, len));
+                at = start + frame::HEAD + len;
+            }
+        }
+        Ok(out)
+    }
+
+    fn get(&self, disk: &dyn Disk, seq: u64) -> Result<Option<Vec<u8>>, LedgerError> {
+        let Some((path, at, len)) = self.frames.get(&seq) else { return Ok(None) };
+        disk.open(path, Open::Read).and_then(|f| f.read_at(*at, *len)).map(Some).map_err(LedgerError::io("read", path))
+    }
+
+    /// Entries that follow each other from the first one on, with `source` in the gaps.
+    fn reach(&self, source: u64) -> u64 {
+        let mut len = source;
+        while self.frames.contains_key(&len) {
+            len += 1;
+        }
+        len
+    }
+}
+
+/// The entries of one source, by number.
+enum Entries<'a> {
+    Index(Box<dyn Store>),
+    Export(&'a Export<'a>, u64, Vec<Vec<u8>>),
+}
+
+impl Entries<'_> {
+    fn len(&self) -> u64 {
+        match self {
+            Entries::Index(store) => store.len(),
+            Entries::Export(export, ..) => export.checkpoint.size,
+        }
+    }
+
+    fn get(&mut self, seq: u64) -> Result<Option<Vec<u8>>, LedgerError> {
+        if seq >= self.len() {
+            return Ok(None);
+        }
+        match self {
+            Entries::Index(store) => store.get(seq),
+            Entries::Export(export, at, bundle) => {
+                let n = seq / crate::tile::WIDTH;
+                if *at != n || bundle.is_empty() {
+                    (*at, *bundle) = (n, export.bundle(n)?);
+                }
+                Ok(bundle.get((seq % crate::tile::WIDTH) as usize).cloned())
+            }
+        }
+    }
+}
+
+/// Makes the journal of a log again. Takes its lock.
+///
+/// # Errors
+/// [`LedgerError::Unverified`] when something promised is nowhere, when sources disagree, or when
+/// the result does not verify; then nothing is changed.
+pub fn rebuild(home: &Home, source: &Source<'_>, authority: &mut impl Authority) -> Result<Rebuilt, LedgerError> {
+    let disk = &*home.disk;
+    let verifier = read_verifier(disk, &home.dir)?;
+    let _lock = disk.lock(&home.dir, PATIENCE, &|_| ())?;
+    let note = crate::disk::read(disk, &home.dir.join("checkpoint"))?;
+    let checkpoint = Checkpoint::open(&note, &verifier)?;
+    let old = home.dir.join("journal");
+    let salvage = Salvage::of(disk, &old)?;
+    let entries = match source {
+        Source::Index => Entries::Index(home.stores.open()?),
+        Source::Export(export) => Entries::Export(export, 0, Vec::new()),
+    };
+    let len = salvage.reach(entries.len());
+    let promised = salvage.promised.max(checkpoint.size);
+    if len < promised {
+        return refuse(format!(
+            "{promised} entries were promised; the old journal and this source together hold {len}"
+        ));
+    }
+    let mut auditor = Auditor::new(&verifier.name, authority);
+    auditor.expect(checkpoint);
+    if let Source::Export(export) = source {
+        auditor.expect(export.checkpoint.clone());
+    }
+    let new = fresh_folder(disk, &home.dir)?;
+    let restored = merge(home, &new, &salvage, entries, len, &mut auditor)?;
+    auditor.finish();
+    auditor.verdict()?;
+    let kept = swap(disk, &home.dir, &old, &new)?;
+    Ok(Rebuilt { entries: len, restored, kept })
+}
+
+fn refuse<T>(why: String) -> Result<T, LedgerError> {
+    Err(LedgerError::Unverified { what: "the rebuilt journal", why })
+}
+
+/// Writes what the old journal and the source hold into a new journal. Gives how many entries the
+/// old one lacked.
+fn merge<A: Authority>(
+    home: &Home,
+    new: &Path,
+    salvage: &Salvage,
+    mut entries: Entries<'_>,
+    len: u64,
+    auditor: &mut Auditor<'_, A>,
+) -> Result<u64, LedgerError> {
+    let mut writer = Journal::fresh(home.disk.clone(), new, home.per_segment);
+    let (mut chunk, mut restored) = (Vec::new(), 0);
+    for seq in 0..len {
+        chunk.push(match (salvage.get(&*home.disk, seq)?, entries.get(seq)?) {
+            (Some(a), Some(b)) if a != b => {
+                return refuse(format!("entry {seq} is another one in the old journal than in this source"));
+            }
+            (Some(bytes), _) => bytes,
+            (None, Some(bytes)) => {
+                restored += 1;
+                bytes
+            }
+            (None, None) => return Err(LedgerError::BadEntry { seq, what: "it is nowhere".into() }),
+        });
+        if chunk.len() == CHUNK || seq + 1 == len {
+            let hashed = chunk.iter().map(|b| Entry::decode(b.clone()).map(Hashed::from));
+            writer.write(&hashed.collect::<Result<Vec<_>, _>>()?)?;
+            writer.sync()?;
+            auditor.push(std::mem::take(&mut chunk));
+        }
+    }
+    Ok(restored)
+}
+
+/// A new journal's folder, under a name that no earlier attempt used.
+fn fresh_folder(disk: &dyn Disk, dir: &Path) -> Result<PathBuf, LedgerError> {
+    let path = dir.join(free_name(disk, dir, "journal.new"));
+    Journal::create(disk, &path)?;
+    Ok(path)
+}
+
+fn free_name(disk: &dyn Disk, dir: &Path, stem: &str) -> String {
+    let names = disk.list(dir).unwrap_or_default();
+    (1..).map(|n| format!("{stem}-{n}")).find(|n| !names.contains(n)).unwrap_or_default()
+}
+
+/// Puts the new journal in place of the old one, which is kept.
+fn swap(disk: &dyn Disk, dir: &Path, old: &Path, new: &Path) -> Result<PathBuf, LedgerError> {
+    let names = disk.list(dir).map_err(LedgerError::io("list", dir))?;
+    let kept = dir.join(free_name(disk, dir, "journal.damaged"));
+    if names.iter().any(|n| n == "journal") {
+        disk.rename(old, &kept).map_err(LedgerError::io("set aside", old))?;
+    }
+    disk.rename(new, old).map_err(LedgerError::io("rename", new))?;
+    disk.sync_dir(dir).map_err(LedgerError::io("sync", dir))?;
+    Ok(kept)
+}
+
+/// Makes a log from an export, verifying everything first.
+///
+/// # Errors
+/// [`LedgerError::Exists`], [`LedgerError::Refused`] with the first finding.
+pub fn import(home: &Home, export: &Export<'_>, authority: &mut impl Authority) -> Result<Log, LedgerError> {
+    if let Some(f) = export.verify(authority)?.first() {
+        return Err(LedgerError::Refused { seq: f.seq, reason: format!("{}: {}", f.reason, f.detail) });
+    }
+    let (disk, dir) = (&*home.disk, &home.dir);
+    let names = disk.list(dir).unwrap_or_default();
+    if names.iter().any(|n| n == "log.vkey" || n == "journal") {
+        return Err(LedgerError::Exists { path: dir.clone() });
+    }
+    disk.create_dir(dir).map_err(LedgerError::io("create", dir))?;
+    let new = fresh_folder(disk, dir)?;
+    let mut writer = Journal::fresh(home.disk.clone(), &new, home.per_segment);
+    for n in 0..export.bundles() {
+        let sealed = export.bundle(n)?.into_iter().map(|b| Entry::decode(b).map(Hashed::from));
+        writer.write(&sealed.collect::<Result<Vec<_>, _>>()?)?;
+    }
+    writer.sync()?;
+    if writer.root()? != export.checkpoint.root {
+        let why = "the export changed while it was read".to_string();
+        return Err(LedgerError::Unverified { what: "the imported log", why });
+    }
+    drop(writer);
+    swap(disk, dir, &dir.join("journal"), &new)?;
+    crate::disk::replace(disk, &dir.join("checkpoint"), &export.note)?;
+    crate::disk::replace(disk, &dir.join("log.vkey"), format!("{}\n", export.verifier).as_bytes())?;
+    Log::open_at(home)
+}

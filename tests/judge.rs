@@ -1,0 +1,255 @@
+//! The independent verifier in Python and ours give the same verdict, on clean and on corrupted
+//! exports. What they share is `ledger/FORMAT.md`.
+
+use crate::desk::Desk;
+use assay_ledger::disk::RealDisk;
+use assay_ledger::entry::{Place, content, seal};
+use assay_ledger::export::Export;
+use assay_ledger::merkle::{Nodes as _, Tree, leaf_hash};
+use assay_ledger::note::Verifier;
+use assay_ledger::{Checkpoint, Draft, EventId, Hash, Signer, tile};
+use assay_shared::event::roster::Roster;
+use assay_shared::event::{Event, KeyAdded, KeyRevoked, KeyRotated, LabCreated, StudyClosed, rotation_message};
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+const ORIGIN: &str = "judge.example/log";
+const EACH: u64 = 130;
+
+fn signer(n: u8) -> Signer {
+    Signer::from_seed([n; 32])
+}
+
+fn raw(n: u8) -> [u8; 32] {
+    signer(n).public().to_bytes()
+}
+
+/// A counter-based random number (splitmix64).
+struct Dice(u64);
+
+impl Dice {
+    fn roll(&mut self, of: usize) -> usize {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut x = self.0;
+        x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        ((x ^ (x >> 31)) % of.max(1) as u64) as usize
+    }
+}
+
+/// An entry before it is sealed, with everything that a forger could choose.
+#[derive(Clone)]
+struct Line {
+    draft: Draft,
+    author: u8,
+    signed_by: u8,
+    origin: String,
+    seq: u64,
+    time_us: u64,
+    wrong_link: bool,
+}
+
+fn line(seq: u64, event: impl Into<Event>, by: u8) -> Line {
+    let draft = event.into().draft().unwrap();
+    let time_us = 1_700_000_000_000_000 + seq;
+    Line { draft, author: by, signed_by: by, origin: ORIGIN.into(), seq, time_us, wrong_link: false }
+}
+
+fn fact(n: u64) -> StudyClosed {
+    let mut study_id = [0; 16];
+    study_id[..8].copy_from_slice(&n.to_be_bytes());
+    StudyClosed { study_id, trials: 3, best: None, statistics: vec![] }
+}
+
+fn rotated(old: u8, new: u8) -> KeyRotated {
+    let proof = signer(new).sign(&rotation_message(ORIGIN, &raw(old), &raw(new))).unwrap();
+    KeyRotated { old: raw(old), new: raw(new), proof }
+}
+
+/// 300 lines by four people: founder 1, researcher 2 (later 5), deployer 3, researcher 4 until 200.
+fn lines() -> Vec<Line> {
+    let added =
+        |p: &str, r: &str, key| KeyAdded { person: p.into(), roles: vec![r.into(), "later".into()], key: raw(key) };
+    let mut out = vec![
+        line(
+            0,
+            LabCreated {
+                lab: "j".into(),
+                founder: "ana".into(),
+                key: raw(1),
+                log_key: raw(9),
+                engine_version: "0".into(),
+            },
+            1,
+        ),
+        line(1, added("cyd", "researcher", 2), 1),
+        line(2, added("dep", "deployer", 3), 1),
+        line(3, added("eli", "researcher", 4), 1),
+    ];
+    for seq in 4..300 {
+        out.push(match seq {
+            100 => line(seq, rotated(2, 5), 2),
+            200 => line(seq, KeyRevoked { key: raw(4), reason: "left".into() }, 4),
+            150 => Line {
+                draft: Draft { id: EventId([7; 16]), kind: "FromTheFuture".into(), version: 3, payload: vec![1, 2, 3] },
+                ..line(seq, fact(seq), 3)
+            },
+            _ => line(seq, fact(seq), if seq < 100 { 2 } else { 5 }),
+        });
+    }
+    out
+}
+
+fn sealed(lines: &[Line]) -> Vec<Vec<u8>> {
+    let mut prev = Hash::ZERO;
+    let mut out = Vec::new();
+    for l in lines {
+        let link = if l.wrong_link { Hash::of(b"wrong") } else { prev };
+        let place = Place { origin: &l.origin, seq: l.seq, prev: link, time_us: l.time_us };
+        let bytes = content(&l.draft, &place, &signer(l.author).id());
+        prev = Hash::of(&bytes);
+        out.push(seal(bytes, &prev, &signer(l.signed_by)).unwrap());
+    }
+    out
+}
+
+fn write(dir: &Path, entries: &[Vec<u8>], log_key: u8) {
+    let tree = Tree::from_leaves(entries.iter().map(|e| leaf_hash(e)));
+    let bundle = |range: std::ops::Range<u64>| {
+        let mut out = Vec::new();
+        range.for_each(|s| tile::push_entry(&mut out, &entries[s as usize]));
+        Ok(out)
+    };
+    let put = |path: String, bytes: Vec<u8>| {
+        let path = dir.join(path);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, bytes).unwrap();
+        Ok(())
+    };
+    tile::files_since(&tree, 0, tree.len(), bundle, put).unwrap();
+    let c = Checkpoint { origin: ORIGIN.into(), size: tree.len(), root: tree.root().unwrap() };
+    std::fs::write(dir.join("checkpoint"), c.sign(&signer(log_key)).unwrap()).unwrap();
+    let verifier = Verifier::new(ORIGIN, signer(log_key).public()).unwrap();
+    std::fs::write(dir.join("log.vkey"), format!("{verifier}\n")).unwrap();
+}
+
+fn files(dir: &Path, out: &mut Vec<PathBuf>) {
+    for item in std::fs::read_dir(dir).unwrap() {
+        let path = item.unwrap().path();
+        if path.is_dir() { files(&path, out) } else { out.push(path) }
+    }
+    out.sort();
+}
+
+/// What a disk or a clumsy hand does: bytes change, go, come, files move.
+fn spoil(dir: &Path, dice: &mut Dice) {
+    let mut all = Vec::new();
+    files(dir, &mut all);
+    let path = all[dice.roll(all.len())].clone();
+    let mut bytes = std::fs::read(&path).unwrap();
+    let at = dice.roll(bytes.len());
+    match dice.roll(7) {
+        0 => bytes.truncate(at),
+        1 => bytes.insert(at, dice.roll(256) as u8),
+        2 => return std::fs::remove_file(&path).unwrap(),
+        3 => {
+            let other = all[dice.roll(all.len())].clone();
+            bytes = std::fs::read(other).unwrap();
+        }
+        _ => bytes[at] ^= 1 << dice.roll(8),
+    }
+    std::fs::write(&path, bytes).unwrap();
+}
+
+/// What a forger with some of the keys does: everything is sealed and published again.
+fn forge(dir: &Path, dice: &mut Dice) {
+    let mut l = lines();
+    let at = 4 + dice.roll(l.len() - 6);
+    let seq = at as u64;
+    let mut log_key = 9;
+    match dice.roll(18) {
+        0 => (l[at].author, l[at].signed_by) = (8, 8),
+        1 => (l[at].author, l[at].signed_by) = (3, 3),
+        2 => l[at].seq += 1,
+        3 => l[at].origin = "other.example/log".into(),
+        4 => l[at].time_us -= 5,
+        5 => l[at].draft.id = l[at - 1].draft.id,
+        6 => l[at].wrong_link = true,
+        7 => drop(l.remove(at)),
+        8 => l.swap(at, at + 1),
+        9 => l[at].signed_by = 1,
+        10 => l[at] = line(seq, KeyRevoked { key: raw(1), reason: "last".into() }, 1),
+        11 => l[at] = line(seq, KeyRotated { proof: [0; 64], ..rotated(1, 6) }, 1),
+        12 => l[at] = line(seq, KeyAdded { person: "x".into(), roles: vec![], key: raw(3) }, 1),
+        13 => (l[at].author, l[at].signed_by) = (4, 4),
+        14 => log_key = 8,
+        15 => l[at] = line(seq, lines_founding(), 1),
+        16 => l[at].draft.version = 2,
+        _ => l[at] = line(seq, KeyAdded { person: "x".into(), roles: vec!["admin".into()], key: [0; 32] }, 1),
+    }
+    write(dir, &sealed(&l), log_key);
+}
+
+fn lines_founding() -> LabCreated {
+    LabCreated { lab: "k".into(), founder: "eve".into(), key: raw(8), log_key: raw(9), engine_version: "0".into() }
+}
+
+/// Our findings' positions; one when the export does not even open.
+fn ours(dir: &Path) -> BTreeSet<u64> {
+    let Ok(export) = Export::open(&RealDisk, dir, None) else { return BTreeSet::from([0]) };
+    let mut roster = Roster::new();
+    let mut found = export.verify(&mut roster).unwrap();
+    found.extend(roster.foreign_log_key(&export.verifier));
+    found.iter().map(|f| f.seq).collect()
+}
+
+/// The same verdict, and the same positions, on a clean export and on every corrupted one.
+#[test]
+fn the_judge_agrees() {
+    let python = std::env::var("ASSAY_PYTHON").expect("ASSAY_PYTHON is not set: run tests/run, which installs it");
+    let desk = Desk::new();
+    let mut dirs = vec![desk.path("clean")];
+    write(&dirs[0], &sealed(&lines()), 9);
+    for n in 0..EACH {
+        let (spoiled, forged) = (desk.path(&format!("spoiled-{n}")), desk.path(&format!("forged-{n}")));
+        write(&spoiled, &sealed(&lines()), 9);
+        spoil(&spoiled, &mut Dice(n));
+        forge(&forged, &mut Dice(n));
+        dirs.extend([spoiled, forged]);
+    }
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/judge/verify.py");
+    let args: Vec<&str> = [script].into_iter().chain(dirs.iter().map(|d| d.to_str().unwrap())).collect();
+    let said = desk.run(&python, &args);
+    assert_eq!(said.code, 1, "{}", said.err);
+    let mut bad = 0;
+    for (dir, line) in dirs.iter().zip(said.out.lines()) {
+        let theirs: serde_json::Value = serde_json::from_str(line).unwrap();
+        let theirs: BTreeSet<u64> =
+            theirs["findings"].as_array().unwrap().iter().map(|f| f[0].as_u64().unwrap()).collect();
+        assert_eq!(ours(dir), theirs, "{}: {line}", dir.display());
+        bad += usize::from(!theirs.is_empty());
+    }
+    assert_eq!(said.out.lines().count(), dirs.len(), "{}", said.err);
+    assert_eq!(ours(&dirs[0]), BTreeSet::new());
+    assert!(bad > 200, "only {bad} of the corruptions were found");
+}
+
+/// The judge verifies what the program itself exports, and sees a flipped bit in it.
+#[test]
+fn the_judge_reads_a_real_export() {
+    let python = std::env::var("ASSAY_PYTHON").expect("ASSAY_PYTHON is not set: run tests/run, which installs it");
+    let desk = Desk::new();
+    desk.demo(16, &[]).ok();
+    desk.assay(&["ledger", "export", "out"]).ok();
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/judge/verify.py");
+    let vkey = std::fs::read_to_string(desk.path("lab/ledger/log.vkey")).unwrap();
+    desk.run(&python, &[script, "--vkey", vkey.trim(), "out"]).ok();
+    desk.assay(&["verify", "--export", "out", "--vkey", vkey.trim()]).ok();
+    let mut all = Vec::new();
+    files(&desk.path("out/tile/entries"), &mut all);
+    let mut bytes = std::fs::read(&all[0]).unwrap();
+    bytes[5000] ^= 1;
+    std::fs::write(&all[0], bytes).unwrap();
+    assert_eq!(desk.run(&python, &[script, "--vkey", vkey.trim(), "out"]).code, 1);
+    desk.assay(&["verify", "--export", "out", "--vkey", vkey.trim()]).fails(1, "findings");
+}
