@@ -64,6 +64,8 @@ pub mod scrub;
 pub mod segment;
 pub mod sidecar;
 pub mod sim;
+#[cfg(test)]
+mod sim_tests;
 pub mod sled_store;
 pub mod sshsig;
 pub mod store;

@@ -137,6 +137,19 @@ impl SimDisk {
         SimDisk::default()
     }
 
+    /// A disk of its own with the same content, and nothing pending.
+    pub fn fork(&self) -> SimDisk {
+        let s = self.state();
+        let whole = |n: &Inode| Inode { durable: n.now.clone(), now: n.now.clone(), pending: Vec::new() };
+        let state = State {
+            inodes: s.inodes.iter().map(whole).collect(),
+            names: s.names.clone(),
+            durable_names: s.names.clone(),
+            ..State::default()
+        };
+        SimDisk { state: Arc::new(Mutex::new(state)) }
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -1,0 +1,57 @@
+//! Appends to a ledger and says what was acknowledged, for tests that kill it, trace it, or make
+//! its system calls fail.
+//!
+//! Usage: exerciser DIR SEED BATCHES
+//! Prints `ack LEN` after each batch and `checkpoint SIZE ROOT` after each checkpoint.
+
+use assay_ledger::{Draft, EventId, LedgerError, Log, Signer, export};
+use std::io::Write as _;
+use std::path::Path;
+
+/// The event at a position: the same whoever appends it.
+fn draft(n: u64) -> Draft {
+    let id = EventId::derived(&[b"exercise", &n.to_be_bytes()]);
+    Draft { id, kind: "Exercise".into(), version: 1, payload: vec![n as u8; 30 + (n * 97 % 900) as usize] }
+}
+
+/// One write for each line, so that a trace shows when it was said.
+fn say(line: &str) {
+    let _ = std::io::stdout().write_all(format!("{line}\n").as_bytes());
+}
+
+fn run(dir: &Path, seed: u64, batches: u64) -> Result<(), LedgerError> {
+    let (signer, log_signer) = (Signer::from_seed([1; 32]), Signer::from_seed([2; 32]));
+    let mut log = match Log::open(dir) {
+        Err(LedgerError::Missing { .. }) => Log::create(dir, "exercise.example/log", &log_signer)?,
+        other => other?,
+    };
+    let mut dice = seed;
+    for i in 0..batches {
+        dice = dice.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        let n = 1 + (dice >> 33) % 12;
+        let drafts: Vec<Draft> = (log.len()..log.len() + n).map(draft).collect();
+        log.append(&drafts, &signer)?;
+        say(&format!("ack {}", log.len()));
+        if i % 4 == 3 {
+            let c = log.publish(&log_signer)?;
+            say(&format!("checkpoint {} {}", c.size, c.root));
+        }
+        if i % 8 == 7 {
+            export::export(&log, &dir.join("export"))?;
+        }
+    }
+    Ok(())
+}
+
+fn main() {
+    let args: Vec<String> = std::env::args().collect();
+    let [_, dir, seed, batches] = &args[..] else {
+        eprintln!("usage: exerciser DIR SEED BATCHES");
+        std::process::exit(2);
+    };
+    let (seed, batches) = (seed.parse().unwrap_or(1), batches.parse().unwrap_or(10));
+    if let Err(e) = run(Path::new(dir), seed, batches) {
+        eprintln!("{e}");
+        std::process::exit(3);
+    }
+}

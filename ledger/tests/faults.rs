@@ -1,0 +1,250 @@
+//! The real program on the real disk, traced, killed, and with failing system calls.
+//!
+//! Needs `strace`. `ASSAY_LONG=1` runs every injection and a thousand kills; without it a sample.
+
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used)]
+
+use assay_ledger::audit::FixedKeys;
+use assay_ledger::disk::RealDisk;
+use assay_ledger::export::Export;
+use assay_ledger::log::Home;
+use assay_ledger::merkle::Nodes as _;
+use assay_ledger::{Log, Signer, scrub};
+use std::collections::BTreeMap;
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+fn long() -> bool {
+    std::env::var_os("ASSAY_LONG").is_some_and(|v| !v.is_empty())
+}
+
+/// The example `exerciser`, which cargo builds beside this test.
+fn exerciser() -> PathBuf {
+    let here = std::env::current_exe().unwrap();
+    let path = here.parent().unwrap().parent().unwrap().join("examples/exerciser");
+    assert!(path.is_file(), "{} is missing: run `cargo test -p assay-ledger`", path.display());
+    path
+}
+
+fn strace(args: &[&str], dir: &Path, seed: u64, batches: u64) -> Command {
+    let mut c = Command::new("strace");
+    c.args(["-f", "-qq"]).args(args).arg(exerciser()).arg(dir).arg(seed.to_string()).arg(batches.to_string());
+    c.env("RAYON_NUM_THREADS", "2");
+    c
+}
+
+fn output(mut command: Command) -> std::process::Output {
+    command.output().expect("strace is not installed: run tests/run, which installs it")
+}
+
+/// What a run said before it ended.
+#[derive(Debug, Default, Clone)]
+struct Told {
+    acknowledged: u64,
+    published: Vec<(u64, String)>,
+}
+
+impl Told {
+    fn hear(&mut self, out: &[u8]) {
+        for line in String::from_utf8_lossy(out).split_inclusive('\n').filter(|l| l.ends_with('\n')) {
+            let words: Vec<&str> = line.split_whitespace().collect();
+            match words[..] {
+                ["ack", n] => self.acknowledged = n.parse().unwrap(),
+                ["checkpoint", size, root] => self.published.push((size.parse().unwrap(), root.into())),
+                _ => panic!("it said '{line}'"),
+            }
+        }
+    }
+}
+
+/// Everything that must hold after any fault.
+fn check(dir: &Path, told: &Told, words: &str) {
+    if !dir.join("log.vkey").exists() {
+        assert_eq!(told.acknowledged, 0, "{words}: the log is gone");
+        return;
+    }
+    let keys = || FixedKeys(vec![Signer::from_seed([1; 32]).public()]);
+    let verdict = scrub::folder(&Home::of(dir), &mut keys(), None).unwrap();
+    assert_eq!(verdict.findings, [], "{words}");
+    let mut log = Log::open(dir).unwrap_or_else(|e| panic!("{words}: {e}"));
+    log.hold().unwrap_or_else(|e| panic!("{words}: {e}"));
+    assert!(log.len() >= told.acknowledged, "{words}: {} of {} acknowledged", log.len(), told.acknowledged);
+    for (size, root) in &told.published {
+        assert_eq!(log.tree().root_at(*size).unwrap().to_string(), *root, "{words}: checkpoint {size}");
+    }
+    log.release();
+    if let Ok(export) = Export::open(&RealDisk, &dir.join("export"), None) {
+        assert_eq!(export.verify(&mut keys()).unwrap(), [], "{words}: the export");
+    }
+}
+
+/// One system call of a trace.
+struct Call<'a> {
+    name: &'a str,
+    args: &'a str,
+    result: i64,
+}
+
+fn calls(trace: &str) -> Vec<Call<'_>> {
+    let mut out = Vec::new();
+    for line in trace.lines() {
+        let line = line
+            .split_once(' ')
+            .map_or(line, |(pid, rest)| if pid.parse::<u32>().is_ok() { rest.trim_start() } else { line });
+        let Some((name, rest)) = line.split_once('(') else { continue };
+        let Some((args, result)) = rest.rsplit_once(" = ") else { continue };
+        let result = result.split_whitespace().next().and_then(|r| r.parse().ok()).unwrap_or(-1);
+        out.push(Call { name, args: args.trim_end(), result });
+    }
+    out
+}
+
+/// O-02: each acknowledgement is preceded by an `fdatasync` of the segment after the last write to
+/// it, and by a sync of the folder after a segment was created; a checkpoint by the sync of its
+/// file, the rename, and the sync of its folder.
+#[test]
+fn o02_synced_before_acknowledged() {
+    let dir = tempfile::tempdir().unwrap();
+    let (ledger, trace) = (dir.path().join("l"), dir.path().join("trace"));
+    let calls_of = "trace=openat,close,write,pwrite64,fsync,fdatasync,rename,renameat,renameat2";
+    let mut command =
+        strace(&["-o", trace.to_str().unwrap(), "-e", calls_of, "-s", "64", "--seccomp-bpf"], &ledger, 7, 24);
+    command.env("RAYON_NUM_THREADS", "1");
+    let done = output(command);
+    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    let text = std::fs::read_to_string(&trace).unwrap();
+    assert!(!text.contains("unfinished"), "calls of several threads overlap");
+    let mut open: BTreeMap<i64, String> = BTreeMap::new();
+    let (mut dirty, mut unlinked, mut renamed): (Vec<String>, bool, bool) = (Vec::new(), false, false);
+    let (mut acks, mut checkpoints, mut syncs) = (0, 0, 0);
+    for call in calls(&text) {
+        let path_of = |args: &str| {
+            args.split(',')
+                .next()
+                .and_then(|fd| fd.trim_end_matches(')').parse().ok())
+                .and_then(|fd: i64| open.get(&fd).cloned())
+        };
+        match call.name {
+            "openat" if call.result >= 0 => {
+                let path = call.args.split('"').nth(1).unwrap_or_default().to_string();
+                unlinked |= path.ends_with(".seg") && call.args.contains("O_CREAT");
+                open.insert(call.result, path);
+            }
+            "pwrite64" | "write" if call.args.contains("\"ack ") || call.args.contains("\"checkpoint ") => {
+                assert_eq!(dirty, Vec::<String>::new(), "acknowledged before it was synced");
+                assert!(!unlinked, "acknowledged before the folder was synced");
+                assert!(!renamed, "said before the rename was synced");
+                acks += usize::from(call.args.contains("\"ack "));
+                checkpoints += usize::from(call.args.contains("\"checkpoint "));
+            }
+            "pwrite64" | "write" => {
+                if let Some(path) = path_of(call.args).filter(|p| p.ends_with(".seg") || p.ends_with("checkpoint.tmp"))
+                {
+                    dirty.push(path);
+                }
+            }
+            "fdatasync" | "fsync" if call.result == 0 => {
+                let path = path_of(call.args).unwrap_or_default();
+                syncs += usize::from(path.ends_with(".seg"));
+                unlinked &= !path.ends_with("/journal");
+                renamed &= path != ledger.to_str().unwrap();
+                dirty.retain(|d| *d != path);
+            }
+            "rename" | "renameat" | "renameat2"
+                if call.args.contains("checkpoint") && !call.args.contains("export") =>
+            {
+                assert!(!dirty.iter().any(|d| d.ends_with(".tmp")), "renamed before it was synced");
+                renamed = true;
+            }
+            _ => {}
+        }
+    }
+    assert!(acks == 24 && checkpoints == 6 && syncs >= 24, "{acks} {checkpoints} {syncs}");
+}
+
+/// Which calls a clean run makes, and how often.
+fn counts(dir: &Path) -> BTreeMap<String, usize> {
+    let trace = dir.join("count");
+    let done = output(strace(
+        &["-o", trace.to_str().unwrap(), "-e", "trace=openat,write,pwrite64,fsync,fdatasync,rename,ftruncate"],
+        &dir.join("c"),
+        7,
+        16,
+    ));
+    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    let mut out = BTreeMap::new();
+    for call in calls(&std::fs::read_to_string(trace).unwrap()) {
+        *out.entry(call.name.to_string()).or_default() += 1;
+    }
+    out
+}
+
+/// O-01, O-05: each open, write, sync and rename of append, checkpoint and export fails with EIO or
+/// ENOSPC, or the process is killed there; afterwards everything that was acknowledged is there, and
+/// work goes on. A sample, or with `ASSAY_LONG` every one.
+#[test]
+fn o01_o05_failing_system_calls() {
+    let dir = tempfile::tempdir().unwrap();
+    let counts = counts(dir.path());
+    assert!(counts["pwrite64"] > 30 && counts["fdatasync"] > 20 && counts["rename"] >= 4, "{counts:?}");
+    let mut runs = 0;
+    for (call, count) in &counts {
+        let step = if long() { 1 } else { count.div_ceil(8) };
+        for when in (1..=*count).step_by(step) {
+            for fault in ["error=EIO", "error=ENOSPC", "signal=SIGKILL"] {
+                let ledger = dir.path().join(format!("l{runs}"));
+                let inject = format!("inject={call}:{fault}:when={when}");
+                let words = format!("{inject}, run {runs}");
+                let done = output(strace(&["-o", "/dev/null", "-e", &inject], &ledger, 7, 16));
+                let mut told = Told::default();
+                told.hear(&done.stdout);
+                check(&ledger, &told, &words);
+                let next = Command::new(exerciser()).arg(&ledger).args(["9", "2"]).output().unwrap();
+                if ledger.join("log.vkey").exists() {
+                    assert!(next.status.success(), "{words}: {}", String::from_utf8_lossy(&next.stderr));
+                    told.hear(&next.stdout);
+                }
+                check(&ledger, &told, &words);
+                std::fs::remove_dir_all(&ledger).unwrap_or_default();
+                runs += 1;
+            }
+        }
+    }
+    assert!(runs >= 100, "{runs} runs");
+}
+
+/// O-06: killed again and again under load: what was acknowledged is a prefix of what is there.
+/// 40 rounds, or with `ASSAY_LONG` a thousand.
+#[test]
+fn o06_killed_under_load() {
+    let dir = tempfile::tempdir().unwrap();
+    let (mut ledger, mut told) = (dir.path().join("0"), Told::default());
+    let rounds = if long() { 1000u64 } else { 40 };
+    let mut killed_at_work = 0;
+    for round in 0..rounds {
+        if round % 40 == 0 {
+            std::fs::remove_dir_all(&ledger).unwrap_or_default();
+            (ledger, told) = (dir.path().join(round.to_string()), Told::default());
+        }
+        let mut child = Command::new(exerciser())
+            .arg(&ledger)
+            .args([&round.to_string(), "100000"])
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let wait = Duration::from_micros(3_000 + (round.wrapping_mul(2_654_435_761) % 45_000));
+        let start = Instant::now();
+        std::thread::sleep(wait);
+        child.kill().unwrap();
+        let mut out = Vec::new();
+        child.stdout.take().unwrap().read_to_end(&mut out).unwrap();
+        child.wait().unwrap();
+        killed_at_work += u64::from(!out.is_empty());
+        told.hear(&out);
+        check(&ledger, &told, &format!("round {round}, killed after {:?}", start.elapsed()));
+    }
+    assert!(killed_at_work > rounds / 3, "only {killed_at_work} of {rounds} were killed at work");
+}
