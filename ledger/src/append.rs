@@ -198,13 +198,19 @@ impl Log {
         result
     }
 
-    fn attach_held(&self, note: &[u8]) -> Result<(), LedgerError> {
+    fn replace_note(&mut self, note: &[u8]) -> Result<(), LedgerError> {
+        disk::replace(&*self.disk, &checkpoint_path(&self.dir), note)?;
+        self.note = note.to_vec();
+        Ok(())
+    }
+
+    fn attach_held(&mut self, note: &[u8]) -> Result<(), LedgerError> {
         let (new, now) = (Checkpoint::open(note, &self.verifier)?, self.checkpoint()?);
         if new != now {
             let why = format!("it is of size {}, the published one of size {}", new.size, now.size);
             return Err(LedgerError::Unverified { what: "the cosigned checkpoint", why });
         }
-        disk::replace(&*self.disk, &checkpoint_path(&self.dir), note)
+        self.replace_note(note)
     }
 
     fn publish_held(&mut self, signer: &Signer) -> Result<Checkpoint, LedgerError> {
@@ -216,7 +222,7 @@ impl Log {
         }
         let new = Checkpoint { origin: self.origin().into(), size: self.len(), root: self.journal.root()? };
         // A crash before the rename leaves the old checkpoint, after it the new one: both are prefixes.
-        disk::replace(&*self.disk, &checkpoint_path(&self.dir), new.sign(signer)?.as_bytes())?;
+        self.replace_note(new.sign(signer)?.as_bytes())?;
         Ok(new)
     }
 }

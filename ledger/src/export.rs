@@ -58,7 +58,7 @@ pub fn export(log: &Log, dir: &Path) -> Result<Exported, LedgerError> {
         disk.sync_dir(&made).map_err(LedgerError::io("sync", &made))?;
     }
     disk::replace(disk, &dir.join("log.vkey"), format!("{}\n", log.verifier()).as_bytes())?;
-    disk::replace(disk, &dir.join("checkpoint"), &log.checkpoint_note()?)?;
+    disk::replace(disk, &dir.join("checkpoint"), log.checkpoint_note())?;
     Ok(Exported { from, size: new.size, files })
 }
 
@@ -107,8 +107,10 @@ impl<'a> Export<'a> {
     /// A missing or malformed bundle.
     pub fn bundle(&self, n: u64) -> Result<Vec<Vec<u8>>, LedgerError> {
         let width = self.checkpoint.size.saturating_sub(n * WIDTH).min(WIDTH);
-        let bytes = self.file(&tile::entries_path(n, width))?;
-        Ok(tile::split_bundle(&bytes, width)?.into_iter().map(<[u8]>::to_vec).collect())
+        let path = tile::entries_path(n, width);
+        let bytes = self.file(&path)?;
+        let malformed = |e| LedgerError::Malformed { what: "tiled log", why: format!("{path}: {e}") };
+        Ok(tile::split_bundle(&bytes, width).map_err(malformed)?.into_iter().map(<[u8]>::to_vec).collect())
     }
 
     /// Number of bundles.

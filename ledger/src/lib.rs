@@ -44,8 +44,12 @@ pub mod disk;
 pub mod entry;
 pub mod error;
 pub mod export;
+#[cfg(test)]
+mod fault_tests;
 pub mod frame;
 pub mod frontier;
+#[cfg(test)]
+mod fuzz_tests;
 pub mod hash;
 mod held;
 pub mod journal;

@@ -68,6 +68,8 @@ pub struct Log {
     pub(crate) disk: Arc<dyn Disk>,
     pub(crate) stores: Arc<dyn Stores>,
     pub(crate) verifier: Verifier,
+    /// The checkpoint, read before the journal, so that the entries reach it.
+    pub(crate) note: Vec<u8>,
     pub(crate) journal: Journal,
     pub(crate) ending: Ending,
     pub(crate) held: Option<Held>,
@@ -159,12 +161,14 @@ impl Log {
     /// As there.
     pub fn open_at(home: &Home) -> Result<Log, LedgerError> {
         let verifier = read_verifier(&*home.disk, &home.dir)?;
+        let note = disk::read(&*home.disk, &checkpoint_path(&home.dir))?;
         let (journal, ending) = Journal::open(home.disk.clone(), &home.dir.join("journal"), home.per_segment)?;
         let log = Log {
             dir: home.dir.clone(),
             disk: home.disk.clone(),
             stores: home.stores.clone(),
             verifier,
+            note,
             journal,
             ending,
             held: None,
@@ -179,11 +183,12 @@ impl Log {
         Ok(log)
     }
 
-    /// Reads what others have appended since.
+    /// Reads what others have appended and published since.
     ///
     /// # Errors
     /// A damaged journal.
     pub fn refresh(&mut self) -> Result<(), LedgerError> {
+        self.note = disk::read(&*self.disk, &checkpoint_path(&self.dir))?;
         self.ending = self.journal.read_on()?;
         Ok(())
     }
@@ -246,20 +251,17 @@ impl Log {
         self.journal.bytes_on_disk()
     }
 
-    /// The last published checkpoint, verified against the log's key.
+    /// The published checkpoint as of the last [`Log::refresh`], verified against the log's key.
     ///
     /// # Errors
-    /// A missing, malformed or unverified checkpoint.
+    /// A malformed or unverified checkpoint.
     pub fn checkpoint(&self) -> Result<Checkpoint, LedgerError> {
-        Checkpoint::open(&self.checkpoint_note()?, &self.verifier)
+        Checkpoint::open(&self.note, &self.verifier)
     }
 
-    /// The last published checkpoint as the signed note it is.
-    ///
-    /// # Errors
-    /// [`LedgerError::Io`].
-    pub fn checkpoint_note(&self) -> Result<Vec<u8>, LedgerError> {
-        disk::read(&*self.disk, &checkpoint_path(&self.dir))
+    /// The same as the signed note it is.
+    pub fn checkpoint_note(&self) -> &[u8] {
+        &self.note
     }
 
     /// An entry's stored bytes.

@@ -13,8 +13,10 @@
 use crate::error::LedgerError;
 use crate::store::{Store, Stores};
 use crate::tile::{push_entry, split_any};
+use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
+use std::sync::Once;
 
 const CACHE_BYTES: u64 = 16 << 20;
 /// A record that would grow past this is followed by a new one.
@@ -117,13 +119,32 @@ fn parts(path: &Path) -> sled::Result<Parts> {
     Ok(Parts { db, groups, last, first, tail })
 }
 
+thread_local! {
+    static QUIET: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Runs work that may panic, without the panic's words on this thread. The hook is set once and
+/// passes on every other panic, so no thread can silence another.
+fn quietly<T>(work: impl FnOnce() -> T) -> std::thread::Result<T> {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        let usual = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |info| {
+            if !QUIET.get() {
+                usual(info);
+            }
+        }));
+    });
+    QUIET.set(true);
+    let done = catch_unwind(AssertUnwindSafe(work));
+    QUIET.set(false);
+    done
+}
+
 /// Opens sled; a panic inside it becomes an error.
 fn open(path: &Path) -> Result<Parts, LedgerError> {
     let fail = |what: String| LedgerError::Index { path: path.to_path_buf(), what };
-    let quiet = std::panic::take_hook();
-    std::panic::set_hook(Box::new(|_| ()));
-    let opened = catch_unwind(AssertUnwindSafe(|| parts(path)));
-    std::panic::set_hook(quiet);
+    let opened = quietly(|| parts(path));
     opened.map_err(|_| fail("sled panicked while opening it".into()))?.map_err(|e| fail(e.to_string()))
 }
 
@@ -147,7 +168,7 @@ impl SledStore {
     fn guard<T>(&mut self, work: impl FnOnce(&mut Parts) -> sled::Result<T>) -> Result<T, LedgerError> {
         let fail = |what: String| LedgerError::Index { path: self.path.clone(), what };
         let parts = self.parts.as_mut().ok_or_else(|| fail("it was closed".into()))?;
-        let done = catch_unwind(AssertUnwindSafe(|| work(parts)));
+        let done = quietly(|| work(parts));
         done.map_err(|_| fail("sled panicked".into()))?.map_err(|e| fail(e.to_string()))
     }
 

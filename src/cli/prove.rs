@@ -64,7 +64,7 @@ pub fn run(cx: &Context, args: Args) -> Result<(), CliError> {
         let message = format!("there is no event {seq} under the checkpoint of {} events", checkpoint.size);
         return Err(CliError::usage(message, "see `assay log`"));
     }
-    let proof = Proof::new(log.tree(), seq, checkpoint.size, &log.checkpoint_note()?)?;
+    let proof = Proof::new(log.tree(), seq, checkpoint.size, log.checkpoint_note())?;
     let entry = log.entry_bytes(seq)?;
     let Some(out) = args.out else {
         return print_bytes(&proof.with_entry(entry).to_bytes());

@@ -1,5 +1,6 @@
 //! What a config claims against what the log says.
 
+use super::age::same_time;
 use super::approvals::Signed;
 use super::{GateError, Logs, VerifiedLog, refuse};
 use crate::promotion::repo::Repo;
@@ -47,6 +48,7 @@ pub(super) fn verify(
     }
     offline_proofs(repo, commit, config, reference, policy)?;
     let facts = facts(log, config, reference, author, &path)?;
+    same_time(&config.promotion.promotion_timestamp, facts.proposed_us, &path)?;
     claims(config, &facts, &path)?;
     gates(config, &facts, &policy.gates, &path)
 }

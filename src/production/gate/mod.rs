@@ -3,6 +3,7 @@
 //! The policy before the push judges the push. Everything is read from objects; nothing is
 //! written. The reconciler asks the same questions again before it deploys.
 
+mod age;
 pub mod approvals;
 mod config;
 mod evidence;
@@ -17,6 +18,7 @@ pub use pins::{Host, Pin};
 use crate::promotion::repo::{Repo, RepoError, is_zero};
 use assay_ledger::LedgerError;
 use assay_shared::policy::Policy;
+use assay_shared::promotion::LiveConfig;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Why a push or a state is refused. The code is stable.
@@ -134,6 +136,11 @@ pub fn judge(repo: &Repo, updates: &[Update], host: &Host) -> Result<Verdict, Ga
             let (text, policy) = policy::at(repo, &step[0])?;
             complete(repo, &policy, host, &mut logs)?;
             let found = transition(repo, &step[0], &step[1], (&text, &policy), &logs)?;
+            for p in found.deployments.iter().map(|d| &d.config.promotion) {
+                let path = LiveConfig::path(&p.strategy);
+                let max = policy.gates.max_evidence_age_days;
+                age::fresh(&p.promotion_timestamp, assay_ledger::log::system_clock(), max, &path)?;
+            }
             verdict.lines.extend(found.lines);
             verdict.deployments.extend(found.deployments);
         }
