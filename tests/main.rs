@@ -8,6 +8,7 @@ mod desk;
 mod gate;
 mod help;
 mod judge;
+mod ledger;
 mod optuna;
 mod study;
 mod tidy;
