@@ -6,7 +6,7 @@ use crate::entry::{self, Draft, Entry, EventId, Hashed, Place};
 use crate::error::LedgerError;
 use crate::hash::Hash;
 use crate::journal::Journal;
-use crate::key::{KeyId, Signer};
+use crate::key::Signer;
 use crate::log::{Log, Receipt, checkpoint_path};
 use crate::merkle::Nodes as _;
 use rayon::prelude::*;
@@ -32,15 +32,14 @@ fn seal((content, hash): Content, signer: &Signer) -> Result<Hashed, LedgerError
 type Sealed = Result<Vec<Hashed>, LedgerError>;
 
 /// Seals entries on all cores and gives them to `write` piece by piece, in order, while the next
-/// ones are being sealed.
+/// ones are being sealed. The contents are chained while the first ones are being sealed.
 fn seal_in_pieces(
-    contents: Vec<Content>,
+    mut contents: impl ExactSizeIterator<Item = Content>,
     signer: &Signer,
     mut write: impl FnMut(Vec<Hashed>) -> Result<(), LedgerError>,
 ) -> Result<(), LedgerError> {
     let (sender, pieces) = std::sync::mpsc::channel();
     rayon::in_place_scope(|scope| {
-        let mut contents = contents.into_iter();
         for number in 0..contents.len().div_ceil(PIECE) {
             let (piece, sender): (Vec<_>, _) = (contents.by_ref().take(PIECE).collect(), sender.clone());
             scope.spawn(move |_| {
@@ -63,7 +62,11 @@ fn seal_in_pieces(
 }
 
 /// Signs on all cores, writes, and syncs. Gives the entries' bytes.
-fn journal(journal: &mut Journal, contents: Vec<Content>, signer: &Signer) -> Result<Vec<Vec<u8>>, LedgerError> {
+fn journal(
+    journal: &mut Journal,
+    contents: impl ExactSizeIterator<Item = Content>,
+    signer: &Signer,
+) -> Result<Vec<Vec<u8>>, LedgerError> {
     let mut out = Vec::with_capacity(contents.len());
     let mut write = |piece: Vec<Hashed>| {
         journal.write(&piece)?;
@@ -71,8 +74,8 @@ fn journal(journal: &mut Journal, contents: Vec<Content>, signer: &Signer) -> Re
         Ok(())
     };
     match contents.len() {
-        0..FEW => write(contents.into_iter().map(|c| seal(c, signer)).collect::<Sealed>()?)?,
-        FEW..MANY => write(contents.into_par_iter().map(|c| seal(c, signer)).collect::<Sealed>()?)?,
+        0..FEW => write(contents.map(|c| seal(c, signer)).collect::<Sealed>()?)?,
+        FEW..MANY => write(contents.collect::<Vec<_>>().into_par_iter().map(|c| seal(c, signer)).collect::<Sealed>()?)?,
         _ => seal_in_pieces(contents, signer, write)?,
     }
     journal.sync()?;
@@ -123,15 +126,25 @@ impl Log {
             }
             seqs.push((seq, existed));
         }
-        self.commit(self.chain(&fresh, &signer.id()), signer)?;
+        self.commit(&fresh, signer)?;
         let receipt = |(seq, existed)| Ok(Receipt { seq, leaf: self.journal.leaf(seq)?, existed });
         seqs.into_iter().map(receipt).collect()
     }
 
-    /// Seals entries on all cores, journals them while the next are being sealed, and syncs them,
-    /// which acknowledges them; then hands them to the index.
-    fn commit(&mut self, contents: Vec<Content>, signer: &Signer) -> Result<(), LedgerError> {
-        let entries = match journal(&mut self.journal, contents, signer) {
+    /// Numbers, chains and seals drafts, journals them while the next are being sealed, and syncs
+    /// them, which acknowledges them; then hands them to the index.
+    fn commit(&mut self, drafts: &[&Draft], signer: &Signer) -> Result<(), LedgerError> {
+        let (edge, author, origin) = (self.journal.edge(), signer.id(), self.verifier.name.clone());
+        let time_us = (self.clock)().max(edge.time_us);
+        let (mut seq, mut prev) = (edge.len, edge.head);
+        let chained = drafts.iter().map(|draft| {
+            let place = Place { origin: &origin, seq, prev, time_us };
+            let content = entry::content(draft, &place, &author);
+            prev = Hash::of(&content);
+            seq += 1;
+            (content, prev)
+        });
+        let entries = match journal(&mut self.journal, chained, signer) {
             Ok(entries) => entries,
             Err(e) => {
                 self.poisoned = true;
@@ -149,21 +162,6 @@ impl Log {
             _ => {}
         }
         Ok(())
-    }
-
-    /// Numbers and chains drafts in order.
-    fn chain(&self, drafts: &[&Draft], author: &KeyId) -> Vec<Content> {
-        let edge = self.journal.edge();
-        let time_us = (self.clock)().max(edge.time_us);
-        let mut prev = edge.head;
-        let mut contents = Vec::with_capacity(drafts.len());
-        for (seq, draft) in (self.len()..).zip(drafts) {
-            let place = Place { origin: self.origin(), seq, prev, time_us };
-            let content = entry::content(draft, &place, author);
-            prev = Hash::of(&content);
-            contents.push((content, prev));
-        }
-        contents
     }
 
     /// Publishes a checkpoint over everything appended. Does nothing when there is nothing new.
