@@ -12,6 +12,7 @@ use crate::journal::read_mark;
 use crate::log::{Home, read_verifier};
 use crate::segment::MARKER;
 use std::path::Path;
+use std::sync::mpsc::{SyncSender, sync_channel};
 
 /// What a folder's verification found.
 #[derive(Debug)]
@@ -51,9 +52,18 @@ pub fn folder(
     if let Some(c) = verified {
         auditor.expect(c.clone());
     }
-    let mut scrub = Scrub { auditor, chunk: Vec::new(), promised, verified: verified.map_or(0, |c| c.size), torn: 0 };
-    scrub.segments(&*home.disk, &journal, home.per_segment)?;
-    let Scrub { mut auditor, torn, .. } = scrub;
+    // One thread reads and checks frames, while the others verify what it found.
+    let (sender, pieces) = sync_channel(QUEUE);
+    let torn = std::thread::scope(|scope| {
+        let reader = scope.spawn(|| {
+            let mut scrub = Scrub { next: 0, chunk: Vec::new(), promised, torn: 0, out: sender };
+            scrub.segments(&*home.disk, &journal, home.per_segment).map(|()| scrub.torn)
+        });
+        for piece in pieces {
+            take(&mut auditor, piece, verified.map_or(0, |c| c.size));
+        }
+        reader.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    })?;
     if auditor.len() < promised {
         let detail = format!("{promised} entries were acknowledged, {} are here", auditor.len());
         auditor.damage(Reason::JournalDamaged, detail, 0);
@@ -68,31 +78,54 @@ pub fn folder(
     Ok(Verdict { entries, findings, checkpoint: checkpoint.ok(), torn })
 }
 
-struct Scrub<'a, A: Authority> {
-    auditor: Auditor<'a, A>,
-    chunk: Vec<Vec<u8>>,
-    promised: u64,
-    verified: u64,
-    torn: u64,
+/// What the reader found, in order.
+enum Piece {
+    Entries(Vec<Vec<u8>>),
+    /// Damage, and the entry that follows it.
+    Damage(String, u64),
 }
 
-impl<A: Authority> Scrub<'_, A> {
-    fn next(&self) -> u64 {
-        self.auditor.len() + self.chunk.len() as u64
+/// Chunks that the reader may be ahead.
+const QUEUE: usize = 2;
+
+/// Verifies a piece; entries below `verified` were verified before.
+fn take(auditor: &mut Auditor<'_, impl Authority>, piece: Piece, verified: u64) {
+    match piece {
+        Piece::Damage(detail, next) => auditor.damage(Reason::JournalDamaged, detail, next),
+        Piece::Entries(mut chunk) => {
+            let old = verified.saturating_sub(auditor.len()).min(chunk.len() as u64) as usize;
+            let new = chunk.split_off(old);
+            auditor.push_verified(chunk);
+            auditor.push(new);
+        }
+    }
+}
+
+/// Reads the segments of a journal.
+struct Scrub {
+    /// The number of the next entry, those that wait in `chunk` included.
+    next: u64,
+    chunk: Vec<Vec<u8>>,
+    promised: u64,
+    torn: u64,
+    out: SyncSender<Piece>,
+}
+
+impl Scrub {
+    fn send(&self, piece: Piece) {
+        // The other end listens until this one is gone.
+        let _ = self.out.send(piece);
     }
 
     fn flush(&mut self) {
-        let mut chunk = std::mem::take(&mut self.chunk);
-        let old = self.verified.saturating_sub(self.auditor.len()).min(chunk.len() as u64) as usize;
-        let new = chunk.split_off(old);
-        self.auditor.push_verified(chunk);
-        self.auditor.push(new);
+        let chunk = std::mem::take(&mut self.chunk);
+        self.send(Piece::Entries(chunk));
     }
 
     fn damage(&mut self, path: &Path, offset: usize, what: &str, next: u64) {
         self.flush();
-        let detail = format!("{}: damaged at byte {offset}: {what}", path.display());
-        self.auditor.damage(Reason::JournalDamaged, detail, next);
+        self.send(Piece::Damage(format!("{}: damaged at byte {offset}: {what}", path.display()), next));
+        self.next = self.next.max(next);
     }
 
     fn segments(&mut self, disk: &dyn Disk, dir: &Path, per_segment: u64) -> Result<(), LedgerError> {
@@ -101,7 +134,7 @@ impl<A: Authority> Scrub<'_, A> {
             names.iter().filter_map(|n| Some((n.strip_suffix(".seg")?.parse().ok()?, n))).collect();
         for (i, (first, name)) in segments.iter().enumerate() {
             let path = dir.join(name);
-            if self.next() != *first {
+            if self.next != *first {
                 let next = *first;
                 self.damage(&path, 0, "the segment before it does not reach it", next);
             }
@@ -109,7 +142,7 @@ impl<A: Authority> Scrub<'_, A> {
                 disk.open(&path, Open::Read).and_then(|f| f.read_from(0)).map_err(LedgerError::io("read", &path))?;
             self.segment(&path, &bytes, i + 1 == segments.len());
             self.flush();
-            if self.next() > first + per_segment {
+            if self.next > first + per_segment {
                 self.damage(&path, bytes.len(), "more entries than a segment holds", 0);
             }
         }
@@ -119,7 +152,7 @@ impl<A: Authority> Scrub<'_, A> {
     fn segment(&mut self, path: &Path, bytes: &[u8], last: bool) {
         let mut at = MARKER.len();
         if !bytes.starts_with(MARKER) {
-            if last && bytes.len() < MARKER.len() && self.next() >= self.promised {
+            if last && bytes.len() < MARKER.len() && self.next >= self.promised {
                 self.torn = bytes.len() as u64;
                 return;
             }
@@ -131,6 +164,7 @@ impl<A: Authority> Scrub<'_, A> {
                 Frame::Whole { entry, .. } => {
                     at += frame::HEAD + entry.len();
                     self.chunk.push(entry.to_vec());
+                    self.next += 1;
                     if self.chunk.len() == CHUNK {
                         self.flush();
                     }
@@ -138,7 +172,7 @@ impl<A: Authority> Scrub<'_, A> {
                 Frame::Bad(what) => match frame::resync(bytes, at + 1) {
                     // Of one group with what follows, and promised to nobody: torn.
                     Some((_, entry, place))
-                        if last && self.next() >= self.promised && entry.seq <= self.next() + u64::from(place) =>
+                        if last && self.next >= self.promised && entry.seq <= self.next + u64::from(place) =>
                     {
                         self.torn = (bytes.len() - at) as u64;
                         return;
@@ -147,7 +181,7 @@ impl<A: Authority> Scrub<'_, A> {
                         self.damage(path, at, what, entry.seq);
                         at = found;
                     }
-                    None if last && self.next() >= self.promised => {
+                    None if last && self.next >= self.promised => {
                         self.torn = (bytes.len() - at) as u64;
                         return;
                     }
