@@ -124,6 +124,11 @@ mod tests {
         assert!(Proof { hashes: proof.hashes[1..].to_vec(), ..proof.clone() }.verify(&entries[13], &log).is_err());
         let longer = [proof.hashes.clone(), vec![Hash::ZERO]].concat();
         assert!(Proof { hashes: longer, ..proof.clone() }.verify(&entries[13], &log).is_err());
+        // A longer path to a root of a larger tree proves nothing about a smaller one.
+        let (a, b) = (crate::merkle::leaf_hash(b"a"), crate::merkle::leaf_hash(b"b"));
+        let two = crate::merkle::node_hash(&a, &b);
+        verify_inclusion(&b, 1, 2, &[a], &two).unwrap();
+        assert!(verify_inclusion(&b, 0, 1, &[a], &two).is_err());
         let other = Verifier::new("x.example/log", Signer::from_seed([4; 32]).public()).unwrap();
         assert!(proof.verify(&entries[13], &other).is_err());
     }

@@ -174,3 +174,51 @@ impl Person {
         self.roles.iter().any(|r| r == role)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use assay_ledger::Signer;
+
+    fn policy() -> Policy {
+        let person = |name: &str, role: &str, key: u8| Person {
+            name: name.into(),
+            roles: vec![role.into()],
+            keys: vec![Signer::from_seed([key; 32]).public()],
+        };
+        Policy {
+            version: 1,
+            name: "p".into(),
+            thresholds: Thresholds { approvals: 1, policy: 1 },
+            gates: Gates {
+                min_trades: 1,
+                max_leverage: 5.0,
+                max_drawdown: 0.5,
+                min_dsr: None,
+                max_pbo: None,
+                engine_versions: vec![],
+                max_evidence_age_days: 30,
+                allow_generated: false,
+            },
+            people: vec![person("ana", "root", 1), person("ben", "reviewer", 2)],
+            origins: vec![],
+        }
+    }
+
+    /// K-10, G-21: a threshold that no people with keys can reach, or of zero, is no policy.
+    #[test]
+    fn k10_thresholds_need_people_with_keys() {
+        assert!(Policy::parse(&policy().to_toml()).is_ok());
+        let refused = |change: fn(&mut Policy)| {
+            let mut p = policy();
+            change(&mut p);
+            Policy::parse(&p.to_toml()).unwrap_err()
+        };
+        assert!(refused(|p| p.thresholds.approvals = 2).contains("fewer reviewers"));
+        assert!(refused(|p| p.people[1].keys.clear()).contains("fewer reviewers"));
+        assert!(refused(|p| p.people[0].keys.clear()).contains("fewer reviewers or root"));
+        assert!(refused(|p| p.thresholds.approvals = 0).contains("begin at 1"));
+        assert!(refused(|p| p.thresholds.policy = 0).contains("begin at 1"));
+        assert!(refused(|p| p.people[1].keys = p.people[0].keys.clone()).contains("share"), "one person, one key");
+    }
+}
