@@ -223,6 +223,10 @@ fn copy(from: &Path, to: &Path) {
     for item in std::fs::read_dir(from).unwrap() {
         let path = item.unwrap().path();
         let target = to.join(path.file_name().unwrap());
-        if path.is_dir() { copy(&path, &target) } else { drop(std::fs::copy(&path, &target).unwrap()) }
+        if path.is_dir() {
+            copy(&path, &target);
+        } else {
+            std::fs::copy(&path, &target).unwrap();
+        }
     }
 }
