@@ -17,7 +17,7 @@ use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 /// Entries verified at a time: bounds memory, and is enough to keep all cores busy.
-pub const CHUNK: usize = 4096;
+pub const CHUNK: usize = 8192;
 
 /// Why an entry was refused. The names are stable: tools may match on them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -150,7 +150,7 @@ fn bad_signatures(entries: &[Unverified]) -> Vec<u64> {
         bad.extend(seqs.into_iter().zip(verify_all(&items)).filter(|(_, good)| !good).map(|(seq, _)| seq));
         bad
     };
-    entries.par_chunks(64).flat_map_iter(check).collect()
+    entries.par_chunks(32).flat_map_iter(check).collect()
 }
 
 impl<'a, A: Authority> Auditor<'a, A> {
