@@ -208,7 +208,14 @@ impl Log {
             let why = format!("it is of size {}, the published one of size {}", new.size, now.size);
             return Err(LedgerError::Unverified { what: "the cosigned checkpoint", why });
         }
-        self.replace_note(note)
+        // Both carry the same signed text; lines that others attached before stay.
+        let (mine, theirs) = (String::from_utf8_lossy(&self.note), String::from_utf8_lossy(note));
+        let lines = |text: &str| text.rsplit_once("\n\n").map_or(String::new(), |(_, lines)| lines.to_string());
+        let had = lines(&mine);
+        let more: String = lines(&theirs).split_inclusive('\n').filter(|l| !had.contains(*l)).collect();
+        let merged = format!("{mine}{more}");
+        Checkpoint::open(merged.as_bytes(), &self.verifier)?;
+        self.replace_note(merged.as_bytes())
     }
 
     fn publish_held(&mut self, signer: &Signer) -> Result<Checkpoint, LedgerError> {

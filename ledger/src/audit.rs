@@ -11,6 +11,7 @@ use crate::frontier::Frontier;
 use crate::hash::Hash;
 use crate::key::{KeyId, PublicKey};
 use crate::merkle::Tree;
+use crate::note::Verifier;
 use rayon::prelude::*;
 use serde::Serialize;
 use std::collections::{BTreeMap, HashSet};
@@ -96,6 +97,20 @@ pub trait Authority: Send {
     /// # Errors
     /// A reason and words.
     fn admit(&mut self, entry: &Entry) -> Result<PublicKey, (Reason, String)>;
+
+    /// The raw key that may sign the log's checkpoints, if the entries so far name one.
+    fn log_key(&self) -> Option<[u8; 32]> {
+        None
+    }
+}
+
+/// What is wrong when a log's checkpoints are signed by another key than its entries name (K-12).
+pub fn foreign_log_key(authority: &impl Authority, verifier: &Verifier) -> Option<Finding> {
+    authority.log_key().filter(|key| *key != verifier.key.to_bytes()).map(|_| Finding {
+        seq: 0,
+        reason: Reason::BadCheckpoint,
+        detail: "the first entry names another checkpoint key".into(),
+    })
 }
 
 /// Verifies a log from its first entry, or on from a verified state.

@@ -49,7 +49,11 @@ impl Checkpoint {
         }
         let canonical =
             size == "0" || (!size.starts_with('0') && !size.is_empty() && size.bytes().all(|b| b.is_ascii_digit()));
-        let size = size.parse().ok().filter(|_| canonical).ok_or_else(|| bad("its size is not a plain number"))?;
+        let size = size
+            .parse()
+            .ok()
+            .filter(|size| canonical && *size <= crate::entry::MAX_SEQ)
+            .ok_or_else(|| bad("its size is not a plain number"))?;
         let root = STANDARD
             .decode(root)
             .ok()

@@ -2,16 +2,19 @@
 //!
 //! `checkpoint` is written last, by rename: whoever reads a checkpoint finds everything under it.
 
-use crate::audit::{Auditor, Authority, Finding, Reason};
+use crate::audit::{Auditor, Authority, Finding, Reason, foreign_log_key};
 use crate::checkpoint::Checkpoint;
 use crate::disk::{self, Disk, Open};
 use crate::error::LedgerError;
-use crate::log::Log;
+use crate::log::{Log, PATIENCE};
 use crate::merkle::Nodes as _;
 use crate::note::Verifier;
 use crate::tile::{self, TileTree, WIDTH};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+
+/// After so many bad bundles the rest is not read: a checkpoint may claim any size.
+const MAX_BAD_BUNDLES: u64 = 1000;
 
 /// What an export wrote.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,14 +33,22 @@ pub struct Exported {
 /// [`LedgerError::Unverified`] when the folder holds another log, or another history of this one.
 pub fn export(log: &Log, dir: &Path) -> Result<Exported, LedgerError> {
     let (new, disk) = (log.checkpoint()?, log.disk());
-    let old = match disk.open(&dir.join("checkpoint"), Open::Read) {
-        Ok(_) => Some(Checkpoint::open(&disk::read(disk, &dir.join("checkpoint"))?, log.verifier())?),
-        Err(_) => None,
+    disk.create_dir(dir).map_err(LedgerError::io("create", dir))?;
+    let _lock = disk.lock(dir, PATIENCE, &|_| ())?;
+    let path = dir.join("checkpoint");
+    let old = match disk.open(&path, Open::Read).and_then(|f| f.read_from(0)) {
+        Ok(note) => Some(Checkpoint::open(&note, log.verifier())?),
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => None,
+        Err(e) => return Err(LedgerError::io("read", &path)(e)),
     };
     let from = old.as_ref().map_or(0, |c| c.size);
     if let Some(old) = old.filter(|old| log.tree().root_at(old.size).ok() != Some(old.root)) {
         let why = format!("{} holds another history of this log, of {} entries", dir.display(), old.size);
         return Err(LedgerError::Unverified { what: "the exported log", why });
+    }
+    if from > new.size {
+        // Somebody exported more since this log was opened: a folder never goes back.
+        return Ok(Exported { from, size: from, files: 0 });
     }
     let mut dirs = BTreeSet::new();
     let mut files = 0;
@@ -52,7 +63,6 @@ pub fn export(log: &Log, dir: &Path) -> Result<Exported, LedgerError> {
         files += 1;
         Ok(())
     };
-    disk.create_dir(dir).map_err(LedgerError::io("create", dir))?;
     tile::files_since(log.tree(), from, new.size, |range| log.bundle(range), put)?;
     for made in dirs {
         disk.sync_dir(&made).map_err(LedgerError::io("sync", &made))?;
@@ -130,12 +140,18 @@ impl<'a> Export<'a> {
     pub fn verify(&self, authority: &mut impl Authority) -> Result<Vec<Finding>, LedgerError> {
         let mut auditor = Auditor::new(&self.verifier.name, authority).keeping_tree();
         auditor.expect(self.checkpoint.clone());
-        let mut chunk = Vec::new();
+        let (mut chunk, mut bad) = (Vec::new(), 0);
         for n in 0..self.bundles() {
             match self.bundle(n) {
                 Ok(entries) => chunk.extend(entries),
                 Err(e @ LedgerError::Io { .. }) => return Err(e),
                 Err(e) => {
+                    bad += 1;
+                    if bad > MAX_BAD_BUNDLES {
+                        let detail = format!("more than {MAX_BAD_BUNDLES} bundles are bad; the rest was not read");
+                        auditor.damage(Reason::BadTile, detail, 0);
+                        break;
+                    }
                     auditor.push(std::mem::take(&mut chunk));
                     let next = ((n + 1) * WIDTH).min(self.checkpoint.size);
                     auditor.damage(Reason::BadTile, e.to_string(), next);
@@ -152,6 +168,7 @@ impl<'a> Export<'a> {
             let wrong = tile::wrong_hash_tiles(&tree, |path| self.file(path))?;
             findings.extend(wrong.into_iter().map(|(seq, detail)| Finding { seq, reason: Reason::BadTile, detail }));
         }
+        findings.extend(foreign_log_key(authority, &self.verifier));
         findings.sort_by_key(|f| f.seq);
         Ok(findings)
     }

@@ -134,7 +134,7 @@ fn l34_zeros_and_junk() {
     std::fs::write(segment(dir.path()), vec![0; 100 << 20]).unwrap();
     let start = std::time::Instant::now();
     assert!(Log::open(dir.path()).is_err());
-    let verdict = scrub::folder(&Home::of(dir.path()), &mut keys(), None).unwrap();
+    let verdict = scrub::folder(&Home::of(dir.path()), &mut keys(), &[], 0).unwrap();
     assert!(!verdict.findings.is_empty() && start.elapsed().as_secs() < 60);
     std::fs::write(dir.path().join("journal/mark"), b"").unwrap();
     let mut junk = b"ASYJRNL1".to_vec();
@@ -229,7 +229,7 @@ fn o10_past_a_full_segment() {
         }
         assert!(sidecar.exists(), "built again");
     }
-    let verdict = scrub::folder(&home, &mut keys(), None).unwrap();
+    let verdict = scrub::folder(&home, &mut keys(), &[], 0).unwrap();
     assert_eq!((verdict.entries, verdict.findings), (900, vec![]));
 }
 
@@ -244,7 +244,7 @@ fn o13_clock_skew() {
         let log = if n % 2 == 0 { &mut fast } else { &mut slow };
         assert_eq!(log.append(&[draft(10 + n)], &signer()).unwrap()[0].seq, n + 1);
     }
-    let verdict = scrub::folder(&Home::of(dir.path()), &mut keys(), None).unwrap();
+    let verdict = scrub::folder(&Home::of(dir.path()), &mut keys(), &[], 0).unwrap();
     assert_eq!(verdict.findings, []);
 }
 

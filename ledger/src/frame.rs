@@ -75,6 +75,19 @@ pub fn resync(bytes: &[u8], from: usize) -> Option<(usize, Entry, u32)> {
     None
 }
 
+/// Whether the bad frame at `bad`, where entry `next` should stand, was durable once: a whole frame
+/// after it belongs to a later group, which was begun after everything before it was synced.
+pub fn was_durable(bytes: &[u8], bad: usize, next: u64) -> bool {
+    let mut at = bad;
+    while let Some((found, entry, place)) = resync(bytes, at) {
+        if entry.seq.checked_sub(u64::from(place)).is_none_or(|group| group > next) {
+            return true;
+        }
+        at = found + HEAD + entry.bytes().len();
+    }
+    false
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

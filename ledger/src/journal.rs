@@ -93,7 +93,8 @@ impl Journal {
             }
         }
         let mut journal = Journal::fresh(disk, dir, per_segment);
-        for first in firsts {
+        // The last one is read whole: only its successor shows that all of it was synced.
+        for first in firsts.iter().copied().take(firsts.len().saturating_sub(1)) {
             let Some(sealed) = open_sealed(&*journal.disk, dir, first, per_segment) else { break };
             let len = first + per_segment;
             journal.edge = Edge { len, head: sealed.sidecar.head, time_us: sealed.sidecar.time_us };
@@ -139,6 +140,9 @@ impl Journal {
 
     fn read_tail(&mut self, promised: u64) -> Result<Ending, LedgerError> {
         let path = self.tail.path.clone();
+        // Asked before reading: a segment that has a successor was complete by then.
+        let next = format!("{:020}.seg", self.tail.first + self.per_segment);
+        let last = !self.disk.list(&self.dir).is_ok_and(|names| names.contains(&next));
         let file = match self.disk.open(&path, Open::Read) {
             Ok(file) => file,
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(Ending::Clean),
@@ -146,10 +150,6 @@ impl Journal {
         };
         let base = self.tail.end;
         let bytes = file.read_from(base).map_err(LedgerError::io("read", &path))?;
-        let last = !self
-            .disk
-            .list(&self.dir)
-            .is_ok_and(|names| names.contains(&format!("{:020}.seg", self.tail.first + self.per_segment)));
         let mut at = 0;
         if base == 0 {
             if bytes.len() < MARKER.len() && last {
@@ -171,7 +171,7 @@ impl Journal {
                 Frame::End => break,
                 Frame::Bad(what) => {
                     self.tail.end = base + at as u64;
-                    if !last || self.edge.len < promised || self.was_durable(&bytes, at) {
+                    if !last || self.edge.len < promised || frame::was_durable(&bytes, at, self.edge.len) {
                         return Err(damaged(&path, self.tail.end, what));
                     }
                     return Ok(Ending::Torn((bytes.len() - at) as u64));
@@ -183,18 +183,6 @@ impl Journal {
             return Err(damaged(&path, self.tail.end, "bytes after its last entry"));
         }
         Ok(Ending::Clean)
-    }
-
-    /// True when a later group follows the bad frame: it was begun after this one was synced.
-    fn was_durable(&self, bytes: &[u8], bad: usize) -> bool {
-        let mut at = bad;
-        while let Some((found, entry, place)) = frame::resync(bytes, at) {
-            if entry.seq.checked_sub(u64::from(place)).is_none_or(|group| group > self.edge.len) {
-                return true;
-            }
-            at = found + frame::HEAD + entry.bytes().len();
-        }
-        false
     }
 
     /// Closes the full segment and begins an empty one, in memory.
@@ -258,6 +246,10 @@ impl Journal {
         let path = segment::path(&self.dir, first);
         if let Some(sealed) = self.sealed.get((first / self.per_segment) as usize) {
             let (start, end) = (sealed.sidecar.frame(from)?.0, sealed.sidecar.frame(to - 1)?.1);
+            if start >= end || end > sealed.sidecar.end {
+                let what = "its offsets do not fit its segment".to_string();
+                return Err(LedgerError::Index { path: path.with_extension("idx"), what });
+            }
             let bytes = sealed.file.read_at(start, (end - start) as usize).map_err(LedgerError::io("read", &path))?;
             return Ok((path, bytes, start));
         }

@@ -5,7 +5,7 @@ use crate::entry::Hashed;
 use crate::error::LedgerError;
 use crate::frame;
 use crate::journal::{Journal, mark_bytes, mark_path, read_mark};
-use crate::merkle::Nodes as _;
+use crate::merkle::{Nodes as _, leaf_hash};
 use crate::segment::{self, MARKER};
 
 impl Journal {
@@ -96,6 +96,13 @@ impl Journal {
         Ok(())
     }
 
+    /// Closes the files that are kept open for writing. Another process may put a new journal in
+    /// their place while the lock is free.
+    pub fn close(&mut self) {
+        self.tail.file = None;
+        self.mark = None;
+    }
+
     /// Cuts off a torn tail (its bytes are kept beside the segment as `.torn-N`), so that the next
     /// append follows the last whole entry. Only bytes that were never acknowledged can be torn.
     ///
@@ -129,11 +136,21 @@ impl Journal {
         if promised >= self.len() {
             return Ok(());
         }
+        // What is on the disk now must still be what was read when this log was opened.
+        self.read(promised..self.len(), |seq, bytes| {
+            if leaf_hash(bytes) == self.leaf(seq)? {
+                return Ok(());
+            }
+            Err(segment::damaged(&self.tail.path, 0, format!("entry {seq} is not what it was when it was read")))
+        })?;
         let mut first = promised / self.per_segment * self.per_segment;
         while first < self.len() {
             let path = segment::path(&self.dir, first);
             let file = self.disk.open(&path, Open::Write).map_err(LedgerError::io("open", &path))?;
-            let end = if first == self.tail.first { self.tail.end } else { file.len().unwrap_or_default() };
+            let end = match first == self.tail.first {
+                true => self.tail.end,
+                false => file.len().map_err(LedgerError::io("read", &path))?,
+            };
             let bytes = file.read_at(0, end as usize).map_err(LedgerError::io("read", &path))?;
             file.write_at(0, &bytes).map_err(LedgerError::io("write", &path))?;
             file.sync().map_err(LedgerError::io("sync", &path))?;

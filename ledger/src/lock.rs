@@ -45,7 +45,8 @@ impl Lock {
             }
             std::thread::sleep(Duration::from_millis(5));
         }
-        let command: String = std::env::args().skip(1).take(2).collect::<Vec<_>>().join(" ");
+        let words: Vec<_> = std::env::args_os().skip(1).take(2).map(|a| a.to_string_lossy().into_owned()).collect();
+        let command = words.join(" ");
         let note = format!("process {} (assay {command})\n", std::process::id());
         file.set_len(0)
             .and_then(|()| file.rewind())

@@ -14,6 +14,7 @@ use crate::frame::{self, Frame};
 use crate::journal::{Journal, read_mark};
 use crate::log::{Home, Log, PATIENCE, read_verifier};
 use crate::merkle::Nodes as _;
+use crate::note::Verifier;
 use crate::segment::MARKER;
 use crate::store::Store;
 use std::collections::BTreeMap;
@@ -48,7 +49,7 @@ struct Salvage {
 impl Salvage {
     fn of(disk: &dyn Disk, dir: &Path) -> Result<Salvage, LedgerError> {
         let mut out = Salvage { frames: BTreeMap::new(), promised: read_mark(disk, dir) };
-        let names = disk.list(dir).unwrap_or_default();
+        let names = disk.list(dir).map_err(LedgerError::io("list", dir))?;
         for name in names.iter().filter(|n| n.ends_with(".seg")) {
             let path = dir.join(name);
             let bytes =
@@ -57,11 +58,13 @@ impl Salvage {
             loop {
                 let here = match frame::next(&bytes[at..]) {
                     Frame::End => break,
-                    Frame::Whole { entry, .. } => Entry::decode(entry.to_vec()).ok().map(|e| (at, e)),
+                    Frame::Whole { entry, place } => Entry::decode(entry.to_vec()).ok().map(|e| (at, e, place)),
                     Frame::Bad(_) => None,
                 };
-                let found = here.or_else(|| frame::resync(&bytes, at + 1).map(|(at, entry, _)| (at, entry)));
-                let Some((start, entry)) = found else { break };
+                let found = here.or_else(|| frame::resync(&bytes, at + 1));
+                let Some((start, entry, place)) = found else { break };
+                // What stands before a group was synced before the group was written.
+                out.promised = out.promised.max(entry.seq.saturating_sub(u64::from(place)));
                 let len = entry.bytes().len();
                 out.frames.insert(entry.seq, (path.clone(), (start + frame::HEAD) as u64, len));
                 at = start + frame::HEAD + len;
@@ -128,7 +131,7 @@ pub fn rebuild(home: &Home, source: &Source<'_>, authority: &mut impl Authority)
     let note = crate::disk::read(disk, &home.dir.join("checkpoint"))?;
     let checkpoint = Checkpoint::open(&note, &verifier)?;
     let old = home.dir.join("journal");
-    let salvage = Salvage::of(disk, &old)?;
+    let salvage = Salvage::of(disk, &old_journal(disk, &home.dir)?)?;
     let entries = match source {
         Source::Index => Entries::Index(home.stores.open()?),
         Source::Export(export) => Entries::Export(export, 0, Vec::new()),
@@ -149,8 +152,28 @@ pub fn rebuild(home: &Home, source: &Source<'_>, authority: &mut impl Authority)
     let restored = merge(home, &new, &salvage, entries, len, &mut auditor)?;
     auditor.finish();
     auditor.verdict()?;
+    own_key(authority, &verifier)?;
     let kept = swap(disk, &home.dir, &old, &new)?;
     Ok(Rebuilt { entries: len, restored, kept })
+}
+
+/// The journal, or what an interrupted rebuild put aside just before the new one took its place.
+fn old_journal(disk: &dyn Disk, dir: &Path) -> Result<PathBuf, LedgerError> {
+    let names = disk.list(dir).map_err(LedgerError::io("list", dir))?;
+    if names.iter().any(|n| n == "journal") {
+        return Ok(dir.join("journal"));
+    }
+    let aside = names.iter().filter_map(|n| n.strip_prefix("journal.damaged-")?.parse::<u64>().ok()).max();
+    let missing = || LedgerError::Missing { path: dir.join("journal") };
+    aside.map(|n| dir.join(format!("journal.damaged-{n}"))).ok_or_else(missing)
+}
+
+/// The first entry names the key of the checkpoints: no other one may sign them.
+fn own_key(authority: &impl Authority, verifier: &Verifier) -> Result<(), LedgerError> {
+    match crate::audit::foreign_log_key(authority, verifier) {
+        Some(f) => Err(LedgerError::Refused { seq: f.seq, reason: format!("{}: {}", f.reason, f.detail) }),
+        None => Ok(()),
+    }
 }
 
 fn refuse<T>(why: String) -> Result<T, LedgerError> {

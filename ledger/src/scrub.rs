@@ -3,7 +3,7 @@
 //! After a bad frame the next whole one is searched, so that every finding is reported, and each
 //! with its sequence number.
 
-use crate::audit::{Auditor, Authority, CHUNK, Finding, Reason};
+use crate::audit::{Auditor, Authority, CHUNK, Finding, Reason, foreign_log_key};
 use crate::checkpoint::Checkpoint;
 use crate::disk::{self, Disk, Open};
 use crate::error::LedgerError;
@@ -30,15 +30,16 @@ pub struct Verdict {
 /// Verifies the log in a folder: frames, entries, chain, authors, signatures, tree, checkpoint, and
 /// that everything that was acknowledged is there.
 ///
-/// What a checkpoint covers that was `verified` before is only hashed and compared with its root:
-/// the signatures over the very same bytes need no second look.
+/// The log must also agree with the checkpoints that are `expected`. Entries below `verified`, the
+/// size of one of them, are only hashed: the signatures over the very same bytes need no second look.
 ///
 /// # Errors
 /// When there is no log, or its files cannot be read.
 pub fn folder(
     home: &Home,
     authority: &mut impl Authority,
-    verified: Option<&Checkpoint>,
+    expected: &[Checkpoint],
+    verified: u64,
 ) -> Result<Verdict, LedgerError> {
     let verifier = read_verifier(&*home.disk, &home.dir)?;
     let note = disk::read(&*home.disk, &home.dir.join("checkpoint"));
@@ -49,9 +50,10 @@ pub fn folder(
     if let Ok(c) = &checkpoint {
         auditor.expect(c.clone());
     }
-    if let Some(c) = verified {
+    for c in expected {
         auditor.expect(c.clone());
     }
+    let verified = if expected.iter().any(|c| c.size == verified) { verified } else { 0 };
     // One thread reads and checks frames, while the others verify what it found.
     let (sender, pieces) = sync_channel(QUEUE);
     let torn = std::thread::scope(|scope| {
@@ -60,7 +62,7 @@ pub fn folder(
             scrub.segments(&*home.disk, &journal, home.per_segment).map(|()| scrub.torn)
         });
         for piece in pieces {
-            take(&mut auditor, piece, verified.map_or(0, |c| c.size));
+            take(&mut auditor, piece, verified);
         }
         reader.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
     })?;
@@ -74,6 +76,7 @@ pub fn folder(
     auditor.finish();
     let entries = auditor.len();
     let mut findings = std::mem::take(&mut auditor.findings);
+    findings.extend(foreign_log_key(authority, &verifier));
     findings.sort_by_key(|f| f.seq);
     Ok(Verdict { entries, findings, checkpoint: checkpoint.ok(), torn })
 }
@@ -142,7 +145,7 @@ impl Scrub {
                 disk.open(&path, Open::Read).and_then(|f| f.read_from(0)).map_err(LedgerError::io("read", &path))?;
             self.segment(&path, &bytes, i + 1 == segments.len());
             self.flush();
-            if self.next > first + per_segment {
+            if self.next > first.saturating_add(per_segment) {
                 self.damage(&path, bytes.len(), "more entries than a segment holds", 0);
             }
         }
@@ -169,21 +172,14 @@ impl Scrub {
                         self.flush();
                     }
                 }
+                Frame::Bad(_) if last && self.next >= self.promised && !frame::was_durable(bytes, at, self.next) => {
+                    self.torn = (bytes.len() - at) as u64;
+                    return;
+                }
                 Frame::Bad(what) => match frame::resync(bytes, at + 1) {
-                    // Of one group with what follows, and promised to nobody: torn.
-                    Some((_, entry, place))
-                        if last && self.next >= self.promised && entry.seq <= self.next + u64::from(place) =>
-                    {
-                        self.torn = (bytes.len() - at) as u64;
-                        return;
-                    }
                     Some((found, entry, _)) => {
                         self.damage(path, at, what, entry.seq);
                         at = found;
-                    }
-                    None if last && self.next >= self.promised => {
-                        self.torn = (bytes.len() - at) as u64;
-                        return;
                     }
                     None => return self.damage(path, at, what, 0),
                 },

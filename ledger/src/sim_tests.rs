@@ -97,7 +97,7 @@ fn check(home: &Home, told: &Told, words: &str) {
     log.publish(&log_key()).unwrap();
     log.release();
     assert_eq!(log.compare_index().unwrap(), [], "{words}: the index");
-    let verdict = scrub::folder(home, &mut FixedKeys(vec![signer().public()]), None).unwrap();
+    let verdict = scrub::folder(home, &mut FixedKeys(vec![signer().public()]), &[], 0).unwrap();
     assert_eq!((verdict.entries, verdict.findings), (next + 1, vec![]), "{words}");
 }
 
@@ -237,7 +237,7 @@ fn l04_l05_any_cut() {
         disk.tamper(&segment, |bytes| bytes.truncate(cut)).unwrap();
         let home = home(&disk, &MemStores::new());
         assert!(matches!(Log::open_at(&home), Err(LedgerError::JournalDamaged { .. })), "cut at {cut}");
-        let verdict = scrub::folder(&home, &mut FixedKeys(vec![signer().public()]), None).unwrap();
+        let verdict = scrub::folder(&home, &mut FixedKeys(vec![signer().public()]), &[], 0).unwrap();
         assert!(!verdict.findings.is_empty(), "cut at {cut}");
     }
     for cut in whole..whole + 192 {

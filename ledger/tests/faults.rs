@@ -66,7 +66,7 @@ fn check(dir: &Path, told: &Told, words: &str) {
         return;
     }
     let keys = || FixedKeys(vec![Signer::from_seed([1; 32]).public()]);
-    let verdict = scrub::folder(&Home::of(dir), &mut keys(), None).unwrap();
+    let verdict = scrub::folder(&Home::of(dir), &mut keys(), &[], 0).unwrap();
     assert_eq!(verdict.findings, [], "{words}");
     let mut log = Log::open(dir).unwrap_or_else(|e| panic!("{words}: {e}"));
     log.hold().unwrap_or_else(|e| panic!("{words}: {e}"));

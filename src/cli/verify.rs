@@ -44,25 +44,19 @@ pub struct Args {
 
 /// Verifies the log in a folder: its bytes, chain, signatures, keys, tree and checkpoint.
 pub fn findings(dir: &Path) -> Result<(u64, Vec<Finding>), CliError> {
-    let verdict = folder(dir, None)?;
+    let verdict = folder(dir, &[], 0)?;
     Ok((verdict.entries, verdict.findings))
 }
 
-fn folder(dir: &Path, verified: Option<&Checkpoint>) -> Result<Verdict, CliError> {
-    let mut roster = Roster::new();
-    let home = Home::of(dir);
-    let mut verdict = scrub::folder(&home, &mut roster, verified)?;
-    verdict.findings.extend(roster.foreign_log_key(&read_verifier(&*home.disk, dir)?));
-    verdict.findings.sort_by_key(|f| f.seq);
-    Ok(verdict)
+/// `expected` are checkpoints that the log must agree with; below `verified` signatures are known.
+fn folder(dir: &Path, expected: &[Checkpoint], verified: u64) -> Result<Verdict, CliError> {
+    Ok(scrub::folder(&Home::of(dir), &mut Roster::new(), expected, verified)?)
 }
 
 fn exported(dir: &Path, vkey: Option<&str>) -> Result<Verdict, CliError> {
     let export = Export::open(&RealDisk, dir, vkey.map(verifier).transpose()?)?;
     let mut roster = Roster::new();
-    let mut findings = export.verify(&mut roster)?;
-    findings.extend(roster.foreign_log_key(&export.verifier));
-    findings.sort_by_key(|f| f.seq);
+    let findings = export.verify(&mut roster)?;
     if vkey.is_none() {
         say("the key was the folder's own: compare it with one that you have from elsewhere");
     }
@@ -70,23 +64,24 @@ fn exported(dir: &Path, vkey: Option<&str>) -> Result<Verdict, CliError> {
     Ok(Verdict { entries, findings, checkpoint, torn: 0 })
 }
 
-/// The lab's own ledger. A clean verdict is remembered for `--new`.
+/// The lab's own ledger. A clean verdict is remembered: what was verified once must still be there,
+/// and `--new` goes on from it.
 fn own(lab: &Lab, args: &Args) -> Result<Verdict, CliError> {
     let dir = lab.ledger_dir();
     let memory = lab.dir.join("verified.checkpoint");
-    let verified = match std::fs::read(&memory) {
-        Ok(note) if args.new => Some(Checkpoint::open(&note, &read_verifier(&RealDisk, &dir)?)?),
-        _ => None,
-    };
-    let mut verdict = folder(&dir, verified.as_ref())?;
+    let verifier = read_verifier(&RealDisk, &dir)?;
+    let remembered = std::fs::read(&memory).ok().and_then(|note| Checkpoint::open(&note, &verifier).ok());
+    let size = remembered.as_ref().map_or(0, |c| c.size);
+    let mut verdict = folder(&dir, remembered.as_slice(), if args.new { size } else { 0 })?;
     if args.deep && verdict.findings.is_empty() {
         deep(lab, &mut verdict.findings)?;
     }
     if verdict.findings.is_empty() {
         let note = std::fs::read(dir.join("checkpoint")).map_err(CliError::io("read", &dir.join("checkpoint")))?;
-        let seen = Checkpoint::open(&note, &read_verifier(&RealDisk, &dir)?)?;
-        if Some(&seen) == verdict.checkpoint.as_ref() {
-            assay_ledger::disk::replace(&RealDisk, &memory, &note)?;
+        let seen = Checkpoint::open(&note, &verifier)?;
+        if Some(&seen) == verdict.checkpoint.as_ref() && seen.size >= size {
+            // Two verifications at once may disturb each other here; the next one writes it again.
+            let _ = assay_ledger::disk::replace(&RealDisk, &memory, &note);
         }
     }
     Ok(verdict)
@@ -110,7 +105,7 @@ pub fn run(cx: &Context, args: Args) -> Result<(), CliError> {
     let start = Instant::now();
     let verdict = match (&args.export, &args.ledger) {
         (Some(dir), _) => exported(dir, args.vkey.as_deref())?,
-        (None, Some(dir)) => folder(dir, None)?,
+        (None, Some(dir)) => folder(dir, &[], 0)?,
         (None, None) => own(&cx.lab()?, &args)?,
     };
     let (entries, found) = (verdict.entries, verdict.findings);

@@ -310,7 +310,7 @@ def parse_checkpoint(data, name, key):
                 raise Bad("signature")
             found = True
     origin, size, digest = body[:-1].split("\n")
-    if not found or origin != name or not size.isascii() or not size.isdigit() or str(int(size)) != size or int(size) >= 2**64:
+    if not found or origin != name or not size.isascii() or not size.isdigit() or str(int(size)) != size or int(size) >= 2**63:
         raise Bad("checkpoint")
     digest = b64(digest)
     if len(digest) != 32:

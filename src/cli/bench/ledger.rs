@@ -154,7 +154,7 @@ impl Bench<'_> {
         let bulk = verifying();
         let mut keys = FixedKeys(vec![key]);
         let start = Instant::now();
-        let verdict = scrub::folder(home, &mut keys, None)?;
+        let verdict = scrub::folder(home, &mut keys, &[], 0)?;
         let rate = per_second(verdict.entries, start);
         if let Some(f) = verdict.findings.first() {
             return Err(CliError::Verification(f.detail.clone()));
@@ -171,7 +171,7 @@ impl Bench<'_> {
         log.publish(&self.log_signer)?;
         let mut keys = FixedKeys(vec![self.signer.public()]);
         let start = Instant::now();
-        scrub::folder(home, &mut keys, Some(&verified))?;
+        scrub::folder(home, &mut keys, std::slice::from_ref(&verified), verified.size)?;
         self.put("verification of 1,024 new events", start.elapsed().as_secs_f64(), "s", None);
         Ok(())
     }

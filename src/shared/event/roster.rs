@@ -1,8 +1,7 @@
 //! Who may record what, position by position: the log's own key events decide, not clocks.
 
 use super::{Event, EventError, KeyRotated, rotation_message};
-use assay_ledger::note::Verifier;
-use assay_ledger::{Authority, Entry, Finding, KeyId, PublicKey, Reason};
+use assay_ledger::{Authority, Entry, KeyId, PublicKey, Reason};
 use std::collections::BTreeMap;
 
 /// A role in a log.
@@ -74,16 +73,6 @@ impl Roster {
     /// All keys that ever counted.
     pub fn members(&self) -> impl Iterator<Item = &Member> {
         self.members.values()
-    }
-
-    /// What is wrong when a log's checkpoints are signed by another key than its first entry names:
-    /// no other one may sign them (K-12).
-    pub fn foreign_log_key(&self, verifier: &Verifier) -> Option<Finding> {
-        self.log_key.filter(|key| *key != verifier.key.to_bytes()).map(|_| Finding {
-            seq: 0,
-            reason: Reason::BadCheckpoint,
-            detail: "the first entry names another checkpoint key".into(),
-        })
     }
 
     /// The person behind a key that counts now.
@@ -212,6 +201,10 @@ impl Authority for Roster {
         let key = self.allows(&entry.author, event.as_ref())?;
         event.map_or(Ok(()), |e| self.observe(entry.seq, entry.origin(), &e))?;
         Ok(key)
+    }
+
+    fn log_key(&self) -> Option<[u8; 32]> {
+        self.log_key
     }
 }
 
