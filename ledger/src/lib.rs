@@ -62,6 +62,8 @@ mod log_tests;
 pub mod merkle;
 pub mod note;
 pub mod proof;
+#[cfg(test)]
+mod race_tests;
 pub mod rebuild;
 mod recovery;
 pub mod scrub;
