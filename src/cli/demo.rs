@@ -234,7 +234,7 @@ fn closing(out: &Path, generated: bool) {
         format!("assay{lab} verify --deep                verify everything"),
         format!("assay{lab} active --history             what was live when"),
         format!("assay{lab} review                       proposals and what to sign"),
-        format!("assay{lab} prove 5 > 5.tlog-proof      a proof for one event"),
+        format!("assay{lab} prove 5 > 5.tlog-proof       a proof for one event"),
         format!("assay{lab} study run STRATEGY STUDY     your own study (see configs/)"),
     ] {
         say(&format!("  {line}"));

@@ -2,8 +2,7 @@
 
 Usage: verify.py [--vkey KEY] DIR...
 Prints one line of JSON for each folder: {"findings": [[seq, reason], ...]}.
-Exit code 0 when all are good, 1 when something was found.
-Needs Python 3.9 and the package `cryptography`.
+Exit code 0 when all are good, 1 when something was found. Needs the package `cryptography`.
 """
 
 import base64
@@ -41,28 +40,10 @@ def point(encoded):
     return x, y
 
 
-def add(a, b):
-    (x1, y1), (x2, y2) = a, b
-    k = D * x1 * x2 * y1 * y2
-    return (
-        (x1 * y2 + x2 * y1) * pow(1 + k, P - 2, P) % P,
-        (y1 * y2 + x1 * x2) * pow(1 - k, P - 2, P) % P,
-    )
-
-
-def small(p):
-    for _ in range(3):
-        p = add(p, p)
-    return p == (0, 1)
-
-
 SMALL_ORDER = {
     bytes.fromhex(h)
     for h in (
-        "01" + "00" * 31,
-        "ec" + "ff" * 30 + "7f",
-        "00" * 32,
-        "00" * 31 + "80",
+        *("01" + "00" * 31, "ec" + "ff" * 30 + "7f", "00" * 32, "00" * 31 + "80"),
         "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05",
         "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc85",
         "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a",
@@ -73,9 +54,10 @@ GOOD_KEYS = {}
 
 
 def good_key(raw):
+    """Whether 32 bytes are a point of the curve that is not of small order."""
     if raw not in GOOD_KEYS:
         p = point(raw)
-        GOOD_KEYS[raw] = p is not None and not small(p)
+        GOOD_KEYS[raw] = p is not None and (p[1] | (p[0] & 1) << 255).to_bytes(32, "little") not in SMALL_ORDER
     return GOOD_KEYS[raw]
 
 
@@ -161,13 +143,12 @@ class Entry:
         self.kind = self.kind.decode("ascii")
 
 
-ADMIN = {"LabCreated", "KeyAdded", "KeyRevoked", "KeyRotated"}
-DEPLOYER = {"ApprovalRecorded", "PromotionDeployed", "DriftDetected", "DriftHealed"}
-RESEARCHER = {
-    "RulebookRegistered", "SnapshotRegistered", "StrategyRegistered", "StudyOpened",
-    "TrialCompleted", "TrialPruned", "TrialFailed", "StudyClosed", "WalkForwardCompleted",
-    "ParityVerified", "PromotionProposed", "RollbackProposed",
-}  # fmt: skip
+ADMIN = set("LabCreated KeyAdded KeyRevoked KeyRotated".split())
+DEPLOYER = set("ApprovalRecorded PromotionDeployed DriftDetected DriftHealed".split())
+RESEARCHER = set(
+    "RulebookRegistered SnapshotRegistered StrategyRegistered StudyOpened TrialCompleted TrialPruned TrialFailed "
+    "StudyClosed WalkForwardCompleted ParityVerified PromotionProposed RollbackProposed".split()
+)
 
 
 def key_id(raw):
@@ -326,9 +307,6 @@ class Judge:
         with open(os.path.join(self.folder, path), "rb") as f:
             return f.read()
 
-    def find(self, seq, reason):
-        self.findings.append((seq, reason))
-
     def bundle(self, n, size):
         width = min(256, size - 256 * n)
         try:
@@ -350,7 +328,7 @@ class Judge:
         for number in range((size + 255) // 256):
             entries = self.bundle(number, size)
             if entries is None:
-                self.find(n, "bad-tile")
+                self.findings.append((n, "bad-tile"))
                 n, prev, whole = min(size, 256 * (number + 1)), None, False
                 continue
             for data in entries:
@@ -358,37 +336,37 @@ class Judge:
                 prev, time = self.entry(data, n, name, prev, time, ids, roster)
                 n += 1
         if whole and root(leaves) != expected:
-            self.find(size, "root-mismatch")
+            self.findings.append((size, "root-mismatch"))
         if whole:
             self.tiles(leaves)
         if roster.log_key is not None and roster.log_key != key:
-            self.find(0, "bad-checkpoint")
+            self.findings.append((0, "bad-checkpoint"))
         return sorted(self.findings)
 
     def entry(self, data, n, name, prev, time, ids, roster):
         try:
             e = Entry(data)
         except Bad:
-            self.find(n, "bad-encoding")
+            self.findings.append((n, "bad-encoding"))
             return None, time
         content = sha(e.content)
         if e.origin != name.encode():
-            self.find(n, "wrong-origin")
+            self.findings.append((n, "wrong-origin"))
         if e.seq != n:
-            self.find(n, "wrong-sequence")
+            self.findings.append((n, "wrong-sequence"))
         if prev is not None and e.prev != prev:
-            self.find(n, "chain-break")
+            self.findings.append((n, "chain-break"))
         if e.time < time:
-            self.find(n, "time-regressed")
+            self.findings.append((n, "time-regressed"))
         if e.id in ids:
-            self.find(n, "duplicate-id")
+            self.findings.append((n, "duplicate-id"))
         ids.add(e.id)
         try:
             key = roster.admit(e)
             if not signed(key, e.signature, b"assay/entry/v1\0" + content):
-                self.find(n, "bad-signature")
+                self.findings.append((n, "bad-signature"))
         except Refused as refused:
-            self.find(n, str(refused))
+            self.findings.append((n, str(refused)))
         return content, max(time, e.time)
 
     def tiles(self, leaves):
@@ -401,7 +379,7 @@ class Judge:
                 except OSError:
                     good = False
                 if not good:
-                    self.find(256 * n * 256**level, "bad-tile")
+                    self.findings.append((256 * n * 256**level, "bad-tile"))
             row = [root(row[256 * i : 256 * (i + 1)]) for i in range(len(row) // 256)]
             level += 1
 
@@ -410,14 +388,12 @@ def main(args):
     vkey = None
     if args[:1] == ["--vkey"]:
         vkey, args = args[1], args[2:]
-    if not args:
-        sys.exit(__doc__)
     bad = False
-    for folder in args:
+    for folder in args or sys.exit(__doc__):
         findings = Judge(folder, vkey).run()
         bad = bad or bool(findings)
         print(json.dumps({"findings": findings}), flush=True)
-    return 1 if bad else 0
+    return int(bad)
 
 
 if __name__ == "__main__":
