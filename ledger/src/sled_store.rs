@@ -24,7 +24,7 @@ const RECORD_BYTES: usize = 62 << 10;
 /// Records of a tree: at the tenth update sled would write the whole page again.
 const RECORDS_PER_TREE: usize = 9;
 /// sled keeps values in memory whatever its cache is told: it is opened anew after so many bytes.
-const REOPEN_BYTES: usize = 32 << 20;
+const REOPEN_BYTES: usize = 16 << 20;
 const TAIL: &[u8] = b"tail";
 
 /// The index folder of a log.
