@@ -5,16 +5,17 @@
 
 use crate::bulk::{PreparedKey, verify_all};
 use crate::checkpoint::Checkpoint;
-use crate::entry::{Entry, EventId, Hashed, signed_message};
+use crate::entry::{Entry, Hashed, signed_message};
 use crate::error::LedgerError;
 use crate::frontier::Frontier;
 use crate::hash::Hash;
 use crate::key::{KeyId, PublicKey};
-use crate::merkle::Tree;
 use crate::note::Verifier;
+use crate::seen::Seen;
+use bytes::Bytes;
 use rayon::prelude::*;
 use serde::Serialize;
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// Entries verified at a time: bounds memory, and is enough to keep all cores busy.
@@ -122,17 +123,24 @@ pub struct Auditor<'a, A: Authority> {
     /// Unknown after damage.
     prev: Option<Hash>,
     time_us: u64,
-    /// Sixteen bytes an entry: the one thing that grows with the log.
-    ids: HashSet<EventId>,
+    ids: Seen,
     keys: BTreeMap<KeyId, Option<Arc<PreparedKey>>>,
     pending: Vec<Unverified>,
     edge: Frontier,
     whole: bool,
     expected: Vec<Checkpoint>,
-    /// The tree over the entries seen, when it was asked for.
-    pub tree: Option<Tree>,
+    leaves: Option<Leaves<'a>>,
     /// Everything found.
     pub findings: Vec<Finding>,
+}
+
+/// Who is given the leaves.
+struct Leaves<'a>(Box<dyn FnMut(Hash) + Send + 'a>);
+
+impl std::fmt::Debug for Leaves<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Leaves")
+    }
 }
 
 /// An entry whose signature is still to be verified.
@@ -177,20 +185,20 @@ impl<'a, A: Authority> Auditor<'a, A> {
             next: 0,
             prev: Some(Hash::ZERO),
             time_us: 0,
-            ids: HashSet::new(),
+            ids: Seen::default(),
             keys: BTreeMap::new(),
             pending: Vec::new(),
             edge: Frontier::new(),
             whole: true,
             expected: Vec::new(),
-            tree: None,
+            leaves: None,
             findings: Vec::new(),
         }
     }
 
-    /// Keeps the whole tree, for proofs: 64 bytes an entry.
-    pub fn keeping_tree(mut self) -> Self {
-        self.tree = Some(Tree::new());
+    /// Gives every leaf to `each`, in order.
+    pub fn leaves_to(mut self, each: impl FnMut(Hash) + Send + 'a) -> Self {
+        self.leaves = Some(Leaves(Box::new(each)));
         self
     }
 
@@ -219,6 +227,11 @@ impl<'a, A: Authority> Auditor<'a, A> {
         self.next
     }
 
+    /// Whether no entry was damaged or missing: then the leaves are the log's.
+    pub fn is_whole(&self) -> bool {
+        self.whole
+    }
+
     /// True before the first entry.
     pub fn is_empty(&self) -> bool {
         self.next == 0
@@ -229,21 +242,21 @@ impl<'a, A: Authority> Auditor<'a, A> {
     }
 
     /// Verifies the next entries in full.
-    pub fn push(&mut self, entries: Vec<Vec<u8>>) {
+    pub fn push(&mut self, entries: Vec<Bytes>) {
         self.advance(entries, true);
     }
 
     /// Takes entries whose signatures were verified before: chain and tree only. The caller must
     /// [expect](Auditor::expect) the checkpoint that was verified then.
-    pub fn push_verified(&mut self, entries: Vec<Vec<u8>>) {
+    pub fn push_verified(&mut self, entries: Vec<Bytes>) {
         self.advance(entries, false);
     }
 
     /// Signatures are verified beside the decoding of the next entries.
-    fn advance(&mut self, entries: Vec<Vec<u8>>, signatures: bool) {
+    fn advance(&mut self, entries: Vec<Bytes>, signatures: bool) {
         let mut entries = entries.into_iter().peekable();
         while entries.peek().is_some() {
-            let chunk: Vec<Vec<u8>> = entries.by_ref().take(CHUNK).collect();
+            let chunk: Vec<Bytes> = entries.by_ref().take(CHUNK).collect();
             let pending = std::mem::take(&mut self.pending);
             let (bad, ()) = rayon::join(|| bad_signatures(&pending), || self.take_in(chunk, signatures));
             self.report(bad);
@@ -256,8 +269,8 @@ impl<'a, A: Authority> Auditor<'a, A> {
         }
     }
 
-    fn take_in(&mut self, chunk: Vec<Vec<u8>>, signatures: bool) {
-        let hash = |bytes: Vec<u8>| {
+    fn take_in(&mut self, chunk: Vec<Bytes>, signatures: bool) {
+        let hash = |bytes: Bytes| {
             let leaf = crate::merkle::leaf_hash(&bytes);
             let entry = Entry::decode(bytes).map_err(|e| (leaf, e))?;
             Ok(Hashed { content: entry.content_hash(), leaf, entry })
@@ -293,9 +306,7 @@ impl<'a, A: Authority> Auditor<'a, A> {
         if entry.time_us < self.time_us {
             self.find(seq, Reason::TimeRegressed, "its time is before the entry before");
         }
-        if !self.ids.insert(entry.id) {
-            self.find(seq, Reason::DuplicateId, format!("the event id {} stands before it already", entry.id));
-        }
+        self.ids.push(entry.id, seq);
         self.prev = Some(hashed.content);
         self.time_us = self.time_us.max(entry.time_us);
         self.push_leaf(hashed.leaf);
@@ -314,17 +325,23 @@ impl<'a, A: Authority> Auditor<'a, A> {
 
     fn push_leaf(&mut self, leaf: Hash) {
         self.edge.push(leaf);
-        if let Some(tree) = &mut self.tree {
-            tree.push(leaf);
+        if let Some(Leaves(each)) = &mut self.leaves {
+            each(leaf);
         }
         self.next += 1;
     }
 
-    /// Ends the verification: the last signatures, and the checkpoints that were expected. Only
-    /// then [`Auditor::findings`] are complete.
-    pub fn finish(&mut self) {
+    /// Ends the verification: the last signatures, repeated ids, and the checkpoints that were
+    /// expected. Only then [`Auditor::findings`] are complete.
+    ///
+    /// # Errors
+    /// [`LedgerError::Io`] when the ids of a long log, kept in a temporary file, cannot be read back.
+    pub fn finish(&mut self) -> Result<(), LedgerError> {
         let pending = std::mem::take(&mut self.pending);
         self.report(bad_signatures(&pending));
+        for (id, seq) in self.ids.repeated().map_err(LedgerError::io("read back", &std::env::temp_dir()))? {
+            self.find(seq, Reason::DuplicateId, format!("the event id {id} stands before it already"));
+        }
         for checkpoint in std::mem::take(&mut self.expected) {
             let size = checkpoint.size;
             if size > self.next {
@@ -335,6 +352,7 @@ impl<'a, A: Authority> Auditor<'a, A> {
                 self.find(size, Reason::RootMismatch, format!("the root over {size} entries is not the checkpoint's"));
             }
         }
+        Ok(())
     }
 
     /// The first finding as an error, or nothing; after [`Auditor::finish`].

@@ -8,7 +8,9 @@
 use crate::error::LedgerError;
 use crate::hash::{Hash, hex};
 use crate::key::{KeyId, Signer};
+use bytes::Bytes;
 use std::fmt;
+use std::ops::Range;
 
 /// The first four bytes of an entry of format version 1.
 pub const MARKER: &[u8; 4] = b"ASY1";
@@ -65,32 +67,32 @@ pub struct Draft {
     pub payload: Vec<u8>,
 }
 
-/// A decoded entry together with the very bytes it was read from.
+/// A decoded entry together with the very bytes it was read from, which may be a part of a larger
+/// block that was read at once.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Entry {
-    bytes: Vec<u8>,
-    content_len: usize,
-    origin: String,
+    bytes: Bytes,
+    origin: Range<usize>,
+    kind: Range<usize>,
+    payload: Range<usize>,
     /// Position in the log, from 0.
     pub seq: u64,
     /// Content hash of the entry before, zeros for the first.
     pub prev: Hash,
     /// Unique name of the event.
     pub id: EventId,
-    /// Kind of the event.
-    pub kind: String,
     /// Schema version of the payload.
     pub version: u16,
     /// Microseconds since 1970-01-01 UTC; never less than the entry before.
     pub time_us: u64,
     /// Who signed: SHA-256 of the OpenSSH public key blob.
     pub author: KeyId,
-    payload: std::ops::Range<usize>,
 }
 
 impl fmt::Debug for Entry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Entry({} #{} {} v{}, {} bytes)", self.origin, self.seq, self.kind, self.version, self.bytes.len())
+        let (origin, kind) = (self.origin(), self.kind());
+        write!(f, "Entry({origin} #{} {kind} v{}, {} bytes)", self.seq, self.version, self.bytes.len())
     }
 }
 
@@ -114,13 +116,14 @@ impl<'a> Reader<'a> {
         Ok(out)
     }
 
-    fn text(&mut self, max: usize, what: &str) -> Result<String, String> {
+    /// Where a text stands.
+    fn text(&mut self, max: usize, what: &str) -> Result<Range<usize>, String> {
         let len = usize::from(self.array::<1>(what)?[0]);
         let bytes = self.take(len, what)?;
         if len == 0 || len > max || !bytes.iter().all(|b| b.is_ascii_graphic()) {
             return Err(format!("{what} is not 1 to {max} printable ASCII characters"));
         }
-        Ok(String::from_utf8_lossy(bytes).into_owned())
+        Ok(self.at - len..self.at)
     }
 }
 
@@ -130,13 +133,12 @@ impl Entry {
     ///
     /// # Errors
     /// [`LedgerError::BadEntry`], naming the field.
-    pub fn decode(bytes: Vec<u8>) -> Result<Entry, LedgerError> {
-        Entry::parse(&bytes).map(|mut e| {
-            e.bytes = bytes;
-            e
-        })
+    pub fn decode(bytes: impl Into<Bytes>) -> Result<Entry, LedgerError> {
+        let bytes = bytes.into();
+        Entry::parse(&bytes).map(|entry| Entry { bytes, ..entry })
     }
 
+    /// Decodes all but the bytes themselves.
     fn parse(bytes: &[u8]) -> Result<Entry, LedgerError> {
         let mut seq = 0;
         let bad = |seq, what| LedgerError::BadEntry { seq, what };
@@ -160,33 +162,41 @@ impl Entry {
             let time_us = u64::from_be_bytes(r.array("the time")?);
             let author = KeyId(Hash(r.array("the author")?));
             let len = u32::from_be_bytes(r.array("the payload length")?) as usize;
-            let start = r.at;
             r.take(len, "the payload")?;
-            let content_len = r.at;
+            let payload = r.at - len..r.at;
             r.take(64, "the signature")?;
             if r.at != bytes.len() {
                 return Err(format!("{} bytes after its end", bytes.len() - r.at));
             }
-            let payload = start..content_len;
-            Ok(Entry { bytes: Vec::new(), content_len, origin, seq, prev, id, kind, version, time_us, author, payload })
+            Ok(Entry { bytes: Bytes::new(), origin, seq, prev, id, kind, version, time_us, author, payload })
         };
         let parsed = fields();
         parsed.map_err(|what| bad(seq, what))
     }
 
     /// The stored bytes: what is journalled, published, and hashed into the leaf.
-    pub fn bytes(&self) -> &[u8] {
+    pub fn bytes(&self) -> &Bytes {
         &self.bytes
     }
 
     /// The stored bytes, for good.
-    pub fn into_bytes(self) -> Vec<u8> {
+    pub fn into_bytes(self) -> Bytes {
         self.bytes
     }
 
     /// The log this entry belongs to.
     pub fn origin(&self) -> &str {
-        &self.origin
+        self.text(&self.origin)
+    }
+
+    /// Kind of the event.
+    pub fn kind(&self) -> &str {
+        self.text(&self.kind)
+    }
+
+    /// Texts are ASCII: that was checked when the entry was decoded.
+    fn text(&self, at: &Range<usize>) -> &str {
+        std::str::from_utf8(&self.bytes[at.clone()]).unwrap_or_default()
     }
 
     /// The payload.
@@ -196,12 +206,12 @@ impl Entry {
 
     /// The signature's 64 bytes.
     pub fn signature(&self) -> &[u8] {
-        &self.bytes[self.content_len..]
+        &self.bytes[self.payload.end..]
     }
 
     /// SHA-256 over everything before the signature: what the next entry links to.
     pub fn content_hash(&self) -> Hash {
-        Hash::of(&self.bytes[..self.content_len])
+        Hash::of(&self.bytes[..self.payload.end])
     }
 
     /// RFC 6962 leaf hash of the whole stored entry.
@@ -211,7 +221,7 @@ impl Entry {
 
     /// The draft this entry was made from.
     pub fn draft(&self) -> Draft {
-        Draft { id: self.id, kind: self.kind.clone(), version: self.version, payload: self.payload().to_vec() }
+        Draft { id: self.id, kind: self.kind().into(), version: self.version, payload: self.payload().to_vec() }
     }
 }
 
@@ -320,17 +330,11 @@ mod tests {
     fn round_trip_and_golden_hash() {
         let bytes = sample();
         let entry = Entry::decode(bytes.clone()).unwrap();
-        assert_eq!(entry.bytes(), &bytes[..]);
-        assert_eq!((entry.seq, entry.kind.as_str(), entry.payload()), (0, "Test", &b"hello"[..]));
+        assert_eq!(entry.bytes()[..], bytes[..]);
+        assert_eq!((entry.seq, entry.kind(), entry.payload()), (0, "Test", &b"hello"[..]));
         let golden = concat!(env!("CARGO_MANIFEST_DIR"), "/golden/entry-v1.hex");
         if std::env::var_os("ASSAY_BLESS").is_some() {
-            std::fs::write(
-                golden,
-                hex(&bytes)
-                    + "
-",
-            )
-            .unwrap();
+            std::fs::write(golden, format!("{}\n", hex(&bytes))).unwrap();
         }
         assert_eq!(hex(&bytes), std::fs::read_to_string(golden).unwrap().trim());
     }

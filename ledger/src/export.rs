@@ -10,6 +10,8 @@ use crate::log::{Log, PATIENCE};
 use crate::merkle::Nodes as _;
 use crate::note::Verifier;
 use crate::tile::{self, TileTree, WIDTH};
+use crate::tile_check::TileCheck;
+use bytes::Bytes;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
@@ -115,12 +117,12 @@ impl<'a> Export<'a> {
     ///
     /// # Errors
     /// A missing or malformed bundle.
-    pub fn bundle(&self, n: u64) -> Result<Vec<Vec<u8>>, LedgerError> {
+    pub fn bundle(&self, n: u64) -> Result<Vec<Bytes>, LedgerError> {
         let width = self.checkpoint.size.saturating_sub(n * WIDTH).min(WIDTH);
         let path = tile::entries_path(n, width);
-        let bytes = self.file(&path)?;
+        let bytes = Bytes::from(self.file(&path)?);
         let malformed = |e| LedgerError::Malformed { what: "tiled log", why: format!("{path}: {e}") };
-        Ok(tile::split_bundle(&bytes, width).map_err(malformed)?.into_iter().map(<[u8]>::to_vec).collect())
+        Ok(tile::split_bundle(&bytes, width).map_err(malformed)?.into_iter().map(|e| bytes.slice_ref(e)).collect())
     }
 
     /// Number of bundles.
@@ -138,7 +140,8 @@ impl<'a> Export<'a> {
     /// # Errors
     /// Files that cannot be read; what is wrong in them are findings.
     pub fn verify(&self, authority: &mut impl Authority) -> Result<Vec<Finding>, LedgerError> {
-        let mut auditor = Auditor::new(&self.verifier.name, authority).keeping_tree();
+        let mut tiles = TileCheck::new(|path: &str| self.file(path));
+        let mut auditor = Auditor::new(&self.verifier.name, authority).leaves_to(|leaf| tiles.push(leaf));
         auditor.expect(self.checkpoint.clone());
         let (mut chunk, mut bad) = (Vec::new(), 0);
         for n in 0..self.bundles() {
@@ -162,10 +165,12 @@ impl<'a> Export<'a> {
             }
         }
         auditor.push(chunk);
-        auditor.finish();
+        auditor.finish()?;
         let mut findings = std::mem::take(&mut auditor.findings);
-        if let Some(tree) = auditor.tree.take().filter(|tree| tree.len() == self.checkpoint.size) {
-            let wrong = tile::wrong_hash_tiles(&tree, |path| self.file(path))?;
+        let whole = auditor.is_whole() && auditor.len() == self.checkpoint.size;
+        drop(auditor);
+        if whole {
+            let wrong = tiles.finish()?;
             findings.extend(wrong.into_iter().map(|(seq, detail)| Finding { seq, reason: Reason::BadTile, detail }));
         }
         findings.extend(foreign_log_key(authority, &self.verifier));

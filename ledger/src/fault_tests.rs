@@ -1,54 +1,25 @@
 //! Faults and attacks by their numbers, on a log in a folder.
 
-use crate::audit::{Auditor, FixedKeys, Reason};
+use crate::audit::{Auditor, Reason};
 use crate::checkpoint::Checkpoint;
-use crate::entry::{Draft, Entry, EventId, MAX_ENTRY, MAX_SEQ, Place, content, seal};
+use crate::entry::{Draft, Entry, MAX_ENTRY, MAX_SEQ, Place};
 use crate::error::LedgerError;
 use crate::export::{Export, export};
 use crate::hash::Hash;
-use crate::key::Signer;
 use crate::log::{Home, Log};
 use crate::merkle::{Nodes as _, Tree, verify_consistency, verify_inclusion};
 use crate::rebuild::{Source, import, rebuild};
-use crate::{disk::RealDisk, scrub, tile};
+use crate::testing::{draft, keys, log_key, new_log, sealed, segment, signer};
+use crate::tile_check::TileCheck;
+use crate::{disk::RealDisk, scrub};
 use std::path::Path;
-
-fn signer() -> Signer {
-    Signer::from_seed([1; 32])
-}
-
-fn log_key() -> Signer {
-    Signer::from_seed([2; 32])
-}
-
-fn keys() -> FixedKeys {
-    FixedKeys(vec![signer().public()])
-}
-
-fn draft(n: u64) -> Draft {
-    let id = EventId::derived(&[b"fault", &n.to_be_bytes()]);
-    Draft { id, kind: "Fault".into(), version: 1, payload: n.to_be_bytes().to_vec() }
-}
-
-fn new_log(dir: &Path, n: u64) -> Log {
-    let mut log = Log::create(dir, "fault.example/log", &log_key()).unwrap();
-    log.append(&(0..n).map(draft).collect::<Vec<_>>(), &signer()).unwrap();
-    log.publish(&log_key()).unwrap();
-    log
-}
-
-fn segment(dir: &Path) -> std::path::PathBuf {
-    dir.join("journal/00000000000000000000.seg")
-}
 
 /// L-15: numbers end at 2^63 - 1, and a gap is named.
 #[test]
 fn l15_sequence_numbers() {
     let at = |seq| {
         let place = Place { origin: "o", seq, prev: Hash::ZERO, time_us: 0 };
-        let bytes = content(&draft(0), &place, &signer().id());
-        let hash = Hash::of(&bytes);
-        seal(bytes, &hash, &signer()).unwrap()
+        sealed(&draft(0), &place)
     };
     assert_eq!(Entry::decode(at(MAX_SEQ)).unwrap().seq, MAX_SEQ);
     for seq in [MAX_SEQ + 1, u64::MAX] {
@@ -57,8 +28,8 @@ fn l15_sequence_numbers() {
     for seq in [1, MAX_SEQ] {
         let mut keys = keys();
         let mut auditor = Auditor::new("o", &mut keys);
-        auditor.push(vec![at(seq)]);
-        auditor.finish();
+        auditor.push(vec![at(seq).into()]);
+        auditor.finish().unwrap();
         assert_eq!(
             auditor.findings.iter().map(|f| (f.seq, f.reason)).collect::<Vec<_>>(),
             [(0, Reason::WrongSequence)]
@@ -105,7 +76,7 @@ fn l25_missing_and_empty_files() {
             }
             let before = names(dir.path());
             assert!(Log::open(dir.path()).is_err(), "{file}, empty: {empty}");
-            let again = Log::create(dir.path(), "fault.example/log", &log_key());
+            let again = Log::create(dir.path(), "test.example/log", &log_key());
             assert!(matches!(again, Err(LedgerError::Exists { .. })), "{file}, empty: {empty}");
             assert_eq!(names(dir.path()), before, "{file}, empty: {empty}");
         }
@@ -202,7 +173,7 @@ fn o09_a_copy_taken_under_load() {
 fn o10_past_a_full_segment() {
     let dir = tempfile::tempdir().unwrap();
     let home = Home { per_segment: 256, ..Home::of(dir.path()) };
-    let mut log = Log::create_at(&home, "fault.example/log", &log_key()).unwrap();
+    let mut log = Log::create_at(&home, "test.example/log", &log_key()).unwrap();
     for first in (0..900).step_by(90) {
         log.append(&(first..first + 90).map(draft).collect::<Vec<_>>(), &signer()).unwrap();
     }
@@ -287,7 +258,7 @@ fn rebuilding_a_damaged_journal() {
     restored();
     // Another history of the same log agrees with nothing.
     let other = dir.path().join("other");
-    let mut log = Log::create(&other, "fault.example/log", &log_key()).unwrap();
+    let mut log = Log::create(&other, "test.example/log", &log_key()).unwrap();
     log.append(&(5..400).map(draft).collect::<Vec<_>>(), &signer()).unwrap();
     log.publish(&log_key()).unwrap();
     export(&log, &dir.path().join("fork")).unwrap();
@@ -326,12 +297,9 @@ fn p18_tiles_are_named() {
         std::fs::write(&file, change(std::fs::read(&file).unwrap())).unwrap();
         let found = Export::open(&RealDisk, &out, None).unwrap().verify(&mut keys()).unwrap();
         assert!(found.iter().any(|f| f.reason == Reason::BadTile && f.detail.contains(path)), "{path}: {found:?}");
-        assert_eq!(
-            tile::wrong_hash_tiles(log.tree(), |p| std::fs::read(out.join(p)).map_err(LedgerError::io("read", &out)))
-                .unwrap()
-                .len(),
-            usize::from(i < 3)
-        );
+        let mut tiles = TileCheck::new(|p: &str| std::fs::read(out.join(p)).map_err(LedgerError::io("read", &out)));
+        (0..log.len()).for_each(|seq| tiles.push(log.tree().leaf(seq).unwrap()));
+        assert_eq!(tiles.finish().unwrap().len(), usize::from(i < 3));
     }
 }
 
@@ -341,7 +309,7 @@ fn p15_a_checkpoint_ahead_or_of_another_log() {
     let dir = tempfile::tempdir().unwrap();
     let log = new_log(dir.path(), 4);
     let put = |size, root| {
-        let c = Checkpoint { origin: "fault.example/log".into(), size, root };
+        let c = Checkpoint { origin: "test.example/log".into(), size, root };
         std::fs::write(dir.path().join("checkpoint"), c.sign(&log_key()).unwrap()).unwrap();
         Log::open(dir.path()).map(|_| ()).map_err(|e| e.to_string())
     };

@@ -5,9 +5,12 @@
 //! entry: everything before its group's first frame was durable when it was written.
 
 use crate::entry::{Entry, MARKER, MAX_ENTRY};
+use bytes::Bytes;
 
 /// Bytes before an entry.
 pub const HEAD: usize = 12;
+/// Bytes of the longest frame.
+pub const LONGEST: usize = HEAD + MAX_ENTRY;
 
 fn crc(head: &[u8], entry: &[u8]) -> u32 {
     let mut h = crc32fast::Hasher::new();
@@ -28,11 +31,11 @@ pub fn push(buffer: &mut Vec<u8>, place: u32, entry: &[u8]) {
 
 /// What stands at a place of a segment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Frame<'a> {
+pub enum Frame<B> {
     /// An entry, and its place in its group.
     Whole {
         /// Its bytes.
-        entry: &'a [u8],
+        entry: B,
         /// Its place in its group, from 0.
         place: u32,
     },
@@ -43,7 +46,7 @@ pub enum Frame<'a> {
 }
 
 /// Reads the frame at the beginning of `bytes`.
-pub fn next(bytes: &[u8]) -> Frame<'_> {
+pub fn next(bytes: &[u8]) -> Frame<&[u8]> {
     if bytes.is_empty() {
         return Frame::End;
     }
@@ -66,26 +69,13 @@ pub fn resync(bytes: &[u8], from: usize) -> Option<(usize, Entry, u32)> {
     while let Some(found) = bytes.get(at + HEAD..).and_then(|b| b.windows(4).position(|w| w == MARKER)) {
         at += found;
         if let Frame::Whole { entry, place } = next(&bytes[at..])
-            && let Ok(entry) = Entry::decode(entry.to_vec())
+            && let Ok(entry) = Entry::decode(Bytes::copy_from_slice(entry))
         {
             return Some((at, entry, place));
         }
         at += 1;
     }
     None
-}
-
-/// Whether the bad frame at `bad`, where entry `next` should stand, was durable once: a whole frame
-/// after it belongs to a later group, which was begun after everything before it was synced.
-pub fn was_durable(bytes: &[u8], bad: usize, next: u64) -> bool {
-    let mut at = bad;
-    while let Some((found, entry, place)) = resync(bytes, at) {
-        if entry.seq.checked_sub(u64::from(place)).is_none_or(|group| group > next) {
-            return true;
-        }
-        at = found + HEAD + entry.bytes().len();
-    }
-    false
 }
 
 #[cfg(test)]
@@ -99,7 +89,7 @@ mod tests {
         fn frames_round_trip(entry in proptest::collection::vec(any::<u8>(), 1..400), place: u32, flip: usize, junk: Vec<u8>) {
             let mut bytes = Vec::new();
             push(&mut bytes, place, &entry);
-            prop_assert_eq!(next(&bytes), Frame::Whole { entry: &entry, place });
+            prop_assert_eq!(next(&bytes), Frame::Whole { entry: &entry[..], place });
             let bit = flip % (bytes.len() * 8);
             bytes[bit / 8] ^= 1 << (bit % 8);
             let unseen = matches!(next(&bytes), Frame::Whole { .. });

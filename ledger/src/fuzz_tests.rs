@@ -142,7 +142,7 @@ proptest! {
         let (at, found, place) = frame::resync(&bytes, 0).unwrap();
         prop_assert!(at <= junk.len());
         if at == junk.len() {
-            prop_assert_eq!((found.bytes(), place), (&entry()[..], 3));
+            prop_assert_eq!((&found.bytes()[..], place), (&entry()[..], 3));
         }
     }
 }

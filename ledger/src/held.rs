@@ -3,6 +3,7 @@
 use crate::disk::Guard;
 use crate::error::LedgerError;
 use crate::store::Store;
+use bytes::Bytes;
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::thread::JoinHandle;
 
@@ -11,7 +12,7 @@ const GROUP_BYTES: usize = 512 << 10;
 /// Groups that may wait for the index before the writer does.
 const QUEUE: usize = 2;
 
-type Group = Vec<Vec<u8>>;
+type Group = Vec<Bytes>;
 
 /// The index behind a lock.
 #[derive(Debug)]
@@ -67,7 +68,7 @@ impl Held {
 
     /// Integrates entries that follow the index.
     pub(crate) fn integrate(&mut self, entries: Group) -> Result<(), LedgerError> {
-        self.waiting_bytes += entries.iter().map(Vec::len).sum::<usize>();
+        self.waiting_bytes += entries.iter().map(Bytes::len).sum::<usize>();
         self.waiting.extend(entries);
         if self.waiting_bytes < GROUP_BYTES {
             return Ok(());

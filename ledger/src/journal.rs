@@ -12,6 +12,8 @@ use crate::frame::{self, Frame};
 use crate::hash::Hash;
 use crate::merkle::{Nodes, node_hash};
 use crate::segment::{self, Edge, MARKER, Sealed, Tail, damaged, open_sealed};
+use crate::window::Window;
+use bytes::Bytes;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -42,6 +44,8 @@ pub struct Journal {
     pub(crate) mark: Option<Box<dyn DiskFile>>,
     /// Entries of the group that is being written.
     pub(crate) unsynced: u32,
+    /// Length of the tail that was synced last.
+    pub(crate) synced: u64,
 }
 
 pub(crate) fn mark_path(dir: &Path) -> PathBuf {
@@ -114,6 +118,7 @@ impl Journal {
             edge: Edge { len: 0, head: Hash::ZERO, time_us: 0 },
             mark: None,
             unsynced: 0,
+            synced: 0,
             dir: dir.into(),
             disk,
         }
@@ -148,38 +153,36 @@ impl Journal {
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(Ending::Clean),
             Err(e) => return Err(LedgerError::io("open", &path)(e)),
         };
-        let base = self.tail.end;
-        let bytes = file.read_from(base).map_err(LedgerError::io("read", &path))?;
-        let mut at = 0;
-        if base == 0 {
-            if bytes.len() < MARKER.len() && last {
-                return Ok(Ending::Torn(bytes.len() as u64));
+        let fail = || LedgerError::io("read", &path);
+        let mut window = Window::of(&*file).map_err(fail())?;
+        if self.tail.end == 0 {
+            if window.end() < MARKER.len() as u64 && last {
+                return Ok(Ending::Torn(window.end()));
             }
-            if !bytes.starts_with(MARKER) {
+            if !window.bytes(0).map_err(fail())?.starts_with(MARKER) {
                 return Err(damaged(&path, 0, "it does not begin with the segment marker"));
             }
-            at = MARKER.len();
+            self.tail.end = MARKER.len() as u64;
         }
         while self.tail.count() < self.per_segment {
-            match frame::next(&bytes[at..]) {
+            match window.next(self.tail.end).map_err(fail())? {
                 Frame::Whole { entry: bytes, .. } => {
-                    let entry = Entry::decode(bytes.to_vec())?;
-                    self.tail.push(&mut self.edge, &entry.into(), base + at as u64)?;
-                    at += frame::HEAD + bytes.len();
-                    self.tail.end = base + at as u64;
+                    let next = self.tail.end + (frame::HEAD + bytes.len()) as u64;
+                    self.tail.push(&mut self.edge, &Entry::decode(bytes)?.into(), self.tail.end)?;
+                    self.tail.end = next;
                 }
                 Frame::End => break,
                 Frame::Bad(what) => {
-                    self.tail.end = base + at as u64;
-                    if !last || self.edge.len < promised || frame::was_durable(&bytes, at, self.edge.len) {
-                        return Err(damaged(&path, self.tail.end, what));
+                    let end = self.tail.end;
+                    let mut durable = || window.was_durable(end, self.edge.len).map_err(fail());
+                    if !last || self.edge.len < promised || durable()? {
+                        return Err(damaged(&path, end, what));
                     }
-                    return Ok(Ending::Torn((bytes.len() - at) as u64));
+                    return Ok(Ending::Torn(window.end() - end));
                 }
             }
         }
-        self.tail.end = base + at as u64;
-        if at < bytes.len() {
+        if self.tail.end < window.end() {
             return Err(damaged(&path, self.tail.end, "bytes after its last entry"));
         }
         Ok(Ending::Clean)
@@ -203,15 +206,25 @@ impl Journal {
     /// # Errors
     /// [`LedgerError::Index`].
     pub fn find(&self, id: &EventId) -> Result<Option<u64>, LedgerError> {
-        if let Some(place) = self.tail.ids.get(id) {
-            return Ok(Some(self.tail.first + u64::from(*place)));
-        }
+        Ok(self.find_all(std::iter::once(id))?.pop().flatten())
+    }
+
+    /// The positions of many event ids. Segment by segment: its filter then stays in the cache.
+    ///
+    /// # Errors
+    /// [`LedgerError::Index`].
+    pub fn find_all<'a>(
+        &self,
+        ids: impl Iterator<Item = &'a EventId> + Clone,
+    ) -> Result<Vec<Option<u64>>, LedgerError> {
+        let inside = |id| self.tail.ids.get(id).map(|place| self.tail.first + u64::from(*place));
+        let mut out: Vec<Option<u64>> = ids.clone().map(inside).collect();
         for (i, sealed) in self.sealed.iter().enumerate().rev() {
-            if let Some(place) = sealed.sidecar.find(id)? {
-                return Ok(Some(i as u64 * self.per_segment + place));
+            for (found, id) in out.iter_mut().zip(ids.clone()).filter(|(found, _)| found.is_none()) {
+                *found = sealed.sidecar.find(id)?.map(|place| i as u64 * self.per_segment + place);
             }
         }
-        Ok(None)
+        Ok(out)
     }
 
     /// Calls `each` with the bytes of every entry of a range, in order.
@@ -264,13 +277,13 @@ impl Journal {
     ///
     /// # Errors
     /// [`LedgerError::JournalDamaged`] and [`LedgerError::Io`].
-    pub fn get(&self, seq: u64) -> Result<Option<Vec<u8>>, LedgerError> {
+    pub fn get(&self, seq: u64) -> Result<Option<Bytes>, LedgerError> {
         if seq >= self.len() {
             return Ok(None);
         }
         let mut out = None;
         self.read(seq..seq + 1, |_, bytes| {
-            out = Some(bytes.to_vec());
+            out = Some(Bytes::copy_from_slice(bytes));
             Ok::<_, LedgerError>(())
         })?;
         Ok(out)

@@ -50,6 +50,21 @@ impl Journal {
         Ok(())
     }
 
+    /// Lets the disk begin with a group that is still being written, when more than `bytes` of it
+    /// wait: then [`Journal::sync`] has less to wait for. Acknowledges nothing.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn sync_early(&mut self, bytes: u64) -> Result<(), LedgerError> {
+        if self.tail.end.saturating_sub(self.synced) > bytes
+            && let Some(file) = &self.tail.file
+        {
+            file.sync().map_err(LedgerError::io("sync", &self.tail.path))?;
+            self.synced = self.tail.end;
+        }
+        Ok(())
+    }
+
     /// Makes durable what was written since the last sync, the group, and notes it in the mark.
     ///
     /// # Errors
@@ -62,6 +77,7 @@ impl Journal {
             file.sync().map_err(LedgerError::io("sync", &self.tail.path))?;
         }
         self.unsynced = 0;
+        self.synced = self.tail.end;
         self.write_mark(false)
     }
 
@@ -74,6 +90,7 @@ impl Journal {
         self.disk.sync_dir(&self.dir).map_err(LedgerError::io("sync", &self.dir))?;
         self.tail.file = Some(file);
         self.tail.end = MARKER.len() as u64;
+        self.synced = self.tail.end;
         self.write_mark(true)
     }
 

@@ -18,9 +18,11 @@
 //! | [`witness`] | an offline witness: what it remembers, what it refuses |
 //! | [`proof`] | C2SP tlog-proof files |
 //! | [`tile`] | C2SP tlog-tiles: paths, entry bundles, export and import |
+//! | [`tile_check`] | hash tiles compared with leaves, in constant memory |
 //! | [`disk`] | the file operations that durability rests on, behind a trait |
 //! | [`sim`] | a disk in memory that fails, crashes and forgets on purpose |
 //! | [`frame`] | the frames of a segment |
+//! | [`window`] | a segment read front to back, a piece at a time |
 //! | [`segment`] | the growing segment and the full ones |
 //! | [`sidecar`] | what a full segment is looked up by |
 //! | [`export`] | a log as a folder of tiles: written, read back, verified |
@@ -32,6 +34,7 @@
 //! | [`log`] | an open log: reading, and the write path (appended, integrated, published) |
 //! | [`scrub`] | a log's folder verified from its raw bytes, past any damage |
 //! | [`audit`] | full verification with typed findings |
+//! | [`seen`] | the event ids of a log, exact, in bounded memory |
 //! | [`bulk`] | many signatures by few keys, with the verdict of `verify_strict` |
 
 pub mod agent;
@@ -67,6 +70,7 @@ mod race_tests;
 pub mod rebuild;
 mod recovery;
 pub mod scrub;
+pub mod seen;
 pub mod segment;
 pub mod sidecar;
 pub mod sim;
@@ -75,8 +79,14 @@ mod sim_tests;
 pub mod sled_store;
 pub mod sshsig;
 pub mod store;
+#[cfg(test)]
+mod testing;
 pub mod tile;
+pub mod tile_check;
+pub mod window;
 pub mod witness;
+
+pub use bytes::Bytes;
 
 pub use audit::{Authority, Finding, Reason};
 pub use checkpoint::Checkpoint;

@@ -17,6 +17,7 @@ use crate::merkle::Nodes;
 use crate::note::Verifier;
 use crate::sled_store::SledStores;
 use crate::store::Stores;
+use bytes::Bytes;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -24,9 +25,6 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// How long a command waits for another writer before it gives up.
 pub const PATIENCE: Duration = Duration::from_secs(30);
-
-/// Entries read from the journal at a time.
-const CHUNK: u64 = 4096;
 
 /// What an append answers for each draft, in order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -268,7 +266,7 @@ impl Log {
     ///
     /// # Errors
     /// [`LedgerError::BadEntry`] when there is none.
-    pub fn entry_bytes(&self, seq: u64) -> Result<Vec<u8>, LedgerError> {
+    pub fn entry_bytes(&self, seq: u64) -> Result<Bytes, LedgerError> {
         self.journal.get(seq)?.ok_or(LedgerError::BadEntry { seq, what: format!("the log has {} entries", self.len()) })
     }
 
@@ -305,7 +303,7 @@ impl Log {
         range: Range<u64>,
         mut each: impl FnMut(Entry) -> Result<(), E>,
     ) -> Result<(), E> {
-        self.journal.read(range, |_, bytes| each(Entry::decode(bytes.to_vec())?))
+        self.journal.read(range, |_, bytes| each(Entry::decode(Bytes::copy_from_slice(bytes))?))
     }
 
     /// Entries as an entry bundle: u16 length and entry, repeated.
@@ -319,25 +317,5 @@ impl Log {
             Ok::<_, LedgerError>(())
         })?;
         Ok(out)
-    }
-
-    /// Calls `each` with the bytes of many entries at a time, from `from` on.
-    ///
-    /// # Errors
-    /// What reading or `each` fails with.
-    pub fn chunks<E: From<LedgerError>>(
-        &self,
-        from: u64,
-        mut each: impl FnMut(Vec<Vec<u8>>) -> Result<(), E>,
-    ) -> Result<(), E> {
-        for start in (from..self.len()).step_by(CHUNK as usize) {
-            let mut chunk = Vec::new();
-            self.journal.read(start..(start + CHUNK).min(self.len()), |_, bytes| {
-                chunk.push(bytes.to_vec());
-                Ok::<_, LedgerError>(())
-            })?;
-            each(chunk)?;
-        }
-        Ok(())
     }
 }

@@ -1,48 +1,18 @@
 //! The write path under faults: what was acknowledged is always there again.
 
 use crate::audit::{Auditor, FixedKeys, Reason};
-use crate::entry::{Draft, EventId};
 use crate::error::LedgerError;
-use crate::key::Signer;
 use crate::log::Log;
+use crate::testing::{draft, drafts, log_key, new_log, signer};
 use std::path::Path;
-
-fn signer() -> Signer {
-    Signer::from_seed([1; 32])
-}
-
-fn log_key() -> Signer {
-    Signer::from_seed([2; 32])
-}
-
-fn draft(n: u64) -> Draft {
-    Draft {
-        id: EventId::derived(&[b"test", &n.to_be_bytes()]),
-        kind: "Test".into(),
-        version: 1,
-        payload: n.to_be_bytes().to_vec(),
-    }
-}
-
-fn drafts(range: std::ops::Range<u64>) -> Vec<Draft> {
-    range.map(draft).collect()
-}
-
-fn new_log(dir: &Path, n: u64) -> Log {
-    let mut log = Log::create(dir, "test.example/log", &log_key()).unwrap();
-    if n > 0 {
-        log.append(&drafts(0..n), &signer()).unwrap();
-    }
-    log
-}
 
 fn findings(log: &Log) -> Vec<(u64, Reason)> {
     let mut keys = FixedKeys(vec![signer().public()]);
     let mut auditor = Auditor::new(log.origin(), &mut keys);
-    let bytes: Vec<Vec<u8>> = (0..log.len()).map(|s| log.entry_bytes(s).unwrap()).collect();
+    let bytes: Vec<crate::Bytes> = (0..log.len()).map(|s| log.entry_bytes(s).unwrap()).collect();
     auditor.expect(log.checkpoint().unwrap());
     auditor.push(bytes);
-    auditor.finish();
+    auditor.finish().unwrap();
     auditor.findings.iter().map(|f| (f.seq, f.reason)).collect()
 }
 
@@ -168,12 +138,12 @@ fn l25_a_damaged_index_is_rebuilt() {
 fn l02_l06_l09_l12_reasons() {
     let dir = tempfile::tempdir().unwrap();
     let log = new_log(dir.path(), 6);
-    let entries: Vec<Vec<u8>> = (0..6).map(|s| log.entry_bytes(s).unwrap()).collect();
+    let entries: Vec<Vec<u8>> = (0..6).map(|s| log.entry_bytes(s).unwrap().to_vec()).collect();
     let audit = |entries: &[Vec<u8>], origin: &str| {
         let mut keys = FixedKeys(vec![signer().public()]);
         let mut a = Auditor::new(origin, &mut keys);
-        a.push(entries.to_vec());
-        a.finish();
+        a.push(entries.iter().cloned().map(Into::into).collect());
+        a.finish().unwrap();
         a.findings.iter().map(|f| (f.seq, f.reason)).collect::<Vec<_>>()
     };
     assert_eq!(audit(&entries, "test.example/log"), vec![]);
@@ -193,8 +163,8 @@ fn l02_l06_l09_l12_reasons() {
     assert_eq!(audit(&entries, "other.example/log").len(), 6);
     let mut stranger = FixedKeys(vec![log_key().public()]);
     let mut a = Auditor::new("test.example/log", &mut stranger);
-    a.push(entries);
-    a.finish();
+    a.push(entries.into_iter().map(Into::into).collect());
+    a.finish().unwrap();
     assert!(a.findings.iter().all(|f| f.reason == Reason::UnknownKey) && a.findings.len() == 6);
 }
 

@@ -1,10 +1,8 @@
 //! Two processes, or one that was interrupted: what one of them knows is old.
 
-use crate::audit::FixedKeys;
 use crate::checkpoint::Checkpoint;
 use crate::cosign::{Witness, cosign, cosigners};
 use crate::disk::RealDisk;
-use crate::entry::{Draft, EventId};
 use crate::error::LedgerError;
 use crate::export::{Export, export};
 use crate::key::Signer;
@@ -12,35 +10,7 @@ use crate::log::{Home, Log};
 use crate::merkle::Nodes as _;
 use crate::rebuild::{Source, rebuild};
 use crate::scrub;
-use std::path::{Path, PathBuf};
-
-fn signer() -> Signer {
-    Signer::from_seed([1; 32])
-}
-
-fn log_key() -> Signer {
-    Signer::from_seed([2; 32])
-}
-
-fn keys() -> FixedKeys {
-    FixedKeys(vec![signer().public()])
-}
-
-fn draft(n: u64) -> Draft {
-    let id = EventId::derived(&[b"race", &n.to_be_bytes()]);
-    Draft { id, kind: "Race".into(), version: 1, payload: n.to_be_bytes().to_vec() }
-}
-
-fn new_log(dir: &Path, n: u64) -> Log {
-    let mut log = Log::create(dir, "race.example/log", &log_key()).unwrap();
-    log.append(&(0..n).map(draft).collect::<Vec<_>>(), &signer()).unwrap();
-    log.publish(&log_key()).unwrap();
-    log
-}
-
-fn segment(dir: &Path) -> PathBuf {
-    dir.join("journal/00000000000000000000.seg")
-}
+use crate::testing::{draft, keys, log_key, new_log, segment, signer};
 
 /// A writer that goes on after somebody else rebuilt the journal writes into the new one.
 #[test]
@@ -132,7 +102,7 @@ fn l34_a_huge_checkpoint() {
     let (ledger, out) = (dir.path().join("l"), dir.path().join("out"));
     export(&new_log(&ledger, 3), &out).unwrap();
     for size in [1u64 << 62, u64::MAX] {
-        let c = Checkpoint { origin: "race.example/log".into(), size, root: crate::hash::Hash::ZERO };
+        let c = Checkpoint { origin: "test.example/log".into(), size, root: crate::hash::Hash::ZERO };
         std::fs::write(out.join("checkpoint"), c.sign(&log_key()).unwrap()).unwrap();
         match Export::open(&RealDisk, &out, None) {
             Ok(e) => assert!((1..2000).contains(&e.verify(&mut keys()).unwrap().len())),

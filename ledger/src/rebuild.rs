@@ -6,7 +6,7 @@
 
 use crate::audit::{Auditor, Authority, CHUNK};
 use crate::checkpoint::Checkpoint;
-use crate::disk::{Disk, Open};
+use crate::disk::{Disk, DiskFile, Open};
 use crate::entry::{Entry, Hashed};
 use crate::error::LedgerError;
 use crate::export::Export;
@@ -17,7 +17,10 @@ use crate::merkle::Nodes as _;
 use crate::note::Verifier;
 use crate::segment::MARKER;
 use crate::store::Store;
+use crate::window::Window;
+use bytes::Bytes;
 use std::collections::BTreeMap;
+use std::io;
 use std::path::{Path, PathBuf};
 
 /// Where the entries come from.
@@ -41,41 +44,50 @@ pub struct Rebuilt {
 }
 
 /// The whole frames of a journal, wherever they lie.
+#[derive(Default)]
 struct Salvage {
-    frames: BTreeMap<u64, (PathBuf, u64, usize)>,
+    files: Vec<(PathBuf, Box<dyn DiskFile>)>,
+    /// The file, the offset and the length of each entry.
+    frames: BTreeMap<u64, (usize, u64, usize)>,
     promised: u64,
 }
 
 impl Salvage {
     fn of(disk: &dyn Disk, dir: &Path) -> Result<Salvage, LedgerError> {
-        let mut out = Salvage { frames: BTreeMap::new(), promised: read_mark(disk, dir) };
+        let mut out = Salvage { promised: read_mark(disk, dir), ..Salvage::default() };
         let names = disk.list(dir).map_err(LedgerError::io("list", dir))?;
         for name in names.iter().filter(|n| n.ends_with(".seg")) {
             let path = dir.join(name);
-            let bytes =
-                disk.open(&path, Open::Read).and_then(|f| f.read_from(0)).map_err(LedgerError::io("read", &path))?;
-            let mut at = MARKER.len().min(bytes.len());
-            loop {
-                let here = match frame::next(&bytes[at..]) {
-                    Frame::End => break,
-                    Frame::Whole { entry, place } => Entry::decode(entry.to_vec()).ok().map(|e| (at, e, place)),
-                    Frame::Bad(_) => None,
-                };
-                let found = here.or_else(|| frame::resync(&bytes, at + 1));
-                let Some((start, entry, place)) = found else { break };
-                // What stands before a group was synced before the group was written.
-                out.promised = out.promised.max(entry.seq.saturating_sub(u64::from(place)));
-                let len = entry.bytes().len();
-                out.frames.insert(entry.seq, (path.clone(), (start + frame::HEAD) as u64, len));
-                at = start + frame::HEAD + len;
-            }
+            let file = disk.open(&path, Open::Read).map_err(LedgerError::io("open", &path))?;
+            out.gather(&*file).map_err(LedgerError::io("read", &path))?;
+            out.files.push((path, file));
         }
         Ok(out)
     }
 
-    fn get(&self, disk: &dyn Disk, seq: u64) -> Result<Option<Vec<u8>>, LedgerError> {
-        let Some((path, at, len)) = self.frames.get(&seq) else { return Ok(None) };
-        disk.open(path, Open::Read).and_then(|f| f.read_at(*at, *len)).map(Some).map_err(LedgerError::io("read", path))
+    fn gather(&mut self, file: &dyn DiskFile) -> io::Result<()> {
+        let mut window = Window::of(file)?;
+        let mut at = (MARKER.len() as u64).min(window.end());
+        loop {
+            let here = match window.next(at)? {
+                Frame::End => return Ok(()),
+                Frame::Whole { entry, place } => Entry::decode(entry).ok().map(|e| (at, e, place)),
+                Frame::Bad(_) => None,
+            };
+            let found = if here.is_some() { here } else { window.resync(at + 1)? };
+            let Some((start, entry, place)) = found else { return Ok(()) };
+            // What stands before a group was synced before the group was written.
+            self.promised = self.promised.max(entry.seq.saturating_sub(u64::from(place)));
+            let (begin, len) = (start + frame::HEAD as u64, entry.bytes().len());
+            self.frames.insert(entry.seq, (self.files.len(), begin, len));
+            at = begin + len as u64;
+        }
+    }
+
+    fn get(&self, seq: u64) -> Result<Option<Bytes>, LedgerError> {
+        let Some((file, at, len)) = self.frames.get(&seq) else { return Ok(None) };
+        let (path, file) = &self.files[*file];
+        file.read_at(*at, *len).map(|bytes| Some(bytes.into())).map_err(LedgerError::io("read", path))
     }
 
     /// Entries that follow each other from the first one on, with `source` in the gaps.
@@ -91,7 +103,7 @@ impl Salvage {
 /// The entries of one source, by number.
 enum Entries<'a> {
     Index(Box<dyn Store>),
-    Export(&'a Export<'a>, u64, Vec<Vec<u8>>),
+    Export(&'a Export<'a>, u64, Vec<Bytes>),
 }
 
 impl Entries<'_> {
@@ -102,7 +114,7 @@ impl Entries<'_> {
         }
     }
 
-    fn get(&mut self, seq: u64) -> Result<Option<Vec<u8>>, LedgerError> {
+    fn get(&mut self, seq: u64) -> Result<Option<Bytes>, LedgerError> {
         if seq >= self.len() {
             return Ok(None);
         }
@@ -150,8 +162,9 @@ pub fn rebuild(home: &Home, source: &Source<'_>, authority: &mut impl Authority)
     }
     let new = fresh_folder(disk, &home.dir)?;
     let restored = merge(home, &new, &salvage, entries, len, &mut auditor)?;
-    auditor.finish();
+    auditor.finish()?;
     auditor.verdict()?;
+    drop(auditor);
     own_key(authority, &verifier)?;
     let kept = swap(disk, &home.dir, &old, &new)?;
     Ok(Rebuilt { entries: len, restored, kept })
@@ -193,7 +206,7 @@ fn merge<A: Authority>(
     let mut writer = Journal::fresh(home.disk.clone(), new, home.per_segment);
     let (mut chunk, mut restored) = (Vec::new(), 0);
     for seq in 0..len {
-        chunk.push(match (salvage.get(&*home.disk, seq)?, entries.get(seq)?) {
+        chunk.push(match (salvage.get(seq)?, entries.get(seq)?) {
             (Some(a), Some(b)) if a != b => {
                 return refuse(format!("entry {seq} is another one in the old journal than in this source"));
             }
@@ -216,20 +229,20 @@ fn merge<A: Authority>(
 
 /// A new journal's folder, under a name that no earlier attempt used.
 fn fresh_folder(disk: &dyn Disk, dir: &Path) -> Result<PathBuf, LedgerError> {
-    let path = dir.join(free_name(disk, dir, "journal.new"));
+    let path = dir.join(free_name(disk, dir, "journal.new")?);
     Journal::create(disk, &path)?;
     Ok(path)
 }
 
-fn free_name(disk: &dyn Disk, dir: &Path, stem: &str) -> String {
-    let names = disk.list(dir).unwrap_or_default();
-    (1..).map(|n| format!("{stem}-{n}")).find(|n| !names.contains(n)).unwrap_or_default()
+fn free_name(disk: &dyn Disk, dir: &Path, stem: &str) -> Result<String, LedgerError> {
+    let names = disk.list(dir).map_err(LedgerError::io("list", dir))?;
+    Ok((1..).map(|n| format!("{stem}-{n}")).find(|n| !names.contains(n)).unwrap_or_default())
 }
 
 /// Puts the new journal in place of the old one, which is kept.
 fn swap(disk: &dyn Disk, dir: &Path, old: &Path, new: &Path) -> Result<PathBuf, LedgerError> {
     let names = disk.list(dir).map_err(LedgerError::io("list", dir))?;
-    let kept = dir.join(free_name(disk, dir, "journal.damaged"));
+    let kept = dir.join(free_name(disk, dir, "journal.damaged")?);
     if names.iter().any(|n| n == "journal") {
         disk.rename(old, &kept).map_err(LedgerError::io("set aside", old))?;
     }
@@ -247,11 +260,11 @@ pub fn import(home: &Home, export: &Export<'_>, authority: &mut impl Authority) 
         return Err(LedgerError::Refused { seq: f.seq, reason: format!("{}: {}", f.reason, f.detail) });
     }
     let (disk, dir) = (&*home.disk, &home.dir);
-    let names = disk.list(dir).unwrap_or_default();
+    disk.create_dir(dir).map_err(LedgerError::io("create", dir))?;
+    let names = disk.list(dir).map_err(LedgerError::io("list", dir))?;
     if names.iter().any(|n| n == "log.vkey" || n == "journal") {
         return Err(LedgerError::Exists { path: dir.clone() });
     }
-    disk.create_dir(dir).map_err(LedgerError::io("create", dir))?;
     let new = fresh_folder(disk, dir)?;
     let mut writer = Journal::fresh(home.disk.clone(), &new, home.per_segment);
     for n in 0..export.bundles() {

@@ -8,6 +8,7 @@ use crate::held::Held;
 use crate::journal::Ending;
 use crate::log::{Log, PATIENCE};
 use crate::store::Store;
+use bytes::Bytes;
 use std::time::Duration;
 
 /// Entries read from the journal at a time.
@@ -129,7 +130,7 @@ impl Log {
         while from < self.len() {
             let to = (from + CHUNK).min(self.len());
             self.journal.read(from..to, |_, bytes| {
-                chunk.push(bytes.to_vec());
+                chunk.push(Bytes::copy_from_slice(bytes));
                 Ok::<_, LedgerError>(())
             })?;
             store.append(&chunk)?;

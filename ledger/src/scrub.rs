@@ -11,6 +11,9 @@ use crate::frame::{self, Frame};
 use crate::journal::read_mark;
 use crate::log::{Home, read_verifier};
 use crate::segment::MARKER;
+use crate::window::Window;
+use bytes::Bytes;
+use std::io;
 use std::path::Path;
 use std::sync::mpsc::{SyncSender, sync_channel};
 
@@ -58,7 +61,7 @@ pub fn folder(
     let (sender, pieces) = sync_channel(QUEUE);
     let torn = std::thread::scope(|scope| {
         let reader = scope.spawn(|| {
-            let mut scrub = Scrub { next: 0, chunk: Vec::new(), promised, torn: 0, out: sender };
+            let mut scrub = Scrub { next: 0, chunk: Vec::new(), bytes: 0, promised, torn: 0, out: sender };
             scrub.segments(&*home.disk, &journal, home.per_segment).map(|()| scrub.torn)
         });
         for piece in pieces {
@@ -73,9 +76,10 @@ pub fn folder(
     if let Err(e) = &checkpoint {
         auditor.damage(Reason::BadCheckpoint, e.to_string(), 0);
     }
-    auditor.finish();
+    auditor.finish()?;
     let entries = auditor.len();
     let mut findings = std::mem::take(&mut auditor.findings);
+    drop(auditor);
     findings.extend(foreign_log_key(authority, &verifier));
     findings.sort_by_key(|f| f.seq);
     Ok(Verdict { entries, findings, checkpoint: checkpoint.ok(), torn })
@@ -83,13 +87,14 @@ pub fn folder(
 
 /// What the reader found, in order.
 enum Piece {
-    Entries(Vec<Vec<u8>>),
+    Entries(Vec<Bytes>),
     /// Damage, and the entry that follows it.
     Damage(String, u64),
 }
 
-/// Chunks that the reader may be ahead.
+/// Pieces that the reader may be ahead, and bytes of one.
 const QUEUE: usize = 2;
+const PIECE: usize = 4 << 20;
 
 /// Verifies a piece; entries below `verified` were verified before.
 fn take(auditor: &mut Auditor<'_, impl Authority>, piece: Piece, verified: u64) {
@@ -108,7 +113,8 @@ fn take(auditor: &mut Auditor<'_, impl Authority>, piece: Piece, verified: u64) 
 struct Scrub {
     /// The number of the next entry, those that wait in `chunk` included.
     next: u64,
-    chunk: Vec<Vec<u8>>,
+    chunk: Vec<Bytes>,
+    bytes: usize,
     promised: u64,
     torn: u64,
     out: SyncSender<Piece>,
@@ -122,10 +128,20 @@ impl Scrub {
 
     fn flush(&mut self) {
         let chunk = std::mem::take(&mut self.chunk);
+        self.bytes = 0;
         self.send(Piece::Entries(chunk));
     }
 
-    fn damage(&mut self, path: &Path, offset: usize, what: &str, next: u64) {
+    fn entry(&mut self, entry: Bytes) {
+        self.next += 1;
+        self.bytes += entry.len();
+        self.chunk.push(entry);
+        if self.chunk.len() == CHUNK || self.bytes > PIECE {
+            self.flush();
+        }
+    }
+
+    fn damage(&mut self, path: &Path, offset: u64, what: &str, next: u64) {
         self.flush();
         self.send(Piece::Damage(format!("{}: damaged at byte {offset}: {what}", path.display()), next));
         self.next = self.next.max(next);
@@ -141,47 +157,49 @@ impl Scrub {
                 let next = *first;
                 self.damage(&path, 0, "the segment before it does not reach it", next);
             }
-            let bytes =
-                disk.open(&path, Open::Read).and_then(|f| f.read_from(0)).map_err(LedgerError::io("read", &path))?;
-            self.segment(&path, &bytes, i + 1 == segments.len());
+            let file = disk.open(&path, Open::Read).map_err(LedgerError::io("open", &path))?;
+            let read = Window::of(&*file).and_then(|mut window| {
+                self.segment(&path, &mut window, i + 1 == segments.len())?;
+                Ok(window.end())
+            });
+            let end = read.map_err(LedgerError::io("read", &path))?;
             self.flush();
             if self.next > first.saturating_add(per_segment) {
-                self.damage(&path, bytes.len(), "more entries than a segment holds", 0);
+                self.damage(&path, end, "more entries than a segment holds", 0);
             }
         }
         Ok(())
     }
 
-    fn segment(&mut self, path: &Path, bytes: &[u8], last: bool) {
-        let mut at = MARKER.len();
-        if !bytes.starts_with(MARKER) {
-            if last && bytes.len() < MARKER.len() && self.next >= self.promised {
-                self.torn = bytes.len() as u64;
-                return;
+    fn segment(&mut self, path: &Path, window: &mut Window<'_>, last: bool) -> io::Result<()> {
+        let mut at = MARKER.len() as u64;
+        if !window.bytes(0)?.starts_with(MARKER) {
+            if last && window.end() < at && self.next >= self.promised {
+                self.torn = window.end();
+                return Ok(());
             }
             self.damage(path, 0, "it does not begin with the segment marker", 0);
         }
         loop {
-            match frame::next(bytes.get(at..).unwrap_or_default()) {
-                Frame::End => return,
+            match window.next(at)? {
+                Frame::End => return Ok(()),
                 Frame::Whole { entry, .. } => {
-                    at += frame::HEAD + entry.len();
-                    self.chunk.push(entry.to_vec());
-                    self.next += 1;
-                    if self.chunk.len() == CHUNK {
-                        self.flush();
-                    }
+                    at += (frame::HEAD + entry.len()) as u64;
+                    self.entry(entry);
                 }
-                Frame::Bad(_) if last && self.next >= self.promised && !frame::was_durable(bytes, at, self.next) => {
-                    self.torn = (bytes.len() - at) as u64;
-                    return;
+                Frame::Bad(_) if last && self.next >= self.promised && !window.was_durable(at, self.next)? => {
+                    self.torn = window.end() - at;
+                    return Ok(());
                 }
-                Frame::Bad(what) => match frame::resync(bytes, at + 1) {
+                Frame::Bad(what) => match window.resync(at + 1)? {
                     Some((found, entry, _)) => {
                         self.damage(path, at, what, entry.seq);
                         at = found;
                     }
-                    None => return self.damage(path, at, what, 0),
+                    None => {
+                        self.damage(path, at, what, 0);
+                        return Ok(());
+                    }
                 },
             }
         }

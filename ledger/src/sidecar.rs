@@ -9,6 +9,7 @@ use crate::entry::EventId;
 use crate::error::LedgerError;
 use crate::hash::Hash;
 use crate::merkle::{Tree, node_hash};
+use std::cmp::Ordering;
 use std::collections::HashMap;
 use std::io;
 
@@ -18,6 +19,8 @@ const ID: usize = 16 + 4;
 /// Bits of the filter for each id: about one false answer in a thousand.
 const FILTER_BITS: usize = 16;
 const FILTER_PROBES: u64 = 6;
+/// Ids that are read on either side of where one is expected.
+const NEAR: u64 = 256;
 /// Leaves below the nodes that are kept in memory.
 pub const TOP_LEVEL: u32 = 8;
 
@@ -63,6 +66,7 @@ pub struct Contents<'a> {
     pub time_us: u64,
 }
 
+/// The bits of an id in a filter, whose size is a power of two: segments are.
 fn probes(id: &EventId, bits: usize) -> impl Iterator<Item = usize> {
     let half = |at: usize| {
         let mut word = [0; 8];
@@ -70,7 +74,7 @@ fn probes(id: &EventId, bits: usize) -> impl Iterator<Item = usize> {
         u64::from_be_bytes(word)
     };
     let (a, b) = (half(0), half(8) | 1);
-    (0..FILTER_PROBES).map(move |i| (a.wrapping_add(b.wrapping_mul(i)) % bits as u64) as usize)
+    (0..FILTER_PROBES).map(move |i| a.wrapping_add(b.wrapping_mul(i)) as usize & (bits - 1))
 }
 
 /// The bytes of a sidecar file.
@@ -185,28 +189,56 @@ impl Sidecar {
         row.pop().ok_or_else(|| LedgerError::Index { path: "a segment's index".into(), what: "no such node".into() })
     }
 
+    /// Whether the id may be in the segment: false says that it is not.
+    fn may_hold(&self, id: &EventId) -> bool {
+        probes(id, self.filter.len() * 8).all(|bit| self.filter[bit / 8] >> (bit % 8) & 1 == 1)
+    }
+
     /// The place of an event id in the segment.
     ///
     /// # Errors
     /// [`LedgerError::Index`].
     pub fn find(&self, id: &EventId) -> Result<Option<u64>, LedgerError> {
-        if !probes(id, self.filter.len() * 8).all(|bit| self.filter[bit / 8] >> (bit % 8) & 1 == 1) {
-            return Ok(None);
+        if self.may_hold(id) { self.locate(id) } else { Ok(None) }
+    }
+
+    /// Looks an id up among the sorted ones.
+    fn locate(&self, id: &EventId) -> Result<Option<u64>, LedgerError> {
+        // Most ids are hashes, so the place is close to the id's share of all ids: one read finds it.
+        let mut high_bits = [0; 8];
+        high_bits.copy_from_slice(&id.0[..8]);
+        let guess = ((u128::from(u64::from_be_bytes(high_bits)) * u128::from(self.count)) >> 64) as u64;
+        let (low, high) = (guess.saturating_sub(NEAR), (guess + NEAR).min(self.count));
+        let records = self.read(self.parts()[2] + ID as u64 * low, (high - low) as usize * ID)?;
+        let records: Vec<&[u8]> = records.chunks_exact(ID).collect();
+        let below = records.partition_point(|r| r[..16] < id.0[..]);
+        match records.get(below) {
+            Some(r) if r[..16] == id.0[..] => Ok(place(r)),
+            Some(_) if below > 0 || low == 0 => Ok(None),
+            Some(_) => self.search(id, 0, low),
+            None if high == self.count => Ok(None),
+            None => self.search(id, high, self.count),
         }
-        let (mut low, mut high) = (0, self.count);
+    }
+
+    /// Searches an id among the sorted ones from `low` to `high`.
+    fn search(&self, id: &EventId, mut low: u64, mut high: u64) -> Result<Option<u64>, LedgerError> {
         while low < high {
             let middle = low.midpoint(high);
             let found = self.read(self.parts()[2] + ID as u64 * middle, ID)?;
             match found[..16].cmp(&id.0[..]) {
-                std::cmp::Ordering::Equal => {
-                    return Ok(found[16..].try_into().ok().map(|p| u64::from(u32::from_be_bytes(p))));
-                }
-                std::cmp::Ordering::Less => low = middle + 1,
-                std::cmp::Ordering::Greater => high = middle,
+                Ordering::Equal => return Ok(place(&found)),
+                Ordering::Less => low = middle + 1,
+                Ordering::Greater => high = middle,
             }
         }
         Ok(None)
     }
+}
+
+/// The place that stands behind an id.
+fn place(record: &[u8]) -> Option<u64> {
+    record[16..].try_into().ok().map(|p| u64::from(u32::from_be_bytes(p)))
 }
 
 /// Bytes of a sidecar of `count` entries.
@@ -218,6 +250,33 @@ fn file_len(count: u64) -> u64 {
 mod tests {
     use super::*;
     use crate::merkle::{Nodes as _, leaf_hash};
+
+    /// A sidecar of ids that stand in one corner is searched past where they are expected.
+    #[test]
+    fn ids_that_are_no_hashes() {
+        let n = 4096u32;
+        let tree = Tree::from_leaves((0..n).map(|i| leaf_hash(&i.to_be_bytes())));
+        let offsets: Vec<u64> = (0..u64::from(n)).collect();
+        for corner in [0, 1, 2048, 4095, 4096] {
+            let id = |i: u32| if i < corner { u128::from(i) * 2 } else { u128::MAX - u128::from(i) * 2 };
+            let ids: HashMap<EventId, u32> = (0..n).map(|i| (EventId(id(i).to_be_bytes()), i)).collect();
+            let contents = Contents {
+                first: 0,
+                tree: &tree,
+                offsets: &offsets,
+                ids: &ids,
+                end: u64::from(n),
+                head: Hash::ZERO,
+                time_us: 7,
+            };
+            let s = Sidecar::in_memory(encode(&contents), 0, 4096).unwrap();
+            for (id, place) in &ids {
+                assert_eq!(s.find(id).unwrap(), Some(u64::from(*place)));
+                let beside = EventId((u128::from_be_bytes(id.0) ^ 1).to_be_bytes());
+                assert_eq!((s.find(&beside).unwrap(), s.locate(&beside).unwrap()), (None, None));
+            }
+        }
+    }
 
     #[test]
     fn lookups_and_any_flipped_byte() {
@@ -245,6 +304,9 @@ mod tests {
             assert_eq!(s.find(id).unwrap(), Some(u64::from(*place)));
         }
         assert_eq!(s.find(&EventId::derived(&[b"none"])).unwrap(), None);
+        for none in [[0; 16], [255; 16], [7; 16]] {
+            assert_eq!(s.find(&EventId(none)).unwrap(), None);
+        }
         assert_eq!((s.frame(0).unwrap(), s.frame(511).unwrap()), ((8, 108), (51_108, 9000)));
         for at in (0..bytes.len()).step_by(97) {
             let mut bad = bytes.clone();

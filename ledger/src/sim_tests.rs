@@ -6,12 +6,12 @@ use crate::checkpoint::Checkpoint;
 use crate::entry::{Draft, EventId};
 use crate::error::LedgerError;
 use crate::export::{Export, export};
-use crate::key::Signer;
 use crate::log::{Home, Log};
 use crate::merkle::Nodes as _;
 use crate::scrub;
 use crate::sim::{Fault, SimDisk};
 use crate::store::MemStores;
+use crate::testing::{log_key, signer};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -22,14 +22,6 @@ const FAULTS: [Fault; 3] = [Fault::Before, Fault::After, Fault::Crash];
 enum Loss {
     Process,
     Power(u64),
-}
-
-fn signer() -> Signer {
-    Signer::from_seed([1; 32])
-}
-
-fn log_key() -> Signer {
-    Signer::from_seed([2; 32])
 }
 
 fn draft(n: u64) -> Draft {

@@ -13,6 +13,7 @@
 use crate::error::LedgerError;
 use crate::store::{Store, Stores};
 use crate::tile::{push_entry, split_any};
+use bytes::Bytes;
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
@@ -78,7 +79,7 @@ pub struct SledStore {
     waiting: bool,
     written: usize,
     /// The record that was read last.
-    read: (u64, Vec<Vec<u8>>),
+    read: (u64, Vec<Bytes>),
 }
 
 impl std::fmt::Debug for SledStore {
@@ -203,7 +204,7 @@ impl Store for SledStore {
         self.len
     }
 
-    fn append(&mut self, entries: &[Vec<u8>]) -> Result<(), LedgerError> {
+    fn append(&mut self, entries: &[Bytes]) -> Result<(), LedgerError> {
         for entry in entries {
             if !self.record.is_empty() && self.record.len() + entry.len() > RECORD_BYTES {
                 self.write_record()?;
@@ -224,14 +225,14 @@ impl Store for SledStore {
         Ok(())
     }
 
-    fn get(&mut self, seq: u64) -> Result<Option<Vec<u8>>, LedgerError> {
+    fn get(&mut self, seq: u64) -> Result<Option<Bytes>, LedgerError> {
         if seq >= self.len {
             return Ok(None);
         }
         if seq >= self.first {
-            return Ok(split_any(&self.record)?.get((seq - self.first) as usize).map(|e| e.to_vec()));
+            return Ok(split_any(&self.record)?.get((seq - self.first) as usize).map(|e| Bytes::copy_from_slice(e)));
         }
-        let inside = |(first, entries): &(u64, Vec<Vec<u8>>)| {
+        let inside = |(first, entries): &(u64, Vec<Bytes>)| {
             seq.checked_sub(*first).and_then(|i| entries.get(i as usize)).cloned()
         };
         if let Some(entry) = inside(&self.read) {
@@ -243,7 +244,8 @@ impl Store for SledStore {
         })?;
         let (key, record) = found.ok_or_else(|| self.fail(format!("entry {seq} is missing")))?;
         let first = number(&key).ok_or_else(|| self.fail("a foreign key"))?;
-        self.read = (first, split_any(&record)?.into_iter().map(<[u8]>::to_vec).collect());
+        let record = Bytes::copy_from_slice(&record);
+        self.read = (first, split_any(&record)?.into_iter().map(|e| record.slice_ref(e)).collect());
         Ok(inside(&self.read))
     }
 }

@@ -6,6 +6,7 @@
 
 use crate::error::LedgerError;
 use crate::sim::Fault;
+use bytes::Bytes;
 use std::fmt::Debug;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -24,7 +25,7 @@ pub trait Store: Send + Debug {
     ///
     /// # Errors
     /// When the store cannot be written.
-    fn append(&mut self, entries: &[Vec<u8>]) -> Result<(), LedgerError>;
+    fn append(&mut self, entries: &[Bytes]) -> Result<(), LedgerError>;
 
     /// Writes what waits.
     ///
@@ -36,7 +37,7 @@ pub trait Store: Send + Debug {
     ///
     /// # Errors
     /// When the store cannot be read.
-    fn get(&mut self, seq: u64) -> Result<Option<Vec<u8>>, LedgerError>;
+    fn get(&mut self, seq: u64) -> Result<Option<Bytes>, LedgerError>;
 }
 
 /// Opens a log's index, and sets a damaged one aside.
@@ -56,7 +57,7 @@ pub trait Stores: Send + Sync + Debug {
 
 #[derive(Debug, Default)]
 struct Memory {
-    entries: Vec<Vec<u8>>,
+    entries: Vec<Bytes>,
     steps: u64,
     plan: Option<(u64, Fault)>,
     unreadable: bool,
@@ -117,7 +118,7 @@ impl Store for MemStores {
         self.state().entries.len() as u64
     }
 
-    fn append(&mut self, entries: &[Vec<u8>]) -> Result<(), LedgerError> {
+    fn append(&mut self, entries: &[Bytes]) -> Result<(), LedgerError> {
         let mut s = self.state();
         let fault = s.plan.filter(|(at, _)| *at == s.steps).map(|p| p.1);
         s.steps += 1;
@@ -131,7 +132,7 @@ impl Store for MemStores {
         Ok(())
     }
 
-    fn get(&mut self, seq: u64) -> Result<Option<Vec<u8>>, LedgerError> {
+    fn get(&mut self, seq: u64) -> Result<Option<Bytes>, LedgerError> {
         Ok(self.state().entries.get(seq as usize).cloned())
     }
 }

@@ -6,6 +6,7 @@ use crate::hash::Hash;
 #[cfg(test)]
 use crate::merkle::Tree;
 use crate::merkle::{Nodes, node_hash};
+use bytes::Bytes;
 use std::ops::Range;
 
 /// Hashes or entries in a full tile.
@@ -170,41 +171,16 @@ pub fn read_entries(
     from: u64,
     size: u64,
     mut read: impl FnMut(&str) -> Result<Vec<u8>, LedgerError>,
-) -> Result<Vec<Vec<u8>>, LedgerError> {
+) -> Result<Vec<Bytes>, LedgerError> {
     let mut out = Vec::new();
     if size == 0 {
         return Ok(out);
     }
     for n in from / WIDTH..=(size - 1) / WIDTH {
         let width = (size - n * WIDTH).min(WIDTH);
-        let bundle = read(&entries_path(n, width))?;
+        let bundle = Bytes::from(read(&entries_path(n, width))?);
         let skip = from.saturating_sub(n * WIDTH) as usize;
-        out.extend(split_bundle(&bundle, width)?.into_iter().skip(skip).map(<[u8]>::to_vec));
-    }
-    Ok(out)
-}
-
-/// The hash tiles of a tiled log that do not fit the tree of its entries (P-18): the first entry
-/// under each, and what is wrong.
-///
-/// # Errors
-/// Files that cannot be read.
-pub fn wrong_hash_tiles(
-    tree: &impl Nodes,
-    mut read: impl FnMut(&str) -> Result<Vec<u8>, LedgerError>,
-) -> Result<Vec<(u64, String)>, LedgerError> {
-    let mut out = Vec::new();
-    for level in 0..8 {
-        for (n, width) in changed(level, 0, tree.len()) {
-            let path = hash_path(level, n, width);
-            let first = (n * WIDTH) << (8 * level);
-            match read(&path) {
-                Ok(bytes) if bytes == hash_tile(tree, level, n, width)? => {}
-                Ok(_) => out.push((first, format!("{path} does not fit the entries under it"))),
-                Err(e @ LedgerError::Io { .. }) => return Err(e),
-                Err(e) => out.push((first, e.to_string())),
-            }
-        }
+        out.extend(split_bundle(&bundle, width)?.into_iter().skip(skip).map(|e| bundle.slice_ref(e)));
     }
     Ok(out)
 }
@@ -212,6 +188,7 @@ pub fn wrong_hash_tiles(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::tile_check::TileCheck;
 
     /// The worked numbers of C2SP tlog-tiles for 70,000 and 256 entries.
     #[test]
@@ -244,7 +221,12 @@ mod tests {
         let read = |p: &str| files.get(p).cloned().ok_or(LedgerError::Malformed { what: "tile", why: p.into() });
         assert_eq!(read_entries(0, 600, read).unwrap(), entries);
         assert_eq!(read_entries(300, 600, read).unwrap(), entries[300..]);
-        assert_eq!(wrong_hash_tiles(&tree, read).unwrap(), vec![]);
+        let wrong = |read: &dyn Fn(&str) -> Result<Vec<u8>, LedgerError>| {
+            let mut check = TileCheck::new(read);
+            (0..600).for_each(|i| check.push(tree.leaf(i).unwrap()));
+            check.finish().unwrap()
+        };
+        assert_eq!(wrong(&read), vec![]);
         let tiled = TileTree { size: 600, read };
         assert_eq!(tiled.root().unwrap(), tree.root().unwrap());
         assert_eq!(tiled.consistency(123, 600).unwrap(), tree.consistency(123, 600).unwrap());
@@ -254,7 +236,8 @@ mod tests {
                 b
             })
         };
-        assert_eq!(wrong_hash_tiles(&tree, short).unwrap().len(), 4, "every tile is named");
+        let places: Vec<u64> = wrong(&short).iter().map(|w| w.0).collect();
+        assert_eq!(places, [0, 256, 512, 0], "every tile is named by its first entry");
         assert!(read_entries(0, 600, short).is_err());
     }
 }

@@ -29,7 +29,7 @@ pub struct Args {
 fn object(entry: &Entry) -> Value {
     let event = Event::of(entry).map_or_else(|e| json!({"unreadable": e.to_string()}), |e| e.to_json());
     json!({
-        "seq": entry.seq, "id": entry.id.to_string(), "kind": entry.kind, "version": entry.version,
+        "seq": entry.seq, "id": entry.id.to_string(), "kind": entry.kind(), "version": entry.version,
         "time": format_us(entry.time_us), "author": entry.author.to_string(), "leaf": entry.leaf_hash(), "event": event,
     })
 }
@@ -38,7 +38,7 @@ pub fn run(cx: &Context, args: Args) -> Result<(), CliError> {
     let log = cx.lab()?.log()?;
     let mut found = std::collections::VecDeque::new();
     log.scan(args.from.unwrap_or(0), |entry| {
-        if args.kind.as_ref().is_none_or(|k| *k == entry.kind) {
+        if args.kind.as_ref().is_none_or(|k| k == entry.kind()) {
             found.push_back(entry);
             if found.len() > args.limit {
                 found.pop_front();
@@ -53,7 +53,7 @@ pub fn run(cx: &Context, args: Args) -> Result<(), CliError> {
         }
         let text = Event::of(entry).map_or_else(|e| e.to_string(), |e| e.to_json().to_string());
         let short: String = text.chars().take(110).collect();
-        print(&format!("{:>7}  {}  {:<20}  {short}", entry.seq, &format_us(entry.time_us)[..19], entry.kind));
+        print(&format!("{:>7}  {}  {:<20}  {short}", entry.seq, &format_us(entry.time_us)[..19], entry.kind()));
     }
     Ok(())
 }

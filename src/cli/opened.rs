@@ -107,7 +107,7 @@ fn newest_rulebook(lab: &Lab) -> Result<Rulebook, CliError> {
     let mut found = None;
     for seq in (0..log.len()).rev() {
         let entry = log.entry(seq)?;
-        if entry.kind == "RulebookRegistered"
+        if entry.kind() == "RulebookRegistered"
             && let Event::RulebookRegistered(e) = Event::of(&entry)?
         {
             found = Some(hex(&e.hash));
@@ -124,7 +124,7 @@ pub fn reopen(lab: &Lab, id: &str) -> Result<Opened, CliError> {
     let log = lab.log()?;
     let (mut opened, mut texts) = (None, Vec::new());
     log.scan(0, |entry| {
-        match entry.kind.as_str() {
+        match entry.kind() {
             "StrategyRegistered" | "StudyOpened" => match Event::of(&entry)? {
                 Event::StrategyRegistered(e) => texts.push(e),
                 Event::StudyOpened(e) if hex(&e.study_id) == id => opened = Some(e),

@@ -150,7 +150,7 @@ pub fn now(writer: &Writer) -> String {
 fn parity_of(writer: &Writer, id: [u8; 16], number: u32) -> Result<u64, CliError> {
     let mut found = None;
     writer.log.scan(0, |entry| {
-        if entry.kind == "ParityVerified"
+        if entry.kind() == "ParityVerified"
             && let Event::ParityVerified(e) = Event::of(&entry)?
             && (e.study_id, e.number) == (id, number)
         {

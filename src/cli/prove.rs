@@ -67,7 +67,7 @@ pub fn run(cx: &Context, args: Args) -> Result<(), CliError> {
     let proof = Proof::new(log.tree(), seq, checkpoint.size, log.checkpoint_note())?;
     let entry = log.entry_bytes(seq)?;
     let Some(out) = args.out else {
-        return print_bytes(&proof.with_entry(entry).to_bytes());
+        return print_bytes(&proof.with_entry(entry.to_vec()).to_bytes());
     };
     std::fs::create_dir_all(&out).map_err(CliError::io("create", &out))?;
     let (p, e) = (out.join(format!("{seq}.tlog-proof")), out.join(format!("{seq}.entry")));
@@ -99,10 +99,10 @@ pub fn verify(cx: &Context, args: VerifyArgs) -> Result<(), CliError> {
     let names: Vec<&String> = cosigned.iter().map(|c| &c.name).collect();
     if cx.json {
         print_json(&json!({"origin": checkpoint.origin, "index": proof.index, "size": checkpoint.size,
-            "kind": entry.kind, "id": entry.id.to_string(), "cosigned_by": names, "verified": true}));
+            "kind": entry.kind(), "id": entry.id.to_string(), "cosigned_by": names, "verified": true}));
         return Ok(());
     }
-    print(&format!("entry {} ({}) is in {} at size {}", proof.index, entry.kind, checkpoint.origin, checkpoint.size));
+    print(&format!("entry {} ({}) is in {} at size {}", proof.index, entry.kind(), checkpoint.origin, checkpoint.size));
     for c in &cosigned {
         print(&format!(
             "cosigned by {} at {}",

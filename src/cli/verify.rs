@@ -91,7 +91,7 @@ fn deep(lab: &Lab, out: &mut Vec<Finding>) -> Result<(), CliError> {
     let mut log = lab.log()?;
     out.extend(log.compare_index()?);
     log.scan(0, |entry| {
-        if entry.kind == "SnapshotRegistered"
+        if entry.kind() == "SnapshotRegistered"
             && let Event::SnapshotRegistered(e) = Event::of(&entry)?
             && let Err(problem) = snapshot::read(&lab.snapshot_dir(), &assay_ledger::Hash(e.data_hash))
         {

@@ -5,7 +5,8 @@ use crate::promotion::evidence::ledger_branch;
 use crate::promotion::repo::{Repo, is_zero};
 use assay_ledger::audit::Auditor;
 use assay_ledger::merkle::{Nodes as _, Tree};
-use assay_ledger::{Checkpoint, Entry, Hash, LedgerError, Reason, tile};
+use assay_ledger::tile_check::TileCheck;
+use assay_ledger::{Bytes, Checkpoint, Entry, Hash, LedgerError, Reason, tile};
 use assay_shared::event::roster::Roster;
 use assay_shared::event::{Event, EventError};
 use assay_shared::policy::Policy;
@@ -18,7 +19,7 @@ pub struct VerifiedLog {
     pub origin: String,
     /// Size and root.
     pub pin: Pin,
-    entries: Vec<Vec<u8>>,
+    entries: Vec<Bytes>,
     tree: Tree,
     /// Its keys.
     pub roster: Roster,
@@ -102,15 +103,16 @@ pub fn verify(
     let pin = host.pin(&origin)?;
     let verified = if host.full { 0 } else { pin.as_ref().map_or(0, |p| p.size.min(checkpoint.size)) };
     let mut roster = Roster::new();
-    let mut auditor = Auditor::new(&origin, &mut roster).keeping_tree();
+    let mut tree = Tree::new();
+    let mut auditor = Auditor::new(&origin, &mut roster).leaves_to(|leaf| tree.push(leaf));
     auditor.expect(checkpoint.clone());
     auditor.push_verified(entries[..verified as usize].to_vec());
     auditor.push(entries[verified as usize..].to_vec());
-    auditor.finish();
+    auditor.finish()?;
     if let Some(f) = auditor.findings.iter().min_by_key(|f| f.seq) {
         return refuse(code(f.reason), format!("{origin} entry {}", f.seq), f.detail.clone());
     }
-    let tree = auditor.tree.take().unwrap_or_default();
+    drop(auditor);
     if roster.log_key != Some(verifier.key.to_bytes()) {
         return refuse("log-key", origin, "the log's first entry names another checkpoint key than the policy");
     }
@@ -121,7 +123,11 @@ pub fn verify(
         let before = Checkpoint::open(&bytes, &verifier)?;
         continues(&tree, Some(&Pin { origin: origin.clone(), size: before.size, root: before.root }), &origin)?;
     }
-    if let Some((_, what)) = tile::wrong_hash_tiles(&tree, read)?.first() {
+    let mut tiles = TileCheck::new(read);
+    for seq in 0..tree.len() {
+        tiles.push(tree.leaf(seq)?);
+    }
+    if let Some((_, what)) = tiles.finish()?.first() {
         return refuse("bad-tiles", origin, what.clone());
     }
     let pin = Pin { origin: origin.clone(), size: checkpoint.size, root: checkpoint.root };

@@ -81,7 +81,7 @@ pub fn files(log: &Log, reference: &LedgerRef, strategy: &str, version: u64) -> 
     let mut out = Files::new();
     for (name, event) in reference.events() {
         let proof = Proof::new(log.tree(), event.seq, reference.size, &checkpoint)?;
-        out.insert(format!("{dir}/{name}.entry"), log.entry_bytes(event.seq)?);
+        out.insert(format!("{dir}/{name}.entry"), log.entry_bytes(event.seq)?.to_vec());
         out.insert(format!("{dir}/{name}.tlog-proof"), proof.to_bytes());
     }
     out.insert(format!("{dir}/checkpoint"), checkpoint);

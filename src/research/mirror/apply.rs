@@ -23,7 +23,7 @@ pub(super) fn entry(
     let row = params![
         seq,
         entry.id.to_string(),
-        entry.kind,
+        entry.kind(),
         entry.version,
         entry.time_us as i64,
         entry.author.to_string(),

@@ -125,7 +125,7 @@ impl Event {
     /// # Errors
     /// [`EventError`].
     pub fn of(entry: &Entry) -> Result<Event, EventError> {
-        Event::decode(&entry.kind, entry.version, entry.payload())
+        Event::decode(entry.kind(), entry.version, entry.payload())
     }
 
     /// The draft to append. The id comes from the event's logical key: a trial of a study has one

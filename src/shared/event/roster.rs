@@ -260,7 +260,7 @@ mod tests {
             let mut roster = Roster::new();
             let mut auditor = Auditor::new("t.example/lab", &mut roster);
             auditor.push((0..self.log.len()).map(|s| self.log.entry_bytes(s).unwrap()).collect());
-            auditor.finish();
+            auditor.finish().unwrap();
             auditor.findings.iter().map(|f| (f.seq, f.reason)).collect()
         }
     }
