@@ -24,7 +24,7 @@ const PIECE: usize = 32;
 /// Entries that are written at a time then,
 const WRITE: usize = 128;
 /// and bytes after which the disk begins with what was written, so that the last sync waits less.
-const EARLY: u64 = 192 << 10;
+const EARLY: u64 = 256 << 10;
 
 /// Content bytes and their hash.
 type Content = (Vec<u8>, Hash);
@@ -77,10 +77,8 @@ fn journal(
 ) -> Result<Vec<Bytes>, LedgerError> {
     let mut out = Vec::with_capacity(contents.len());
     let mut write = |piece: Vec<Hashed>| {
-        journal.write(&piece)?;
-        journal.sync_early(EARLY)?;
-        out.extend(piece.into_iter().map(|h| h.entry.into_bytes()));
-        Ok(())
+        out.extend(journal.write(&piece)?);
+        journal.sync_early(EARLY)
     };
     match contents.len() {
         0..FEW => write(contents.map(|c| seal(c, signer)).collect::<Sealed>()?)?,
@@ -114,10 +112,11 @@ impl Log {
         if self.len() + drafts.len() as u64 > entry::MAX_SEQ {
             return Err(LedgerError::BadDraft { what: "the log is full: sequence numbers end at 2^63 - 1".into() });
         }
-        let mut known: HashMap<EventId, u64> = HashMap::new();
+        let mut known: HashMap<EventId, u64> = HashMap::with_capacity(drafts.len());
         let mut fresh: Vec<&Draft> = Vec::with_capacity(drafts.len());
         let mut seqs = Vec::with_capacity(drafts.len());
-        let standing = self.journal.find_all(drafts.iter().map(|d| &d.id))?;
+        let ids: Vec<EventId> = drafts.iter().map(|d| d.id).collect();
+        let standing = self.journal.find_all(&ids)?;
         for (draft, standing) in drafts.iter().zip(standing) {
             entry::check_draft(draft, self.origin())?;
             let existing = standing.map(|seq| self.entry(seq).map(|e| (seq, e.draft()))).transpose()?;

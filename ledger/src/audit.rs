@@ -173,7 +173,7 @@ fn bad_signatures(entries: &[Unverified]) -> Vec<u64> {
         bad.extend(seqs.into_iter().zip(verify_all(&items)).filter(|(_, good)| !good).map(|(seq, _)| seq));
         bad
     };
-    entries.par_chunks(32).flat_map_iter(check).collect()
+    entries.par_chunks(64).flat_map_iter(check).collect()
 }
 
 impl<'a, A: Authority> Auditor<'a, A> {

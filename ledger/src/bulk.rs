@@ -96,20 +96,20 @@ impl PreparedKey {
 
     /// Whether `signature` is this key's over `message`; the verdict of `verify_strict`.
     pub fn verify(&self, message: &[u8], signature: &[u8; 64]) -> bool {
-        verify_all(&[(self, message.to_vec(), *signature)]) == [true]
+        verify_all(&[(self, message, *signature)]) == [true]
     }
 }
 
 /// One signature to verify: key, message, signature.
-pub type Item<'a> = (&'a PreparedKey, Vec<u8>, [u8; 64]);
+pub type Item<'a, M> = (&'a PreparedKey, M, [u8; 64]);
 
 /// The verdict of `verify_strict` for each item; compressing many points at once is cheaper.
-pub fn verify_all(items: &[Item<'_>]) -> Vec<bool> {
+pub fn verify_all<M: AsRef<[u8]>>(items: &[Item<'_, M>]) -> Vec<bool> {
     let points: Vec<Option<EdwardsPoint>> =
-        items.iter().map(|(key, message, sig)| key.expected(message, sig)).collect();
+        items.iter().map(|(key, message, sig)| key.expected(message.as_ref(), sig)).collect();
     let whole: Vec<EdwardsPoint> = points.iter().map(|p| p.unwrap_or_default()).collect();
     let compressed = EdwardsPoint::compress_batch_alloc(&whole);
-    let verdict = |((point, bytes), item): ((&Option<EdwardsPoint>, &CompressedEdwardsY), &Item<'_>)| {
+    let verdict = |((point, bytes), item): ((&Option<EdwardsPoint>, &CompressedEdwardsY), &Item<'_, M>)| {
         point.is_some() && bytes.0 == item.2[..32] && !SMALL_ORDER.contains(&bytes.0)
     };
     points.iter().zip(&compressed).zip(items).map(verdict).collect()

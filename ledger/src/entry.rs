@@ -21,7 +21,7 @@ pub const MAX_KIND: usize = 64;
 /// Sequence numbers stay below 2^63, so they fit a signed 64-bit column everywhere.
 pub const MAX_SEQ: u64 = i64::MAX as u64;
 /// What stands before a content hash when it is signed.
-pub const SIGN_DOMAIN: &[u8] = b"assay/entry/v1\0";
+pub const SIGN_DOMAIN: &[u8; 15] = b"assay/entry/v1\0";
 
 /// The unique name of an event: 16 bytes. Appending the same id with the same content again is
 /// no error and changes nothing; with different content it is refused.
@@ -179,11 +179,6 @@ impl Entry {
         &self.bytes
     }
 
-    /// The stored bytes, for good.
-    pub fn into_bytes(self) -> Bytes {
-        self.bytes
-    }
-
     /// The log this entry belongs to.
     pub fn origin(&self) -> &str {
         self.text(&self.origin)
@@ -243,8 +238,11 @@ impl From<Entry> for Hashed {
 }
 
 /// The message an author signs for a content hash.
-pub fn signed_message(content: &Hash) -> Vec<u8> {
-    [SIGN_DOMAIN, &content.0].concat()
+pub fn signed_message(content: &Hash) -> [u8; 47] {
+    let mut out = [0; 47];
+    out[..SIGN_DOMAIN.len()].copy_from_slice(SIGN_DOMAIN);
+    out[SIGN_DOMAIN.len()..].copy_from_slice(&content.0);
+    out
 }
 
 /// Where a new entry goes.

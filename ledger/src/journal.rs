@@ -12,6 +12,7 @@ use crate::frame::{self, Frame};
 use crate::hash::Hash;
 use crate::merkle::{Nodes, node_hash};
 use crate::segment::{self, Edge, MARKER, Sealed, Tail, damaged, open_sealed};
+use crate::sidecar::Probe;
 use crate::window::Window;
 use bytes::Bytes;
 use std::ops::Range;
@@ -206,22 +207,25 @@ impl Journal {
     /// # Errors
     /// [`LedgerError::Index`].
     pub fn find(&self, id: &EventId) -> Result<Option<u64>, LedgerError> {
-        Ok(self.find_all(std::iter::once(id))?.pop().flatten())
+        Ok(self.find_all(&[*id])?.pop().flatten())
     }
 
-    /// The positions of many event ids. Segment by segment: its filter then stays in the cache.
+    /// The positions of many event ids.
     ///
     /// # Errors
     /// [`LedgerError::Index`].
-    pub fn find_all<'a>(
-        &self,
-        ids: impl Iterator<Item = &'a EventId> + Clone,
-    ) -> Result<Vec<Option<u64>>, LedgerError> {
+    pub fn find_all(&self, ids: &[EventId]) -> Result<Vec<Option<u64>>, LedgerError> {
         let inside = |id| self.tail.ids.get(id).map(|place| self.tail.first + u64::from(*place));
-        let mut out: Vec<Option<u64>> = ids.clone().map(inside).collect();
+        let mut out: Vec<Option<u64>> = ids.iter().map(inside).collect();
+        let probes: Vec<Probe> = ids.iter().map(Probe::of).collect();
+        let mut possible = Vec::with_capacity(ids.len());
+        // Segment by segment: its filter then stays in the cache.
         for (i, sealed) in self.sealed.iter().enumerate().rev() {
-            for (found, id) in out.iter_mut().zip(ids.clone()).filter(|(found, _)| found.is_none()) {
-                *found = sealed.sidecar.find(id)?.map(|place| i as u64 * self.per_segment + place);
+            possible.clear();
+            possible.extend(0..ids.len());
+            sealed.sidecar.retain_possible(&probes, &mut possible);
+            for n in possible.iter().copied().filter(|n| out[*n].is_none()).collect::<Vec<_>>() {
+                out[n] = sealed.sidecar.find(&ids[n])?.map(|place| i as u64 * self.per_segment + place);
             }
         }
         Ok(out)

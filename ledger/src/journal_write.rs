@@ -7,28 +7,30 @@ use crate::frame;
 use crate::journal::{Journal, mark_bytes, mark_path, read_mark};
 use crate::merkle::{Nodes as _, leaf_hash};
 use crate::segment::{self, MARKER};
+use bytes::Bytes;
 
 impl Journal {
-    /// Writes sealed entries. They are acknowledged by [`Journal::sync`] only.
+    /// Writes sealed entries, and gives their bytes as slices of what was written at once. They are
+    /// acknowledged by [`Journal::sync`] only.
     ///
     /// # Errors
     /// [`LedgerError::Io`]; after a failed write or sync the journal must not be used again.
-    pub fn write(&mut self, entries: &[Hashed]) -> Result<(), LedgerError> {
-        let mut rest = entries;
+    pub fn write(&mut self, entries: &[Hashed]) -> Result<Vec<Bytes>, LedgerError> {
+        let (mut rest, mut out) = (entries, Vec::with_capacity(entries.len()));
         while !rest.is_empty() {
             let room = (self.per_segment - self.tail.count()).min(rest.len() as u64) as usize;
             let (now, later) = rest.split_at(room);
-            self.write_part(now)?;
+            self.write_part(now, &mut out)?;
             if self.tail.count() == self.per_segment {
                 self.sync()?;
                 self.roll()?;
             }
             rest = later;
         }
-        Ok(())
+        Ok(out)
     }
 
-    fn write_part(&mut self, entries: &[Hashed]) -> Result<(), LedgerError> {
+    fn write_part(&mut self, entries: &[Hashed], out: &mut Vec<Bytes>) -> Result<(), LedgerError> {
         if self.tail.end == 0 {
             self.begin_segment()?;
         }
@@ -47,6 +49,12 @@ impl Journal {
         file.write_at(self.tail.end, &buffer).map_err(LedgerError::io("write", path))?;
         self.tail.file = Some(file);
         self.tail.end += buffer.len() as u64;
+        let (block, mut at) = (Bytes::from(buffer), 0);
+        for hashed in entries {
+            let begin = at + frame::HEAD;
+            at = begin + hashed.entry.bytes().len();
+            out.push(block.slice(begin..at));
+        }
         Ok(())
     }
 

@@ -8,7 +8,7 @@ use super::super::output::say;
 use super::{Figure, peak_memory_mb, per_second};
 use assay_ledger::audit::FixedKeys;
 use assay_ledger::bulk::{PreparedKey, verify_all};
-use assay_ledger::entry::signed_message;
+use assay_ledger::entry::{Place, content, seal, signed_message};
 use assay_ledger::log::Home;
 use assay_ledger::merkle::Nodes as _;
 use assay_ledger::{Draft, Entry, EventId, Hash, Log, Signer, scrub};
@@ -17,6 +17,8 @@ use std::os::unix::fs::{FileExt as _, MetadataExt as _};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+/// The name of the log that is measured.
+const ORIGIN: &str = "bench.invalid/log";
 /// Bytes of a measured payload: about those of a completed trial.
 const PAYLOAD: usize = 400;
 /// How long a slice of an alone-standing limit is measured.
@@ -95,6 +97,16 @@ fn disk_bytes(path: &Path) -> u64 {
     if meta.is_dir() { inside.map(|e| disk_bytes(&e.path())).sum() } else { meta.blocks() * 512 }
 }
 
+/// Measures what a figure cannot exceed.
+type Limit<'a> = &'a dyn Fn() -> Result<f64, CliError>;
+
+/// Bytes that an entry of the bench takes in the journal.
+fn log_size(signer: &Signer) -> Result<usize, CliError> {
+    let place = Place { origin: ORIGIN, seq: 0, prev: Hash::ZERO, time_us: 0 };
+    let content = content(&draft(0), &place, &signer.id());
+    Ok(seal(content, &Hash::ZERO, signer)?.len() + assay_ledger::frame::HEAD)
+}
+
 struct Bench<'a> {
     dir: &'a Path,
     signer: Signer,
@@ -107,10 +119,10 @@ impl Bench<'_> {
         self.out.push(Figure { name, value, unit, limit });
     }
 
-    /// Appends per second, and what signing alone allowed in the meantime.
-    fn append(&self, log: &mut Log, batch: u64, count: u64) -> Result<(f64, f64), CliError> {
+    /// Appends per second, and the mean of their `limit`, which is measured between the slices.
+    fn append(&self, log: &mut Log, batch: u64, count: u64, limit: Limit<'_>) -> Result<(f64, f64), CliError> {
         let first = log.len();
-        let (mut spent, mut signing) = (Duration::ZERO, vec![signing_alone(&self.signer)]);
+        let (mut spent, mut limits) = (Duration::ZERO, vec![limit()?]);
         let slice = count.div_ceil(SLICES).max(1);
         for turn in 1..=SLICES {
             while log.len() < first + count.min(turn * slice) {
@@ -120,25 +132,26 @@ impl Bench<'_> {
                 log.append(&drafts, &self.signer)?;
                 spent += start.elapsed();
             }
-            signing.push(signing_alone(&self.signer));
+            limits.push(limit()?);
         }
-        Ok(((log.len() - first) as f64 / spent.as_secs_f64().max(1e-9), mean(&signing)))
+        Ok(((log.len() - first) as f64 / spent.as_secs_f64().max(1e-9), mean(&limits)))
     }
 
     fn appends(&mut self, log: &mut Log, events: u64) -> Result<(), CliError> {
-        let (one, _) = self.append(log, 1, (events / 100).clamp(500, 4000))?;
-        let size = log.entry_bytes(0)?.len() + assay_ledger::frame::HEAD;
-        let syncing = syncing_alone(self.dir, size)?;
-        self.put("durable appends, batch 1", one, "events/s", Some((syncing, "syncing alone")));
-        let (some, signing) = self.append(log, 64, events / 10)?;
-        let syncing = 64.0 * syncing_alone(self.dir, 64 * size)?;
-        let limit = (signing.min(syncing), "signing or syncing alone");
-        self.put("durable appends, batch 64", some, "events/s", Some(limit));
+        let (signer, dir, size) = (self.signer.clone(), self.dir, log_size(&self.signer)?);
+        let signing = || Ok(signing_alone(&signer));
+        let syncing = || syncing_alone(dir, size);
+        let (one, limit) = self.append(log, 1, (events / 100).clamp(500, 4000), &syncing)?;
+        self.put("durable appends, batch 1", one, "events/s", Some((limit, "syncing alone")));
+        // What is acknowledged must be signed, and then synced.
+        let both = || Ok(1.0 / (1.0 / signing_alone(&signer) + 1.0 / (64.0 * syncing_alone(dir, 64 * size)?)));
+        let (some, limit) = self.append(log, 64, events / 10, &both)?;
+        self.put("durable appends, batch 64", some, "events/s", Some((limit, "signing, then syncing alone")));
         let half = events / 2;
-        let (many, signing) = self.append(log, 1024, half.saturating_sub(log.len()))?;
+        let (many, limit) = self.append(log, 1024, half.saturating_sub(log.len()), &signing)?;
         let memory = peak_memory_mb();
-        let (rest, later) = self.append(log, 1024, events.saturating_sub(log.len()))?;
-        let limit = (signing.midpoint(later), "signing alone");
+        let (rest, later) = self.append(log, 1024, events.saturating_sub(log.len()), &signing)?;
+        let limit = (limit.midpoint(later), "signing alone");
         self.put("durable appends, batch 1024", many.midpoint(rest), "events/s", Some(limit));
         self.put("peak memory at half of the events", memory, "MB", None);
         self.put("peak memory at all events", peak_memory_mb(), "MB", Some((150.0, "goal")));
@@ -184,7 +197,8 @@ impl Bench<'_> {
 
     fn incremental(&mut self, home: &Home, log: &mut Log) -> Result<(), CliError> {
         let verified = log.checkpoint()?;
-        self.append(log, 1024, 1024)?;
+        let drafts: Vec<Draft> = (log.len()..log.len() + 1024).map(draft).collect();
+        log.append(&drafts, &self.signer)?;
         log.publish(&self.log_signer)?;
         let mut keys = FixedKeys(vec![self.signer.public()]);
         let start = Instant::now();
@@ -240,7 +254,7 @@ pub fn measure(dir: &Path, events: u64, out: &mut Vec<Figure>) -> Result<(), Cli
     let (signer, log_signer) = (Signer::from_seed([1; 32]), Signer::from_seed([2; 32]));
     let mut bench = Bench { dir, signer, log_signer, out };
     let home = Home::of(&dir.join("ledger"));
-    let mut log = Log::create_at(&home, "bench.invalid/log", &bench.log_signer)?;
+    let mut log = Log::create_at(&home, ORIGIN, &bench.log_signer)?;
     log.hold()?;
     bench.appends(&mut log, events)?;
     drop(log);
