@@ -4,6 +4,7 @@
 //! Usage: exerciser DIR SEED BATCHES
 //! Prints `ack LEN` after each batch and `checkpoint SIZE ROOT` after each checkpoint.
 
+use assay_ledger::log::Home;
 use assay_ledger::{Draft, EventId, LedgerError, Log, Signer, export};
 use std::io::Write as _;
 use std::path::Path;
@@ -21,14 +22,16 @@ fn say(line: &str) {
 
 fn run(dir: &Path, seed: u64, batches: u64) -> Result<(), LedgerError> {
     let (signer, log_signer) = (Signer::from_seed([1; 32]), Signer::from_seed([2; 32]));
-    let mut log = match Log::open(dir) {
-        Err(LedgerError::Missing { .. }) => Log::create(dir, "exercise.example/log", &log_signer)?,
+    // Short segments, so that a run fills some.
+    let home = Home { per_segment: 256, ..Home::of(dir) };
+    let mut log = match Log::open_at(&home) {
+        Err(LedgerError::Missing { .. }) => Log::create_at(&home, "exercise.example/log", &log_signer)?,
         other => other?,
     };
     let mut dice = seed;
     for i in 0..batches {
         dice = dice.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        let n = 1 + (dice >> 33) % 12;
+        let n = 1 + (dice >> 33) % 40;
         let drafts: Vec<Draft> = (log.len()..log.len() + n).map(draft).collect();
         log.append(&drafts, &signer)?;
         say(&format!("ack {}", log.len()));

@@ -93,7 +93,7 @@ pub trait Disk: Debug + Send + Sync {
     /// The system's.
     fn list(&self, dir: &Path) -> io::Result<Vec<String>>;
 
-    /// Makes a folder and those above it.
+    /// Makes a folder and those above it, and syncs the folders that they are named in.
     ///
     /// # Errors
     /// The system's.
@@ -166,7 +166,19 @@ impl Disk for RealDisk {
     }
 
     fn create_dir(&self, dir: &Path) -> io::Result<()> {
-        std::fs::create_dir_all(dir)
+        let missing: Vec<&Path> = dir.ancestors().take_while(|d| !d.as_os_str().is_empty() && !d.is_dir()).collect();
+        for made in missing.iter().rev() {
+            match std::fs::create_dir(made) {
+                Err(e) if e.kind() == io::ErrorKind::AlreadyExists && made.is_dir() => {}
+                other => other?,
+            }
+            self.sync_dir(parent(made))?;
+        }
+        // Whoever made it may have died before the sync. A folder above that may not be read is not ours.
+        match self.sync_dir(parent(dir)) {
+            Err(e) if missing.is_empty() && e.kind() == io::ErrorKind::PermissionDenied => Ok(()),
+            other => other,
+        }
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
@@ -180,6 +192,11 @@ impl Disk for RealDisk {
     fn lock(&self, dir: &Path, patience: Duration, waiting: &dyn Fn(&str)) -> Result<Guard, LedgerError> {
         Ok(Box::new(Lock::take(dir, patience, waiting)?))
     }
+}
+
+/// The folder that a path is named in.
+fn parent(path: &Path) -> &Path {
+    path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 /// Reads a whole file.
@@ -196,7 +213,7 @@ pub fn read(disk: &dyn Disk, path: &Path) -> Result<Vec<u8>, LedgerError> {
 /// # Errors
 /// [`LedgerError::Io`].
 pub fn replace(disk: &dyn Disk, path: &Path, bytes: &[u8]) -> Result<(), LedgerError> {
-    let dir = path.parent().unwrap_or(Path::new("."));
+    let dir = parent(path);
     let temp = path.with_extension("tmp");
     let file = disk.open(&temp, Open::Replace).map_err(LedgerError::io("create", &temp))?;
     file.write_at(0, bytes).map_err(LedgerError::io("write", &temp))?;

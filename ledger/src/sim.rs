@@ -13,6 +13,8 @@ use std::time::Duration;
 
 /// Pieces in which unsynced bytes reach the disk.
 const SECTOR: usize = 512;
+/// Stands for a folder among the files.
+const DIR: usize = usize::MAX;
 
 /// What happens at a chosen operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,7 +46,22 @@ enum Naming {
     Rename(PathBuf, PathBuf),
 }
 
-#[derive(Debug, Default)]
+impl Naming {
+    /// Whether syncing `dir` makes it durable.
+    fn is_in(&self, dir: &Path) -> bool {
+        match self {
+            Naming::Link(path, _) => path.parent() == Some(dir),
+            Naming::Rename(from, to) => from.parent() == Some(dir) || to.parent() == Some(dir),
+        }
+    }
+
+    fn dir(&self) -> PathBuf {
+        let (Naming::Link(path, _) | Naming::Rename(_, path)) = self;
+        path.parent().unwrap_or(Path::new("/")).into()
+    }
+}
+
+#[derive(Debug, Clone, Default)]
 struct State {
     inodes: Vec<Inode>,
     names: BTreeMap<PathBuf, usize>,
@@ -124,6 +141,11 @@ impl State {
         }
     }
 
+    fn link(&mut self, path: &Path, inode: usize) {
+        self.names.insert(path.into(), inode);
+        self.pending_names.push(Naming::Link(path.into(), inode));
+    }
+
     fn change(&mut self, inode: usize, change: Change) {
         let node = &mut self.inodes[inode];
         apply(&mut node.now, &change);
@@ -150,6 +172,22 @@ impl SimDisk {
         SimDisk { state: Arc::new(Mutex::new(state)) }
     }
 
+    /// A disk of its own with the same content, and the same pending.
+    pub fn duplicate(&self) -> SimDisk {
+        SimDisk { state: Arc::new(Mutex::new(self.state().clone())) }
+    }
+
+    /// Makes a folder, without syncing the one that it is named in.
+    ///
+    /// # Errors
+    /// As planned.
+    pub fn mkdir(&self, path: &Path) -> io::Result<()> {
+        self.state().step(|s, _| {
+            s.link(path, DIR);
+            Ok(())
+        })
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -165,7 +203,8 @@ impl SimDisk {
     }
 
     /// Everything that happened since is forgotten but for what was synced, and by chance pieces
-    /// of what was not: sectors of writes in any order, names in the order they were made.
+    /// of what was not: sectors of writes in any order, the names of each folder in the order they
+    /// were made. What stands in a lost folder is lost with it.
     pub fn power_loss(&self, seed: u64) {
         let mut s = self.state();
         let mut n = 0;
@@ -193,11 +232,20 @@ impl SimDisk {
             node.durable = bytes;
         }
         let pending = std::mem::take(&mut s.pending_names);
-        let kept = chance(pending.len() as u64 + 1) as usize;
+        let mut left: BTreeMap<PathBuf, u64> = BTreeMap::new();
+        pending.iter().for_each(|naming| *left.entry(naming.dir()).or_default() += 1);
+        left.values_mut().for_each(|count| *count = chance(*count + 1));
         let mut names = s.durable_names.clone();
-        for naming in pending.into_iter().take(kept) {
-            name(&mut names, naming);
+        for naming in pending {
+            let left = left.entry(naming.dir()).or_default();
+            if *left > 0 {
+                *left -= 1;
+                name(&mut names, naming);
+            }
         }
+        let lost: Vec<&PathBuf> =
+            s.names.iter().filter(|(p, n)| **n == DIR && !names.contains_key(*p)).map(|f| f.0).collect();
+        names.retain(|path, _| !lost.iter().any(|dir| path.starts_with(dir)));
         s.names = names.clone();
         s.durable_names = names;
         s.crashed = false;
@@ -232,8 +280,13 @@ fn name(names: &mut BTreeMap<PathBuf, usize>, naming: Naming) {
             names.insert(path, inode);
         }
         Naming::Rename(from, to) => {
-            if let Some(inode) = names.remove(&from) {
-                names.insert(to, inode);
+            // With a folder goes what stands in it.
+            let moved: Vec<PathBuf> = names.keys().filter(|p| p.starts_with(&from)).cloned().collect();
+            for path in moved {
+                if let (Some(inode), Ok(rest)) = (names.remove(&path), path.strip_prefix(&from)) {
+                    let new = if rest.as_os_str().is_empty() { to.clone() } else { to.join(rest) };
+                    names.insert(new, inode);
+                }
             }
         }
     }
@@ -244,6 +297,7 @@ impl Disk for SimDisk {
         let mut s = self.state();
         let found = s.names.get(path).copied();
         let inode = match (found, how) {
+            (Some(DIR), _) => return Err(io::ErrorKind::IsADirectory.into()),
             (Some(_), Open::New) => return Err(io::ErrorKind::AlreadyExists.into()),
             (None, Open::Read | Open::Write) => return Err(io::ErrorKind::NotFound.into()),
             (Some(inode), Open::Replace) => s.step(|s, _| {
@@ -254,8 +308,7 @@ impl Disk for SimDisk {
             (None, _) => s.step(|s, _| {
                 s.inodes.push(Inode::default());
                 let inode = s.inodes.len() - 1;
-                s.names.insert(path.into(), inode);
-                s.pending_names.push(Naming::Link(path.into(), inode));
+                s.link(path, inode);
                 Ok(inode)
             })?,
         };
@@ -268,7 +321,13 @@ impl Disk for SimDisk {
         Ok(inside.filter_map(|p| Some(p.file_name()?.to_string_lossy().into_owned())).collect())
     }
 
-    fn create_dir(&self, _: &Path) -> io::Result<()> {
+    fn create_dir(&self, dir: &Path) -> io::Result<()> {
+        let mut above: Vec<&Path> = dir.ancestors().filter(|d| d.parent().is_some()).collect();
+        above.retain(|d| !self.state().names.contains_key(*d));
+        for made in above.iter().rev() {
+            self.mkdir(made)?;
+            self.sync_dir(made.parent().unwrap_or(made))?;
+        }
         Ok(())
     }
 
@@ -281,11 +340,15 @@ impl Disk for SimDisk {
         })
     }
 
-    fn sync_dir(&self, _: &Path) -> io::Result<()> {
+    fn sync_dir(&self, dir: &Path) -> io::Result<()> {
         self.state().step(|s, partly| {
-            if !partly {
-                s.pending_names.clear();
-                s.durable_names = s.names.clone();
+            let pending = if partly { Vec::new() } else { std::mem::take(&mut s.pending_names) };
+            for naming in pending {
+                if naming.is_in(dir) {
+                    name(&mut s.durable_names, naming);
+                } else {
+                    s.pending_names.push(naming);
+                }
             }
             Ok(())
         })

@@ -18,6 +18,7 @@ use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Once;
+use std::time::{Duration, Instant};
 
 const CACHE_BYTES: u64 = 16 << 20;
 /// A record that would grow past this is followed by a new one.
@@ -27,6 +28,8 @@ const RECORDS_PER_TREE: usize = 9;
 /// sled keeps values in memory whatever its cache is told: it is opened anew after so many bytes.
 const REOPEN_BYTES: usize = 16 << 20;
 const TAIL: &[u8] = b"tail";
+/// How long a lock that its owner gave up may linger.
+const LINGER: Duration = Duration::from_secs(5);
 
 /// The index folder of a log.
 #[derive(Debug)]
@@ -142,11 +145,20 @@ fn quietly<T>(work: impl FnOnce() -> T) -> std::thread::Result<T> {
     done
 }
 
-/// Opens sled; a panic inside it becomes an error.
+/// Opens sled; a panic inside it becomes an error. Who closed it before, here or in another
+/// process, may hold its lock for a moment longer: threads of sled outlive its handle.
 fn open(path: &Path) -> Result<Parts, LedgerError> {
     let fail = |what: String| LedgerError::Index { path: path.to_path_buf(), what };
-    let opened = quietly(|| parts(path));
-    opened.map_err(|_| fail("sled panicked while opening it".into()))?.map_err(|e| fail(e.to_string()))
+    let start = Instant::now();
+    loop {
+        match quietly(|| parts(path)).map_err(|_| fail("sled panicked while opening it".into()))? {
+            Ok(parts) => return Ok(parts),
+            Err(e) if e.to_string().contains("could not acquire lock") && start.elapsed() < LINGER => {
+                std::thread::sleep(Duration::from_millis(2));
+            }
+            Err(e) => return Err(fail(e.to_string())),
+        }
+    }
 }
 
 impl SledStore {
@@ -247,5 +259,45 @@ impl Store for SledStore {
         let record = Bytes::copy_from_slice(&record);
         self.read = (first, split_any(&record)?.into_iter().map(|e| record.slice_ref(e)).collect());
         Ok(inside(&self.read))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Entries of every size come back, from full records, from further trees and from the tail,
+    /// also after it was opened anew.
+    #[test]
+    fn records_trees_and_tail() {
+        let dir = tempfile::tempdir().unwrap();
+        let entry = |n: usize| Bytes::from(vec![n as u8; n * 7919 % 60_000 + 1]);
+        let entries: Vec<Bytes> = (0..60).map(entry).collect();
+        let mut len = 0;
+        for part in [0..1, 1..30, 30..31, 31..60] {
+            let mut store = SledStore::open(dir.path()).unwrap();
+            assert_eq!(store.len(), len);
+            store.append(&entries[part.clone()]).unwrap();
+            store.flush().unwrap();
+            len = part.end as u64;
+            for (n, entry) in entries[..part.end].iter().enumerate().rev() {
+                assert_eq!(store.get(n as u64).unwrap().as_ref(), Some(entry), "entry {n} of {len}");
+            }
+            assert_eq!(store.get(len).unwrap(), None);
+        }
+    }
+
+    /// sled's threads may hold its lock a moment longer than its owner: that is no damage.
+    #[test]
+    fn a_lock_that_lingers() {
+        let dir = tempfile::tempdir().unwrap();
+        let first = SledStore::open(dir.path()).unwrap();
+        let owner = std::thread::spawn(move || {
+            std::thread::sleep(Duration::from_millis(150));
+            drop(first);
+        });
+        let second = SledStore::open(dir.path());
+        owner.join().unwrap();
+        assert_eq!(second.unwrap().len(), 0);
     }
 }

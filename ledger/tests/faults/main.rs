@@ -4,101 +4,50 @@
 
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used)]
 
+mod power;
+mod trace;
+
 use assay_ledger::audit::FixedKeys;
-use assay_ledger::disk::RealDisk;
+use assay_ledger::disk::Open;
 use assay_ledger::export::Export;
 use assay_ledger::log::Home;
 use assay_ledger::merkle::Nodes as _;
 use assay_ledger::{Log, Signer, scrub};
 use std::collections::BTreeMap;
 use std::io::Read as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
+use trace::{Told, calls, exerciser, output, strace};
 
 fn long() -> bool {
     std::env::var_os("ASSAY_LONG").is_some_and(|v| !v.is_empty())
 }
 
-/// The example `exerciser`, which cargo builds beside this test.
-fn exerciser() -> PathBuf {
-    let here = std::env::current_exe().unwrap();
-    let path = here.parent().unwrap().parent().unwrap().join("examples/exerciser");
-    assert!(path.is_file(), "{} is missing: run `cargo test -p assay-ledger`", path.display());
-    path
-}
-
-fn strace(args: &[&str], dir: &Path, seed: u64, batches: u64) -> Command {
-    let mut c = Command::new("strace");
-    c.args(["-f", "-qq"]).args(args).arg(exerciser()).arg(dir).arg(seed.to_string()).arg(batches.to_string());
-    c.env("RAYON_NUM_THREADS", "2");
-    c
-}
-
-fn output(mut command: Command) -> std::process::Output {
-    command.output().expect("strace is not installed: run tests/run, which installs it")
-}
-
-/// What a run said before it ended.
-#[derive(Debug, Default, Clone)]
-struct Told {
-    acknowledged: u64,
-    published: Vec<(u64, String)>,
-}
-
-impl Told {
-    fn hear(&mut self, out: &[u8]) {
-        for line in String::from_utf8_lossy(out).split_inclusive('\n').filter(|l| l.ends_with('\n')) {
-            let words: Vec<&str> = line.split_whitespace().collect();
-            match words[..] {
-                ["ack", n] => self.acknowledged = n.parse().unwrap(),
-                ["checkpoint", size, root] => self.published.push((size.parse().unwrap(), root.into())),
-                _ => panic!("it said '{line}'"),
-            }
-        }
-    }
+/// The log of a folder, with segments as the exerciser makes them.
+fn home(dir: &Path) -> Home {
+    Home { per_segment: 256, ..Home::of(dir) }
 }
 
 /// Everything that must hold after any fault.
-fn check(dir: &Path, told: &Told, words: &str) {
-    if !dir.join("log.vkey").exists() {
+fn check(home: &Home, told: &Told, words: &str) {
+    if home.disk.open(&home.dir.join("log.vkey"), Open::Read).is_err() {
         assert_eq!(told.acknowledged, 0, "{words}: the log is gone");
         return;
     }
     let keys = || FixedKeys(vec![Signer::from_seed([1; 32]).public()]);
-    let verdict = scrub::folder(&Home::of(dir), &mut keys(), &[], 0).unwrap();
+    let verdict = scrub::folder(home, &mut keys(), &[], 0).unwrap_or_else(|e| panic!("{words}: {e}"));
     assert_eq!(verdict.findings, [], "{words}");
-    let mut log = Log::open(dir).unwrap_or_else(|e| panic!("{words}: {e}"));
+    let mut log = Log::open_at(home).unwrap_or_else(|e| panic!("{words}: {e}"));
     log.hold().unwrap_or_else(|e| panic!("{words}: {e}"));
     assert!(log.len() >= told.acknowledged, "{words}: {} of {} acknowledged", log.len(), told.acknowledged);
     for (size, root) in &told.published {
         assert_eq!(log.tree().root_at(*size).unwrap().to_string(), *root, "{words}: checkpoint {size}");
     }
     log.release();
-    if let Ok(export) = Export::open(&RealDisk, &dir.join("export"), None) {
+    if let Ok(export) = Export::open(&*home.disk, &home.dir.join("export"), None) {
         assert_eq!(export.verify(&mut keys()).unwrap(), [], "{words}: the export");
     }
-}
-
-/// One system call of a trace.
-struct Call<'a> {
-    name: &'a str,
-    args: &'a str,
-    result: i64,
-}
-
-fn calls(trace: &str) -> Vec<Call<'_>> {
-    let mut out = Vec::new();
-    for line in trace.lines() {
-        let line = line
-            .split_once(' ')
-            .map_or(line, |(pid, rest)| if pid.parse::<u32>().is_ok() { rest.trim_start() } else { line });
-        let Some((name, rest)) = line.split_once('(') else { continue };
-        let Some((args, result)) = rest.rsplit_once(" = ") else { continue };
-        let result = result.split_whitespace().next().and_then(|r| r.parse().ok()).unwrap_or(-1);
-        out.push(Call { name, args: args.trim_end(), result });
-    }
-    out
 }
 
 /// O-02: each acknowledgement is preceded by an `fdatasync` of the segment after the last write to
@@ -200,13 +149,13 @@ fn o01_o05_failing_system_calls() {
                 let done = output(strace(&["-o", "/dev/null", "-e", &inject], &ledger, 7, 16));
                 let mut told = Told::default();
                 told.hear(&done.stdout);
-                check(&ledger, &told, &words);
+                check(&home(&ledger), &told, &words);
                 let next = Command::new(exerciser()).arg(&ledger).args(["9", "2"]).output().unwrap();
                 if ledger.join("log.vkey").exists() {
                     assert!(next.status.success(), "{words}: {}", String::from_utf8_lossy(&next.stderr));
                     told.hear(&next.stdout);
                 }
-                check(&ledger, &told, &words);
+                check(&home(&ledger), &told, &words);
                 std::fs::remove_dir_all(&ledger).unwrap_or_default();
                 runs += 1;
             }
@@ -244,7 +193,7 @@ fn o06_killed_under_load() {
         child.wait().unwrap();
         killed_at_work += u64::from(!out.is_empty());
         told.hear(&out);
-        check(&ledger, &told, &format!("round {round}, killed after {:?}", start.elapsed()));
+        check(&home(&ledger), &told, &format!("round {round}, killed after {:?}", start.elapsed()));
     }
     assert!(killed_at_work > rounds / 3, "only {killed_at_work} of {rounds} were killed at work");
 }
