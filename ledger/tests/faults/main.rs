@@ -5,6 +5,7 @@
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used)]
 
 mod power;
+mod rights;
 mod trace;
 
 use assay_ledger::audit::FixedKeys;
