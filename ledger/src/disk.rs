@@ -116,6 +116,12 @@ pub trait Disk: Debug + Send + Sync {
     /// # Errors
     /// [`LedgerError::Locked`].
     fn lock(&self, dir: &Path, patience: Duration, waiting: &dyn Fn(&str)) -> Result<Guard, LedgerError>;
+
+    /// Takes the lock of a folder that is nobody's alone, leaving no file in it.
+    ///
+    /// # Errors
+    /// [`LedgerError::Locked`].
+    fn lock_folder(&self, dir: &Path, patience: Duration) -> Result<Guard, LedgerError>;
 }
 
 /// The system's own files.
@@ -191,6 +197,10 @@ impl Disk for RealDisk {
 
     fn lock(&self, dir: &Path, patience: Duration, waiting: &dyn Fn(&str)) -> Result<Guard, LedgerError> {
         Ok(Box::new(Lock::take(dir, patience, waiting)?))
+    }
+
+    fn lock_folder(&self, dir: &Path, patience: Duration) -> Result<Guard, LedgerError> {
+        Ok(Box::new(Lock::take_folder(dir, patience)?))
     }
 }
 

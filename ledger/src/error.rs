@@ -30,6 +30,12 @@ pub enum LedgerError {
         /// The folder that was looked at.
         path: PathBuf,
     },
+    /// No exported log here.
+    #[error("there is no exported ledger in {}", path.display())]
+    NoExport {
+        /// The folder that was looked at.
+        path: PathBuf,
+    },
     /// A ledger is here already.
     #[error("{} already holds a ledger", path.display())]
     Exists {
@@ -151,6 +157,18 @@ impl LedgerError {
     pub fn hint(&self) -> Option<&'static str> {
         Some(match self {
             LedgerError::Locked { .. } => "wait for it to finish, or stop it, and run the command again",
+            LedgerError::NoExport { .. } => {
+                "write one with `assay ledger export DIR`; a folder with `checkpoint` and `tile/` is one"
+            }
+            LedgerError::Io { source, .. } if source.kind() == io::ErrorKind::PermissionDenied => {
+                "run it as the owner of that file, or give this user the right (`ls -l` shows who has it)"
+            }
+            LedgerError::Io { source, .. } if source.kind() == io::ErrorKind::ReadOnlyFilesystem => {
+                "reading goes on; make the file system writable again, and look why it was turned read-only"
+            }
+            LedgerError::Io { source, .. } if source.kind() == io::ErrorKind::StorageFull => {
+                "nothing that was acknowledged is lost; free some space and run the command again"
+            }
             LedgerError::Missing { .. } => "create a lab with `assay init`, or name one with --lab",
             LedgerError::JournalDamaged { .. }
             | LedgerError::CheckpointMismatch { .. }
@@ -174,6 +192,7 @@ impl LedgerError {
             LedgerError::Io { .. }
                 | LedgerError::Locked { .. }
                 | LedgerError::Missing { .. }
+                | LedgerError::NoExport { .. }
                 | LedgerError::Index { .. }
         )
     }

@@ -36,7 +36,7 @@ pub struct Exported {
 pub fn export(log: &Log, dir: &Path) -> Result<Exported, LedgerError> {
     let (new, disk) = (log.checkpoint()?, log.disk());
     disk.create_dir(dir).map_err(LedgerError::io("create", dir))?;
-    let _lock = disk.lock(dir, PATIENCE, &|_| ())?;
+    let _lock = disk.lock_folder(dir, PATIENCE)?;
     let path = dir.join("checkpoint");
     let old = match disk.open(&path, Open::Read).and_then(|f| f.read_from(0)) {
         Ok(note) => Some(Checkpoint::open(&note, log.verifier())?),
@@ -74,6 +74,17 @@ pub fn export(log: &Log, dir: &Path) -> Result<Exported, LedgerError> {
     Ok(Exported { from, size: new.size, files })
 }
 
+/// A folder without key or checkpoint is no export.
+fn no_export(e: LedgerError, dir: &Path) -> LedgerError {
+    match e {
+        LedgerError::Missing { .. } => LedgerError::NoExport { path: dir.into() },
+        LedgerError::Io { source, .. } if source.kind() == std::io::ErrorKind::NotFound => {
+            LedgerError::NoExport { path: dir.into() }
+        }
+        other => other,
+    }
+}
+
 /// An exported log.
 #[derive(Debug)]
 pub struct Export<'a> {
@@ -96,9 +107,9 @@ impl<'a> Export<'a> {
     pub fn open(disk: &'a dyn Disk, dir: &Path, verifier: Option<Verifier>) -> Result<Export<'a>, LedgerError> {
         let verifier = match verifier {
             Some(verifier) => verifier,
-            None => crate::log::read_verifier(disk, dir)?,
+            None => crate::log::read_verifier(disk, dir).map_err(|e| no_export(e, dir))?,
         };
-        let note = disk::read(disk, &dir.join("checkpoint"))?;
+        let note = disk::read(disk, &dir.join("checkpoint")).map_err(|e| no_export(e, dir))?;
         let checkpoint = Checkpoint::open(&note, &verifier)?;
         Ok(Export { disk, dir: dir.into(), verifier, checkpoint, note })
     }

@@ -74,6 +74,7 @@ pub mod seen;
 pub mod segment;
 pub mod sidecar;
 pub mod sim;
+mod sim_state;
 #[cfg(test)]
 mod sim_tests;
 pub mod sled_store;

@@ -13,6 +13,8 @@ use std::time::{Duration, Instant};
 #[derive(Debug)]
 pub struct Lock {
     file: File,
+    /// Whether the file says who holds it.
+    named: bool,
 }
 
 impl Lock {
@@ -22,29 +24,9 @@ impl Lock {
     /// [`LedgerError::Locked`] with the holder; [`LedgerError::Io`].
     pub fn take(dir: &Path, patience: Duration, waiting: &dyn Fn(&str)) -> Result<Lock, LedgerError> {
         let path: PathBuf = dir.join("lock");
-        let mut file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .open(&path)
-            .map_err(LedgerError::io("open", &path))?;
-        let start = Instant::now();
-        let mut told = false;
-        while flock(&file, FlockOperation::NonBlockingLockExclusive).is_err() {
-            let mut holder = String::new();
-            let _ = file.rewind().and_then(|()| file.read_to_string(&mut holder));
-            let holder =
-                if holder.trim().is_empty() { "another process".to_string() } else { holder.trim().to_string() };
-            if start.elapsed() >= patience {
-                return Err(LedgerError::Locked { path: dir.to_path_buf(), holder });
-            }
-            if !told && start.elapsed() > Duration::from_millis(500) {
-                waiting(&holder);
-                told = true;
-            }
-            std::thread::sleep(Duration::from_millis(5));
-        }
+        let open = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path);
+        let mut file = open.map_err(LedgerError::io("open", &path))?;
+        wait(&mut file, dir, patience, waiting)?;
         let words: Vec<_> = std::env::args_os().skip(1).take(2).map(|a| a.to_string_lossy().into_owned()).collect();
         let command = words.join(" ");
         let note = format!("process {} (assay {command})\n", std::process::id());
@@ -52,13 +34,44 @@ impl Lock {
             .and_then(|()| file.rewind())
             .and_then(|()| file.write_all(note.as_bytes()))
             .map_err(LedgerError::io("write", &path))?;
-        Ok(Lock { file })
+        Ok(Lock { file, named: true })
     }
+
+    /// Takes the lock of a folder that others read too, and leaves no file in it.
+    ///
+    /// # Errors
+    /// As [`Lock::take`]; nobody knows who the holder is.
+    pub fn take_folder(dir: &Path, patience: Duration) -> Result<Lock, LedgerError> {
+        let mut file = File::open(dir).map_err(LedgerError::io("open", dir))?;
+        wait(&mut file, dir, patience, &|_| ())?;
+        Ok(Lock { file, named: false })
+    }
+}
+
+fn wait(file: &mut File, dir: &Path, patience: Duration, waiting: &dyn Fn(&str)) -> Result<(), LedgerError> {
+    let start = Instant::now();
+    let mut told = false;
+    while flock(&*file, FlockOperation::NonBlockingLockExclusive).is_err() {
+        let mut holder = String::new();
+        let _ = file.rewind().and_then(|()| file.read_to_string(&mut holder));
+        let holder = if holder.trim().is_empty() { "another process".to_string() } else { holder.trim().to_string() };
+        if start.elapsed() >= patience {
+            return Err(LedgerError::Locked { path: dir.to_path_buf(), holder });
+        }
+        if !told && start.elapsed() > Duration::from_millis(500) {
+            waiting(&holder);
+            told = true;
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    Ok(())
 }
 
 impl Drop for Lock {
     fn drop(&mut self) {
-        let _ = self.file.set_len(0);
+        if self.named {
+            let _ = self.file.set_len(0);
+        }
         let _ = flock(&self.file, FlockOperation::Unlock);
     }
 }
@@ -77,5 +90,16 @@ mod tests {
         drop(first);
         std::fs::write(dir.path().join("lock"), "process 1 (assay gone)\n").unwrap();
         Lock::take(dir.path(), Duration::ZERO, &|_| ()).unwrap();
+    }
+
+    /// A folder is locked without a file in it.
+    #[test]
+    fn a_folder_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        let first = Lock::take_folder(dir.path(), Duration::ZERO).unwrap();
+        assert!(matches!(Lock::take_folder(dir.path(), Duration::ZERO), Err(LedgerError::Locked { .. })));
+        drop(first);
+        Lock::take_folder(dir.path(), Duration::ZERO).unwrap();
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
     }
 }

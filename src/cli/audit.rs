@@ -3,7 +3,7 @@
 use super::Context;
 use super::error::CliError;
 use super::lab::Lab;
-use super::output::{print, print_json};
+use super::output::{counted, print, print_json};
 use super::{reconcile, verify};
 use assay_production::deploy::open;
 use assay_production::gate::Host;
@@ -68,8 +68,8 @@ pub fn run(cx: &Context, args: Args) -> Result<(), CliError> {
             &json!({"entries": entries, "host_entries": host_entries, "findings": all, "live": story, "changes": outcome.changes}),
         );
     } else {
-        print(&format!("lab ledger: {entries} entries, {} findings", findings.len()));
-        print(&format!("deploy log: {host_entries} entries, {} findings", host_findings.len()));
+        print(&format!("lab ledger: {entries} entries, {}", counted(findings.len(), "finding")));
+        print(&format!("deploy log: {host_entries} entries, {}", counted(host_findings.len(), "finding")));
         print(&format!(
             "deploy branch at {}: signatures, approvals, evidence and policy verify",
             &outcome.commit[..12]

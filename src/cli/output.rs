@@ -142,6 +142,11 @@ impl Progress {
     }
 }
 
+/// A number of things: "1 finding", "2 findings".
+pub fn counted(n: usize, thing: &str) -> String {
+    format!("{} {thing}{}", grouped(n as u64), if n == 1 { "" } else { "s" })
+}
+
 /// `1 234 567` for people.
 pub fn grouped(n: u64) -> String {
     let digits = n.to_string();

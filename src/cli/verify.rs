@@ -4,7 +4,7 @@ use super::Context;
 use super::error::CliError;
 use super::lab::Lab;
 use super::ledger::verifier;
-use super::output::{grouped, print, print_json, say};
+use super::output::{counted, grouped, print, print_json, say};
 use assay_ledger::disk::RealDisk;
 use assay_ledger::export::Export;
 use assay_ledger::log::{Home, read_verifier};
@@ -132,8 +132,11 @@ pub fn run(cx: &Context, args: Args) -> Result<(), CliError> {
     }
     match found.first() {
         None => Ok(()),
-        Some(f) => {
-            Err(CliError::Verification(format!("{} findings; the first at entry {}: {}", found.len(), f.seq, f.reason)))
-        }
+        Some(f) => Err(CliError::Verification(format!(
+            "{}; the first at entry {}: {}",
+            counted(found.len(), "finding"),
+            f.seq,
+            f.reason
+        ))),
     }
 }
