@@ -11,7 +11,7 @@ use crate::entry::{Entry, Hashed};
 use crate::error::LedgerError;
 use crate::export::Export;
 use crate::frame::{self, Frame};
-use crate::journal::{Journal, read_mark};
+use crate::journal::{Ending, Journal, read_mark};
 use crate::log::{Home, Log, PATIENCE, read_verifier};
 use crate::merkle::Nodes as _;
 use crate::note::Verifier;
@@ -251,7 +251,8 @@ fn swap(disk: &dyn Disk, dir: &Path, old: &Path, new: &Path) -> Result<PathBuf, 
     Ok(kept)
 }
 
-/// Makes a log from an export, verifying everything first.
+/// Makes a log from an export, verifying everything first. The verifier key is written last:
+/// without it there is no log, so an import that was interrupted is finished by another one.
 ///
 /// # Errors
 /// [`LedgerError::Exists`], [`LedgerError::Refused`] with the first finding.
@@ -261,24 +262,44 @@ pub fn import(home: &Home, export: &Export<'_>, authority: &mut impl Authority) 
     }
     let (disk, dir) = (&*home.disk, &home.dir);
     disk.create_dir(dir).map_err(LedgerError::io("create", dir))?;
+    let lock = disk.lock(dir, PATIENCE, &|_| ())?;
     let names = disk.list(dir).map_err(LedgerError::io("list", dir))?;
-    if names.iter().any(|n| n == "log.vkey" || n == "journal") {
+    let journal = dir.join("journal");
+    let here = |name: &str| names.iter().any(|n| n == name);
+    if here("log.vkey") || here("journal") && !is_import_of(home, &journal, export) {
         return Err(LedgerError::Exists { path: dir.clone() });
     }
-    let new = fresh_folder(disk, dir)?;
-    let mut writer = Journal::fresh(home.disk.clone(), &new, home.per_segment);
+    if !here("journal") {
+        let new = fresh_folder(disk, dir)?;
+        copy(home, &new, export)?;
+        swap(disk, dir, &journal, &new)?;
+    }
+    crate::disk::replace(disk, &dir.join("checkpoint"), &export.note)?;
+    crate::disk::replace(disk, &dir.join("log.vkey"), format!("{}\n", export.verifier).as_bytes())?;
+    drop(lock);
+    Log::open_at(home)
+}
+
+/// Whether a journal holds exactly what an export does.
+fn is_import_of(home: &Home, journal: &Path, export: &Export<'_>) -> bool {
+    let opened = Journal::open(home.disk.clone(), journal, home.per_segment);
+    opened.is_ok_and(|(journal, ending)| {
+        let same = journal.len() == export.checkpoint.size && journal.root().is_ok_and(|r| r == export.checkpoint.root);
+        same && ending == Ending::Clean
+    })
+}
+
+/// Writes the entries of a verified export into a new journal.
+fn copy(home: &Home, new: &Path, export: &Export<'_>) -> Result<(), LedgerError> {
+    let mut writer = Journal::fresh(home.disk.clone(), new, home.per_segment);
     for n in 0..export.bundles() {
         let sealed = export.bundle(n)?.into_iter().map(|b| Entry::decode(b).map(Hashed::from));
         writer.write(&sealed.collect::<Result<Vec<_>, _>>()?)?;
     }
     writer.sync()?;
-    if writer.root()? != export.checkpoint.root {
-        let why = "the export changed while it was read".to_string();
-        return Err(LedgerError::Unverified { what: "the imported log", why });
+    if writer.root()? == export.checkpoint.root {
+        return Ok(());
     }
-    drop(writer);
-    swap(disk, dir, &dir.join("journal"), &new)?;
-    crate::disk::replace(disk, &dir.join("checkpoint"), &export.note)?;
-    crate::disk::replace(disk, &dir.join("log.vkey"), format!("{}\n", export.verifier).as_bytes())?;
-    Log::open_at(home)
+    let why = "the export changed while it was read".to_string();
+    Err(LedgerError::Unverified { what: "the imported log", why })
 }

@@ -1,17 +1,17 @@
 //! The write path on a disk that fails, crashes and forgets: whatever was acknowledged is there
 //! again, in its order, and every checkpoint ever published is a prefix.
 
-use crate::audit::FixedKeys;
 use crate::checkpoint::Checkpoint;
 use crate::entry::{Draft, EventId};
 use crate::error::LedgerError;
 use crate::export::{Export, export};
 use crate::log::{Home, Log};
 use crate::merkle::Nodes as _;
+use crate::rebuild::{Source, import, rebuild};
 use crate::scrub;
 use crate::sim::{Fault, SimDisk};
 use crate::store::MemStores;
-use crate::testing::{log_key, signer};
+use crate::testing::{keys, log_key, signer};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -81,7 +81,7 @@ fn check(home: &Home, told: &Told, words: &str) {
         assert_eq!(log.entry(seq).unwrap().draft(), draft(seq), "{words}: entry {seq}");
     }
     if let Ok(export) = Export::open(&*home.disk, Path::new("/out"), None) {
-        let found = export.verify(&mut FixedKeys(vec![signer().public()])).unwrap();
+        let found = export.verify(&mut keys()).unwrap();
         assert_eq!(found, [], "{words}: the export");
     }
     let next = log.len();
@@ -89,8 +89,26 @@ fn check(home: &Home, told: &Told, words: &str) {
     log.publish(&log_key()).unwrap();
     log.release();
     assert_eq!(log.compare_index().unwrap(), [], "{words}: the index");
-    let verdict = scrub::folder(home, &mut FixedKeys(vec![signer().public()]), &[], 0).unwrap();
+    let verdict = scrub::folder(home, &mut keys(), &[], 0).unwrap();
     assert_eq!((verdict.entries, verdict.findings), (next + 1, vec![]), "{words}");
+}
+
+fn lose(disk: &SimDisk, loss: Loss) {
+    match loss {
+        Loss::Process => disk.process_loss(),
+        Loss::Power(seed) => disk.power_loss(seed),
+    }
+}
+
+/// Calls `try_it` with each fault at each operation, and each loss after it.
+fn for_all_faults(operations: u64, try_it: impl Fn(u64, Fault, Loss, &str)) {
+    for at in 0..operations {
+        for fault in FAULTS {
+            for loss in [Loss::Process, Loss::Power(at), Loss::Power(at + 1000)] {
+                try_it(at, fault, loss, &format!("operation {at}, {fault:?}, {loss:?}"));
+            }
+        }
+    }
 }
 
 fn run(base: &SimDisk, at: u64, fault: Fault, loss: Loss, batches: &[u64]) {
@@ -99,10 +117,7 @@ fn run(base: &SimDisk, at: u64, fault: Fault, loss: Loss, batches: &[u64]) {
     disk.plan(at, fault);
     let mut told = Told { acknowledged: 250, attempted: 250, published: vec![] };
     let ended = work(&home, &mut told, batches);
-    match loss {
-        Loss::Process => disk.process_loss(),
-        Loss::Power(seed) => disk.power_loss(seed),
-    }
+    lose(&disk, loss);
     check(&home, &told, &format!("operation {at}, {fault:?}, {loss:?}, batches {batches:?}, ended {ended:?}"));
 }
 
@@ -118,13 +133,70 @@ fn o01_p15_every_operation_fails() {
         disk.operations()
     };
     assert!(count > 40, "{count} operations");
-    for at in 0..count {
-        for fault in FAULTS {
-            for loss in [Loss::Process, Loss::Power(at), Loss::Power(at + 1000)] {
-                run(&base, at, fault, loss, &batches);
-            }
+    for_all_faults(count, |at, fault, loss, _| run(&base, at, fault, loss, &batches));
+}
+
+/// O-01: each operation of a rebuild from an export fails, and the process dies or the power goes:
+/// what can be opened has everything, and otherwise another rebuild makes it whole.
+#[test]
+fn o01_a_rebuild_fails_anywhere() {
+    let (base, stores) = (base(20), MemStores::new());
+    let log = Log::open_at(&home(&base, &stores)).unwrap();
+    export(&log, Path::new("/out")).unwrap();
+    let told = || Told { acknowledged: 20, attempted: 20, published: vec![log.checkpoint().unwrap()] };
+    let damage = |bytes: &mut Vec<u8>| bytes[2000] ^= 1;
+    base.tamper(Path::new("/log/journal/00000000000000000000.seg"), damage).unwrap();
+    let build = |home: &Home| {
+        let out = Export::open(&*home.disk, Path::new("/out"), None)?;
+        rebuild(home, &Source::Export(&out), &mut keys())
+    };
+    let whole = base.fork();
+    assert_eq!(build(&home(&whole, &stores)).unwrap().restored, 1);
+    assert!(whole.operations() > 10, "{}", whole.operations());
+    for_all_faults(whole.operations(), |at, fault, loss, words| {
+        let (disk, stores) = (base.fork(), MemStores::new());
+        disk.plan(at, fault);
+        let ended = build(&home(&disk, &stores));
+        lose(&disk, loss);
+        let home = home(&disk, &stores);
+        if scrub::folder(&home, &mut keys(), &[], 0).is_ok_and(|v| v.findings.is_empty()) {
+            return check(&home, &told(), words);
         }
-    }
+        let again = build(&home);
+        assert!(again.is_ok(), "{words}: first {ended:?}, then {again:?}");
+        check(&home, &told(), words);
+    });
+}
+
+/// O-01: each operation of an import fails, and the process dies or the power goes: no log is there
+/// and another import makes it, or the whole log is.
+#[test]
+fn o01_an_import_fails_anywhere() {
+    let source = base(20);
+    let log = Log::open_at(&home(&source, &MemStores::new())).unwrap();
+    export(&log, Path::new("/out")).unwrap();
+    let told = || Told { acknowledged: 20, attempted: 20, published: vec![log.checkpoint().unwrap()] };
+    let into = |home: &Home| Home { dir: "/new/log".into(), ..home.clone() };
+    let make = |home: &Home| {
+        let out = Export::open(&*home.disk, Path::new("/out"), None)?;
+        import(&into(home), &out, &mut keys()).map(|log| log.len())
+    };
+    let whole = source.fork();
+    assert_eq!(make(&home(&whole, &MemStores::new())).unwrap(), 20);
+    assert!(matches!(make(&home(&whole, &MemStores::new())), Err(LedgerError::Exists { .. })));
+    for_all_faults(whole.operations(), |at, fault, loss, words| {
+        let (disk, stores) = (source.fork(), MemStores::new());
+        disk.plan(at, fault);
+        let ended = make(&home(&disk, &stores));
+        lose(&disk, loss);
+        let home = into(&home(&disk, &stores));
+        if let Err(e) = Log::open_at(&home) {
+            assert!(matches!(e, LedgerError::Missing { .. }), "{words}: {e}");
+            let again = make(&home);
+            assert!(again.is_ok(), "{words}: first {ended:?}, then {again:?}");
+        }
+        check(&home, &told(), words);
+    });
 }
 
 /// O-07: seeded runs of random batches with a fault at a random operation. `ASSAY_SEEDS` sets how
@@ -229,7 +301,7 @@ fn l04_l05_any_cut() {
         disk.tamper(&segment, |bytes| bytes.truncate(cut)).unwrap();
         let home = home(&disk, &MemStores::new());
         assert!(matches!(Log::open_at(&home), Err(LedgerError::JournalDamaged { .. })), "cut at {cut}");
-        let verdict = scrub::folder(&home, &mut FixedKeys(vec![signer().public()]), &[], 0).unwrap();
+        let verdict = scrub::folder(&home, &mut keys(), &[], 0).unwrap();
         assert!(!verdict.findings.is_empty(), "cut at {cut}");
     }
     for cut in whole..whole + 192 {
