@@ -127,6 +127,9 @@ impl Disk for SimDisk {
 
     fn list(&self, dir: &Path) -> io::Result<Vec<String>> {
         let s = self.state();
+        if !s.names.get(dir).is_some_and(|n| *n == DIR) {
+            return Err(io::ErrorKind::NotFound.into());
+        }
         let inside = s.names.keys().filter(|p| p.parent() == Some(dir));
         Ok(inside.filter_map(|p| Some(p.file_name()?.to_string_lossy().into_owned())).collect())
     }

@@ -153,6 +153,11 @@ fn o01_a_rebuild_fails_anywhere() {
     let whole = base.fork();
     assert_eq!(build(&home(&whole, &stores)).unwrap().restored, 1);
     assert!(whole.operations() > 10, "{}", whole.operations());
+    for seed in 0..20 {
+        let lost = whole.duplicate();
+        lost.power_loss(seed);
+        check(&home(&lost, &stores), &told(), "after a rebuild");
+    }
     for_all_faults(whole.operations(), |at, fault, loss, words| {
         let (disk, stores) = (base.fork(), MemStores::new());
         disk.plan(at, fault);
@@ -184,6 +189,11 @@ fn o01_an_import_fails_anywhere() {
     let whole = source.fork();
     assert_eq!(make(&home(&whole, &MemStores::new())).unwrap(), 20);
     assert!(matches!(make(&home(&whole, &MemStores::new())), Err(LedgerError::Exists { .. })));
+    for seed in 0..20 {
+        let lost = whole.duplicate();
+        lost.power_loss(seed);
+        check(&into(&home(&lost, &MemStores::new())), &told(), "after an import");
+    }
     for_all_faults(whole.operations(), |at, fault, loss, words| {
         let (disk, stores) = (source.fork(), MemStores::new());
         disk.plan(at, fault);

@@ -123,6 +123,22 @@ mod tests {
         sealed(&draft, &place)
     }
 
+    /// A whole frame inside an entry that crosses the end of a piece is not taken for the next one.
+    #[test]
+    fn a_frame_within_an_entry() {
+        let (mut inner, mut bytes) = (Vec::new(), vec![0; BLOCK - 600]);
+        frame::push(&mut inner, 0, &entry(7, 0));
+        let payload = [&inner[..], &[9; 2000]].concat();
+        let draft = Draft { id: EventId([1; 16]), kind: "T".into(), version: 1, payload };
+        let outer = sealed(&draft, &Place { origin: "o", seq: 3, prev: Hash::ZERO, time_us: 0 });
+        frame::push(&mut bytes, 0, &outer);
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join("s"), &bytes).unwrap();
+        let file = std::fs::File::open(dir.path().join("s")).unwrap();
+        let found = Window::of(&file).unwrap().resync(0).unwrap();
+        assert_eq!(found.map(|(at, e, _)| (at, e.seq)), Some((BLOCK as u64 - 600, 3)));
+    }
+
     /// Frames of every length come back across the edges of the pieces, also after damage, and
     /// exactly as from one piece.
     #[test]
