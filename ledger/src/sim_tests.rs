@@ -156,7 +156,7 @@ fn o01_a_rebuild_fails_anywhere() {
     for seed in 0..20 {
         let lost = whole.duplicate();
         lost.power_loss(seed);
-        check(&home(&lost, &stores), &told(), "after a rebuild");
+        check(&home(&lost, &MemStores::new()), &told(), "after a rebuild");
     }
     for_all_faults(whole.operations(), |at, fault, loss, words| {
         let (disk, stores) = (base.fork(), MemStores::new());
