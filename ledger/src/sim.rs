@@ -127,7 +127,7 @@ impl Disk for SimDisk {
 
     fn list(&self, dir: &Path) -> io::Result<Vec<String>> {
         let s = self.state();
-        if !s.names.get(dir).is_some_and(|n| *n == DIR) {
+        if s.names.get(dir).is_none_or(|n| *n != DIR) {
             return Err(io::ErrorKind::NotFound.into());
         }
         let inside = s.names.keys().filter(|p| p.parent() == Some(dir));

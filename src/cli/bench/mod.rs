@@ -1,20 +1,24 @@
 //! `assay bench`
 
+mod figure;
 mod ledger;
 
 use super::Context;
 use super::data::{RULEBOOK, assume_from};
 use super::error::CliError;
 use super::lab::{Lab, environment};
-use super::output::{grouped, print, print_json, say, table};
+use super::output::{print, print_json, say, table};
 use super::{init, opened, strategy, study};
 use assay_research::data::generate;
+use assay_research::mirror::Mirror;
 use assay_research::simulate;
 use assay_research::study::Settings;
 use assay_shared::account::Assumptions;
 use assay_shared::rulebook::Rulebook;
 use assay_shared::strategy::Bound;
+use assay_shared::strategy::columns::SymbolSignals;
 use assay_shared::strategy::space::defaults;
+use figure::Figure;
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -37,10 +41,10 @@ enum Part {
 
 /// Measure this machine: appends, verification, simulation, whole studies
 ///
-/// Each figure stands beside the physical limit measured in the same run where there is one. Run
-/// one part alone for its peak memory.
+/// Each figure stands beside the physical limit measured in the same run where there is one, and
+/// beside its goal. Run one part alone for its peak memory.
 ///
-/// Example: assay bench ledger --events 1000000 --json
+/// Example: assay bench ledger --events 1000000 --gate
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// What to measure
@@ -55,13 +59,9 @@ pub struct Args {
     /// Events of the measured ledger
     #[arg(long, default_value_t = 200_000)]
     events: u64,
-}
-
-struct Figure {
-    name: &'static str,
-    value: f64,
-    unit: &'static str,
-    limit: Option<(f64, &'static str)>,
+    /// Exit with 1 when a figure misses its goal
+    #[arg(long)]
+    gate: bool,
 }
 
 fn machine() -> Value {
@@ -94,33 +94,20 @@ fn simulation(out: &mut Vec<Figure>) -> Result<(), CliError> {
     let wrong = |e: simulate::SimulateError| CliError::Verification(e.to_string());
     let bar_assets = (market.len() * market.symbols.len()) as u64;
     let signals = simulate::prepare(&bound, &market).map_err(wrong)?;
-    let rounds = 40;
-    let start = Instant::now();
-    for _ in 0..rounds {
-        std::hint::black_box(
-            simulate::run(&bound, &signals, &market, &book, &assumptions, 0..market.len(), false).map_err(wrong)?,
-        );
-    }
-    out.push(Figure {
-        name: "simulation, one core",
-        value: per_second(bar_assets * rounds, start),
-        unit: "bar-assets/s",
-        limit: None,
-    });
-    let start = Instant::now();
-    for _ in 0..rounds {
+    let run = |signals: &[SymbolSignals]| {
+        simulate::run(&bound, signals, &market, &book, &assumptions, 0..market.len(), false).map_err(wrong)
+    };
+    let mut measure = |name, work: &dyn Fn() -> Result<(), CliError>| {
+        let (rounds, start) = (40, Instant::now());
+        (0..rounds).try_for_each(|_| work())?;
+        out.push(Figure::new(name, per_second(bar_assets * rounds, start), "bar-assets/s"));
+        Ok(())
+    };
+    measure("simulation, one core", &|| run(&signals).map(|run| drop(std::hint::black_box(run))))?;
+    measure("with indicators, one core", &|| {
         let signals = simulate::prepare(&bound, &market).map_err(wrong)?;
-        std::hint::black_box(
-            simulate::run(&bound, &signals, &market, &book, &assumptions, 0..market.len(), false).map_err(wrong)?,
-        );
-    }
-    out.push(Figure {
-        name: "with indicators, one core",
-        value: per_second(bar_assets * rounds, start),
-        unit: "bar-assets/s",
-        limit: None,
-    });
-    Ok(())
+        run(&signals).map(|run| drop(std::hint::black_box(run)))
+    })
 }
 
 /// The built-in rule book with its brackets held to be in force for the generated market, and BTC's
@@ -139,6 +126,7 @@ fn bench_book() -> Result<Rulebook, CliError> {
 
 fn whole_study(dir: &Path, trials: u32, out: &mut Vec<Figure>) -> Result<(), CliError> {
     let args = init::Args {
+        witnesses: Vec::new(),
         dir: dir.join("lab"),
         person: "bench".into(),
         origin: None,
@@ -160,12 +148,10 @@ fn whole_study(dir: &Path, trials: u32, out: &mut Vec<Figure>) -> Result<(), Cli
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let start = Instant::now();
     study::work(&lab, &opened, Some(cores))?;
-    out.push(Figure {
-        name: "whole study, ledger and mirror on",
-        value: per_second(u64::from(trials), start),
-        unit: "trials/s",
-        limit: None,
-    });
+    out.push(Figure::new("whole study, ledger and mirror on", per_second(u64::from(trials), start), "trials/s"));
+    let (log, start) = (lab.log()?, Instant::now());
+    Mirror::rebuild(&dir.join("mirror.sqlite"), &log)?;
+    out.push(Figure::new("mirror rebuilt from the ledger", per_second(log.len(), start), "events/s"));
     Ok(())
 }
 
@@ -203,31 +189,23 @@ pub fn run(cx: &Context, args: Args) -> Result<(), CliError> {
     let measured = measure(&dir, &args, &mut figures);
     std::fs::remove_dir_all(&dir).map_err(CliError::io("remove", &dir))?;
     measured?;
-    figures.push(Figure { name: "peak memory of all this", value: peak_memory_mb(), unit: "MB", limit: None });
+    figures.push(Figure::new("peak memory of all this", peak_memory_mb(), "MB"));
     let machine = machine();
     if cx.json {
-        let rows: Vec<_> = figures.iter().map(|f| json!({"name": f.name, "value": f.value, "unit": f.unit, "limit": f.limit.map(|l| l.0), "limit_of": f.limit.map(|l| l.1)})).collect();
+        let rows: Vec<_> = figures.iter().map(Figure::json).collect();
         print_json(&json!({"machine": machine, "environment": environment(), "figures": rows}));
-        return Ok(());
+    } else {
+        print(&format!(
+            "{} ({} cores), {}",
+            machine["cpu"].as_str().unwrap_or_default(),
+            machine["cores"],
+            machine["host"].as_str().unwrap_or_default()
+        ));
+        let rows: Vec<_> = figures.iter().map(Figure::row).collect();
+        print(&table(&["figure", "value", "unit", "limit", "goal"], &rows));
     }
-    print(&format!(
-        "{} ({} cores), {}",
-        machine["cpu"].as_str().unwrap_or_default(),
-        machine["cores"],
-        machine["host"].as_str().unwrap_or_default()
-    ));
-    let row = |f: &Figure| {
-        let limit = f.limit.map_or(String::new(), |(l, of)| match f.unit.ends_with("/s") {
-            true => format!("{:.0} % of {} ({of})", f.value / l * 100.0, grouped(l as u64)),
-            false => format!("{l} ({of})"),
-        });
-        let value = if f.value < 1000.0 {
-            format!("{:.*}", if f.value < 10.0 { 2 } else { 1 }, f.value)
-        } else {
-            grouped(f.value as u64)
-        };
-        vec![f.name.to_string(), value, f.unit.into(), limit]
-    };
-    print(&table(&["figure", "value", "unit", "limit"], &figures.iter().map(row).collect::<Vec<_>>()));
-    Ok(())
+    match figures.iter().find(|f| !f.reached()) {
+        Some(missed) if args.gate => Err(CliError::Verification(format!("{} missed its goal", missed.name))),
+        _ => Ok(()),
+    }
 }
