@@ -3,15 +3,15 @@
 //! Source: C2SP tlog-cosignature.md (`cosignature/v1`, algorithm 0x04).
 
 use crate::error::LedgerError;
-use crate::hash::hex;
 use crate::key::{PublicKey, Signer};
-use crate::note::{Note, Verifier, key_hash};
+use crate::note::{NamedKey, Note};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use std::fmt;
 use std::str::FromStr;
 
-const ALGORITHM: u8 = 4;
+/// A name and a key for cosignatures.
+type CosignKey = NamedKey<4>;
 
 /// A witness: its name and key.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,35 +37,24 @@ impl Witness {
     /// # Errors
     /// When the name is empty or holds a space or a plus sign.
     pub fn new(name: &str, key: PublicKey) -> Result<Witness, LedgerError> {
-        Verifier::new(name, key).map(|v| Witness { name: v.name, key: v.key })
+        CosignKey::new(name, key).map(|k| Witness { name: k.name, key: k.key })
     }
 
     fn id(&self) -> [u8; 4] {
-        key_hash(&self.name, ALGORITHM, &self.key.to_bytes())
+        CosignKey::id(&self.name, &self.key)
     }
 }
 
 impl fmt::Display for Witness {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let key = [&[ALGORITHM][..], &self.key.to_bytes()].concat();
-        write!(f, "{}+{}+{}", self.name, hex(&self.id()), STANDARD.encode(key))
+        f.write_str(&CosignKey::write(&self.name, &self.key))
     }
 }
 
 impl FromStr for Witness {
     type Err = LedgerError;
     fn from_str(text: &str) -> Result<Witness, LedgerError> {
-        let bad = |why: &str| LedgerError::Malformed { what: "witness key", why: why.into() };
-        let mut parts = text.trim().splitn(3, '+');
-        let (Some(name), Some(hash), Some(key)) = (parts.next(), parts.next(), parts.next()) else {
-            return Err(bad("it is not name+hash+key"));
-        };
-        let key = STANDARD.decode(key).map_err(|_| bad("its key is not base64"))?;
-        let [ALGORITHM, key @ ..] = &key[..] else { return Err(bad("its key is not one for cosignatures")) };
-        let key =
-            <&[u8; 32]>::try_from(key).ok().and_then(PublicKey::from_bytes).ok_or_else(|| bad("not an ed25519 key"))?;
-        let witness = Witness::new(name, key)?;
-        if hex(&witness.id()) == hash { Ok(witness) } else { Err(bad("its hash does not fit its name and key")) }
+        CosignKey::read(text, "witness key").map(|k| Witness { name: k.name, key: k.key })
     }
 }
 

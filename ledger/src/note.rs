@@ -17,15 +17,58 @@ fn bad(why: impl Into<String>) -> LedgerError {
     LedgerError::Malformed { what: "signed note", why: why.into() }
 }
 
-/// The four-byte id of a key name: SHA-256(name || 0x0A || algorithm || key), first four bytes.
-pub(crate) fn key_hash(name: &str, algorithm: u8, key: &[u8; 32]) -> [u8; 4] {
-    let h = Hash::of_parts(&[name.as_bytes(), b"\n", &[algorithm], key]).0;
-    [h[0], h[1], h[2], h[3]]
-}
-
 fn valid_name(name: &str) -> bool {
     !name.is_empty() && !name.contains('+') && !name.chars().any(|c| c.is_whitespace() || c.is_control())
 }
+
+/// A name and a key for signatures of one algorithm: `name+hash+base64(algorithm || key)`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct NamedKey<const ALGORITHM: u8> {
+    pub(crate) name: String,
+    pub(crate) key: PublicKey,
+}
+
+impl<const ALGORITHM: u8> NamedKey<ALGORITHM> {
+    pub(crate) fn new(name: &str, key: PublicKey) -> Result<Self, LedgerError> {
+        if valid_name(name) {
+            return Ok(NamedKey { name: name.into(), key });
+        }
+        let why = format!("'{name}' is empty or holds a space or '+'");
+        Err(LedgerError::Malformed { what: "key name", why })
+    }
+
+    /// SHA-256(name || 0x0A || algorithm || key), first four bytes.
+    pub(crate) fn id(name: &str, key: &PublicKey) -> [u8; 4] {
+        let h = Hash::of_parts(&[name.as_bytes(), b"\n", &[ALGORITHM], &key.to_bytes()]).0;
+        [h[0], h[1], h[2], h[3]]
+    }
+
+    pub(crate) fn write(name: &str, key: &PublicKey) -> String {
+        let id = Self::id(name, key);
+        format!("{name}+{}+{}", hex(&id), STANDARD.encode([&[ALGORITHM][..], &key.to_bytes()].concat()))
+    }
+
+    pub(crate) fn read(text: &str, what: &'static str) -> Result<Self, LedgerError> {
+        let bad = |why: &str| LedgerError::Malformed { what, why: why.into() };
+        let mut parts = text.trim().splitn(3, '+');
+        let (Some(name), Some(hash), Some(key)) = (parts.next(), parts.next(), parts.next()) else {
+            return Err(bad("it is not name+hash+key"));
+        };
+        let key = STANDARD.decode(key).map_err(|_| bad("its key is not base64"))?;
+        let Some((_, key)) = key.split_first().filter(|(algorithm, _)| **algorithm == ALGORITHM) else {
+            return Err(bad(&format!("its key is not of algorithm {ALGORITHM}")));
+        };
+        let key =
+            <&[u8; 32]>::try_from(key).ok().and_then(PublicKey::from_bytes).ok_or_else(|| bad("not an ed25519 key"))?;
+        if hex(&Self::id(name, &key)) != hash {
+            return Err(bad("its hash does not fit its name and key"));
+        }
+        Self::new(name, key)
+    }
+}
+
+/// The algorithm of a log's own signatures.
+type LogKey = NamedKey<1>;
 
 /// A named verifier key: `name+hash+base64(0x01 || key)`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,45 +85,24 @@ impl Verifier {
     /// # Errors
     /// When the name is empty or holds a space or a plus sign.
     pub fn new(name: &str, key: PublicKey) -> Result<Verifier, LedgerError> {
-        if !valid_name(name) {
-            return Err(LedgerError::Malformed {
-                what: "key name",
-                why: format!("'{name}' is empty or holds a space or '+'"),
-            });
-        }
-        Ok(Verifier { name: name.into(), key })
+        LogKey::new(name, key).map(|k| Verifier { name: k.name, key: k.key })
     }
 
     fn id(&self) -> [u8; 4] {
-        key_hash(&self.name, 1, &self.key.to_bytes())
+        LogKey::id(&self.name, &self.key)
     }
 }
 
 impl fmt::Display for Verifier {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut key = vec![1];
-        key.extend_from_slice(&self.key.to_bytes());
-        write!(f, "{}+{}+{}", self.name, hex(&self.id()), STANDARD.encode(key))
+        f.write_str(&LogKey::write(&self.name, &self.key))
     }
 }
 
 impl FromStr for Verifier {
     type Err = LedgerError;
     fn from_str(text: &str) -> Result<Verifier, LedgerError> {
-        let bad = |why: &str| LedgerError::Malformed { what: "verifier key", why: why.into() };
-        let mut parts = text.trim().splitn(3, '+');
-        let (Some(name), Some(hash), Some(key)) = (parts.next(), parts.next(), parts.next()) else {
-            return Err(bad("it is not name+hash+key"));
-        };
-        let key = STANDARD.decode(key).map_err(|_| bad("its key is not base64"))?;
-        let [1, key @ ..] = &key[..] else { return Err(bad("its key is not ed25519")) };
-        let key =
-            <&[u8; 32]>::try_from(key).ok().and_then(PublicKey::from_bytes).ok_or_else(|| bad("not an ed25519 key"))?;
-        let verifier = Verifier::new(name, key)?;
-        if hex(&verifier.id()) != hash {
-            return Err(bad("its hash does not fit its name and key"));
-        }
-        Ok(verifier)
+        LogKey::read(text, "verifier key").map(|k| Verifier { name: k.name, key: k.key })
     }
 }
 
