@@ -1,6 +1,7 @@
 //! Real pushes with real git through the real hooks: attacks must be refused and leave no trace.
 
 use crate::desk::{Desk, Said};
+use assay_ledger::cosign::Witness;
 
 struct Attack<'a> {
     desk: &'a Desk,
@@ -223,6 +224,54 @@ fn only_reviewers_approve() {
     desk.assay(&["approve", "promote/none-v1-000000000000", "--key", "eve"]).fails(2, "there is no branch");
     desk.assay(&["deploy", &branch]).fails(4, "approvals");
     desk.assay(&["reconcile", "--check"]).ok();
+}
+
+/// The root person signs a policy that asks for one witness.
+fn policy_with_witness(desk: &Desk, vkey: &str) {
+    desk.git(&["clone", "-q", "lab/repo.git", "p"]).ok();
+    edit(desk, "p/configs/policy.toml".into(), |t| {
+        let t = t.replacen("version = 1", "version = 2", 1).replacen("policy = 1", "policy = 1\nwitnesses = 1", 1);
+        format!("{t}\n[[witnesses]]\nvkey = \"{vkey}\"\n")
+    });
+    let policy = "p/configs/policy.toml";
+    desk.run("ssh-keygen", &["-Y", "sign", "-n", "policy@assay", "-f", "lab/keys/ana", policy]).ok();
+    std::fs::create_dir_all(desk.path("p/configs/policy.sigs")).unwrap();
+    std::fs::rename(desk.path("p/configs/policy.toml.sig"), desk.path("p/configs/policy.sigs/ana.sig")).unwrap();
+    desk.git(&["-C", "p", "add", "-A"]).ok();
+    desk.git(&["-C", "p", "commit", "-q", "-m", "policy: promotions need a witness"]).ok();
+    for target in ["lab/deploy.git", "lab/repo.git"] {
+        desk.git(&["-C", "p", "push", "-q", desk.path(target).to_str().unwrap(), "HEAD:main"]).ok();
+    }
+}
+
+/// P-17: a policy that names witnesses: without their cosignature, with a stranger's, or with the
+/// right key under another name, nothing is promoted; with it, it is.
+#[test]
+fn p17_a_promotion_needs_its_witnesses() {
+    let desk = Desk::new();
+    desk.demo(16, &[]).ok();
+    for key in ["w", "eve"] {
+        desk.assay(&["key", "new", "--out", key, "--comment", key]).ok();
+    }
+    let public = std::fs::read_to_string(desk.path("w.pub")).unwrap();
+    let witness = Witness::new("w.example/1", public.parse().unwrap()).unwrap();
+    policy_with_witness(&desk, &witness.to_string());
+    let branch = proposal(&desk);
+    approve_with_ssh_keygen(&desk, &branch);
+    desk.assay(&["deploy", &branch]).fails(4, "witness-quorum");
+    desk.assay(&["ledger", "export", "out"]).ok();
+    let vkey = std::fs::read_to_string(desk.path("out/log.vkey")).unwrap();
+    let cosigned_by = |key: &str, name: &str| {
+        let args = ["witness", "out", "--vkey", vkey.trim(), "--key", key, "--name", name, "--memory", name];
+        std::fs::create_dir_all(desk.path(name)).unwrap();
+        std::fs::write(desk.path("cosigned"), desk.assay(&args).ok().out).unwrap();
+        desk.assay(&["ledger", "attach", "cosigned", "--branch", &branch]).ok();
+        desk.assay(&["deploy", &branch])
+    };
+    cosigned_by("eve", "w.example/1").fails(4, "witness-quorum");
+    cosigned_by("w", "w.example/2").fails(4, "witness-quorum");
+    assert!(cosigned_by("w", "w.example/1").ok().out.contains("trend v4 is live"));
+    desk.assay(&["audit", "--full"]).ok();
 }
 
 /// G-29, G-30: a missing verifier, a broken pin or a lost environment refuse the push.

@@ -1,6 +1,6 @@
 //! The write path: *appended*, *integrated*, *published*.
 
-use crate::checkpoint::Checkpoint;
+use crate::checkpoint::{self, Checkpoint};
 use crate::disk;
 use crate::entry::{self, Draft, Entry, EventId, Hashed, Place};
 use crate::error::LedgerError;
@@ -212,19 +212,8 @@ impl Log {
     }
 
     fn attach_held(&mut self, note: &[u8]) -> Result<(), LedgerError> {
-        let (new, now) = (Checkpoint::open(note, &self.verifier)?, self.checkpoint()?);
-        if new != now {
-            let why = format!("it is of size {}, the published one of size {}", new.size, now.size);
-            return Err(LedgerError::Unverified { what: "the cosigned checkpoint", why });
-        }
-        // Both carry the same signed text; lines that others attached before stay.
-        let (mine, theirs) = (String::from_utf8_lossy(&self.note), String::from_utf8_lossy(note));
-        let lines = |text: &str| text.rsplit_once("\n\n").map_or(String::new(), |(_, lines)| lines.to_string());
-        let had = lines(&mine);
-        let more: String = lines(&theirs).split_inclusive('\n').filter(|l| !had.contains(*l)).collect();
-        let merged = format!("{mine}{more}");
-        Checkpoint::open(merged.as_bytes(), &self.verifier)?;
-        self.replace_note(merged.as_bytes())
+        let merged = checkpoint::merge(&self.note, note, &self.verifier)?;
+        self.replace_note(&merged)
     }
 
     fn publish_held(&mut self, signer: &Signer) -> Result<Checkpoint, LedgerError> {

@@ -78,6 +78,27 @@ impl Checkpoint {
     }
 }
 
+/// A checkpoint's note with the signature lines of another note of the same checkpoint added; lines
+/// that stand there already stay.
+///
+/// # Errors
+/// [`LedgerError::Unverified`] when it is another checkpoint.
+pub fn merge(mine: &[u8], theirs: &[u8], verifier: &Verifier) -> Result<Vec<u8>, LedgerError> {
+    let (new, now) = (Checkpoint::open(theirs, verifier)?, Checkpoint::open(mine, verifier)?);
+    if new != now {
+        let why = format!("it is of size {}, the other one of size {}", new.size, now.size);
+        return Err(LedgerError::Unverified { what: "the cosigned checkpoint", why });
+    }
+    // Both carry the same signed text.
+    let (mine, theirs) = (String::from_utf8_lossy(mine), String::from_utf8_lossy(theirs));
+    let lines = |text: &str| text.rsplit_once("\n\n").map_or(String::new(), |(_, lines)| lines.to_string());
+    let had = lines(&mine);
+    let more: String = lines(&theirs).split_inclusive('\n').filter(|l| !had.contains(*l)).collect();
+    let merged = format!("{mine}{more}").into_bytes();
+    Checkpoint::open(&merged, verifier)?;
+    Ok(merged)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

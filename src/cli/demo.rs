@@ -124,6 +124,7 @@ fn create(args: &Args, out: &Path, reviewer: &Path) -> Result<Lab, CliError> {
     std::fs::create_dir_all(people).map_err(CliError::io("create", people))?;
     key::new_key(reviewer, "ben", false)?;
     let init = init::Args {
+        witnesses: Vec::new(),
         dir: out.to_path_buf(),
         person: "ana".into(),
         origin: Some("demo.assay.invalid/ana".into()),

@@ -9,7 +9,7 @@ use assay_ledger::{Log, PublicKey};
 use assay_production::promotion::Repo;
 use assay_research::mirror::Mirror;
 use assay_shared::event::{KeyAdded, LabCreated};
-use assay_shared::policy::{Gates, Origin, PATH, Person, Policy, Thresholds};
+use assay_shared::policy::{Gates, Origin, PATH, Person, Policy, Thresholds, WitnessKey};
 use std::path::{Path, PathBuf};
 
 /// Create a lab: keys, ledger, mirror, git repositories and hooks
@@ -33,6 +33,9 @@ pub struct Args {
     /// A reviewer and their OpenSSH public key file
     #[arg(long = "reviewer", value_name = "NAME=FILE")]
     pub reviewers: Vec<String>,
+    /// A witness's verifier key, as `assay witness` prints it; promotions need all that are named
+    #[arg(long = "witness", value_name = "VKEY")]
+    pub witnesses: Vec<String>,
     /// Where the live table is: sqlite:FILE or postgres://… [default: live.sqlite in the lab]
     #[arg(long)]
     pub live: Option<String>,
@@ -125,7 +128,7 @@ fn first_policy(lab: &Lab, args: &Args, reviewers: &[(String, PublicKey)]) -> Re
     let policy = Policy {
         version: 1,
         name: format!("{} first policy", lab.config.name),
-        thresholds: Thresholds { approvals: 1, policy: 1 },
+        thresholds: Thresholds { approvals: 1, policy: 1, witnesses: args.witnesses.len() as u32 },
         gates: Gates {
             min_trades: 30,
             max_leverage: 5.0,
@@ -138,6 +141,7 @@ fn first_policy(lab: &Lab, args: &Args, reviewers: &[(String, PublicKey)]) -> Re
         },
         people,
         origins: vec![Origin { vkey: lab.log()?.verifier().to_string() }],
+        witnesses: args.witnesses.iter().map(|vkey| WitnessKey { vkey: vkey.clone() }).collect(),
     };
     Policy::parse(&policy.to_toml())
         .map_err(|e| CliError::usage(format!("the policy would be wrong: {e}"), "check names and keys"))

@@ -2,12 +2,15 @@
 
 use super::Context;
 use super::error::CliError;
+use super::lab::Lab;
 use super::output::{grouped, print_json, say};
 use assay_ledger::disk::RealDisk;
 use assay_ledger::export::{Export, export};
 use assay_ledger::log::Home;
 use assay_ledger::note::Verifier;
 use assay_ledger::rebuild::{self, Source};
+use assay_production::promotion::Repo;
+use assay_production::promotion::evidence::commit_cosigned;
 use assay_shared::event::roster::Roster;
 use serde_json::json;
 use std::path::{Path, PathBuf};
@@ -55,10 +58,16 @@ pub enum Args {
     },
     /// Put a witness's cosignature beside the checkpoint's own signature
     ///
-    /// Example: assay ledger attach cosigned.checkpoint
+    /// With --branch it goes beside a proposal's evidence, where a policy that names witnesses asks
+    /// for it.
+    ///
+    /// Example: assay ledger attach cosigned.checkpoint --branch promote/trend-v1-0123456789ab
     Attach {
         /// The cosigned checkpoint, as `assay witness` printed it
         file: PathBuf,
+        /// A proposal's branch
+        #[arg(long)]
+        branch: Option<String>,
     },
 }
 
@@ -106,6 +115,20 @@ fn rebuild_journal(cx: &Context, from: &Path, ledger: Option<PathBuf>) -> Result
     Ok(())
 }
 
+fn attach(lab: &Lab, file: &Path, branch: Option<&str>) -> Result<(), CliError> {
+    let note = std::fs::read(file).map_err(CliError::io("read", file))?;
+    let mut log = lab.log()?;
+    if let Some(branch) = branch {
+        let repo = Repo::open(&lab.repo_path())?;
+        commit_cosigned(&repo, &log, branch, &note, &lab.config.person)?;
+        say(&format!("the evidence on {branch} carries the cosignature"));
+        return Ok(());
+    }
+    log.attach(&note)?;
+    say("the checkpoint carries the cosignature; proofs made from here on do too");
+    Ok(())
+}
+
 pub fn run(cx: &Context, args: Args) -> Result<(), CliError> {
     match args {
         Args::Export { dir } => {
@@ -123,11 +146,6 @@ pub fn run(cx: &Context, args: Args) -> Result<(), CliError> {
         }
         Args::Import { dir, into, vkey } => import(cx, &dir, into, vkey.as_deref()),
         Args::Rebuild { from, ledger } => rebuild_journal(cx, &from, ledger),
-        Args::Attach { file } => {
-            let note = std::fs::read(&file).map_err(CliError::io("read", &file))?;
-            cx.lab()?.log()?.attach(&note)?;
-            say("the checkpoint carries the cosignature; proofs made from here on do too");
-            Ok(())
-        }
+        Args::Attach { file, branch } => attach(&cx.lab()?, &file, branch.as_deref()),
     }
 }

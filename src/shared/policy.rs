@@ -1,5 +1,6 @@
 //! The policy: people, keys, roles, thresholds, origins and gates. A root of trust.
 
+use assay_ledger::cosign::Witness;
 use assay_ledger::note::Verifier;
 use assay_ledger::{Hash, PublicKey};
 use serde::{Deserialize, Serialize};
@@ -25,6 +26,9 @@ pub struct Policy {
     pub people: Vec<Person>,
     /// Logs whose evidence counts.
     pub origins: Vec<Origin>,
+    /// Who may cosign the logs' checkpoints.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub witnesses: Vec<WitnessKey>,
 }
 
 /// Numbers of people, not of keys.
@@ -35,6 +39,13 @@ pub struct Thresholds {
     pub approvals: u32,
     /// Signatures of a policy change, of the old and of the new policy's people.
     pub policy: u32,
+    /// Witnesses that must have cosigned a promotion's checkpoint.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub witnesses: u32,
+}
+
+fn is_zero(n: &u32) -> bool {
+    *n == 0
 }
 
 /// Limits that a promotion's recorded evidence must keep.
@@ -82,6 +93,14 @@ pub struct Origin {
     pub vkey: String,
 }
 
+/// A witness.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WitnessKey {
+    /// Its verifier key for cosignatures, as `assay witness` prints it.
+    pub vkey: String,
+}
+
 impl Policy {
     /// Reads and checks a policy. Floors are enforced here, in code: at least one approval by
     /// somebody else, and enough people to reach every threshold.
@@ -123,7 +142,23 @@ impl Policy {
         for origin in &p.origins {
             origin.vkey.parse::<Verifier>().map_err(|e| e.to_string())?;
         }
+        let mut witnesses: Vec<PublicKey> = Vec::new();
+        for witness in &p.witnesses {
+            let key = witness.vkey.parse::<Witness>().map_err(|e| e.to_string())?.key;
+            if witnesses.contains(&key) || p.people.iter().any(|person| person.keys.contains(&key)) {
+                return Err(format!("the witness key of '{}' stands twice", witness.vkey));
+            }
+            witnesses.push(key);
+        }
+        if (witnesses.len() as u32) < p.thresholds.witnesses {
+            return Err("there are fewer witnesses than the threshold asks for".into());
+        }
         Ok(p)
+    }
+
+    /// The witnesses whose cosignatures count.
+    pub fn witnesses(&self) -> Vec<Witness> {
+        self.witnesses.iter().filter_map(|w| w.vkey.parse().ok()).collect()
     }
 
     /// The policy as text.
@@ -189,7 +224,7 @@ mod tests {
         Policy {
             version: 1,
             name: "p".into(),
-            thresholds: Thresholds { approvals: 1, policy: 1 },
+            thresholds: Thresholds { approvals: 1, policy: 1, witnesses: 0 },
             gates: Gates {
                 min_trades: 1,
                 max_leverage: 5.0,
@@ -202,7 +237,27 @@ mod tests {
             },
             people: vec![person("ana", "root", 1), person("ben", "reviewer", 2)],
             origins: vec![],
+            witnesses: vec![],
         }
+    }
+
+    /// P-17: a quorum needs as many different witnesses.
+    #[test]
+    fn p17_witnesses_are_different_keys() {
+        let vkey = |name: &str, key: u8| {
+            let witness = Witness::new(name, Signer::from_seed([key; 32]).public()).unwrap();
+            WitnessKey { vkey: witness.to_string() }
+        };
+        let of = |witnesses: Vec<WitnessKey>, need: u32| {
+            let mut p = policy();
+            (p.witnesses, p.thresholds.witnesses) = (witnesses, need);
+            Policy::parse(&p.to_toml())
+        };
+        assert_eq!(of(vec![vkey("w/1", 7), vkey("w/2", 8)], 2).unwrap().witnesses().len(), 2);
+        assert!(of(vec![vkey("w/1", 7)], 2).unwrap_err().contains("fewer witnesses"));
+        assert!(of(vec![vkey("w/1", 7), vkey("w/2", 7)], 2).unwrap_err().contains("twice"), "one key, two names");
+        assert!(of(vec![vkey("w/1", 1)], 1).unwrap_err().contains("twice"), "a person's key serves no other purpose");
+        assert!(!policy().to_toml().contains("witness"), "without witnesses the text is as before");
     }
 
     /// K-10, G-21: a threshold that no people with keys can reach, or of zero, is no policy.

@@ -4,6 +4,7 @@ use super::age::same_time;
 use super::approvals::Signed;
 use super::{GateError, Logs, VerifiedLog, refuse};
 use crate::promotion::repo::Repo;
+use assay_ledger::cosign::cosigners;
 use assay_ledger::hash::hex;
 use assay_ledger::proof::Proof;
 use assay_ledger::{Checkpoint, Entry};
@@ -47,6 +48,7 @@ pub(super) fn verify(
         return refuse("checkpoint", path, "the config's checkpoint is not of this log");
     }
     offline_proofs(repo, commit, config, reference, policy)?;
+    witnessed(repo, commit, config, log, policy)?;
     let facts = facts(log, config, reference, author, &path)?;
     same_time(&config.promotion.promotion_timestamp, facts.proposed_us, &path)?;
     claims(config, &facts, &path)?;
@@ -88,6 +90,36 @@ fn offline_proofs(
         }
     }
     Ok(())
+}
+
+/// Enough of the policy's witnesses cosigned a checkpoint that has the config's events (P-17).
+fn witnessed(
+    repo: &Repo,
+    commit: &str,
+    config: &LiveConfig,
+    log: &VerifiedLog,
+    policy: &Policy,
+) -> Result<(), GateError> {
+    let need = policy.thresholds.witnesses as usize;
+    if need == 0 {
+        return Ok(());
+    }
+    let path = format!("{}/checkpoint", evidence_dir(&config.promotion.strategy, config.promotion.version));
+    let (Some(note), Some(verifier)) = (repo.file(commit, &path)?, policy.verifier(&log.origin)) else {
+        return refuse("no-evidence", path, "the checkpoint that witnesses cosigned is missing");
+    };
+    let checkpoint = match Checkpoint::open(&note, &verifier) {
+        Ok(c) => c,
+        Err(e) => return refuse("bad-checkpoint", path, e.to_string()),
+    };
+    let covered = config.ledger.as_ref().is_some_and(|r| checkpoint.size >= r.size);
+    if !covered || log.root_at(checkpoint.size) != Some(checkpoint.root) {
+        return refuse("bad-checkpoint", path, "it is not one of this log that has the config's events");
+    }
+    match cosigners(&note, &policy.witnesses(), need) {
+        Ok(_) => Ok(()),
+        Err(e) => refuse("witness-quorum", path, e.to_string()),
+    }
 }
 
 fn facts(

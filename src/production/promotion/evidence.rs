@@ -2,6 +2,7 @@
 //! proof, so that an auditor can check it with nothing but a clone.
 
 use super::repo::{Files, Repo, RepoError};
+use assay_ledger::checkpoint::merge;
 use assay_ledger::merkle::Nodes as _;
 use assay_ledger::proof::Proof;
 use assay_ledger::{Checkpoint, LedgerError, Log, tile};
@@ -33,13 +34,14 @@ pub fn commit_tiles(repo: &Repo, log: &Log, author: &str) -> Result<String, Evid
     let branch = ledger_branch(log.origin());
     let new = log.checkpoint()?;
     let tip = repo.tip(&format!("refs/heads/{branch}"));
-    let old = match &tip {
+    let old_note = match &tip {
         Some(tip) => repo.file(tip, "checkpoint")?,
         None => None,
     };
-    let old = old.map(|bytes| Checkpoint::open(&bytes, log.verifier())).transpose()?;
+    let old = old_note.as_ref().map(|bytes| Checkpoint::open(bytes, log.verifier())).transpose()?;
     let old_size = old.as_ref().map_or(0, |c| c.size);
-    if tip.is_some() && old_size == new.size {
+    // A cosigned checkpoint of the same size is news too.
+    if tip.is_some() && old_note.as_deref() == Some(log.checkpoint_note()) {
         return Ok(branch);
     }
     // A log never publishes what does not continue what it published before.
@@ -61,6 +63,42 @@ pub fn commit_tiles(repo: &Repo, log: &Log, author: &str) -> Result<String, Evid
     files.insert("checkpoint".into(), log.checkpoint_note().to_vec());
     repo.commit(&branch, &files, author, &format!("ledger: {} entries", new.size))?;
     Ok(branch)
+}
+
+/// Puts a cosigned checkpoint beside the configs that a proposal's branch adds to `main`.
+///
+/// # Errors
+/// [`LedgerError::Unverified`] when the log has no such checkpoint, or it comes before the evidence.
+pub fn commit_cosigned(repo: &Repo, log: &Log, branch: &str, note: &[u8], author: &str) -> Result<(), EvidenceError> {
+    let cosigned = Checkpoint::open(note, log.verifier())?;
+    let refuse = |why: String| LedgerError::Unverified { what: "the cosigned checkpoint", why };
+    if log.tree().root_at(cosigned.size).ok() != Some(cosigned.root) {
+        return Err(refuse(format!("the log has no such checkpoint of size {}", cosigned.size)).into());
+    }
+    let tip =
+        repo.tip(&format!("refs/heads/{branch}")).ok_or_else(|| refuse(format!("there is no branch {branch}")))?;
+    let deployed = match repo.tip("refs/heads/main") {
+        Some(main) => repo.list(&main)?,
+        None => Default::default(),
+    };
+    let mut files = Files::new();
+    for path in repo.list(&tip)?.into_keys() {
+        if !path.starts_with("evidence/") || !path.ends_with("/checkpoint") || deployed.contains_key(&path) {
+            continue;
+        }
+        let there = repo.file(&tip, &path)?.unwrap_or_default();
+        let size = Checkpoint::open(&there, log.verifier())?.size;
+        if cosigned.size < size {
+            return Err(refuse(format!("it is of size {}, the proposal's of size {size}", cosigned.size)).into());
+        }
+        let merged = if cosigned.size == size { merge(&there, note, log.verifier())? } else { note.to_vec() };
+        files.insert(path, merged);
+    }
+    if files.is_empty() {
+        return Err(refuse(format!("the branch {branch} proposes nothing")).into());
+    }
+    repo.commit(branch, &files, author, &format!("ledger: a cosigned checkpoint of size {}", cosigned.size))?;
+    Ok(())
 }
 
 /// The event at a position.
