@@ -90,6 +90,24 @@ fn p08_note_vectors() {
     assert!(Note::parse(note.replace("cryptography", "Cryptography").as_bytes()).unwrap().verify(&[peter]).is_err());
 }
 
+/// P-08: Go's cases of whole notes: those to accept with how many lines verify, and those to refuse.
+#[test]
+fn p08_note_cases() {
+    let Some(v) = load("note_vectors.json") else { return };
+    let cases = v["cases"].as_array().unwrap();
+    for (i, case) in cases.iter().enumerate() {
+        let names = case["known"].as_array().unwrap().iter().map(|n| v["vkeys"][n.as_str().unwrap()].as_str().unwrap());
+        let known: Vec<Verifier> = names.map(|k| k.parse().unwrap()).collect();
+        let note = Note::parse(case["msg"].as_str().unwrap().as_bytes());
+        let verified = note.and_then(|note| note.verify(&known)).map(|names| names.len() as u64);
+        match case["expect"].as_str().unwrap() {
+            "ok" => assert_eq!(verified.unwrap(), case["verified"].as_u64().unwrap(), "case {i}"),
+            why => assert!(verified.is_err(), "case {i}: {why}"),
+        }
+    }
+    assert_eq!(cases.len(), 13);
+}
+
 /// Binance's published examples and the positions solved at their liquidation price.
 #[test]
 fn liquidation_prices() {

@@ -4,16 +4,14 @@
 //! Usage: exerciser DIR SEED BATCHES
 //! Prints `ack LEN` after each batch and `checkpoint SIZE ROOT` after each checkpoint.
 
+#[path = "../tests/faults/draft.rs"]
+mod draft;
+
 use assay_ledger::log::Home;
-use assay_ledger::{Draft, EventId, LedgerError, Log, Signer, export};
+use assay_ledger::{Draft, LedgerError, Log, Signer, export};
+use draft::draft;
 use std::io::Write as _;
 use std::path::Path;
-
-/// The event at a position: the same whoever appends it.
-fn draft(n: u64) -> Draft {
-    let id = EventId::derived(&[b"exercise", &n.to_be_bytes()]);
-    Draft { id, kind: "Exercise".into(), version: 1, payload: vec![n as u8; 30 + (n * 97 % 900) as usize] }
-}
 
 /// One write for each line, so that a trace shows when it was said.
 fn say(line: &str) {

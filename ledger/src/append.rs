@@ -16,6 +16,9 @@ use std::collections::{BTreeMap, HashMap};
 /// Entries that the index may lag behind in bytes before it is opened for them.
 const INDEX_LAG: usize = 4 << 20;
 
+/// A clock that is further behind the last entry's time is mentioned.
+const SKEW_US: u64 = 60_000_000;
+
 /// From so many entries on a batch is sealed on all cores,
 const FEW: usize = 4;
 /// and from so many on it is written while it is sealed, in pieces of this size.
@@ -144,7 +147,14 @@ impl Log {
     /// them, which acknowledges them; then hands them to the index.
     fn commit(&mut self, drafts: &[&Draft], signer: &Signer) -> Result<(), LedgerError> {
         let (edge, author, origin) = (self.journal.edge(), signer.id(), self.verifier.name.clone());
-        let time_us = (self.clock)().max(edge.time_us);
+        let now = (self.clock)();
+        let time_us = now.max(edge.time_us);
+        if now + SKEW_US < edge.time_us && !self.skew_said {
+            let behind = (edge.time_us - now) / 1_000_000;
+            self.notices
+                .push(format!("this machine's clock is {behind} s behind the last entry's; the order is by number"));
+            self.skew_said = true;
+        }
         let (mut seq, mut prev) = (edge.len, edge.head);
         let chained = drafts.iter().map(|draft| {
             let place = Place { origin: &origin, seq, prev, time_us };

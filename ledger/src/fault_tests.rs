@@ -215,8 +215,39 @@ fn o13_clock_skew() {
         let log = if n % 2 == 0 { &mut fast } else { &mut slow };
         assert_eq!(log.append(&[draft(10 + n)], &signer()).unwrap()[0].seq, n + 1);
     }
+    assert!(slow.notices.iter().any(|n| n.contains("clock is 3999999999 s behind")), "{:?}", slow.notices);
     let verdict = scrub::folder(&Home::of(dir.path()), &mut keys(), &[], 0).unwrap();
     assert_eq!(verdict.findings, []);
+}
+
+/// L-25: an index that is gone, or lost its end, is brought up from the journal, and said so.
+#[test]
+fn l25_a_missing_index_is_said() {
+    let dir = tempfile::tempdir().unwrap();
+    drop(new_log(dir.path(), 40));
+    std::fs::remove_dir_all(dir.path().join("index.sled")).unwrap();
+    let mut log = Log::open(dir.path()).unwrap();
+    log.append(&[draft(40)], &signer()).unwrap();
+    assert!(log.notices.iter().any(|n| n.contains("held 0 of 40 published entries")), "{:?}", log.notices);
+    log.publish(&log_key()).unwrap();
+    drop(log);
+    let mut log = Log::open(dir.path()).unwrap();
+    log.append(&[draft(41)], &signer()).unwrap();
+    assert_eq!(log.compare_index().unwrap(), vec![]);
+    assert_eq!(log.notices, Vec::<String>::new());
+}
+
+/// L-25: what is there and cannot be read is no finding about the log: it could not be checked.
+#[test]
+fn l25_unreadable_is_not_wrong() {
+    for name in ["checkpoint", "journal/mark"] {
+        let dir = tempfile::tempdir().unwrap();
+        drop(new_log(dir.path(), 3));
+        std::fs::remove_file(dir.path().join(name)).unwrap();
+        std::fs::create_dir(dir.path().join(name)).unwrap();
+        let verdict = scrub::folder(&Home::of(dir.path()), &mut keys(), &[], 0);
+        assert!(matches!(&verdict, Err(e) if e.could_not_check()), "{name}: {verdict:?}");
+    }
 }
 
 /// The named ways out of a damaged journal: from the index, and from an export; what is whole in

@@ -15,6 +15,7 @@ use crate::segment::{self, Edge, MARKER, Sealed, Tail, damaged, open_sealed};
 use crate::sidecar::Probe;
 use crate::window::Window;
 use bytes::Bytes;
+use std::io::ErrorKind;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -62,10 +63,17 @@ pub(crate) fn mark_bytes(count: u64) -> [u8; 12] {
 }
 
 /// How many entries were acknowledged; a missing or torn mark promises nothing.
-pub(crate) fn read_mark(disk: &dyn Disk, dir: &Path) -> u64 {
-    let bytes = disk.open(&mark_path(dir), Open::Read).and_then(|f| f.read_at(0, 12)).unwrap_or_default();
+///
+/// # Errors
+/// [`LedgerError::Io`] for one that is there and cannot be read.
+pub(crate) fn read_mark(disk: &dyn Disk, dir: &Path) -> Result<u64, LedgerError> {
+    let path = mark_path(dir);
+    let bytes = match disk.open(&path, Open::Read).and_then(|f| f.read_at(0, 12)) {
+        Err(e) if matches!(e.kind(), ErrorKind::NotFound | ErrorKind::UnexpectedEof) => return Ok(0),
+        other => other.map_err(LedgerError::io("read", &path))?,
+    };
     let count = bytes.get(..8).and_then(|b| b.try_into().ok()).map_or(0, u64::from_be_bytes);
-    if bytes == mark_bytes(count) { count } else { 0 }
+    Ok(if bytes == mark_bytes(count) { count } else { 0 })
 }
 
 impl Journal {
@@ -130,7 +138,7 @@ impl Journal {
     /// # Errors
     /// [`LedgerError::JournalDamaged`] for damage that is not a torn tail.
     pub fn read_on(&mut self) -> Result<Ending, LedgerError> {
-        let promised = read_mark(&*self.disk, &self.dir);
+        let promised = read_mark(&*self.disk, &self.dir)?;
         let ending = loop {
             match self.read_tail(promised)? {
                 Ending::Clean if self.tail.count() == self.per_segment => self.roll()?,
@@ -151,7 +159,7 @@ impl Journal {
         let last = !self.disk.list(&self.dir).is_ok_and(|names| names.contains(&next));
         let file = match self.disk.open(&path, Open::Read) {
             Ok(file) => file,
-            Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(Ending::Clean),
+            Err(e) if e.kind() == ErrorKind::NotFound => return Ok(Ending::Clean),
             Err(e) => return Err(LedgerError::io("open", &path)(e)),
         };
         let fail = || LedgerError::io("read", &path);

@@ -157,7 +157,7 @@ impl Journal {
     /// # Errors
     /// [`LedgerError::Io`].
     pub fn rewrite_unmarked(&mut self) -> Result<(), LedgerError> {
-        let promised = read_mark(&*self.disk, &self.dir);
+        let promised = read_mark(&*self.disk, &self.dir)?;
         if promised >= self.len() {
             return Ok(());
         }

@@ -74,6 +74,8 @@ pub struct Log {
     pub(crate) poisoned: bool,
     /// Whether this process has compared the index with the journal.
     pub(crate) index_seen: bool,
+    /// Whether it was said that the clock is behind.
+    pub(crate) skew_said: bool,
     /// Bytes appended since the index was in step.
     pub(crate) lag: usize,
     /// The clock, in microseconds since 1970.
@@ -172,6 +174,7 @@ impl Log {
             held: None,
             poisoned: false,
             index_seen: false,
+            skew_said: false,
             lag: 0,
             clock: system_clock,
             notices: Vec::new(),

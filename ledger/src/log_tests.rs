@@ -1,9 +1,10 @@
 //! The write path under faults: what was acknowledged is always there again.
 
 use crate::audit::{Auditor, FixedKeys, Reason};
+use crate::entry::Place;
 use crate::error::LedgerError;
 use crate::log::Log;
-use crate::testing::{draft, drafts, log_key, new_log, signer};
+use crate::testing::{draft, drafts, keys, log_key, new_log, sealed, signer};
 use std::path::Path;
 
 fn findings(log: &Log) -> Vec<(u64, Reason)> {
@@ -133,36 +134,80 @@ fn l25_a_damaged_index_is_rebuilt() {
     }
 }
 
-/// L-02, L-06, L-09, L-12: each kind of tampering has its own reason and place.
+/// What an auditor of the log `origin` finds in entries, in the order of their numbers.
+fn audit(entries: &[Vec<u8>], origin: &str) -> Vec<(u64, Reason)> {
+    let mut keys = keys();
+    let mut a = Auditor::new(origin, &mut keys);
+    a.push(entries.iter().cloned().map(Into::into).collect());
+    a.finish().unwrap();
+    let mut found: Vec<_> = a.findings.iter().map(|f| (f.seq, f.reason)).collect();
+    found.sort_by_key(|f| f.0);
+    found
+}
+
+fn entries_of(log: &Log) -> Vec<Vec<u8>> {
+    (0..log.len()).map(|s| log.entry_bytes(s).unwrap().to_vec()).collect()
+}
+
+/// L-01, L-02: every field is covered, and each has its own reason: in each byte of each entry a
+/// flipped bit is found at that entry or where the next one links to it.
 #[test]
-fn l02_l06_l09_l12_reasons() {
+fn l01_l02_each_field_has_its_reason() {
+    let dir = tempfile::tempdir().unwrap();
+    let entries = entries_of(&new_log(dir.path(), 3));
+    let origin = "test.example/log";
+    assert_eq!(audit(&entries, origin), vec![]);
+    let flipped = |n: usize, at: usize, bit: usize| {
+        let mut bad = entries.clone();
+        bad[n][at] ^= 1 << bit;
+        audit(&bad, origin)
+    };
+    for (n, entry) in entries.iter().enumerate() {
+        for at in 0..entry.len() {
+            let found = flipped(n, at, at % 8);
+            assert!(found.iter().any(|f| f.0 == n as u64), "byte {at} of entry {n}: {found:?}");
+        }
+    }
+    // marker 4, origin 1 + 16, number 8, previous hash 32, id 16, kind 1 + 4, version 2, time 8, author 32
+    let has = |at: usize, reason: Reason| {
+        let found = flipped(1, at, 0);
+        assert!(found.contains(&(1, reason)), "byte {at}: {found:?}");
+    };
+    has(0, Reason::BadEncoding);
+    has(6, Reason::WrongOrigin);
+    has(28, Reason::WrongSequence);
+    has(40, Reason::ChainBreak);
+    has(70, Reason::BadSignature); // the event id
+    has(83, Reason::BadSignature); // the version
+    has(110, Reason::UnknownKey);
+    has(entries[1].len() - 1, Reason::BadSignature);
+}
+
+/// L-06, L-09, L-12, L-13: an entry dropped and the rest numbered and signed anew, entries swapped, an
+/// entry of another log, also with its origin written over, and a stranger's.
+#[test]
+fn l06_l09_l12_l13_reasons() {
     let dir = tempfile::tempdir().unwrap();
     let log = new_log(dir.path(), 6);
-    let entries: Vec<Vec<u8>> = (0..6).map(|s| log.entry_bytes(s).unwrap().to_vec()).collect();
-    let audit = |entries: &[Vec<u8>], origin: &str| {
-        let mut keys = FixedKeys(vec![signer().public()]);
-        let mut a = Auditor::new(origin, &mut keys);
-        a.push(entries.iter().cloned().map(Into::into).collect());
-        a.finish().unwrap();
-        a.findings.iter().map(|f| (f.seq, f.reason)).collect::<Vec<_>>()
-    };
-    assert_eq!(audit(&entries, "test.example/log"), vec![]);
-    let mut signature = entries.clone();
-    *signature[2].last_mut().unwrap() ^= 1;
-    assert_eq!(audit(&signature, "test.example/log"), vec![(2, Reason::BadSignature)]);
-    let mut payload = entries.clone();
-    let at = payload[2].len() - 65;
-    payload[2][at] ^= 1;
-    assert_eq!(audit(&payload, "test.example/log"), vec![(3, Reason::ChainBreak), (2, Reason::BadSignature)]);
+    let (entries, origin) = (entries_of(&log), "test.example/log");
     let mut dropped = entries.clone();
     dropped.remove(3);
-    assert_eq!(audit(&dropped, "test.example/log")[..2], [(3, Reason::WrongSequence), (3, Reason::ChainBreak)]);
+    assert_eq!(audit(&dropped, origin)[..2], [(3, Reason::WrongSequence), (3, Reason::ChainBreak)]);
+    for seq in 3..5 {
+        let e = log.entry(seq + 1).unwrap();
+        dropped[seq as usize] = sealed(&e.draft(), &Place { origin, seq, prev: e.prev, time_us: e.time_us });
+    }
+    assert_eq!(audit(&dropped, origin), [(3, Reason::ChainBreak), (4, Reason::ChainBreak)]);
     let mut swapped = entries.clone();
     swapped.swap(1, 2);
-    assert!(audit(&swapped, "test.example/log").contains(&(1, Reason::ChainBreak)));
-    assert_eq!(audit(&entries, "other.example/log").len(), 6);
+    let found = audit(&swapped, origin);
+    assert!(found.contains(&(1, Reason::WrongSequence)) && found.contains(&(1, Reason::ChainBreak)), "{found:?}");
+    assert_eq!(audit(&entries, "other.example/lo"), (0..6).map(|n| (n, Reason::WrongOrigin)).collect::<Vec<_>>());
+    let moved: Vec<Vec<u8>> = entries.iter().map(|e| [&e[..5], b"other.example/lo", &e[21..]].concat()).collect();
+    let found = audit(&moved, "other.example/lo");
+    assert!((0..6).all(|n| found.contains(&(n, Reason::BadSignature))), "the signature covers the origin: {found:?}");
     let mut stranger = FixedKeys(vec![log_key().public()]);
-    let mut a = Auditor::new("test.example/log", &mut stranger);
+    let mut a = Auditor::new(origin, &mut stranger);
     a.push(entries.into_iter().map(Into::into).collect());
     a.finish().unwrap();
     assert!(a.findings.iter().all(|f| f.reason == Reason::UnknownKey) && a.findings.len() == 6);

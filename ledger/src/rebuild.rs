@@ -54,7 +54,7 @@ struct Salvage {
 
 impl Salvage {
     fn of(disk: &dyn Disk, dir: &Path) -> Result<Salvage, LedgerError> {
-        let mut out = Salvage { promised: read_mark(disk, dir), ..Salvage::default() };
+        let mut out = Salvage { promised: read_mark(disk, dir)?, ..Salvage::default() };
         let names = disk.list(dir).map_err(LedgerError::io("list", dir))?;
         for name in names.iter().filter(|n| n.ends_with(".seg")) {
             let path = dir.join(name);

@@ -101,7 +101,15 @@ impl Log {
     fn open_index(&mut self) -> Result<Box<dyn Store>, LedgerError> {
         let problem = match self.stores.open() {
             Ok(mut store) => match self.index_problem(store.as_mut())? {
-                None => return Ok(store),
+                None => {
+                    // It is in step whenever a checkpoint is published; sled may lose what came last.
+                    let (has, published) = (store.len(), self.checkpoint()?.size);
+                    if has < published {
+                        let words = format!("the index held {has} of {published} published entries");
+                        self.notices.push(format!("{words}: brought up from the journal"));
+                    }
+                    return Ok(store);
+                }
                 Some(problem) => problem,
             },
             Err(e) => e.to_string(),

@@ -45,10 +45,16 @@ pub fn folder(
     verified: u64,
 ) -> Result<Verdict, LedgerError> {
     let verifier = read_verifier(&*home.disk, &home.dir)?;
-    let note = disk::read(&*home.disk, &home.dir.join("checkpoint"));
+    let note = match disk::read(&*home.disk, &home.dir.join("checkpoint")) {
+        // One that is there and cannot be read says nothing about the log.
+        Err(LedgerError::Io { action, path, source }) if source.kind() != io::ErrorKind::NotFound => {
+            return Err(LedgerError::Io { action, path, source });
+        }
+        other => other,
+    };
     let checkpoint = note.and_then(|bytes| Checkpoint::open(&bytes, &verifier));
     let journal = home.dir.join("journal");
-    let promised = read_mark(&*home.disk, &journal);
+    let promised = read_mark(&*home.disk, &journal)?;
     let mut auditor = Auditor::new(&verifier.name, authority);
     if let Ok(c) = &checkpoint {
         auditor.expect(c.clone());
@@ -74,7 +80,8 @@ pub fn folder(
         auditor.damage(Reason::JournalDamaged, detail, 0);
     }
     if let Err(e) = &checkpoint {
-        auditor.damage(Reason::BadCheckpoint, e.to_string(), 0);
+        let (seq, reason, detail) = (auditor.len(), Reason::BadCheckpoint, e.to_string());
+        auditor.findings.push(Finding { seq, reason, detail });
     }
     auditor.finish()?;
     let entries = auditor.len();

@@ -4,6 +4,7 @@
 
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used)]
 
+mod draft;
 mod power;
 mod rights;
 mod trace;
@@ -14,6 +15,7 @@ use assay_ledger::export::Export;
 use assay_ledger::log::Home;
 use assay_ledger::merkle::Nodes as _;
 use assay_ledger::{Log, Signer, scrub};
+use draft::draft;
 use std::collections::BTreeMap;
 use std::io::Read as _;
 use std::path::Path;
@@ -42,6 +44,9 @@ fn check(home: &Home, told: &Told, words: &str) {
     let mut log = Log::open_at(home).unwrap_or_else(|e| panic!("{words}: {e}"));
     log.hold().unwrap_or_else(|e| panic!("{words}: {e}"));
     assert!(log.len() >= told.acknowledged, "{words}: {} of {} acknowledged", log.len(), told.acknowledged);
+    for seq in 0..log.len() {
+        assert_eq!(log.entry(seq).unwrap().draft(), draft(seq), "{words}: entry {seq}");
+    }
     for (size, root) in &told.published {
         assert_eq!(log.tree().root_at(*size).unwrap().to_string(), *root, "{words}: checkpoint {size}");
     }

@@ -328,7 +328,7 @@ impl Repo {
             .args(["push", "--porcelain", "--atomic"])
             .arg(remote)
             .args(references);
-        command.env("GIT_TERMINAL_PROMPT", "0").env("LC_ALL", "C");
+        command.env("GIT_TERMINAL_PROMPT", "0").env("LC_ALL", "C").env_remove("ASSAY_PASSPHRASE");
         let output = command.output().map_err(|e| RepoError::Push { words: format!("git cannot be run: {e}") })?;
         let words = String::from_utf8_lossy(&output.stderr).into_owned() + &String::from_utf8_lossy(&output.stdout);
         if output.status.success() { Ok(words) } else { Err(RepoError::Push { words: words.trim().into() }) }
