@@ -29,7 +29,8 @@ fn run(dir: &Path, seed: u64, batches: u64) -> Result<(), LedgerError> {
     let mut dice = seed;
     for i in 0..batches {
         dice = dice.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        let n = 1 + (dice >> 33) % 40;
+        // Now and then so many that they are written while they are being signed.
+        let n = if i % 7 == 5 { 300 } else { 1 + (dice >> 33) % 40 };
         let drafts: Vec<Draft> = (log.len()..log.len() + n).map(draft).collect();
         log.append(&drafts, &signer)?;
         say(&format!("ack {}", log.len()));

@@ -21,13 +21,14 @@ const SKEW_US: u64 = 60_000_000;
 
 /// From so many entries on a batch is sealed on all cores,
 const FEW: usize = 4;
-/// and from so many on it is written while it is sealed, in pieces of this size.
-const MANY: usize = 256;
-const PIECE: usize = 32;
+/// and from so many on it is written while it is sealed, in pieces of this size. Tests take less, so
+/// that small batches go the whole way.
+const MANY: usize = if cfg!(test) { 24 } else { 256 };
+const PIECE: usize = if cfg!(test) { 5 } else { 32 };
 /// Entries that are written at a time then,
-const WRITE: usize = 128;
+const WRITE: usize = if cfg!(test) { 12 } else { 128 };
 /// and bytes after which the disk begins with what was written, so that the last sync waits less.
-const EARLY: u64 = 256 << 10;
+const EARLY: u64 = if cfg!(test) { 8 << 10 } else { 256 << 10 };
 
 /// Content bytes and their hash.
 type Content = (Vec<u8>, Hash);
@@ -78,10 +79,12 @@ fn journal(
     contents: impl ExactSizeIterator<Item = Content>,
     signer: &Signer,
 ) -> Result<Vec<Bytes>, LedgerError> {
-    let mut out = Vec::with_capacity(contents.len());
+    let count = contents.len();
+    let mut out = Vec::with_capacity(count);
     let mut write = |piece: Vec<Hashed>| {
         out.extend(journal.write(&piece)?);
-        journal.sync_early(EARLY)
+        // The last piece is followed by the sync of all.
+        if out.len() < count { journal.sync_early(EARLY) } else { Ok(()) }
     };
     match contents.len() {
         0..FEW => write(contents.map(|c| seal(c, signer)).collect::<Sealed>()?)?,

@@ -18,8 +18,15 @@ use serde::Serialize;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// Entries verified at a time: bounds memory, and is enough to keep all cores busy.
+/// Entries verified at a time: bounds memory, and is enough to keep all cores busy;
 pub const CHUNK: usize = 8192;
+/// and bytes after which they are no more.
+pub const CHUNK_BYTES: usize = 4 << 20;
+
+/// Whether entries that were gathered are enough to be verified.
+pub fn is_chunk(entries: &[Bytes]) -> bool {
+    entries.len() >= CHUNK || entries.iter().map(Bytes::len).sum::<usize>() >= CHUNK_BYTES
+}
 
 /// Why an entry was refused. The names are stable: tools may match on them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]

@@ -180,9 +180,9 @@ impl Disk for RealDisk {
             }
             self.sync_dir(parent(made))?;
         }
-        // Whoever made it may have died before the sync. A folder above that may not be read is not ours.
+        // Whoever made it may have died before the sync; a folder above that cannot be synced is not ours.
         match self.sync_dir(parent(dir)) {
-            Err(e) if missing.is_empty() && e.kind() == io::ErrorKind::PermissionDenied => Ok(()),
+            Err(_) if missing.is_empty() => Ok(()),
             other => other,
         }
     }

@@ -2,7 +2,7 @@
 //!
 //! `checkpoint` is written last, by rename: whoever reads a checkpoint finds everything under it.
 
-use crate::audit::{Auditor, Authority, Finding, Reason, foreign_log_key};
+use crate::audit::{Auditor, Authority, Finding, Reason, foreign_log_key, is_chunk};
 use crate::checkpoint::Checkpoint;
 use crate::disk::{self, Disk, Open};
 use crate::error::LedgerError;
@@ -171,7 +171,7 @@ impl<'a> Export<'a> {
                     auditor.damage(Reason::BadTile, e.to_string(), next);
                 }
             }
-            if chunk.len() >= crate::audit::CHUNK {
+            if is_chunk(&chunk) {
                 auditor.push(std::mem::take(&mut chunk));
             }
         }

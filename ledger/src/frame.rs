@@ -1,8 +1,8 @@
 //! The frames of a segment: u32 length, u32 place in its group, u32 CRC-32 of both and of the
 //! entry, then the entry's bytes (see `FORMAT.md`, "Folder").
 //!
-//! A group is written at once and synced before it is acknowledged, so a frame says more than its
-//! entry: everything before its group's first frame was durable when it was written.
+//! A group is synced before it is acknowledged and before the next one begins, so a frame says more
+//! than its entry: everything before its group's first frame was durable when it was written.
 
 use crate::entry::{Entry, MARKER, MAX_ENTRY};
 use bytes::Bytes;

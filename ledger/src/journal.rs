@@ -1,6 +1,6 @@
-//! The journal: plain append-only segment files, one `fdatasync` per group of entries.
+//! The journal: plain append-only segment files, synced group by group.
 //!
-//! An acknowledgement comes from here. A segment holds 65,536 entries, a subtree of its own; only
+//! An acknowledgement comes from here, after the sync that ends a group. A segment holds 65,536 entries, a subtree of its own; only
 //! the last one is read when a log is opened, the full ones are looked up by their sidecars. How
 //! many entries were acknowledged stands in the file `mark`, so that a torn tail, which nobody was
 //! promised, can be told from damage.
@@ -163,7 +163,7 @@ impl Journal {
             Err(e) => return Err(LedgerError::io("open", &path)(e)),
         };
         let fail = || LedgerError::io("read", &path);
-        let mut window = Window::of(&*file).map_err(fail())?;
+        let mut window = Window::of(&*file, self.tail.first..self.tail.first + self.per_segment).map_err(fail())?;
         if self.tail.end == 0 {
             if window.end() < MARKER.len() as u64 && last {
                 return Ok(Ending::Torn(window.end()));
@@ -187,12 +187,15 @@ impl Journal {
                     if !last || self.edge.len < promised || durable()? {
                         return Err(damaged(&path, end, what));
                     }
-                    return Ok(Ending::Torn(window.end() - end));
+                    return Ok(Ending::Torn(window.end().saturating_sub(end)));
                 }
             }
         }
         if self.tail.end < window.end() {
             return Err(damaged(&path, self.tail.end, "bytes after its last entry"));
+        }
+        if !last && self.tail.count() < self.per_segment {
+            return Err(damaged(&path, self.tail.end, "it ends before the next segment begins"));
         }
         Ok(Ending::Clean)
     }

@@ -9,6 +9,9 @@ use crate::merkle::{Nodes as _, leaf_hash};
 use crate::segment::{self, MARKER};
 use bytes::Bytes;
 
+/// Bytes that are written again at a time.
+const PIECE: usize = 1 << 20;
+
 impl Journal {
     /// Writes sealed entries, and gives their bytes as slices of what was written at once. They are
     /// acknowledged by [`Journal::sync`] only.
@@ -44,7 +47,11 @@ impl Journal {
         let path = &self.tail.path;
         let file = match self.tail.file.take() {
             Some(file) => file,
-            None => self.disk.open(path, Open::Write).map_err(LedgerError::io("open", path))?,
+            None => {
+                // What stands there was synced, or written again, when the lock was taken.
+                self.synced = self.tail.end;
+                self.disk.open(path, Open::Write).map_err(LedgerError::io("open", path))?
+            }
         };
         file.write_at(self.tail.end, &buffer).map_err(LedgerError::io("write", path))?;
         self.tail.file = Some(file);
@@ -92,6 +99,11 @@ impl Journal {
     /// Creates the next segment: synced, then its folder, and the mark with it.
     fn begin_segment(&mut self) -> Result<(), LedgerError> {
         let path = self.tail.path.clone();
+        // Whatever is there was torn while it was created: no entry of it can have been acknowledged.
+        let there = self.disk.open(&path, Open::Read).and_then(|f| f.len()).unwrap_or(0);
+        if there > MARKER.len() as u64 {
+            return Err(segment::damaged(&path, 0, "it holds entries that do not follow the journal"));
+        }
         let file = self.disk.open(&path, Open::Replace).map_err(LedgerError::io("create", &path))?;
         file.write_at(0, MARKER).map_err(LedgerError::io("write", &path))?;
         file.sync().map_err(LedgerError::io("sync", &path))?;
@@ -176,8 +188,11 @@ impl Journal {
                 true => self.tail.end,
                 false => file.len().map_err(LedgerError::io("read", &path))?,
             };
-            let bytes = file.read_at(0, end as usize).map_err(LedgerError::io("read", &path))?;
-            file.write_at(0, &bytes).map_err(LedgerError::io("write", &path))?;
+            for at in (0..end).step_by(PIECE) {
+                let bytes = file.read_at(at, (end - at).min(PIECE as u64) as usize);
+                file.write_at(at, &bytes.map_err(LedgerError::io("read", &path))?)
+                    .map_err(LedgerError::io("write", &path))?;
+            }
             file.sync().map_err(LedgerError::io("sync", &path))?;
             first += self.per_segment;
         }

@@ -4,6 +4,7 @@
 
 use crate::error::LedgerError;
 use rustix::fs::{FlockOperation, flock};
+use rustix::io::Errno;
 use std::fs::{File, OpenOptions};
 use std::io::{Read as _, Seek as _, Write as _};
 use std::path::{Path, PathBuf};
@@ -43,15 +44,24 @@ impl Lock {
     /// As [`Lock::take`]; nobody knows who the holder is.
     pub fn take_folder(dir: &Path, patience: Duration) -> Result<Lock, LedgerError> {
         let mut file = File::open(dir).map_err(LedgerError::io("open", dir))?;
-        wait(&mut file, dir, patience, &|_| ())?;
-        Ok(Lock { file, named: false })
+        match wait(&mut file, dir, patience, &|_| ()) {
+            Ok(()) => Ok(Lock { file, named: false }),
+            // Some network file systems lock no folder: there a file must do.
+            Err(LedgerError::Io { .. }) => Lock::take(dir, patience, &|_| ()),
+            Err(e) => Err(e),
+        }
     }
 }
 
 fn wait(file: &mut File, dir: &Path, patience: Duration, waiting: &dyn Fn(&str)) -> Result<(), LedgerError> {
     let start = Instant::now();
     let mut told = false;
-    while flock(&*file, FlockOperation::NonBlockingLockExclusive).is_err() {
+    loop {
+        match flock(&*file, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => return Ok(()),
+            Err(Errno::WOULDBLOCK | Errno::INTR) => {}
+            Err(e) => return Err(LedgerError::io("lock", dir)(e.into())),
+        }
         let mut holder = String::new();
         let _ = file.rewind().and_then(|()| file.read_to_string(&mut holder));
         let holder = if holder.trim().is_empty() { "another process".to_string() } else { holder.trim().to_string() };
@@ -64,7 +74,6 @@ fn wait(file: &mut File, dir: &Path, patience: Duration, waiting: &dyn Fn(&str))
         }
         std::thread::sleep(Duration::from_millis(5));
     }
-    Ok(())
 }
 
 impl Drop for Lock {

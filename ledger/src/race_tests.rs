@@ -37,6 +37,7 @@ fn an_interrupted_rebuild() {
     assert!(Log::open(dir.path()).is_err());
     let done = rebuild(&Home::of(dir.path()), &Source::Index, &mut keys()).unwrap();
     assert_eq!((done.entries, done.restored, Log::open(dir.path()).unwrap().len()), (22, 0, 22));
+    assert!(done.kept.ends_with("journal.damaged-1") && done.kept.exists(), "{}", done.kept.display());
 }
 
 /// With the mark lost, later groups still tell that a bad frame was durable: the log, `verify` and
@@ -109,4 +110,27 @@ fn l34_a_huge_checkpoint() {
             Err(e) => assert!(e.to_string().contains("size"), "{e}"),
         }
     }
+}
+
+/// A segment that was cut at a frame's end while there is a next one: never written over, even when
+/// nothing else tells that entries are missing.
+#[test]
+fn a_short_segment_with_a_successor() {
+    let dir = tempfile::tempdir().unwrap();
+    let home = Home { per_segment: 256, ..Home::of(dir.path()) };
+    let mut log = Log::create_at(&home, "test.example/log", &log_key()).unwrap();
+    log.append(&crate::testing::drafts(0..300), &signer()).unwrap();
+    drop(log);
+    let (first, next) = (segment(dir.path()), dir.path().join("journal/00000000000000000256.seg"));
+    let (whole, after) = (std::fs::read(&first).unwrap(), std::fs::read(&next).unwrap());
+    std::fs::write(&first, &whole[..whole.len() - (whole.len() - 8) / 256]).unwrap();
+    std::fs::remove_file(dir.path().join("journal/mark")).unwrap();
+    std::fs::remove_dir_all(dir.path().join("index.sled")).unwrap();
+    std::fs::remove_file(first.with_extension("idx")).unwrap();
+    let opened = Log::open_at(&home);
+    assert!(
+        matches!(&opened, Err(LedgerError::JournalDamaged { what, .. }) if what.contains("next segment")),
+        "{opened:?}"
+    );
+    assert_eq!(std::fs::read(&next).unwrap(), after);
 }

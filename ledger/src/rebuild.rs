@@ -4,7 +4,7 @@
 //! must agree on it, the whole must verify, and it must reach everything that was ever promised.
 //! The old journal is kept beside the new one.
 
-use crate::audit::{Auditor, Authority, CHUNK};
+use crate::audit::{Auditor, Authority, CHUNK, CHUNK_BYTES};
 use crate::checkpoint::Checkpoint;
 use crate::disk::{Disk, DiskFile, Open};
 use crate::entry::{Entry, Hashed};
@@ -21,6 +21,7 @@ use crate::window::Window;
 use bytes::Bytes;
 use std::collections::BTreeMap;
 use std::io;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 /// Where the entries come from.
@@ -53,20 +54,22 @@ struct Salvage {
 }
 
 impl Salvage {
-    fn of(disk: &dyn Disk, dir: &Path) -> Result<Salvage, LedgerError> {
+    fn of(disk: &dyn Disk, dir: &Path, origin: &str, per_segment: u64) -> Result<Salvage, LedgerError> {
         let mut out = Salvage { promised: read_mark(disk, dir)?, ..Salvage::default() };
         let names = disk.list(dir).map_err(LedgerError::io("list", dir))?;
         for name in names.iter().filter(|n| n.ends_with(".seg")) {
             let path = dir.join(name);
             let file = disk.open(&path, Open::Read).map_err(LedgerError::io("open", &path))?;
-            out.gather(&*file).map_err(LedgerError::io("read", &path))?;
+            let first: u64 = name.trim_end_matches(".seg").parse().unwrap_or_default();
+            let numbers = first..first.saturating_add(per_segment);
+            out.gather(&*file, origin, numbers).map_err(LedgerError::io("read", &path))?;
             out.files.push((path, file));
         }
         Ok(out)
     }
 
-    fn gather(&mut self, file: &dyn DiskFile) -> io::Result<()> {
-        let mut window = Window::of(file)?;
+    fn gather(&mut self, file: &dyn DiskFile, origin: &str, numbers: Range<u64>) -> io::Result<()> {
+        let mut window = Window::of(file, numbers.clone())?;
         let mut at = (MARKER.len() as u64).min(window.end());
         loop {
             let here = match window.next(at)? {
@@ -76,6 +79,10 @@ impl Salvage {
             };
             let found = if here.is_some() { here } else { window.resync(at + 1)? };
             let Some((start, entry, place)) = found else { return Ok(()) };
+            if entry.origin() != origin || !numbers.contains(&entry.seq) {
+                at = start + 1;
+                continue;
+            }
             // What stands before a group was synced before the group was written.
             self.promised = self.promised.max(entry.seq.saturating_sub(u64::from(place)));
             let (begin, len) = (start + frame::HEAD as u64, entry.bytes().len());
@@ -143,7 +150,8 @@ pub fn rebuild(home: &Home, source: &Source<'_>, authority: &mut impl Authority)
     let note = crate::disk::read(disk, &home.dir.join("checkpoint"))?;
     let checkpoint = Checkpoint::open(&note, &verifier)?;
     let old = home.dir.join("journal");
-    let salvage = Salvage::of(disk, &old_journal(disk, &home.dir)?)?;
+    let salvaged = old_journal(disk, &home.dir)?;
+    let salvage = Salvage::of(disk, &salvaged, &verifier.name, home.per_segment)?;
     let entries = match source {
         Source::Index => Entries::Index(home.stores.open()?),
         Source::Export(export) => Entries::Export(export, 0, Vec::new()),
@@ -166,7 +174,7 @@ pub fn rebuild(home: &Home, source: &Source<'_>, authority: &mut impl Authority)
     auditor.verdict()?;
     drop(auditor);
     own_key(authority, &verifier)?;
-    let kept = swap(disk, &home.dir, &old, &new)?;
+    let kept = swap(disk, &home.dir, &old, &new)?.unwrap_or(salvaged);
     Ok(Rebuilt { entries: len, restored, kept })
 }
 
@@ -204,20 +212,24 @@ fn merge<A: Authority>(
     auditor: &mut Auditor<'_, A>,
 ) -> Result<u64, LedgerError> {
     let mut writer = Journal::fresh(home.disk.clone(), new, home.per_segment);
-    let (mut chunk, mut restored) = (Vec::new(), 0);
+    let (mut chunk, mut bytes, mut restored) = (Vec::new(), 0, 0);
     for seq in 0..len {
-        chunk.push(match (salvage.get(seq)?, entries.get(seq)?) {
-            (Some(a), Some(b)) if a != b => {
+        // A source that cannot give an entry is no harm where the old journal has it.
+        chunk.push(match (salvage.get(seq)?, entries.get(seq)) {
+            (None, Err(e)) => return Err(e),
+            (Some(a), Ok(Some(b))) if a != b => {
                 return refuse(format!("entry {seq} is another one in the old journal than in this source"));
             }
             (Some(bytes), _) => bytes,
-            (None, Some(bytes)) => {
+            (None, Ok(Some(bytes))) => {
                 restored += 1;
                 bytes
             }
-            (None, None) => return Err(LedgerError::BadEntry { seq, what: "it is nowhere".into() }),
+            (None, Ok(None)) => return Err(LedgerError::BadEntry { seq, what: "it is nowhere".into() }),
         });
-        if chunk.len() == CHUNK || seq + 1 == len {
+        bytes += chunk.last().map_or(0, Bytes::len);
+        if chunk.len() == CHUNK || bytes >= CHUNK_BYTES || seq + 1 == len {
+            bytes = 0;
             let hashed = chunk.iter().map(|b| Entry::decode(b.clone()).map(Hashed::from));
             writer.write(&hashed.collect::<Result<Vec<_>, _>>()?)?;
             writer.sync()?;
@@ -239,12 +251,14 @@ fn free_name(disk: &dyn Disk, dir: &Path, stem: &str) -> Result<String, LedgerEr
     Ok((1..).map(|n| format!("{stem}-{n}")).find(|n| !names.contains(n)).unwrap_or_default())
 }
 
-/// Puts the new journal in place of the old one, which is kept.
-fn swap(disk: &dyn Disk, dir: &Path, old: &Path, new: &Path) -> Result<PathBuf, LedgerError> {
+/// Puts the new journal in place of the old one, and says where that is kept if there was one.
+fn swap(disk: &dyn Disk, dir: &Path, old: &Path, new: &Path) -> Result<Option<PathBuf>, LedgerError> {
     let names = disk.list(dir).map_err(LedgerError::io("list", dir))?;
-    let kept = dir.join(free_name(disk, dir, "journal.damaged")?);
+    let mut kept = None;
     if names.iter().any(|n| n == "journal") {
-        disk.rename(old, &kept).map_err(LedgerError::io("set aside", old))?;
+        let aside = dir.join(free_name(disk, dir, "journal.damaged")?);
+        disk.rename(old, &aside).map_err(LedgerError::io("set aside", old))?;
+        kept = Some(aside);
     }
     disk.rename(new, old).map_err(LedgerError::io("rename", new))?;
     disk.sync_dir(dir).map_err(LedgerError::io("sync", dir))?;

@@ -3,7 +3,7 @@
 //! After a bad frame the next whole one is searched, so that every finding is reported, and each
 //! with its sequence number.
 
-use crate::audit::{Auditor, Authority, CHUNK, Finding, Reason, foreign_log_key};
+use crate::audit::{Auditor, Authority, CHUNK, CHUNK_BYTES, Finding, Reason, foreign_log_key};
 use crate::checkpoint::Checkpoint;
 use crate::disk::{self, Disk, Open};
 use crate::error::LedgerError;
@@ -67,7 +67,8 @@ pub fn folder(
     let (sender, pieces) = sync_channel(QUEUE);
     let torn = std::thread::scope(|scope| {
         let reader = scope.spawn(|| {
-            let mut scrub = Scrub { next: 0, chunk: Vec::new(), bytes: 0, promised, torn: 0, out: sender };
+            let mut scrub =
+                Scrub { next: 0, chunk: Vec::new(), bytes: 0, promised, damaged: false, torn: 0, out: sender };
             scrub.segments(&*home.disk, &journal, home.per_segment).map(|()| scrub.torn)
         });
         for piece in pieces {
@@ -99,9 +100,8 @@ enum Piece {
     Damage(String, u64),
 }
 
-/// Pieces that the reader may be ahead, and bytes of one.
+/// Pieces that the reader may be ahead.
 const QUEUE: usize = 2;
-const PIECE: usize = 4 << 20;
 
 /// Verifies a piece; entries below `verified` were verified before.
 fn take(auditor: &mut Auditor<'_, impl Authority>, piece: Piece, verified: u64) {
@@ -123,6 +123,7 @@ struct Scrub {
     chunk: Vec<Bytes>,
     bytes: usize,
     promised: u64,
+    damaged: bool,
     torn: u64,
     out: SyncSender<Piece>,
 }
@@ -143,13 +144,19 @@ impl Scrub {
         self.next += 1;
         self.bytes += entry.len();
         self.chunk.push(entry);
-        if self.chunk.len() == CHUNK || self.bytes > PIECE {
+        if self.chunk.len() == CHUNK || self.bytes >= CHUNK_BYTES {
             self.flush();
         }
     }
 
+    /// Whether bad bytes here may be a tail that nobody was promised. After damage there is none.
+    fn may_be_torn(&self, last: bool) -> bool {
+        last && !self.damaged && self.next >= self.promised
+    }
+
     fn damage(&mut self, path: &Path, offset: u64, what: &str, next: u64) {
         self.flush();
+        self.damaged = true;
         self.send(Piece::Damage(format!("{}: damaged at byte {offset}: {what}", path.display()), next));
         self.next = self.next.max(next);
     }
@@ -165,7 +172,8 @@ impl Scrub {
                 self.damage(&path, 0, "the segment before it does not reach it", next);
             }
             let file = disk.open(&path, Open::Read).map_err(LedgerError::io("open", &path))?;
-            let read = Window::of(&*file).and_then(|mut window| {
+            let numbers = *first..first.saturating_add(per_segment);
+            let read = Window::of(&*file, numbers).and_then(|mut window| {
                 self.segment(&path, &mut window, i + 1 == segments.len())?;
                 Ok(window.end())
             });
@@ -194,8 +202,8 @@ impl Scrub {
                     at += (frame::HEAD + entry.len()) as u64;
                     self.entry(entry);
                 }
-                Frame::Bad(_) if last && self.next >= self.promised && !window.was_durable(at, self.next)? => {
-                    self.torn = window.end() - at;
+                Frame::Bad(_) if self.may_be_torn(last) && !window.was_durable(at, self.next)? => {
+                    self.torn = window.end().saturating_sub(at);
                     return Ok(());
                 }
                 Frame::Bad(what) => match window.resync(at + 1)? {

@@ -74,3 +74,39 @@ fn root(mut row: Vec<Hash>) -> Hash {
     }
     row.pop().unwrap_or(Hash::ZERO)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::merkle::{Nodes as _, Tree, leaf_hash};
+    use crate::tile::{changed, hash_tile};
+    use std::collections::BTreeMap;
+
+    /// P-18: as many leaves as fill a tile of the second level and carry into the third: every tile fits
+    /// the tree, and a spoiled one is named by its first entry on each level.
+    #[test]
+    fn p18_three_levels() {
+        let size = 65_536 + 300u64;
+        let tree = Tree::from_leaves((0..size).map(|i| leaf_hash(&i.to_be_bytes())));
+        let mut files = BTreeMap::new();
+        for level in 0..3 {
+            for (n, width) in changed(level, 0, size) {
+                files.insert(hash_path(level, n, width), hash_tile(&tree, level, n, width).unwrap());
+            }
+        }
+        let wrong = |files: &BTreeMap<String, Vec<u8>>| {
+            let missing = |path: &str| LedgerError::Malformed { what: "tile", why: path.into() };
+            let mut check = TileCheck::new(|path: &str| files.get(path).cloned().ok_or_else(|| missing(path)));
+            (0..size).for_each(|i| check.push(tree.leaf(i).unwrap()));
+            check.finish().unwrap().into_iter().map(|w| w.0).collect::<Vec<_>>()
+        };
+        assert_eq!((files.len(), wrong(&files)), (258 + 2 + 1, vec![]));
+        let spoiled =
+            [("tile/0/257.p/44", 65_792), ("tile/1/000", 0), ("tile/1/001.p/1", 65_536), ("tile/2/000.p/1", 0)];
+        for (path, first) in spoiled {
+            let mut bad = files.clone();
+            bad.get_mut(path).unwrap()[31] ^= 1;
+            assert_eq!(wrong(&bad), [first], "{path}");
+        }
+    }
+}

@@ -1,13 +1,14 @@
 //! A segment read front to back, a piece at a time: memory does not depend on how long it is.
 //!
-//! The length is taken once. What another process appends while this one reads is not seen, so a
-//! half-written frame at the end cannot look like damage before whole ones.
+//! The length is taken once, and only ever shrinks. What another process appends while this one reads
+//! is not seen, so a half-written frame at the end cannot look like damage before whole ones.
 
 use crate::disk::DiskFile;
 use crate::entry::Entry;
 use crate::frame::{self, Frame, LONGEST};
 use bytes::Bytes;
 use std::io;
+use std::ops::Range;
 
 /// Bytes that are read at once.
 const BLOCK: usize = 1 << 20;
@@ -16,18 +17,20 @@ const BLOCK: usize = 1 << 20;
 #[derive(Debug)]
 pub struct Window<'a> {
     file: &'a dyn DiskFile,
+    /// Numbers that entries of the segment may have: a payload may hold frames too, of anything.
+    numbers: Range<u64>,
     end: u64,
     start: u64,
     block: Bytes,
 }
 
 impl<'a> Window<'a> {
-    /// A view of a file as long as it is now.
+    /// A view of a file as long as it is now, whose entries have some of these `numbers`.
     ///
     /// # Errors
     /// The system's.
-    pub fn of(file: &'a dyn DiskFile) -> io::Result<Window<'a>> {
-        Ok(Window { file, end: file.len()?, start: 0, block: Bytes::new() })
+    pub fn of(file: &'a dyn DiskFile, numbers: Range<u64>) -> io::Result<Window<'a>> {
+        Ok(Window { file, numbers, end: file.len()?, start: 0, block: Bytes::new() })
     }
 
     /// Bytes of the file.
@@ -46,7 +49,8 @@ impl<'a> Window<'a> {
             self.block = Bytes::from(self.read(at)?);
             self.start = at;
         }
-        Ok(self.block.slice(self.block.len().min((at - self.start) as usize)..))
+        let skip = at.saturating_sub(self.start) as usize;
+        Ok(self.block.slice(self.block.len().min(skip)..))
     }
 
     fn read(&mut self, at: u64) -> io::Result<Vec<u8>> {
@@ -74,7 +78,8 @@ impl<'a> Window<'a> {
         })
     }
 
-    /// The next whole frame at or after `from` whose entry decodes: its offset, entry and place.
+    /// The next whole frame at or after `from` whose entry decodes and may stand in this segment: its
+    /// offset, entry and place.
     ///
     /// # Errors
     /// The system's.
@@ -86,6 +91,7 @@ impl<'a> Window<'a> {
             // Where a frame that begins further on might be cut off by the end of this piece.
             let unsure = if last { bytes.len() } else { bytes.len() - LONGEST + 1 };
             match frame::resync(&bytes, 0) {
+                Some((at, entry, _)) if at < unsure && !self.numbers.contains(&entry.seq) => from += at as u64 + 1,
                 Some((at, entry, place)) if at < unsure => return Ok(Some((from + at as u64, entry, place))),
                 _ => from += unsure.max(1) as u64,
             }
@@ -135,8 +141,15 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         std::fs::write(dir.path().join("s"), &bytes).unwrap();
         let file = std::fs::File::open(dir.path().join("s")).unwrap();
-        let found = Window::of(&file).unwrap().resync(0).unwrap();
+        let found = Window::of(&file, 0..10).unwrap().resync(0).unwrap();
         assert_eq!(found.map(|(at, e, _)| (at, e.seq)), Some((BLOCK as u64 - 600, 3)));
+        // The outer one torn, the inner one is of no number that may stand here.
+        bytes[BLOCK - 600] ^= 1;
+        std::fs::write(dir.path().join("s"), &bytes).unwrap();
+        let file = std::fs::File::open(dir.path().join("s")).unwrap();
+        let mut window = Window::of(&file, 0..7).unwrap();
+        assert_eq!(window.resync(0).unwrap().map(|f| f.1.seq), None);
+        assert!(!window.was_durable(BLOCK as u64 - 600, 3).unwrap());
     }
 
     /// Frames of every length come back across the edges of the pieces, also after damage, and
@@ -161,7 +174,7 @@ mod tests {
             }
             std::fs::write(&path, &bytes).unwrap();
             let file = std::fs::File::open(&path).unwrap();
-            let mut window = Window::of(&file).unwrap();
+            let mut window = Window::of(&file, 0..1000).unwrap();
             for (n, at) in places.iter().enumerate() {
                 let here = window.next(*at as u64).unwrap();
                 match (frame::next(&bytes[*at..]), here) {

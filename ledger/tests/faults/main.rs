@@ -21,7 +21,7 @@ use std::io::Read as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
-use trace::{Told, calls, exerciser, output, strace};
+use trace::{Told, calls, exerciser, main_thread, output, strace};
 
 fn long() -> bool {
     std::env::var_os("ASSAY_LONG").is_some_and(|v| !v.is_empty())
@@ -62,15 +62,9 @@ fn check(home: &Home, told: &Told, words: &str) {
 #[test]
 fn o02_synced_before_acknowledged() {
     let dir = tempfile::tempdir().unwrap();
-    let (ledger, trace) = (dir.path().join("l"), dir.path().join("trace"));
-    let calls_of = "trace=openat,close,write,pwrite64,fsync,fdatasync,rename,renameat,renameat2";
-    let mut command =
-        strace(&["-o", trace.to_str().unwrap(), "-e", calls_of, "-s", "64", "--seccomp-bpf"], &ledger, 7, 24);
-    command.env("RAYON_NUM_THREADS", "1");
-    let done = output(command);
-    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
-    let text = std::fs::read_to_string(&trace).unwrap();
-    assert!(!text.contains("unfinished"), "calls of several threads overlap");
+    let ledger = dir.path().join("l");
+    let of = "trace=openat,close,write,pwrite64,fsync,fdatasync,rename,renameat,renameat2";
+    let text = main_thread(dir.path(), &ledger, 24, &["-e", of, "-s", "64"]);
     let mut open: BTreeMap<i64, String> = BTreeMap::new();
     let (mut dirty, mut unlinked, mut renamed): (Vec<String>, bool, bool) = (Vec::new(), false, false);
     let (mut acks, mut checkpoints, mut syncs) = (0, 0, 0);

@@ -1,7 +1,7 @@
 //! Power loss under the real program: the system calls of a run are played back onto a disk in
 //! memory, and at every call the power goes, which loses what was not synced.
 
-use crate::trace::{Call, Told, calls, output, strace};
+use crate::trace::{Call, Told, calls, main_thread};
 use crate::{check, long};
 use assay_ledger::disk::{Disk as _, DiskFile, Open};
 use assay_ledger::log::Home;
@@ -9,7 +9,7 @@ use assay_ledger::sim::SimDisk;
 use assay_ledger::store::MemStores;
 use std::collections::BTreeMap;
 use std::os::unix::ffi::OsStringExt as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 /// An argument of a system call: a string, or anything else as it was printed.
@@ -108,25 +108,14 @@ impl Playback {
     }
 }
 
-/// The calls of the main thread of a run, which writes everything but the index.
-fn trace(dir: &Path, ledger: &Path, batches: u64) -> String {
-    let prefix = dir.join("trace");
-    let of = "trace=openat,mkdir,mkdirat,write,pwrite64,ftruncate,fsync,fdatasync,rename,renameat,renameat2";
-    let args = ["-ff", "-o", prefix.to_str().unwrap(), "-e", of, "-xx", "-s", "400000"];
-    let done = output(strace(&args, ledger, 7, batches));
-    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
-    let files = std::fs::read_dir(dir).unwrap().map(|f| f.unwrap().path());
-    let threads = files.filter_map(|p| Some((p.extension()?.to_str()?.parse::<u32>().ok()?, p.clone())));
-    std::fs::read_to_string(threads.min().unwrap().1).unwrap()
-}
-
 /// O-01, I1, I2: the power goes after any system call of create, append, a new segment, checkpoint
 /// and export: what was acknowledged is there, and every checkpoint that was said is a prefix.
 #[test]
 fn o01_power_loss_at_any_call() {
     let dir = tempfile::tempdir().unwrap();
     let root = dir.path().join("l");
-    let text = trace(dir.path(), &root, 20);
+    let of = "trace=openat,mkdir,mkdirat,write,pwrite64,ftruncate,fsync,fdatasync,rename,renameat,renameat2";
+    let text = main_thread(dir.path(), &root, 20, &["-e", of, "-xx", "-s", "1000000"]);
     let mut playback = Playback { disk: SimDisk::new(), root, open: BTreeMap::new(), told: Told::default() };
     let (mut changes, mut losses) = (0u64, 0);
     for call in calls(&text) {

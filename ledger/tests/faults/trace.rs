@@ -22,6 +22,17 @@ pub fn output(mut command: Command) -> std::process::Output {
     command.output().expect("strace is not installed: run tests/run, which installs it")
 }
 
+/// The calls that the main thread of a run makes, which writes everything but the index.
+pub fn main_thread(dir: &Path, ledger: &Path, batches: u64, args: &[&str]) -> String {
+    let prefix = dir.join("trace");
+    let args = [&["-ff", "-o", prefix.to_str().unwrap()], args].concat();
+    let done = output(strace(&args, ledger, 7, batches));
+    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    let files = std::fs::read_dir(dir).unwrap().map(|f| f.unwrap().path());
+    let threads = files.filter_map(|p| Some((p.extension()?.to_str()?.parse::<u32>().ok()?, p.clone())));
+    std::fs::read_to_string(threads.min().unwrap().1).unwrap()
+}
+
 /// What a run said before it ended.
 #[derive(Debug, Default, Clone)]
 pub struct Told {
