@@ -2,6 +2,7 @@
 
 use crate::desk::{Desk, Said};
 use assay_ledger::cosign::Witness;
+use assay_ledger::{Draft, EventId, Log, Signer};
 
 struct Attack<'a> {
     desk: &'a Desk,
@@ -272,6 +273,27 @@ fn p17_a_promotion_needs_its_witnesses() {
     cosigned_by("w", "w.example/2").fails(4, "witness-quorum");
     assert!(cosigned_by("w", "w.example/1").ok().out.contains("trend v4 is live"));
     desk.assay(&["audit", "--full"]).ok();
+}
+
+/// L-20: an event of a later release before the evidence: the log still verifies, nothing is promoted.
+#[test]
+fn l20_nothing_is_promoted_past_an_unknown_event() {
+    let desk = Desk::new();
+    desk.demo(16, &[]).ok();
+    let signer = |name: &str| Signer::read(&desk.path(&format!("lab/keys/{name}")), &|_| None).unwrap();
+    let mut log = Log::open(&desk.path("lab/ledger")).unwrap();
+    let draft = Draft { id: EventId([9; 16]), kind: "KeyRevoked".into(), version: 2, payload: vec![1, 2, 3] };
+    log.append(&[draft], &signer("ana")).unwrap();
+    log.publish(&signer("log")).unwrap();
+    drop(log);
+    desk.assay(&["verify"]).ok();
+    // This release's own tools stop at it; a proposal made by another release's does not help.
+    let said = desk.assay(&["rollback", "trend", "--to", "2", "--reason", "test"]);
+    assert!(said.code != 0 && said.err.contains("KeyRevoked"), "{}", said.err);
+    let branches = desk.git(&["--git-dir", "lab/repo.git", "for-each-ref", "--format=%(refname:short)"]).ok().out;
+    let branch = branches.lines().find(|b| b.starts_with("promote/trend-v4")).expect("the proposal was committed");
+    approve_with_ssh_keygen(&desk, branch);
+    desk.assay(&["deploy", branch]).fails(4, "unsupported-event");
 }
 
 /// G-29, G-30: a missing verifier, a broken pin or a lost environment refuse the push.

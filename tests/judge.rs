@@ -161,6 +161,30 @@ fn spoil(dir: &Path, dice: &mut Dice) {
     std::fs::write(&path, bytes).unwrap();
 }
 
+/// Spoils the checkpoint's note in ways that only one of two careful readers might see.
+fn spoil_note(dir: &Path, how: usize) {
+    let path = dir.join("checkpoint");
+    let mut text = std::fs::read_to_string(&path).unwrap();
+    let (start, line) = (text.rfind('\u{2014}').unwrap(), text[text.rfind('\u{2014}').unwrap()..].to_string());
+    let stranger = "\u{2014} x.example AAAAAAAAAAA=\n";
+    match how {
+        // The unused bits of the last character.
+        0 => {
+            let at = text.trim_end().trim_end_matches('=').len() - 1;
+            let alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+            let next = alphabet.find(&text[at..=at]).unwrap() ^ 1;
+            text.replace_range(at..=at, &alphabet[next..=next]);
+        }
+        1 => text += &stranger.repeat(100),
+        2 => text += &stranger.repeat(99),
+        // A second line by the log's key that does not verify; and that one first.
+        3 => text += &line.replacen("AA", "BB", 1).replace(&line, &format!("{}x", &line[..line.len() - 12])),
+        4 => text.insert_str(start, &format!("{}AAAA{}", &line[..line.len() - 20], &line[line.len() - 16..])),
+        _ => text.insert(0, '\u{1}'),
+    }
+    std::fs::write(&path, text).unwrap();
+}
+
 /// What a forger with some of the keys does: everything is sealed and published again.
 fn forge(dir: &Path, dice: &mut Dice) {
     let mut l = lines();
@@ -194,21 +218,28 @@ fn lines_founding() -> LabCreated {
     LabCreated { lab: "k".into(), founder: "eve".into(), key: raw(8), log_key: raw(9), engine_version: "0".into() }
 }
 
-/// Our findings' positions; one when the export does not even open.
-fn ours(dir: &Path) -> BTreeSet<u64> {
-    let Ok(export) = Export::open(&RealDisk, dir, None) else { return BTreeSet::from([0]) };
+/// Our findings' positions and reasons; one when the export does not even open.
+fn ours(dir: &Path) -> BTreeSet<(u64, String)> {
+    let Ok(export) = Export::open(&RealDisk, dir, None) else {
+        return BTreeSet::from([(0, "bad-checkpoint".into())]);
+    };
     let mut roster = Roster::new();
     let found = export.verify(&mut roster).unwrap();
-    found.iter().map(|f| f.seq).collect()
+    found.iter().map(|f| (f.seq, f.reason.to_string())).collect()
 }
 
-/// The same verdict, and the same positions, on a clean export and on every corrupted one.
+/// The same findings, each with its number and reason, on a clean export and on every corrupted one.
 #[test]
 fn the_judge_agrees() {
     let python = std::env::var("ASSAY_PYTHON").expect("ASSAY_PYTHON is not set: run tests/run, which installs it");
     let desk = Desk::new();
     let mut dirs = vec![desk.path("clean")];
     write(&dirs[0], &sealed(&lines()), 9);
+    for how in 0..6 {
+        dirs.push(desk.path(&format!("note-{how}")));
+        write(&dirs[how + 1], &sealed(&lines()), 9);
+        spoil_note(&dirs[how + 1], how);
+    }
     for n in 0..EACH {
         let (spoiled, forged) = (desk.path(&format!("spoiled-{n}")), desk.path(&format!("forged-{n}")));
         write(&spoiled, &sealed(&lines()), 9);
@@ -223,8 +254,8 @@ fn the_judge_agrees() {
     let mut bad = 0;
     for (dir, line) in dirs.iter().zip(said.out.lines()) {
         let theirs: serde_json::Value = serde_json::from_str(line).unwrap();
-        let theirs: BTreeSet<u64> =
-            theirs["findings"].as_array().unwrap().iter().map(|f| f[0].as_u64().unwrap()).collect();
+        let finding = |f: &serde_json::Value| (f[0].as_u64().unwrap(), f[1].as_str().unwrap().to_string());
+        let theirs: BTreeSet<_> = theirs["findings"].as_array().unwrap().iter().map(finding).collect();
         assert_eq!(ours(dir), theirs, "{}: {line}", dir.display());
         bad += usize::from(!theirs.is_empty());
     }

@@ -58,10 +58,78 @@ fn o11_an_offline_auditor() {
     std::fs::rename(desk.path("old"), desk.path("out")).unwrap();
     let said = witness(&desk, "w1", &[]).fails(1, "rollback");
     assert!(said.err.contains("both signed notes") && said.out.is_empty());
-    desk.assay(&["ledger", "attach", "cosigned"]).fails(1, "the published one");
+    desk.assay(&["ledger", "attach", "cosigned"]).fails(1, "the other one of size");
 }
 
-/// L-27, L-35 and the ways out: import, rebuild from sled and from an export, erased data.
+fn copy_dir(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for item in std::fs::read_dir(from).unwrap().map(|i| i.unwrap().path()) {
+        let target = to.join(item.file_name().unwrap());
+        if item.is_dir() {
+            copy_dir(&item, &target);
+        } else {
+            std::fs::copy(&item, &target).unwrap();
+        }
+    }
+}
+
+/// L-27, O-09: an older copy of the ledger in its place is a rollback: `verify` says so, and nothing
+/// is recorded after it; the newer copy is gone on with.
+#[test]
+fn l27_an_older_copy_is_found_out() {
+    let desk = Desk::new();
+    desk.assay(&["init", "lab", "--person", "ana"]).ok();
+    desk.assay(&["key", "new", "--out", "ben"]).ok();
+    let ledger = desk.path("lab/ledger");
+    copy_dir(&ledger, &desk.path("older"));
+    desk.assay(&["key", "add", "ben", "--role", "admin", "--public", "ben.pub"]).ok();
+    desk.assay(&["verify"]).ok();
+    std::fs::rename(&ledger, desk.path("newer")).unwrap();
+    copy_dir(&desk.path("older"), &ledger);
+    let said = desk.assay(&["verify", "--json"]);
+    assert_eq!(
+        (said.code, said.json()["findings"][0]["reason"].as_str().unwrap().into()),
+        (1, "shorter-than-checkpoint".to_string())
+    );
+    let said = desk.assay(&["key", "revoke", "lab/keys/ana.pub", "--reason", "x"]).fails(1, "rollback");
+    assert!(said.err.contains("has 1 entries, 2 were verified"), "{}", said.err);
+    std::fs::remove_dir_all(&ledger).unwrap();
+    std::fs::rename(desk.path("newer"), &ledger).unwrap();
+    desk.assay(&["key", "add", "eve", "--role", "researcher", "--public", "ben.pub"]).fails(4, "known already");
+    desk.assay(&["verify"]).ok();
+}
+
+/// L-31: `verify --deep` reads the data again and finds what was changed; without it, it says that it
+/// did not look. A spoiled checkpoint of an export is a finding with its code.
+#[test]
+fn l31_changed_data_and_a_spoiled_export() {
+    let desk = Desk::new();
+    desk.demo(16, &[]).ok();
+    let snapshots: Vec<_> = std::fs::read_dir(desk.path("lab/snapshots")).unwrap().map(|f| f.unwrap().path()).collect();
+    let file = snapshots.iter().find(|p| p.is_file()).unwrap();
+    let mut bytes = std::fs::read(file).unwrap();
+    let at = bytes.len() / 2;
+    bytes[at] ^= 1;
+    std::fs::write(file, bytes).unwrap();
+    let said = desk.assay(&["verify"]).ok();
+    assert!(said.err.contains("--deep also reads snapshots"), "{}", said.err);
+    let said = desk.assay(&["verify", "--deep", "--json"]);
+    assert_eq!(
+        (said.code, said.json()["findings"][0]["reason"].as_str().unwrap().into()),
+        (1, "bad-payload".to_string())
+    );
+    desk.assay(&["ledger", "export", "out"]).ok();
+    let note = std::fs::read_to_string(desk.path("out/checkpoint")).unwrap();
+    std::fs::write(desk.path("out/checkpoint"), note.replacen('\n', "\n1", 1)).unwrap();
+    let said = desk.assay(&["verify", "--export", "out", "--json"]);
+    assert_eq!(
+        (said.code, said.json()["findings"][0]["reason"].as_str().unwrap().into()),
+        (1, "bad-checkpoint".to_string())
+    );
+    desk.assay(&["verify", "--export", "lab"]).fails(3, "there is no exported ledger");
+}
+
+/// L-35 and the ways out: import, rebuild from sled and from an export, erased data.
 #[test]
 fn l35_erasure_and_the_ways_out() {
     let desk = Desk::new();
@@ -90,7 +158,7 @@ fn l35_erasure_and_the_ways_out() {
         std::fs::remove_file(item.unwrap().path()).unwrap();
     }
     desk.assay(&["verify"]).ok();
-    desk.assay(&["verify", "--deep"]).fails(1, "findings");
+    desk.assay(&["verify", "--deep"]).fails(1, "1 finding;");
     desk.assay(&["verify-proof", "2.tlog-proof", "--vkey", &vkey(&desk)]).ok();
 }
 

@@ -98,7 +98,9 @@ fn p08_note_cases() {
     for (i, case) in cases.iter().enumerate() {
         let names = case["known"].as_array().unwrap().iter().map(|n| v["vkeys"][n.as_str().unwrap()].as_str().unwrap());
         let known: Vec<Verifier> = names.map(|k| k.parse().unwrap()).collect();
-        let note = Note::parse(case["msg"].as_str().unwrap().as_bytes());
+        let prefix =
+            case["msg_latin1_prefix_hex"].as_str().map_or(vec![], |hex| vec![u8::from_str_radix(hex, 16).unwrap()]);
+        let note = Note::parse(&[&prefix, case["msg"].as_str().unwrap().as_bytes()].concat());
         let verified = note.and_then(|note| note.verify(&known)).map(|names| names.len() as u64);
         match case["expect"].as_str().unwrap() {
             "ok" => assert_eq!(verified.unwrap(), case["verified"].as_u64().unwrap(), "case {i}"),

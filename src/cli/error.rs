@@ -24,6 +24,9 @@ pub enum CliError {
     /// Something was checked and is wrong.
     #[error("{0}")]
     Verification(String),
+    /// The ledger went back to an older state.
+    #[error("{message}")]
+    Rollback { message: String, hint: String },
     /// Something could not be checked or done.
     #[error("{message}")]
     CouldNot { message: String, hint: Option<String> },
@@ -88,7 +91,7 @@ impl CliError {
     /// The exit code of the kind.
     pub fn exit_code(&self) -> u8 {
         match self {
-            CliError::Verification(_) | CliError::Event(_) => 1,
+            CliError::Verification(_) | CliError::Rollback { .. } | CliError::Event(_) => 1,
             CliError::Usage { .. } | CliError::Rulebook(_) | CliError::Engine(_) => 2,
             CliError::CouldNot { .. } | CliError::Io { .. } | CliError::Deploy(_) => 3,
             CliError::Refused(_) => 4,
@@ -112,6 +115,7 @@ impl CliError {
     pub fn hint(&self) -> Option<String> {
         match self {
             CliError::Usage { hint, .. } | CliError::CouldNot { hint, .. } => hint.clone(),
+            CliError::Rollback { hint, .. } => Some(hint.clone()),
             CliError::Ledger(e) => e.hint().map(str::to_string),
             CliError::Data(e) => e.hint().map(str::to_string),
             CliError::Mirror(e) => e.hint().map(str::to_string),

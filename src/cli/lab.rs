@@ -4,6 +4,8 @@ use super::error::CliError;
 use super::output::say;
 use assay_ledger::disk::RealDisk;
 use assay_ledger::log::Receipt;
+use assay_ledger::merkle::Nodes as _;
+use assay_ledger::note::Verifier;
 use assay_ledger::{Checkpoint, Hash, Log, Signer};
 use assay_research::data::snapshot;
 use assay_research::mirror::Mirror;
@@ -119,6 +121,16 @@ impl Lab {
         Ok(log)
     }
 
+    /// File of the checkpoint that was verified last.
+    pub fn verified_path(&self) -> PathBuf {
+        self.dir.join("verified.checkpoint")
+    }
+
+    /// The checkpoint that was verified last.
+    pub fn verified(&self, verifier: &Verifier) -> Option<Checkpoint> {
+        std::fs::read(self.verified_path()).ok().and_then(|note| Checkpoint::open(&note, verifier).ok())
+    }
+
     /// File of the mirror.
     pub fn mirror_path(&self) -> PathBuf {
         self.dir.join("mirror.sqlite")
@@ -202,6 +214,16 @@ impl Lab {
     /// Opens the ledger for writing, with the keys it needs.
     pub fn writer(&self) -> Result<Writer, CliError> {
         let log = self.log()?;
+        // An older copy of the ledger must not be gone on with: two histories would begin (L-27).
+        if let Some(seen) = self.verified(log.verifier()).filter(|c| log.tree().root_at(c.size).ok() != Some(c.root)) {
+            let message =
+                format!("rollback: the ledger has {} entries, {} were verified here once", log.len(), seen.size);
+            let hint = format!(
+                "bring the newer copy back, or rebuild it from an export; only if nobody ever saw the newer entries may {} be removed",
+                self.verified_path().display()
+            );
+            return Err(CliError::Rollback { message, hint });
+        }
         let (signer, log_signer) = (self.signer()?, self.log_signer()?);
         Writer::new(log, signer, log_signer)
     }

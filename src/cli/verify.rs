@@ -54,7 +54,19 @@ fn folder(dir: &Path, expected: &[Checkpoint], verified: u64) -> Result<Verdict,
 }
 
 fn exported(dir: &Path, vkey: Option<&str>) -> Result<Verdict, CliError> {
-    let export = Export::open(&RealDisk, dir, vkey.map(verifier).transpose()?)?;
+    let export = match Export::open(&RealDisk, dir, vkey.map(verifier).transpose()?) {
+        // Without a checkpoint nobody knows how many entries there should be.
+        Err(e) if !e.could_not_check() => {
+            let (seq, reason, detail) = (0, Reason::BadCheckpoint, e.to_string());
+            return Ok(Verdict {
+                entries: 0,
+                findings: vec![Finding { seq, reason, detail }],
+                checkpoint: None,
+                torn: 0,
+            });
+        }
+        other => other?,
+    };
     let mut roster = Roster::new();
     let findings = export.verify(&mut roster)?;
     if vkey.is_none() {
@@ -68,9 +80,8 @@ fn exported(dir: &Path, vkey: Option<&str>) -> Result<Verdict, CliError> {
 /// and `--new` goes on from it.
 fn own(lab: &Lab, args: &Args) -> Result<Verdict, CliError> {
     let dir = lab.ledger_dir();
-    let memory = lab.dir.join("verified.checkpoint");
-    let verifier = read_verifier(&RealDisk, &dir)?;
-    let remembered = std::fs::read(&memory).ok().and_then(|note| Checkpoint::open(&note, &verifier).ok());
+    let (memory, verifier) = (lab.verified_path(), read_verifier(&RealDisk, &dir)?);
+    let remembered = lab.verified(&verifier);
     let size = remembered.as_ref().map_or(0, |c| c.size);
     let mut verdict = folder(&dir, remembered.as_slice(), if args.new { size } else { 0 })?;
     if args.deep && verdict.findings.is_empty() {

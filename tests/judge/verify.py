@@ -262,7 +262,10 @@ def tile_path(kind, n, width):
 
 
 def b64(text):
-    return base64.b64decode(text, validate=True)
+    data = base64.b64decode(text, validate=True)
+    if base64.b64encode(data).decode() != text:
+        raise Bad("base64")
+    return data
 
 
 def parse_vkey(text):
@@ -275,10 +278,10 @@ def parse_vkey(text):
 
 def parse_checkpoint(data, name, key):
     text = data.decode("utf-8")
-    if any(ord(c) < 0x20 and c != "\n" for c in text) or not text.endswith("\n"):
-        raise Bad("note")
     at = text.rindex("\n\n")
     body, lines = text[: at + 1], text[at + 2 : -1].split("\n")
+    if any(ord(c) < 0x20 and c != "\n" for c in text) or text[-1] != "\n" or len(data) > 1_000_000 or len(lines) > 100:
+        raise Bad("note")
     own = sha(name.encode(), b"\n\1", key)[:4]
     found = False
     for line in lines:

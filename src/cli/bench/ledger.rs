@@ -115,6 +115,8 @@ struct Bench<'a> {
     signer: Signer,
     log_signer: Signer,
     events: u64,
+    /// Entries that all cores hash per second: content and leaf.
+    hashing: f64,
     out: &'a mut Vec<Figure>,
 }
 
@@ -181,6 +183,13 @@ impl Bench<'_> {
             (&prepared, signed_message(&e.content_hash()), signature)
         };
         let items: Vec<_> = entries.iter().map(item).collect();
+        let entry = &entries[0];
+        self.hashing = alone(|| {
+            for _ in 0..64 {
+                black_box((entry.content_hash(), entry.leaf_hash()));
+            }
+            64
+        });
         let strict = alone(|| u64::from(black_box(key.verify_strict(&items[0].1, &items[0].2)).is_ok()));
         let verifying = || {
             let once = || alone(|| items.chunks(64).take(8).map(|c| black_box(verify_all(c)).len() as u64).sum());
@@ -198,6 +207,7 @@ impl Bench<'_> {
         }
         let rate = VERIFICATIONS as f64 * log.len() as f64 / spent.as_secs_f64();
         self.out.push(Figure::new("verify_strict alone, all cores", strict, "events/s"));
+        self.out.push(Figure::new("hashing alone, all cores", self.hashing, "events/s"));
         let full = Figure::new("full verification, from the files", rate, "events/s");
         self.out.push(full.of(mean(&limits), "verifying alone").goal(Goal::Share(0.85)));
         self.out.push(Figure::new("peak memory after verifying", peak_memory_mb(), "MB").goal(Goal::AtMost(150.0)));
@@ -212,7 +222,10 @@ impl Bench<'_> {
         let mut keys = FixedKeys(vec![self.signer.public()]);
         let start = Instant::now();
         scrub::folder(home, &mut keys, std::slice::from_ref(&verified), verified.size)?;
-        self.out.push(self.timed("verification of 1,024 new events", start, 5.0));
+        let incremental = self.timed("verification of 1,024 new events", start, 5.0);
+        // The old entries are hashed again; their signatures are not verified again.
+        let least = Figure::new("hashing the old ones alone", verified.size as f64 / self.hashing, "s");
+        self.out.extend([incremental, least]);
         Ok(())
     }
 
@@ -275,7 +288,7 @@ impl Bench<'_> {
 /// Measures a ledger of `events` events in a folder of its own.
 pub fn measure(dir: &Path, events: u64, out: &mut Vec<Figure>) -> Result<(), CliError> {
     let (signer, log_signer) = (Signer::from_seed([1; 32]), Signer::from_seed([2; 32]));
-    let mut bench = Bench { dir, signer, log_signer, events, out };
+    let mut bench = Bench { dir, signer, log_signer, events, hashing: 0.0, out };
     let home = Home::of(&dir.join("ledger"));
     let mut log = Log::create_at(&home, ORIGIN, &bench.log_signer)?;
     log.hold()?;

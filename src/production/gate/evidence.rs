@@ -47,6 +47,11 @@ pub(super) fn verify(
     if log.root_at(reference.size) != Some(reference.root) {
         return refuse("checkpoint", path, "the config's checkpoint is not of this log");
     }
+    // It may say anything, such as that a key counts no more.
+    if let Some(at) = log.roster.unknown.filter(|at| *at < reference.size) {
+        let place = format!("{} entry {at}", log.origin);
+        return refuse("unsupported-event", place, "an event before the evidence is of a kind or version unknown here");
+    }
     offline_proofs(repo, commit, config, reference, policy)?;
     witnessed(repo, commit, config, log, policy)?;
     let facts = facts(log, config, reference, author, &path)?;

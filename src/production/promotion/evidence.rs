@@ -61,6 +61,7 @@ pub fn commit_tiles(repo: &Repo, log: &Log, author: &str) -> Result<String, Evid
         },
     )?;
     files.insert("checkpoint".into(), log.checkpoint_note().to_vec());
+    files.insert("log.vkey".into(), format!("{}\n", log.verifier()).into_bytes());
     repo.commit(&branch, &files, author, &format!("ledger: {} entries", new.size))?;
     Ok(branch)
 }

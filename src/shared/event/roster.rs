@@ -46,6 +46,8 @@ pub struct Roster {
     members: BTreeMap<KeyId, Member>,
     /// The raw log key that the first entry names.
     pub log_key: Option<[u8; 32]>,
+    /// The first event of a kind or version that is not known here: replay stops there.
+    pub unknown: Option<u64>,
 }
 
 type Refusal = (Reason, String);
@@ -195,7 +197,10 @@ impl Authority for Roster {
         let event = match Event::of(entry) {
             Ok(event) => Some(event),
             // Kinds of later releases: chain and signature verify over opaque bytes.
-            Err(EventError::Unsupported { .. }) => None,
+            Err(EventError::Unsupported { .. }) => {
+                self.unknown.get_or_insert(entry.seq);
+                None
+            }
             Err(e) => return Err((Reason::BadPayload, e.to_string())),
         };
         let key = self.allows(&entry.author, event.as_ref())?;
