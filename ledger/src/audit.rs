@@ -3,20 +3,18 @@
 //! The auditor collects every finding, each with a sequence number and a stable reason code, and
 //! never stops at the first.
 
-use crate::bulk::{PreparedKey, verify_all};
 use crate::checkpoint::Checkpoint;
-use crate::entry::{Entry, Hashed, signed_message};
+use crate::entry::{Entry, Hashed};
 use crate::error::LedgerError;
 use crate::frontier::Frontier;
 use crate::hash::Hash;
-use crate::key::{KeyId, PublicKey};
+use crate::key::PublicKey;
 use crate::note::Verifier;
 use crate::seen::Seen;
+use crate::signatures::{Authors, Unverified, bad_signatures};
 use bytes::Bytes;
 use rayon::prelude::*;
 use serde::Serialize;
-use std::collections::BTreeMap;
-use std::sync::Arc;
 
 /// Entries verified at a time: bounds memory, and is enough to keep all cores busy;
 pub const CHUNK: usize = 8192;
@@ -131,7 +129,7 @@ pub struct Auditor<'a, A: Authority> {
     prev: Option<Hash>,
     time_us: u64,
     ids: Seen,
-    keys: BTreeMap<KeyId, Option<Arc<PreparedKey>>>,
+    authors: Authors,
     pending: Vec<Unverified>,
     edge: Frontier,
     whole: bool,
@@ -150,39 +148,6 @@ impl std::fmt::Debug for Leaves<'_> {
     }
 }
 
-/// An entry whose signature is still to be verified.
-struct Unverified {
-    seq: u64,
-    content: Hash,
-    signature: Option<[u8; 64]>,
-    key: Option<Arc<PreparedKey>>,
-}
-
-impl std::fmt::Debug for Unverified {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Unverified({})", self.seq)
-    }
-}
-
-/// The entries whose signature is not the author's over their content.
-fn bad_signatures(entries: &[Unverified]) -> Vec<u64> {
-    let check = |chunk: &[Unverified]| {
-        let (mut items, mut seqs, mut bad) = (Vec::with_capacity(chunk.len()), Vec::new(), Vec::new());
-        for e in chunk {
-            match (&e.key, e.signature) {
-                (Some(key), Some(signature)) => {
-                    items.push((&**key, signed_message(&e.content), signature));
-                    seqs.push(e.seq);
-                }
-                _ => bad.push(e.seq),
-            }
-        }
-        bad.extend(seqs.into_iter().zip(verify_all(&items)).filter(|(_, good)| !good).map(|(seq, _)| seq));
-        bad
-    };
-    entries.par_chunks(64).flat_map_iter(check).collect()
-}
-
 impl<'a, A: Authority> Auditor<'a, A> {
     /// Begins at the first entry of the log `origin`.
     pub fn new(origin: &'a str, authority: &'a mut A) -> Auditor<'a, A> {
@@ -193,7 +158,7 @@ impl<'a, A: Authority> Auditor<'a, A> {
             prev: Some(Hash::ZERO),
             time_us: 0,
             ids: Seen::default(),
-            keys: BTreeMap::new(),
+            authors: Authors::default(),
             pending: Vec::new(),
             edge: Frontier::new(),
             whole: true,
@@ -286,8 +251,11 @@ impl<'a, A: Authority> Auditor<'a, A> {
         for result in decoded {
             match result {
                 Ok(hashed) => {
-                    let unverified = self.check_order(&hashed);
-                    self.pending.extend(unverified.filter(|_| signatures));
+                    if let Some(key) = self.check_order(&hashed).filter(|_| signatures) {
+                        let (seq, key) = (self.next - 1, self.authors.key(&key));
+                        let signature = hashed.entry.signature().try_into().ok();
+                        self.pending.push(Unverified { seq, content: hashed.content, signature, key });
+                    }
                 }
                 Err((leaf, e)) => {
                     self.find(self.next, Reason::BadEncoding, e.to_string());
@@ -298,7 +266,8 @@ impl<'a, A: Authority> Auditor<'a, A> {
         }
     }
 
-    fn check_order(&mut self, hashed: &Hashed) -> Option<Unverified> {
+    /// Checks everything but the signature, and gives the key that must have signed.
+    fn check_order(&mut self, hashed: &Hashed) -> Option<PublicKey> {
         let seq = self.next;
         let entry = &hashed.entry;
         if entry.origin() != self.origin {
@@ -318,11 +287,7 @@ impl<'a, A: Authority> Auditor<'a, A> {
         self.time_us = self.time_us.max(entry.time_us);
         self.push_leaf(hashed.leaf);
         match self.authority.admit(entry) {
-            Ok(key) => {
-                let prepare = || PreparedKey::new(&key).map(Arc::new);
-                let key = self.keys.entry(key.id()).or_insert_with(prepare).clone();
-                Some(Unverified { seq, content: hashed.content, signature: entry.signature().try_into().ok(), key })
-            }
+            Ok(key) => Some(key),
             Err((reason, words)) => {
                 self.find(seq, reason, words);
                 None

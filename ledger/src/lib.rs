@@ -73,6 +73,7 @@ pub mod scrub;
 pub mod seen;
 pub mod segment;
 pub mod sidecar;
+mod signatures;
 pub mod sim;
 mod sim_state;
 #[cfg(test)]
