@@ -15,6 +15,8 @@ use serde_json::{Value, json};
 ///
 /// For each live row it shows who approved it, the trial, the data and the engine that made it,
 /// and how many other trials were tried to find it.
+///
+/// Example: assay audit --full
 #[derive(Debug, Default, clap::Args)]
 pub struct Args {
     /// Replay every log from its first entry

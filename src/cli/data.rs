@@ -51,6 +51,8 @@ pub enum Args {
         base: String,
     },
     /// List the snapshots of this lab
+    ///
+    /// Example: assay data show
     Show,
 }
 

@@ -10,6 +10,8 @@ use serde_json::json;
 use std::process::Command;
 
 /// Check this machine and lab: programs, keys, ledger, mirror, hooks, live table
+///
+/// Example: assay doctor --lab lab
 #[derive(Debug, clap::Args)]
 pub struct Args {}
 

@@ -125,8 +125,13 @@ impl CliError {
                 "cut the data with `data import --from`, or import older bracket files (leverage_brackets_DATE.json)"
                     .into(),
             ),
-            CliError::Io { source, .. } if source.kind() == std::io::ErrorKind::PermissionDenied => {
-                Some("choose a folder that you may write to".into())
+            CliError::Io { action, source, .. } if source.kind() == std::io::ErrorKind::PermissionDenied => {
+                Some(match *action {
+                    "read" | "open" => {
+                        "run it as the owner of that file, or give this user the right to read it".into()
+                    }
+                    _ => "choose a folder that you may write to".into(),
+                })
             }
             _ => None,
         }

@@ -68,6 +68,8 @@ pub enum Args {
         encrypt: bool,
     },
     /// List the keys of this lab's ledger
+    ///
+    /// Example: assay key list --json
     List,
 }
 

@@ -10,8 +10,12 @@ use std::path::PathBuf;
 #[derive(Debug, clap::Subcommand)]
 pub enum Args {
     /// Build it anew from the first entry
+    ///
+    /// Example: assay mirror rebuild
     Rebuild,
     /// Bring it up to the ledger and print where it stands
+    ///
+    /// Example: assay mirror update
     Update,
     /// Write a compact copy, such as for `optuna-dashboard sqlite:///study.sqlite`
     ///

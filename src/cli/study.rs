@@ -24,6 +24,8 @@ pub enum Args {
     /// Example: assay study run configs/strategies/trend.toml configs/studies/walkforward.toml
     Run(RunArgs),
     /// Go on with a study that was stopped or killed
+    ///
+    /// Example: assay study resume trend-walkforward
     Resume {
         /// Name or id [default: the newest]
         study: Option<String>,
@@ -32,6 +34,8 @@ pub enum Args {
         jobs: Option<usize>,
     },
     /// List studies, or show one with its best trials
+    ///
+    /// Example: assay study show trend-walkforward
     Show {
         /// Name or id
         study: Option<String>,
