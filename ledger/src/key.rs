@@ -275,13 +275,28 @@ mod tests {
         let wrong = Signer::read(&path, &|_| Some("no".into())).unwrap_err().to_string();
         assert!(wrong.contains("passphrase is wrong") && !wrong.contains("secret"));
         assert!(signer.write(&path, "me", None).is_err(), "never overwrites");
-        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).unwrap();
-        assert!(Signer::read(&path, &|_| None).unwrap_err().to_string().contains("chmod 600"));
+        for mode in [0o644, 0o640, 0o604, 0o660] {
+            std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
+            let said = Signer::read(&path, &|_| None).unwrap_err().to_string();
+            assert!(said.contains("chmod 600"), "{mode:o}: {said}");
+        }
+        if std::fs::metadata("/proc/self").unwrap().uid() == 0 {
+            std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
+            std::os::unix::fs::chown(&path, Some(65_534), None).unwrap();
+            let said = Signer::read(&path, &|_| None).unwrap_err().to_string();
+            assert!(said.contains("belongs to user 65534"), "{said}");
+            std::os::unix::fs::chown(&path, Some(0), None).unwrap();
+        }
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
         let link = dir.path().join("link");
         std::os::unix::fs::symlink(&path, &link).unwrap();
         assert!(Signer::read(&link, &|_| None).unwrap_err().to_string().contains("symbolic link"));
         assert!(Signer::read(dir.path(), &|_| None).unwrap_err().to_string().contains("not a file"));
+        let missing = Signer::read(&dir.path().join("none"), &|_| None).unwrap_err();
+        assert!(missing.to_string().contains("none"), "{missing}");
+        // A key of another algorithm.
+        let ecdsa = "ecdsa-sha2-nistp256 AAAAE2VjZHNhLXNoYTItbmlzdHAyNTYAAAAIbmlzdHAyNTYAAABBBHwf2HMM5TRXvo2SQJjsNkiDD5KqiiNjrGVv3UUh+mMT5RHxiRtOnlqvjhQtBq0VpmpCV/PwUdhOig4vkbqAcEc=";
+        assert!(ecdsa.parse::<PublicKey>().unwrap_err().to_string().contains("malformed public key"));
         std::fs::write(&path, "-----BEGIN OPENSSH PRIVATE KEY-----\nAAAA\n").unwrap();
         assert!(Signer::read(&path, &|_| None).unwrap_err().to_string().contains("not an OpenSSH"));
     }

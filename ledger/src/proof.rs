@@ -120,7 +120,18 @@ mod tests {
         assert_eq!(Proof::parse(&whole.to_bytes()).unwrap(), whole);
         assert_eq!(proof.verify(&entries[13], &log).unwrap(), c);
         assert!(proof.verify(&entries[12], &log).is_err());
-        assert!(Proof { index: 12, ..proof.clone() }.verify(&entries[13], &log).is_err());
+        for index in [12, 14, 20, u64::MAX] {
+            assert!(Proof { index, ..proof.clone() }.verify(&entries[13], &log).is_err(), "index {index}");
+        }
+        for size in [13, 14, 40] {
+            let note = Checkpoint { size, ..c.clone() }.sign(&signer).unwrap().into_bytes();
+            assert!(Proof { checkpoint: note, ..proof.clone() }.verify(&entries[13], &log).is_err(), "size {size}");
+        }
+        // A hash of 31 bytes, in the file.
+        let text = String::from_utf8(proof.to_bytes()).unwrap();
+        let hash = STANDARD.encode(proof.hashes[0].0);
+        let short = text.replacen(&hash, &STANDARD.encode(&proof.hashes[0].0[..31]), 1);
+        assert!(short != text && Proof::parse(short.as_bytes()).is_err());
         assert!(Proof { hashes: proof.hashes[1..].to_vec(), ..proof.clone() }.verify(&entries[13], &log).is_err());
         let longer = [proof.hashes.clone(), vec![Hash::ZERO]].concat();
         assert!(Proof { hashes: longer, ..proof.clone() }.verify(&entries[13], &log).is_err());

@@ -289,9 +289,24 @@ mod tests {
             assert!(Event::decode(e.kind(), e.version(), &bytes[..bytes.len() - 1]).is_err());
             assert!(matches!(Event::decode(e.kind(), 99, &bytes), Err(EventError::Unsupported { version: 99, .. })));
         }
-        let nan =
-            StudyClosed { study_id: [0; 16], trials: 1, best: None, statistics: vec![("x".into(), Real(f64::NAN))] };
-        assert!(Event::from(nan).encode().is_err());
+        let of = |x: f64| {
+            let statistics = vec![("x".into(), Real(x))];
+            Event::from(StudyClosed { study_id: [0; 16], trials: 1, best: None, statistics })
+        };
+        for x in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
+            assert!(of(x).encode().is_err(), "{x}");
+            // Nor may it stand in bytes that somebody else wrote: the number is the last field.
+            let mut bytes = of(1.0).encode().unwrap();
+            let at = bytes.len() - 8;
+            bytes[at..].copy_from_slice(&x.to_bits().to_be_bytes());
+            assert!(Event::decode("StudyClosed", 1, &bytes).is_err(), "{x}");
+        }
+        let zero = of(0.0).encode().unwrap();
+        assert_eq!(of(-0.0).encode().unwrap(), zero, "minus zero is written as zero");
+        let mut minus = zero.clone();
+        let at = minus.len() - 8;
+        minus[at] = 0x80;
+        assert!(Event::decode("StudyClosed", 1, &minus).is_err(), "and read as nothing");
         // 251 as a three-byte varint: the same number in a longer spelling.
         assert!(Event::decode("KeyRevoked", 1, &[&[0; 32][..], &[251, 0, 1], b"a"].concat()).is_err());
     }
