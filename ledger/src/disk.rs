@@ -182,7 +182,7 @@ impl Disk for RealDisk {
         }
         // Whoever made it may have died before the sync; a folder above that cannot be synced is not ours.
         match self.sync_dir(parent(dir)) {
-            Err(_) if missing.is_empty() => Ok(()),
+            Err(e) if missing.is_empty() && NOT_OURS.contains(&e.kind()) => Ok(()),
             other => other,
         }
     }
@@ -203,6 +203,14 @@ impl Disk for RealDisk {
         Ok(Box::new(Lock::take_folder(dir, patience)?))
     }
 }
+
+/// Why a folder that we did not make cannot be synced: no right to, or nothing to sync.
+const NOT_OURS: [io::ErrorKind; 4] = [
+    io::ErrorKind::PermissionDenied,
+    io::ErrorKind::InvalidInput,
+    io::ErrorKind::Unsupported,
+    io::ErrorKind::ReadOnlyFilesystem,
+];
 
 /// The folder that a path is named in.
 fn parent(path: &Path) -> &Path {

@@ -11,6 +11,8 @@ use bytes::Bytes;
 pub const HEAD: usize = 12;
 /// Bytes of the longest frame.
 pub const LONGEST: usize = HEAD + MAX_ENTRY;
+/// Bytes of the shortest: an entry with an origin and a kind of one character and no payload.
+pub const SHORTEST: usize = HEAD + 174;
 
 fn crc(head: &[u8], entry: &[u8]) -> u32 {
     let mut h = crc32fast::Hasher::new();
@@ -81,7 +83,16 @@ pub fn resync(bytes: &[u8], from: usize) -> Option<(usize, Entry, u32)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::entry::{Draft, EventId, Place};
+    use crate::hash::Hash;
     use proptest::prelude::*;
+
+    #[test]
+    fn the_shortest_frame() {
+        let draft = Draft { id: EventId([0; 16]), kind: "K".into(), version: 1, payload: vec![] };
+        let place = Place { origin: "o", seq: 0, prev: Hash::ZERO, time_us: 0 };
+        assert_eq!(HEAD + crate::testing::sealed(&draft, &place).len(), SHORTEST);
+    }
 
     proptest! {
         /// Any bytes end in a verdict; what was framed comes back, and no flipped bit goes unseen.

@@ -100,7 +100,10 @@ impl Journal {
     fn begin_segment(&mut self) -> Result<(), LedgerError> {
         let path = self.tail.path.clone();
         // Whatever is there was torn while it was created: no entry of it can have been acknowledged.
-        let there = self.disk.open(&path, Open::Read).and_then(|f| f.len()).unwrap_or(0);
+        let there = match self.disk.open(&path, Open::Read).and_then(|f| f.len()) {
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => 0,
+            other => other.map_err(LedgerError::io("read", &path))?,
+        };
         if there > MARKER.len() as u64 {
             return Err(segment::damaged(&path, 0, "it holds entries that do not follow the journal"));
         }

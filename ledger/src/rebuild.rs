@@ -55,7 +55,7 @@ struct Salvage {
 
 impl Salvage {
     fn of(disk: &dyn Disk, dir: &Path, origin: &str, per_segment: u64) -> Result<Salvage, LedgerError> {
-        let mut out = Salvage { promised: read_mark(disk, dir)?, ..Salvage::default() };
+        let mut out = Salvage { promised: read_mark(disk, dir).unwrap_or(0), ..Salvage::default() };
         let names = disk.list(dir).map_err(LedgerError::io("list", dir))?;
         for name in names.iter().filter(|n| n.ends_with(".seg")) {
             let path = dir.join(name);
@@ -291,7 +291,12 @@ pub fn import(home: &Home, export: &Export<'_>, authority: &mut impl Authority) 
     crate::disk::replace(disk, &dir.join("checkpoint"), &export.note)?;
     crate::disk::replace(disk, &dir.join("log.vkey"), format!("{}\n", export.verifier).as_bytes())?;
     drop(lock);
-    Log::open_at(home)
+    // The index is made with it: its absence is worth a notice only later.
+    let mut log = Log::open_at(home)?;
+    log.hold()?;
+    log.release();
+    log.notices.clear();
+    Ok(log)
 }
 
 /// Whether a journal holds exactly what an export does.

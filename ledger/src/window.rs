@@ -5,7 +5,7 @@
 
 use crate::disk::DiskFile;
 use crate::entry::Entry;
-use crate::frame::{self, Frame, LONGEST};
+use crate::frame::{self, Frame, LONGEST, SHORTEST};
 use bytes::Bytes;
 use std::io;
 use std::ops::Range;
@@ -91,12 +91,19 @@ impl<'a> Window<'a> {
             // Where a frame that begins further on might be cut off by the end of this piece.
             let unsure = if last { bytes.len() } else { bytes.len() - LONGEST + 1 };
             match frame::resync(&bytes, 0) {
-                Some((at, entry, _)) if at < unsure && !self.numbers.contains(&entry.seq) => from += at as u64 + 1,
+                Some((at, entry, _)) if at < unsure && !self.may_stand(entry.seq, from + at as u64) => {
+                    from += at as u64 + 1;
+                }
                 Some((at, entry, place)) if at < unsure => return Ok(Some((from + at as u64, entry, place))),
                 _ => from += unsure.max(1) as u64,
             }
         }
         Ok(None)
+    }
+
+    /// Whether an entry of this number may stand here: in this segment, and with room for those before it.
+    fn may_stand(&self, seq: u64, at: u64) -> bool {
+        self.numbers.contains(&seq) && (seq - self.numbers.start) <= at / SHORTEST as u64
     }
 
     /// Whether the bad frame at `bad`, where entry `next` should stand, was durable once: a whole

@@ -3,7 +3,7 @@
 use super::error::CliError;
 use super::output::say;
 use assay_ledger::disk::RealDisk;
-use assay_ledger::log::Receipt;
+use assay_ledger::log::{Receipt, read_verifier};
 use assay_ledger::merkle::Nodes as _;
 use assay_ledger::note::Verifier;
 use assay_ledger::{Checkpoint, Hash, Log, Signer};
@@ -127,8 +127,38 @@ impl Lab {
     }
 
     /// The checkpoint that was verified last.
-    pub fn verified(&self, verifier: &Verifier) -> Option<Checkpoint> {
-        std::fs::read(self.verified_path()).ok().and_then(|note| Checkpoint::open(&note, verifier).ok())
+    ///
+    /// # Errors
+    /// One that is there and cannot be read, or is not of this log: then a rollback could not be told.
+    pub fn verified(&self, verifier: &Verifier) -> Result<Option<Checkpoint>, CliError> {
+        let path = self.verified_path();
+        let note = match std::fs::read(&path) {
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            other => other.map_err(CliError::io("read", &path))?,
+        };
+        let could_not = |e| CliError::CouldNot {
+            message: format!("{} is spoiled: {e}", path.display()),
+            hint: Some("verify the ledger against an export or a witness, then remove the file".into()),
+        };
+        Checkpoint::open(&note, verifier).map(Some).map_err(could_not)
+    }
+
+    /// An older copy of the ledger must not be gone on with: two histories would begin (L-27).
+    fn refuse_rollback(&self, log: &Log, seen: Option<Checkpoint>) -> Result<(), CliError> {
+        let Some(seen) = seen else { return Ok(()) };
+        let message = if seen.size > log.len() {
+            format!("rollback: the ledger has {} entries, {} were verified here once", log.len(), seen.size)
+        } else if log.tree().root_at(seen.size)? != seen.root {
+            format!("its first {} entries are not the ones that were verified here", seen.size)
+        } else {
+            return Ok(());
+        };
+        let path = self.verified_path();
+        let hint = format!(
+            "bring the newer copy back, or rebuild it from an export; only if nobody ever saw its entries may {} go",
+            path.display()
+        );
+        Err(CliError::Rollback { message, hint })
     }
 
     /// File of the mirror.
@@ -213,17 +243,10 @@ impl Lab {
 
     /// Opens the ledger for writing, with the keys it needs.
     pub fn writer(&self) -> Result<Writer, CliError> {
+        // Read before the ledger, which others may go on with in the meantime.
+        let seen = self.verified(&read_verifier(&RealDisk, &self.ledger_dir())?)?;
         let log = self.log()?;
-        // An older copy of the ledger must not be gone on with: two histories would begin (L-27).
-        if let Some(seen) = self.verified(log.verifier()).filter(|c| log.tree().root_at(c.size).ok() != Some(c.root)) {
-            let message =
-                format!("rollback: the ledger has {} entries, {} were verified here once", log.len(), seen.size);
-            let hint = format!(
-                "bring the newer copy back, or rebuild it from an export; only if nobody ever saw the newer entries may {} be removed",
-                self.verified_path().display()
-            );
-            return Err(CliError::Rollback { message, hint });
-        }
+        self.refuse_rollback(&log, seen)?;
         let (signer, log_signer) = (self.signer()?, self.log_signer()?);
         Writer::new(log, signer, log_signer)
     }

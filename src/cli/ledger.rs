@@ -3,7 +3,9 @@
 use super::Context;
 use super::error::CliError;
 use super::lab::Lab;
-use super::output::{grouped, print_json, say};
+use super::output::{counted, grouped, print_json, say};
+use super::promote::policy;
+use assay_ledger::cosign::cosigners;
 use assay_ledger::disk::RealDisk;
 use assay_ledger::export::{Export, export};
 use assay_ledger::log::Home;
@@ -120,8 +122,13 @@ fn attach(lab: &Lab, file: &Path, branch: Option<&str>) -> Result<(), CliError> 
     let mut log = lab.log()?;
     if let Some(branch) = branch {
         let repo = Repo::open(&lab.repo_path())?;
-        commit_cosigned(&repo, &log, branch, &note, &lab.config.person)?;
-        say(&format!("the evidence on {branch} carries the cosignature"));
+        let now = commit_cosigned(&repo, &log, branch, &note, &lab.config.person)?;
+        let (policy, _) = policy(&repo)?;
+        let (have, need) = (cosigners(&now, &policy.witnesses(), 0)?.len(), policy.thresholds.witnesses);
+        say(&format!(
+            "the evidence on {branch} carries {} of the policy's witnesses, {need} are needed",
+            counted(have, "cosignature")
+        ));
         return Ok(());
     }
     log.attach(&note)?;

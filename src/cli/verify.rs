@@ -81,9 +81,16 @@ fn exported(dir: &Path, vkey: Option<&str>) -> Result<Verdict, CliError> {
 fn own(lab: &Lab, args: &Args) -> Result<Verdict, CliError> {
     let dir = lab.ledger_dir();
     let (memory, verifier) = (lab.verified_path(), read_verifier(&RealDisk, &dir)?);
-    let remembered = lab.verified(&verifier);
+    let (remembered, spoiled) = match lab.verified(&verifier) {
+        Ok(remembered) => (remembered, None),
+        Err(e) => (None, Some(e)),
+    };
     let size = remembered.as_ref().map_or(0, |c| c.size);
     let mut verdict = folder(&dir, remembered.as_slice(), if args.new { size } else { 0 })?;
+    // What is wrong in the ledger is said first; without the memory a clean verdict could be a rollback.
+    if let Some(e) = spoiled.filter(|_| verdict.findings.is_empty()) {
+        return Err(e);
+    }
     if args.deep && verdict.findings.is_empty() {
         deep(lab, &mut verdict.findings)?;
     }

@@ -145,7 +145,9 @@ impl Policy {
         let mut witnesses: Vec<PublicKey> = Vec::new();
         for witness in &p.witnesses {
             let key = witness.vkey.parse::<Witness>().map_err(|e| e.to_string())?.key;
-            if witnesses.contains(&key) || p.people.iter().any(|person| person.keys.contains(&key)) {
+            let of_a_log = |o: &Origin| o.vkey.parse::<Verifier>().is_ok_and(|v| v.key == key);
+            let of_a_person = |person: &Person| person.keys.contains(&key);
+            if witnesses.contains(&key) || p.people.iter().any(of_a_person) || p.origins.iter().any(of_a_log) {
                 return Err(format!("the witness key of '{}' stands twice", witness.vkey));
             }
             witnesses.push(key);
@@ -257,6 +259,11 @@ mod tests {
         assert!(of(vec![vkey("w/1", 7)], 2).unwrap_err().contains("fewer witnesses"));
         assert!(of(vec![vkey("w/1", 7), vkey("w/2", 7)], 2).unwrap_err().contains("twice"), "one key, two names");
         assert!(of(vec![vkey("w/1", 1)], 1).unwrap_err().contains("twice"), "a person's key serves no other purpose");
+        let mut p = policy();
+        let log = Verifier::new("lab.example/log", Signer::from_seed([9; 32]).public()).unwrap();
+        p.origins = vec![Origin { vkey: log.to_string() }];
+        (p.witnesses, p.thresholds.witnesses) = (vec![vkey("w/1", 9)], 1);
+        assert!(Policy::parse(&p.to_toml()).unwrap_err().contains("twice"), "a log is no witness of itself");
         assert!(!policy().to_toml().contains("witness"), "without witnesses the text is as before");
     }
 

@@ -117,11 +117,17 @@ pub fn verify(
         return refuse("log-key", origin, "the log's first entry names another checkpoint key than the policy");
     }
     continues(&tree, pin.as_ref(), &origin)?;
-    if let Some(old) = old.filter(|o| !is_zero(o))
-        && let Some(bytes) = repo.file(old, "checkpoint")?
-    {
-        let before = Checkpoint::open(&bytes, &verifier)?;
-        continues(&tree, Some(&Pin { origin: origin.clone(), size: before.size, root: before.root }), &origin)?;
+    if let Some(old) = old {
+        let before = if is_zero(old) { None } else { repo.file(old, "checkpoint")? };
+        let before = before.map(|bytes| Checkpoint::open(&bytes, &verifier)).transpose()?;
+        let size = before.as_ref().map_or(0, |c| c.size);
+        let before = before.map(|c| Pin { origin: origin.clone(), size: c.size, root: c.root });
+        continues(&tree, before.as_ref(), &origin)?;
+        // Once it stands here, nothing could be promoted after it any more: say so before.
+        if let Some(at) = roster.unknown.filter(|at| *at >= size) {
+            let what = "an event of a kind or version that this release does not know; update this host first";
+            return refuse("unsupported-event", format!("{origin} entry {at}"), what);
+        }
     }
     let mut tiles = TileCheck::new(read);
     for seq in 0..tree.len() {

@@ -4,6 +4,7 @@
 use super::repo::{Files, Repo, RepoError};
 use assay_ledger::checkpoint::merge;
 use assay_ledger::merkle::Nodes as _;
+use assay_ledger::note::Note;
 use assay_ledger::proof::Proof;
 use assay_ledger::{Checkpoint, LedgerError, Log, tile};
 use assay_shared::promotion::{EventRef, LedgerRef, evidence_dir};
@@ -66,11 +67,19 @@ pub fn commit_tiles(repo: &Repo, log: &Log, author: &str) -> Result<String, Evid
     Ok(branch)
 }
 
-/// Puts a cosigned checkpoint beside the configs that a proposal's branch adds to `main`.
+/// Puts a cosigned checkpoint beside the configs that a proposal's branch adds to `main`, and brings
+/// the log's branch up to it. Gives the note as it stands there now.
 ///
 /// # Errors
-/// [`LedgerError::Unverified`] when the log has no such checkpoint, or it comes before the evidence.
-pub fn commit_cosigned(repo: &Repo, log: &Log, branch: &str, note: &[u8], author: &str) -> Result<(), EvidenceError> {
+/// [`LedgerError::Unverified`] when the log has no such checkpoint, when it comes before the evidence, or
+/// when cosignatures of another size stand there: all witnesses must cosign the same one.
+pub fn commit_cosigned(
+    repo: &Repo,
+    log: &Log,
+    branch: &str,
+    note: &[u8],
+    author: &str,
+) -> Result<Vec<u8>, EvidenceError> {
     let cosigned = Checkpoint::open(note, log.verifier())?;
     let refuse = |why: String| LedgerError::Unverified { what: "the cosigned checkpoint", why };
     if log.tree().root_at(cosigned.size).ok() != Some(cosigned.root) {
@@ -92,14 +101,19 @@ pub fn commit_cosigned(repo: &Repo, log: &Log, branch: &str, note: &[u8], author
         if cosigned.size < size {
             return Err(refuse(format!("it is of size {}, the proposal's of size {size}", cosigned.size)).into());
         }
+        if cosigned.size > size && Note::parse(&there)?.signatures.len() > 1 {
+            let why = format!("cosignatures of size {size} stand there already; have all witnesses cosign one size");
+            return Err(refuse(why).into());
+        }
         let merged = if cosigned.size == size { merge(&there, note, log.verifier())? } else { note.to_vec() };
         files.insert(path, merged);
     }
-    if files.is_empty() {
+    let Some(now) = files.values().next().cloned() else {
         return Err(refuse(format!("the branch {branch} proposes nothing")).into());
-    }
+    };
+    commit_tiles(repo, log, author)?;
     repo.commit(branch, &files, author, &format!("ledger: a cosigned checkpoint of size {}", cosigned.size))?;
-    Ok(())
+    Ok(now)
 }
 
 /// The event at a position.

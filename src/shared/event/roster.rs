@@ -46,7 +46,7 @@ pub struct Roster {
     members: BTreeMap<KeyId, Member>,
     /// The raw log key that the first entry names.
     pub log_key: Option<[u8; 32]>,
-    /// The first event of a kind or version that is not known here: replay stops there.
+    /// The first event of a kind or version that is not known here: nothing is promoted after it.
     pub unknown: Option<u64>,
 }
 
