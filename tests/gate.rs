@@ -256,6 +256,9 @@ fn p17_a_promotion_needs_its_witnesses() {
     }
     let public = std::fs::read_to_string(desk.path("w.pub")).unwrap();
     let witness = Witness::new("w.example/1", public.parse().unwrap()).unwrap();
+    desk.assay(&["init", "other", "--person", "ana", "--witness", "junk"]).fails(2, "witness key");
+    assert!(!desk.path("other").exists(), "nothing is made by halves");
+    desk.assay(&["bench", "ledger", "--events", "3"]).fails(2, "5000");
     policy_with_witness(&desk, &witness.to_string());
     let branch = proposal(&desk);
     approve_with_ssh_keygen(&desk, &branch);

@@ -5,6 +5,7 @@ use super::key::new_key;
 use super::lab::{Config, Lab, Writer, environment};
 use super::output::say;
 use super::{Context, hook};
+use assay_ledger::cosign::Witness;
 use assay_ledger::{Log, PublicKey};
 use assay_production::promotion::Repo;
 use assay_research::mirror::Mirror;
@@ -56,6 +57,11 @@ fn reviewer(text: &str) -> Result<(String, PublicKey), CliError> {
 
 pub fn run(_: &Context, args: Args) -> Result<(), CliError> {
     let reviewers = args.reviewers.iter().map(|r| reviewer(r)).collect::<Result<Vec<_>, _>>()?;
+    // Before anything is created: a lab that is half made would be in the way of the next try.
+    for vkey in &args.witnesses {
+        vkey.parse::<Witness>()
+            .map_err(|e| CliError::usage(e.to_string(), "give the key that `assay witness` prints"))?;
+    }
     let origin = args.origin.clone().unwrap_or_else(|| format!("assay.invalid/{}", args.person));
     if args.dir.join("assay.toml").exists() {
         return Err(CliError::usage(format!("{} is a lab already", args.dir.display()), "choose another folder"));

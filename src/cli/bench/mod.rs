@@ -57,7 +57,7 @@ pub struct Args {
     #[arg(long, default_value_t = 96)]
     trials: u32,
     /// Events of the measured ledger
-    #[arg(long, default_value_t = 200_000)]
+    #[arg(long, default_value_t = 200_000, value_parser = clap::value_parser!(u64).range(5_000..))]
     events: u64,
     /// Exit with 1 when a figure misses its goal
     #[arg(long)]
