@@ -1,7 +1,7 @@
 //! Real pushes with real git through the real hooks: attacks must be refused and leave no trace.
 
 use crate::desk::{Desk, Said};
-use assay_ledger::cosign::Witness;
+use assay_ledger::keys::cosign::Witness;
 use assay_ledger::{Draft, EventId, Log, Signer};
 
 struct Attack<'a> {

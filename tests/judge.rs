@@ -2,12 +2,12 @@
 //! exports. What they share is `ledger/FORMAT.md`.
 
 use crate::desk::Desk;
-use assay_ledger::disk::RealDisk;
-use assay_ledger::entry::{Place, content, seal};
-use assay_ledger::export::Export;
-use assay_ledger::merkle::{Nodes as _, Tree, leaf_hash};
-use assay_ledger::note::Verifier;
-use assay_ledger::{Checkpoint, Draft, EventId, Hash, Signer, tile};
+use assay_ledger::audit::export::Export;
+use assay_ledger::format::entry::{Place, content, seal};
+use assay_ledger::keys::note::Verifier;
+use assay_ledger::storage::disk::RealDisk;
+use assay_ledger::tree::merkle::{Nodes as _, Tree, leaf_hash};
+use assay_ledger::{Checkpoint, Draft, EventId, Hash, Signer, tree::tile};
 use assay_shared::event::roster::Roster;
 use assay_shared::event::{Event, KeyAdded, KeyRevoked, KeyRotated, LabCreated, StudyClosed, rotation_message};
 use std::collections::BTreeSet;

@@ -181,7 +181,7 @@ fn k08_k12_keys_of_a_lab() {
     let dir = desk.path("lab/ledger");
     let mallory = assay_ledger::Signer::from_seed([66; 32]);
     let log = assay_ledger::Log::open(&dir).unwrap();
-    let verifier = assay_ledger::note::Verifier::new(log.origin(), mallory.public()).unwrap();
+    let verifier = assay_ledger::keys::note::Verifier::new(log.origin(), mallory.public()).unwrap();
     std::fs::write(dir.join("log.vkey"), format!("{verifier}\n")).unwrap();
     std::fs::write(dir.join("checkpoint"), log.checkpoint().unwrap().sign(&mallory).unwrap()).unwrap();
     let said = desk.assay(&["verify", "--json"]);

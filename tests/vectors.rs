@@ -2,8 +2,8 @@
 
 use crate::desk::fixtures;
 use assay_ledger::Hash;
-use assay_ledger::merkle::{Nodes as _, Tree, leaf_hash, verify_consistency, verify_inclusion};
-use assay_ledger::note::{Note, Verifier};
+use assay_ledger::keys::note::{Note, Verifier};
+use assay_ledger::tree::merkle::{Nodes as _, Tree, leaf_hash, verify_consistency, verify_inclusion};
 use base64::Engine as _;
 use serde_json::Value;
 
@@ -61,7 +61,7 @@ fn p01_merkle_vectors() {
 #[test]
 fn p04_rfc6962_roots() {
     let Some(v) = load("rfc6962_roots.json") else { return };
-    let unhex = |s: &str| assay_ledger::hash::unhex(s).unwrap();
+    let unhex = |s: &str| assay_ledger::format::hash::unhex(s).unwrap();
     let leaves: Vec<Hash> =
         v["leaf_inputs_hex"].as_array().unwrap().iter().map(|l| leaf_hash(&unhex(l.as_str().unwrap()))).collect();
     let tree = Tree::from_leaves(leaves);

@@ -8,7 +8,7 @@
 mod draft;
 
 use assay_ledger::log::Home;
-use assay_ledger::{Draft, LedgerError, Log, Signer, export};
+use assay_ledger::{Draft, LedgerError, Log, Signer, audit::export};
 use draft::draft;
 use std::io::Write as _;
 use std::path::Path;

@@ -6,7 +6,7 @@ use super::lab::{Lab, ask_passphrase};
 use super::output::print;
 use super::promote::policy;
 use super::review::read;
-use assay_ledger::{Signer, sshsig};
+use assay_ledger::{Signer, keys::sshsig};
 use assay_production::promotion::Repo;
 use assay_shared::promotion::APPROVAL_NAMESPACE;
 use std::path::{Path, PathBuf};

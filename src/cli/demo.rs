@@ -196,7 +196,7 @@ fn with_symbols(strategy: &Strategy, symbols: &[String]) -> Result<Strategy, Cli
 
 fn prove_parity(lab: &Lab, study: &str, number: Option<u32>) -> Result<(), CliError> {
     let (event, trades) = parity::prove(lab, Some(study), number)?;
-    let stream = assay_ledger::hash::hex(&event.production_stream);
+    let stream = assay_ledger::format::hash::hex(&event.production_stream);
     print(&format!(
         "trial {}: {} bars one at a time, {trades} trades, the same stream {}",
         event.number,

@@ -5,7 +5,7 @@ use super::key::new_key;
 use super::lab::{Config, Lab, Writer, environment};
 use super::output::say;
 use super::{Context, hook};
-use assay_ledger::cosign::Witness;
+use assay_ledger::keys::cosign::Witness;
 use assay_ledger::{Log, PublicKey};
 use assay_production::promotion::Repo;
 use assay_research::mirror::Mirror;

@@ -2,10 +2,10 @@
 
 use super::error::CliError;
 use super::output::say;
-use assay_ledger::disk::RealDisk;
+use assay_ledger::keys::note::Verifier;
 use assay_ledger::log::{Receipt, read_verifier};
-use assay_ledger::merkle::Nodes as _;
-use assay_ledger::note::Verifier;
+use assay_ledger::storage::disk::RealDisk;
+use assay_ledger::tree::merkle::Nodes as _;
 use assay_ledger::{Checkpoint, Hash, Log, Signer};
 use assay_research::data::snapshot;
 use assay_research::mirror::Mirror;
@@ -96,7 +96,7 @@ impl Lab {
     /// Writes the settings.
     pub fn save(&self) -> Result<(), CliError> {
         let text = toml::to_string(&self.config).map_err(|e| CliError::Verification(e.to_string()))?;
-        Ok(assay_ledger::disk::replace(&RealDisk, &self.dir.join("assay.toml"), text.as_bytes())?)
+        Ok(assay_ledger::storage::disk::replace(&RealDisk, &self.dir.join("assay.toml"), text.as_bytes())?)
     }
 
     /// The person's key.

@@ -5,7 +5,7 @@ use super::lab::{Lab, environment};
 use super::output::{grouped, heading, say};
 use super::strategy;
 use assay_ledger::Hash;
-use assay_ledger::hash::hex;
+use assay_ledger::format::hash::hex;
 use assay_research::study::evaluate::Evaluator;
 use assay_research::study::sampler;
 use assay_research::study::settings::Settings;

@@ -27,7 +27,7 @@ pub struct Args {
 
 pub fn run(cx: &Context, args: Args) -> Result<(), CliError> {
     let (event, trades) = prove(&cx.lab()?, args.which.study.as_deref(), args.which.number)?;
-    let stream = assay_ledger::hash::hex(&event.research_stream);
+    let stream = assay_ledger::format::hash::hex(&event.research_stream);
     if cx.json {
         print_json(
             &json!({"trial": event.number, "bars": event.bars, "trades": trades, "stream_hash": stream, "equal": true}),

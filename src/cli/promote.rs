@@ -5,7 +5,7 @@ use super::error::CliError;
 use super::lab::{Lab, Writer};
 use super::output::{print, print_json, say};
 use super::{opened, report, study, trials};
-use assay_ledger::{EventId, Hash, sshsig};
+use assay_ledger::{EventId, Hash, keys::sshsig};
 use assay_production::promotion::evidence::{commit_tiles, event_ref, files};
 use assay_production::promotion::{Repo, repo::Files};
 use assay_research::study::run::Finished;

@@ -3,9 +3,9 @@
 use super::Context;
 use super::error::CliError;
 use super::output::{print, print_bytes, print_json};
-use assay_ledger::cosign::{Witness, cosigners};
-use assay_ledger::note::Verifier;
-use assay_ledger::proof::Proof;
+use assay_ledger::keys::cosign::{Witness, cosigners};
+use assay_ledger::keys::note::Verifier;
+use assay_ledger::tree::proof::Proof;
 use assay_ledger::{Entry, EventId, Log};
 use serde_json::json;
 use std::path::PathBuf;
@@ -53,7 +53,7 @@ fn position(log: &Log, event: &str) -> Result<u64, CliError> {
     }
     let wrong =
         || CliError::usage(format!("'{event}' is no event of this ledger"), "give a number of `assay log`, or an id");
-    let id: [u8; 16] = assay_ledger::hash::unhex(event).and_then(|b| b.try_into().ok()).ok_or_else(wrong)?;
+    let id: [u8; 16] = assay_ledger::format::hash::unhex(event).and_then(|b| b.try_into().ok()).ok_or_else(wrong)?;
     log.find(&EventId(id))?.ok_or_else(wrong)
 }
 

@@ -189,28 +189,27 @@ pub fn work(lab: &Lab, opened: &Opened, wanted: Option<usize>) -> Result<(), Cli
     let mut kept: Vec<Event> = Vec::new();
     let mut last = Instant::now();
     let total = opened.settings.trials;
-    let ran = pool.install(|| {
-        study::run(
-            &evaluator,
-            opened.id,
-            &mut finished,
-            |events| {
-                kept.extend(events);
-                // Groups make each sync count for many trials; a kill loses at most this group,
-                // and its trials come out the same when they are run again.
-                if kept.len() >= 256 || last.elapsed() > Duration::from_millis(500) {
-                    writer.record(&std::mem::take(&mut kept))?;
-                    if last.elapsed() > Duration::from_secs(5) {
-                        writer.publish()?;
-                    }
-                    last = Instant::now();
+    let ran = study::run(
+        &pool,
+        &evaluator,
+        opened.id,
+        &mut finished,
+        |events| {
+            kept.extend(events);
+            // Groups make each sync count for many trials; a kill loses at most this group, and its
+            // trials come out the same when they are run again.
+            if kept.len() >= 256 || last.elapsed() > Duration::from_millis(500) {
+                writer.record(&std::mem::take(&mut kept))?;
+                if last.elapsed() > Duration::from_secs(5) {
+                    writer.publish()?;
                 }
-                Ok::<(), CliError>(())
-            },
-            |p| progress.at(u64::from(p.done), &describe(p)),
-            stopped,
-        )
-    });
+                last = Instant::now();
+            }
+            Ok::<(), CliError>(())
+        },
+        |p| progress.at(u64::from(p.done), &describe(p)),
+        stopped,
+    );
     progress.done();
     writer.record(&kept)?;
     ran?;

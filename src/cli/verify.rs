@@ -5,10 +5,10 @@ use super::error::CliError;
 use super::lab::Lab;
 use super::ledger::verifier;
 use super::output::{counted, grouped, print, print_json, say};
-use assay_ledger::disk::RealDisk;
-use assay_ledger::export::Export;
+use assay_ledger::audit::export::Export;
+use assay_ledger::audit::scrub::{self, Verdict};
 use assay_ledger::log::{Home, read_verifier};
-use assay_ledger::scrub::{self, Verdict};
+use assay_ledger::storage::disk::RealDisk;
 use assay_ledger::{Checkpoint, Finding, Reason};
 use assay_research::data::snapshot;
 use assay_shared::event::Event;
@@ -99,7 +99,7 @@ fn own(lab: &Lab, args: &Args) -> Result<Verdict, CliError> {
         let seen = Checkpoint::open(&note, &verifier)?;
         if Some(&seen) == verdict.checkpoint.as_ref() && seen.size >= size {
             // Two verifications at once may disturb each other here; the next one writes it again.
-            let _ = assay_ledger::disk::replace(&RealDisk, &memory, &note);
+            let _ = assay_ledger::storage::disk::replace(&RealDisk, &memory, &note);
         }
     }
     Ok(verdict)

@@ -6,12 +6,12 @@ use super::lab::ask_passphrase;
 use super::ledger::verifier;
 use super::output::{print_bytes, print_json, say};
 use assay_ledger::Signer;
-use assay_ledger::cosign::Witness;
-use assay_ledger::disk::RealDisk;
-use assay_ledger::export::Export;
+use assay_ledger::audit::export::Export;
+use assay_ledger::audit::witness::{WitnessError, memory};
+use assay_ledger::keys::cosign::Witness;
 use assay_ledger::log::system_clock;
-use assay_ledger::merkle::Nodes as _;
-use assay_ledger::witness::{WitnessError, memory};
+use assay_ledger::storage::disk::RealDisk;
+use assay_ledger::tree::merkle::Nodes as _;
 use serde_json::json;
 use std::path::PathBuf;
 

@@ -1,7 +1,7 @@
 //! The policy: people, keys, roles, thresholds, origins and gates. A root of trust.
 
-use assay_ledger::cosign::Witness;
-use assay_ledger::note::Verifier;
+use assay_ledger::keys::cosign::Witness;
+use assay_ledger::keys::note::Verifier;
 use assay_ledger::{Hash, PublicKey};
 use serde::{Deserialize, Serialize};
 

@@ -3,10 +3,10 @@
 
 use crate::trace::{Call, Told, calls, main_thread};
 use crate::{check, long};
-use assay_ledger::disk::{Disk as _, DiskFile, Open};
 use assay_ledger::log::Home;
-use assay_ledger::sim::SimDisk;
-use assay_ledger::store::MemStores;
+use assay_ledger::storage::disk::{Disk as _, DiskFile, Open};
+use assay_ledger::testing::disk::SimDisk;
+use assay_ledger::testing::store::MemStores;
 use std::collections::BTreeMap;
 use std::os::unix::ffi::OsStringExt as _;
 use std::path::PathBuf;

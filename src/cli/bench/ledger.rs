@@ -8,13 +8,13 @@ use super::super::output::say;
 use super::figure::{Figure, Goal};
 use super::{peak_memory_mb, per_second};
 use assay_ledger::audit::FixedKeys;
-use assay_ledger::bulk::{PreparedKey, verify_all};
-use assay_ledger::disk::RealDisk;
-use assay_ledger::entry::{Place, content, seal, signed_message};
-use assay_ledger::export::{Export, export};
+use assay_ledger::audit::export::{Export, export};
+use assay_ledger::format::entry::{Place, content, seal, signed_message};
+use assay_ledger::keys::bulk::{PreparedKey, verify_all};
 use assay_ledger::log::Home;
-use assay_ledger::merkle::Nodes as _;
-use assay_ledger::{Draft, Entry, EventId, Hash, Log, Signer, scrub};
+use assay_ledger::storage::disk::RealDisk;
+use assay_ledger::tree::merkle::Nodes as _;
+use assay_ledger::{Draft, Entry, EventId, Hash, Log, Signer, audit::scrub};
 use std::hint::black_box;
 use std::os::unix::fs::{FileExt as _, MetadataExt as _};
 use std::path::Path;
@@ -107,7 +107,7 @@ type Limit<'a> = &'a dyn Fn() -> Result<f64, CliError>;
 fn log_size(signer: &Signer) -> Result<usize, CliError> {
     let place = Place { origin: ORIGIN, seq: 0, prev: Hash::ZERO, time_us: 0 };
     let content = content(&draft(0), &place, &signer.id());
-    Ok(seal(content, &Hash::ZERO, signer)?.len() + assay_ledger::frame::HEAD)
+    Ok(seal(content, &Hash::ZERO, signer)?.len() + assay_ledger::format::frame::HEAD)
 }
 
 struct Bench<'a> {

@@ -1,6 +1,6 @@
 //! Who signed: people, not keys.
 
-use assay_ledger::{PublicKey, sshsig};
+use assay_ledger::{PublicKey, keys::sshsig};
 use assay_shared::policy::Policy;
 
 /// A valid signature by somebody whom the policy names.

@@ -4,7 +4,7 @@ use super::approvals::{Signed, signers};
 use super::evidence;
 use super::{GateError, Logs, refuse};
 use crate::promotion::repo::Repo;
-use assay_ledger::{Hash, PublicKey, sshsig};
+use assay_ledger::{Hash, PublicKey, keys::sshsig};
 use assay_shared::policy::Policy;
 use assay_shared::promotion::{APPROVAL_NAMESPACE, LiveConfig, NAMESPACE, approval_statement, evidence_dir};
 

@@ -4,9 +4,9 @@ use super::age::same_time;
 use super::approvals::Signed;
 use super::{GateError, Logs, VerifiedLog, refuse};
 use crate::promotion::repo::Repo;
-use assay_ledger::cosign::cosigners;
-use assay_ledger::hash::hex;
-use assay_ledger::proof::Proof;
+use assay_ledger::format::hash::hex;
+use assay_ledger::keys::cosign::cosigners;
+use assay_ledger::tree::proof::Proof;
 use assay_ledger::{Checkpoint, Entry};
 use assay_shared::event::{
     Environment, Event, ParamValue, StudyClosed, StudyOpened, TrialCompleted, WalkForwardCompleted,

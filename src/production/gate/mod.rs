@@ -159,7 +159,7 @@ pub fn judge(repo: &Repo, updates: &[Update], host: &Host) -> Result<Verdict, Ga
 pub fn complete(repo: &Repo, policy: &Policy, host: &Host, logs: &mut Logs) -> Result<(), GateError> {
     for branch in repo.branches("ledger/")? {
         let Some(tip) = repo.tip(&format!("refs/heads/{branch}")) else { continue };
-        let known = policy.origins.iter().filter_map(|o| o.vkey.parse::<assay_ledger::note::Verifier>().ok());
+        let known = policy.origins.iter().filter_map(|o| o.vkey.parse::<assay_ledger::keys::note::Verifier>().ok());
         let here = known.map(|v| v.name).find(|name| crate::promotion::evidence::ledger_branch(name) == branch);
         if let Some(origin) = here.filter(|o| !logs.contains_key(o)) {
             let log = ledger::verify(repo, &tip, None, policy, host)?;

@@ -3,7 +3,7 @@
 
 use super::GateError;
 use assay_ledger::Hash;
-use assay_ledger::disk::{RealDisk, replace};
+use assay_ledger::storage::disk::{RealDisk, replace};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 

@@ -2,11 +2,11 @@
 //! proof, so that an auditor can check it with nothing but a clone.
 
 use super::repo::{Files, Repo, RepoError};
-use assay_ledger::checkpoint::merge;
-use assay_ledger::merkle::Nodes as _;
-use assay_ledger::note::Note;
-use assay_ledger::proof::Proof;
-use assay_ledger::{Checkpoint, LedgerError, Log, tile};
+use assay_ledger::keys::note::Note;
+use assay_ledger::tree::checkpoint::merge;
+use assay_ledger::tree::merkle::Nodes as _;
+use assay_ledger::tree::proof::Proof;
+use assay_ledger::{Checkpoint, LedgerError, Log, tree::tile};
 use assay_shared::promotion::{EventRef, LedgerRef, evidence_dir};
 
 /// The branch that carries a log's tiles. The origin's characters outside a plain set become `_`.

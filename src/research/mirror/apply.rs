@@ -2,7 +2,7 @@
 
 use super::MirrorError;
 use assay_ledger::Entry;
-use assay_ledger::hash::hex;
+use assay_ledger::format::hash::hex;
 use assay_shared::event::codec::Real;
 use assay_shared::event::{Event, Fold, ParamValue, StudyOpened, TrialCompleted};
 use assay_shared::strategy::space::Range;

@@ -9,7 +9,7 @@ mod apply;
 pub mod query;
 mod schema;
 
-use assay_ledger::merkle::Nodes as _;
+use assay_ledger::tree::merkle::Nodes as _;
 use assay_ledger::{Hash, LedgerError, Log};
 use assay_shared::event::EventError;
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};

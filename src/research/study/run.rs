@@ -7,6 +7,7 @@ use assay_shared::event::codec::Real;
 use assay_shared::event::{Event, Fold, ParamValue, StudyClosed, TrialCompleted, TrialFailed, TrialPruned};
 use assay_shared::metric::{Metrics, moments};
 use assay_shared::strategy::{Params, Value};
+use rayon::ThreadPool;
 use rayon::prelude::*;
 use std::time::Instant;
 
@@ -97,12 +98,15 @@ pub fn best(finished: &[Finished]) -> Option<(u32, f64)> {
     })
 }
 
-/// Runs a study on from what is recorded. `tell` gets each batch's events in trial order and makes
-/// them durable; `stop` ends the study between batches.
+/// Runs a study on from what is recorded. Only the evaluation of trials happens in `pool`: `tell`
+/// gets each batch's events in trial order on the caller's thread, where it may wait for a disk, a
+/// lock or another thread without holding up (or deadlocking) what computes. `stop` ends the study
+/// between batches.
 ///
 /// # Errors
 /// What `tell` fails with.
 pub fn run<E>(
+    pool: &ThreadPool,
     evaluator: &Evaluator<'_>,
     study_id: [u8; 16],
     finished: &mut Vec<Finished>,
@@ -139,7 +143,7 @@ pub fn run<E>(
             finished[..first as usize].iter().filter(|f| f.seen.score.is_some()).map(|f| f.folds.as_slice()).collect();
         let medians = fold_medians(&completed);
         let asked = &pending[(next - first) as usize..];
-        let results: Vec<_> = asked.par_iter().map(|p| evaluator.evaluate(p, &medians)).collect();
+        let results: Vec<_> = pool.install(|| asked.par_iter().map(|p| evaluator.evaluate(p, &medians)).collect());
         let (mut events, mut told) = (Vec::with_capacity(results.len()), Vec::new());
         for ((number, params), r) in (next..end).zip(asked).zip(results) {
             let (params, identity) = (recorded_params(params), r.identity.0);

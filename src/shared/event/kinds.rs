@@ -10,7 +10,7 @@ use serde::{Serialize, Serializer};
 pub type Digest = [u8; 32];
 
 fn hex<const N: usize, S: Serializer>(bytes: &[u8; N], s: S) -> Result<S::Ok, S::Error> {
-    s.serialize_str(&assay_ledger::hash::hex(bytes))
+    s.serialize_str(&assay_ledger::format::hash::hex(bytes))
 }
 
 macro_rules! facts {

@@ -270,7 +270,7 @@ mod tests {
         let path = concat!(env!("CARGO_MANIFEST_DIR"), "/event/golden-v1.txt");
         let lines: Vec<String> = samples()
             .iter()
-            .map(|e| format!("{} {} {}", e.kind(), e.version(), assay_ledger::hash::hex(&e.encode().unwrap())))
+            .map(|e| format!("{} {} {}", e.kind(), e.version(), assay_ledger::format::hash::hex(&e.encode().unwrap())))
             .collect();
         if std::env::var_os("ASSAY_BLESS").is_some() {
             std::fs::write(path, lines.join("\n") + "\n").unwrap();

@@ -1,0 +1,10 @@
+//! Keys and signatures: OpenSSH ed25519 keys, an agent, SSHSIG, signed notes, cosignatures.
+
+pub mod agent;
+pub mod bulk;
+pub mod cosign;
+pub mod note;
+pub mod public;
+pub(crate) mod signatures;
+pub mod signer;
+pub mod sshsig;

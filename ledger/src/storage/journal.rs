@@ -1,0 +1,330 @@
+//! The journal: plain append-only segment files, synced group by group.
+//!
+//! An acknowledgement comes from here, after the sync that ends a group. A segment holds 65,536 entries, a subtree of its own; only
+//! the last one is read when a log is opened, the full ones are looked up by their sidecars. How
+//! many entries were acknowledged stands in the file `mark`, so that a torn tail, which nobody was
+//! promised, can be told from damage.
+
+use crate::error::LedgerError;
+use crate::format::entry::{Entry, EventId};
+use crate::format::frame::{self, Frame};
+use crate::format::hash::Hash;
+use crate::storage::disk::{Disk, DiskFile, Open};
+use crate::storage::segment::{self, Edge, MARKER, Sealed, Tail, damaged, open_sealed};
+use crate::storage::sidecar::Probe;
+use crate::storage::window::Window;
+use crate::tree::merkle::{Nodes, node_hash};
+use bytes::Bytes;
+use std::io::ErrorKind;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// Entries of a full segment.
+pub const SEGMENT_ENTRIES: u64 = 65_536;
+/// Frames are read this many at a time.
+const READ_AHEAD: u64 = 1024;
+
+/// What reading found at the end of the last segment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ending {
+    /// The last frame is whole.
+    Clean,
+    /// The last frame is torn: this many bytes after the last whole one.
+    Torn(u64),
+}
+
+/// The segments of one log, and what they are looked up by.
+#[derive(Debug)]
+pub struct Journal {
+    pub(crate) disk: Arc<dyn Disk>,
+    pub(crate) dir: PathBuf,
+    pub(crate) per_segment: u64,
+    sealed: Vec<Sealed>,
+    pub(crate) tail: Tail,
+    pub(crate) edge: Edge,
+    pub(crate) mark: Option<Box<dyn DiskFile>>,
+    /// Entries of the group that is being written.
+    pub(crate) unsynced: u32,
+    /// Length of the tail that was synced last.
+    pub(crate) synced: u64,
+}
+
+pub(crate) fn mark_path(dir: &Path) -> PathBuf {
+    dir.join("mark")
+}
+
+pub(crate) fn mark_bytes(count: u64) -> [u8; 12] {
+    let mut out = [0; 12];
+    out[..8].copy_from_slice(&count.to_be_bytes());
+    let crc = crc32fast::hash(&out[..8]);
+    out[8..].copy_from_slice(&crc.to_be_bytes());
+    out
+}
+
+/// How many entries were acknowledged; a missing or torn mark promises nothing.
+///
+/// # Errors
+/// [`LedgerError::Io`] for one that is there and cannot be read.
+pub(crate) fn read_mark(disk: &dyn Disk, dir: &Path) -> Result<u64, LedgerError> {
+    let path = mark_path(dir);
+    let bytes = match disk.open(&path, Open::Read).and_then(|f| f.read_at(0, 12)) {
+        Err(e) if matches!(e.kind(), ErrorKind::NotFound | ErrorKind::UnexpectedEof) => return Ok(0),
+        other => other.map_err(LedgerError::io("read", &path))?,
+    };
+    let count = bytes.get(..8).and_then(|b| b.try_into().ok()).map_or(0, u64::from_be_bytes);
+    Ok(if bytes == mark_bytes(count) { count } else { 0 })
+}
+
+impl Journal {
+    /// Makes an empty journal in a new folder.
+    ///
+    /// # Errors
+    /// [`LedgerError::Io`].
+    pub fn create(disk: &dyn Disk, dir: &Path) -> Result<(), LedgerError> {
+        disk.create_dir(dir).map_err(LedgerError::io("create", dir))?;
+        let mark = mark_path(dir);
+        let written =
+            disk.open(&mark, Open::Replace).and_then(|f| f.write_at(0, &mark_bytes(0)).and_then(|()| f.sync()));
+        written.map_err(LedgerError::io("write", &mark))?;
+        disk.sync_dir(dir).map_err(LedgerError::io("sync", dir))?;
+        dir.parent().map_or(Ok(()), |parent| disk.sync_dir(parent).map_err(LedgerError::io("sync", parent)))
+    }
+
+    /// Opens the segments of a folder. A group of segments of `per_segment` entries each (a power
+    /// of two, at least 256) makes a subtree.
+    ///
+    /// # Errors
+    /// [`LedgerError::JournalDamaged`], [`LedgerError::BadEntry`], [`LedgerError::Io`].
+    pub fn open(disk: Arc<dyn Disk>, dir: &Path, per_segment: u64) -> Result<(Journal, Ending), LedgerError> {
+        assert!(per_segment.is_power_of_two() && per_segment >= 256, "segments are whole tiles");
+        let names = disk.list(dir).map_err(LedgerError::io("list", dir))?;
+        let firsts: Vec<u64> = names.iter().filter_map(|n| n.strip_suffix(".seg")?.parse().ok()).collect();
+        for (i, first) in firsts.iter().enumerate() {
+            if *first != i as u64 * per_segment {
+                return Err(damaged(&segment::path(dir, *first), 0, "a segment before it is missing"));
+            }
+        }
+        let mut journal = Journal::fresh(disk, dir, per_segment);
+        // The last one is read whole: only its successor shows that all of it was synced.
+        for first in firsts.iter().copied().take(firsts.len().saturating_sub(1)) {
+            let Some(sealed) = open_sealed(&*journal.disk, dir, first, per_segment) else { break };
+            let len = first + per_segment;
+            journal.edge = Edge { len, head: sealed.sidecar.head, time_us: sealed.sidecar.time_us };
+            journal.sealed.push(sealed);
+            journal.tail = Tail::new(dir, len);
+        }
+        let ending = journal.read_on()?;
+        Ok((journal, ending))
+    }
+
+    /// The journal of a folder before anything of it was read.
+    pub(crate) fn fresh(disk: Arc<dyn Disk>, dir: &Path, per_segment: u64) -> Journal {
+        Journal {
+            per_segment,
+            sealed: Vec::new(),
+            tail: Tail::new(dir, 0),
+            edge: Edge { len: 0, head: Hash::ZERO, time_us: 0 },
+            mark: None,
+            unsynced: 0,
+            synced: 0,
+            dir: dir.into(),
+            disk,
+        }
+    }
+
+    /// Reads what was appended since, by whomever.
+    ///
+    /// # Errors
+    /// [`LedgerError::JournalDamaged`] for damage that is not a torn tail.
+    pub fn read_on(&mut self) -> Result<Ending, LedgerError> {
+        let promised = read_mark(&*self.disk, &self.dir)?;
+        let ending = loop {
+            match self.read_tail(promised)? {
+                Ending::Clean if self.tail.count() == self.per_segment => self.roll()?,
+                ending => break ending,
+            }
+        };
+        if self.len() < promised {
+            let what = format!("{promised} entries were acknowledged, {} are here", self.len());
+            return Err(damaged(&self.tail.path, self.tail.end, what));
+        }
+        Ok(ending)
+    }
+
+    fn read_tail(&mut self, promised: u64) -> Result<Ending, LedgerError> {
+        let path = self.tail.path.clone();
+        // Asked before reading: a segment that has a successor was complete by then.
+        let next = format!("{:020}.seg", self.tail.first + self.per_segment);
+        let last = !self.disk.list(&self.dir).is_ok_and(|names| names.contains(&next));
+        let file = match self.disk.open(&path, Open::Read) {
+            Ok(file) => file,
+            Err(e) if e.kind() == ErrorKind::NotFound => return Ok(Ending::Clean),
+            Err(e) => return Err(LedgerError::io("open", &path)(e)),
+        };
+        let fail = || LedgerError::io("read", &path);
+        let mut window = Window::of(&*file, self.tail.first..self.tail.first + self.per_segment).map_err(fail())?;
+        if self.tail.end == 0 {
+            if window.end() < MARKER.len() as u64 && last {
+                return Ok(Ending::Torn(window.end()));
+            }
+            if !window.bytes(0).map_err(fail())?.starts_with(MARKER) {
+                return Err(damaged(&path, 0, "it does not begin with the segment marker"));
+            }
+            self.tail.end = MARKER.len() as u64;
+        }
+        while self.tail.count() < self.per_segment {
+            match window.next(self.tail.end).map_err(fail())? {
+                Frame::Whole { entry: bytes, .. } => {
+                    let next = self.tail.end + (frame::HEAD + bytes.len()) as u64;
+                    self.tail.push(&mut self.edge, &Entry::decode(bytes)?.into(), self.tail.end)?;
+                    self.tail.end = next;
+                }
+                Frame::End => break,
+                Frame::Bad(what) => {
+                    let end = self.tail.end;
+                    let mut durable = || window.was_durable(end, self.edge.len).map_err(fail());
+                    if !last || self.edge.len < promised || durable()? {
+                        return Err(damaged(&path, end, what));
+                    }
+                    return Ok(Ending::Torn(window.end().saturating_sub(end)));
+                }
+            }
+        }
+        if self.tail.end < window.end() {
+            return Err(damaged(&path, self.tail.end, "bytes after its last entry"));
+        }
+        if !last && self.tail.count() < self.per_segment {
+            return Err(damaged(&path, self.tail.end, "it ends before the next segment begins"));
+        }
+        Ok(Ending::Clean)
+    }
+
+    /// Closes the full segment and begins an empty one, in memory.
+    pub(crate) fn roll(&mut self) -> Result<(), LedgerError> {
+        let sealed = self.tail.seal(&*self.disk, &self.edge)?;
+        self.sealed.push(sealed);
+        self.tail = Tail::new(&self.dir, self.edge.len);
+        Ok(())
+    }
+
+    /// Where the log stands.
+    pub fn edge(&self) -> Edge {
+        self.edge
+    }
+
+    /// The position of an event id.
+    ///
+    /// # Errors
+    /// [`LedgerError::Index`].
+    pub fn find(&self, id: &EventId) -> Result<Option<u64>, LedgerError> {
+        Ok(self.find_all(&[*id])?.pop().flatten())
+    }
+
+    /// The positions of many event ids.
+    ///
+    /// # Errors
+    /// [`LedgerError::Index`].
+    pub fn find_all(&self, ids: &[EventId]) -> Result<Vec<Option<u64>>, LedgerError> {
+        let inside = |id| self.tail.ids.get(id).map(|place| self.tail.first + u64::from(*place));
+        let mut out: Vec<Option<u64>> = ids.iter().map(inside).collect();
+        let probes: Vec<Probe> = ids.iter().map(Probe::of).collect();
+        let mut possible = Vec::with_capacity(ids.len());
+        // Segment by segment: its filter then stays in the cache.
+        for (i, sealed) in self.sealed.iter().enumerate().rev() {
+            possible.clear();
+            possible.extend(0..ids.len());
+            sealed.sidecar.retain_possible(&probes, &mut possible);
+            for n in possible.iter().copied().filter(|n| out[*n].is_none()).collect::<Vec<_>>() {
+                out[n] = sealed.sidecar.find(&ids[n])?.map(|place| i as u64 * self.per_segment + place);
+            }
+        }
+        Ok(out)
+    }
+
+    /// Calls `each` with the bytes of every entry of a range, in order.
+    ///
+    /// # Errors
+    /// [`LedgerError::JournalDamaged`], or what `each` fails with.
+    pub fn read<E: From<LedgerError>>(
+        &self,
+        range: Range<u64>,
+        mut each: impl FnMut(u64, &[u8]) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let mut seq = range.start;
+        while seq < range.end.min(self.len()) {
+            let first = seq / self.per_segment * self.per_segment;
+            let stop = range.end.min(self.len()).min(first + self.per_segment).min(seq + READ_AHEAD);
+            let (path, bytes, base) = self.frames(first, seq - first, stop - first)?;
+            let mut at = 0;
+            while seq < stop {
+                let Frame::Whole { entry, .. } = frame::next(&bytes[at..]) else {
+                    return Err(damaged(&path, base + at as u64, format!("entry {seq} is damaged")).into());
+                };
+                each(seq, entry)?;
+                at += frame::HEAD + entry.len();
+                seq += 1;
+            }
+        }
+        Ok(())
+    }
+
+    /// The bytes of some frames of one segment, and where they begin.
+    fn frames(&self, first: u64, from: u64, to: u64) -> Result<(PathBuf, Vec<u8>, u64), LedgerError> {
+        let path = segment::path(&self.dir, first);
+        if let Some(sealed) = self.sealed.get((first / self.per_segment) as usize) {
+            let (start, end) = (sealed.sidecar.frame(from)?.0, sealed.sidecar.frame(to - 1)?.1);
+            if start >= end || end > sealed.sidecar.end {
+                let what = "its offsets do not fit its segment".to_string();
+                return Err(LedgerError::Index { path: path.with_extension("idx"), what });
+            }
+            let bytes = sealed.file.read_at(start, (end - start) as usize).map_err(LedgerError::io("read", &path))?;
+            return Ok((path, bytes, start));
+        }
+        let places = self.tail.frame(from as usize).zip(self.tail.frame(to as usize - 1));
+        let ((start, _), (_, end)) = places.ok_or_else(|| damaged(&path, 0, "no such entry"))?;
+        let file = self.disk.open(&path, Open::Read).map_err(LedgerError::io("open", &path))?;
+        let bytes = file.read_at(start, (end - start) as usize).map_err(LedgerError::io("read", &path))?;
+        Ok((path, bytes, start))
+    }
+
+    /// An entry's bytes.
+    ///
+    /// # Errors
+    /// [`LedgerError::JournalDamaged`] and [`LedgerError::Io`].
+    pub fn get(&self, seq: u64) -> Result<Option<Bytes>, LedgerError> {
+        if seq >= self.len() {
+            return Ok(None);
+        }
+        let mut out = None;
+        self.read(seq..seq + 1, |_, bytes| {
+            out = Some(Bytes::copy_from_slice(bytes));
+            Ok::<_, LedgerError>(())
+        })?;
+        Ok(out)
+    }
+
+    /// Bytes of all segments.
+    pub fn bytes_on_disk(&self) -> u64 {
+        self.sealed.iter().map(|s| s.sidecar.end).sum::<u64>() + self.tail.end
+    }
+}
+
+impl Nodes for Journal {
+    fn len(&self) -> u64 {
+        self.edge.len
+    }
+
+    fn node(&self, level: u32, index: u64) -> Result<Hash, LedgerError> {
+        let height = self.per_segment.trailing_zeros();
+        if level > height {
+            return Ok(node_hash(&self.node(level - 1, 2 * index)?, &self.node(level - 1, 2 * index + 1)?));
+        }
+        let (first, inside) = ((index << level) >> height, index & ((1 << (height - level)) - 1));
+        match self.sealed.get(first as usize) {
+            Some(sealed) if level == height => Ok(sealed.root),
+            Some(sealed) => sealed.sidecar.node(level, inside),
+            None => self.tail.tree.node(level, inside),
+        }
+    }
+}

@@ -1,0 +1,205 @@
+//! Writing the journal: groups, segments, the mark, and what a writer does with what it finds.
+
+use crate::error::LedgerError;
+use crate::format::entry::Hashed;
+use crate::format::frame;
+use crate::storage::disk::Open;
+use crate::storage::journal::{Journal, mark_bytes, mark_path, read_mark};
+use crate::storage::segment::{self, MARKER};
+use crate::tree::merkle::{Nodes as _, leaf_hash};
+use bytes::Bytes;
+
+/// Bytes that are written again at a time.
+const PIECE: usize = 1 << 20;
+
+impl Journal {
+    /// Writes sealed entries, and gives their bytes as slices of what was written at once. They are
+    /// acknowledged by [`Journal::sync`] only.
+    ///
+    /// # Errors
+    /// [`LedgerError::Io`]; after a failed write or sync the journal must not be used again.
+    pub fn write(&mut self, entries: &[Hashed]) -> Result<Vec<Bytes>, LedgerError> {
+        let (mut rest, mut out) = (entries, Vec::with_capacity(entries.len()));
+        while !rest.is_empty() {
+            let room = (self.per_segment - self.tail.count()).min(rest.len() as u64) as usize;
+            let (now, later) = rest.split_at(room);
+            self.write_part(now, &mut out)?;
+            if self.tail.count() == self.per_segment {
+                self.sync()?;
+                self.roll()?;
+            }
+            rest = later;
+        }
+        Ok(out)
+    }
+
+    fn write_part(&mut self, entries: &[Hashed], out: &mut Vec<Bytes>) -> Result<(), LedgerError> {
+        if self.tail.end == 0 {
+            self.begin_segment()?;
+        }
+        let mut buffer = Vec::with_capacity(entries.iter().map(|h| h.entry.bytes().len() + frame::HEAD).sum());
+        for hashed in entries {
+            let offset = self.tail.end + buffer.len() as u64;
+            frame::push(&mut buffer, self.unsynced, hashed.entry.bytes());
+            self.tail.push(&mut self.edge, hashed, offset)?;
+            self.unsynced += 1;
+        }
+        let path = &self.tail.path;
+        let file = match self.tail.file.take() {
+            Some(file) => file,
+            None => {
+                // What stands there was synced, or written again, when the lock was taken.
+                self.synced = self.tail.end;
+                self.disk.open(path, Open::Write).map_err(LedgerError::io("open", path))?
+            }
+        };
+        file.write_at(self.tail.end, &buffer).map_err(LedgerError::io("write", path))?;
+        self.tail.file = Some(file);
+        self.tail.end += buffer.len() as u64;
+        let (block, mut at) = (Bytes::from(buffer), 0);
+        for hashed in entries {
+            let begin = at + frame::HEAD;
+            at = begin + hashed.entry.bytes().len();
+            out.push(block.slice(begin..at));
+        }
+        Ok(())
+    }
+
+    /// Lets the disk begin with a group that is still being written, when more than `bytes` of it
+    /// wait: then [`Journal::sync`] has less to wait for. Acknowledges nothing.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn sync_early(&mut self, bytes: u64) -> Result<(), LedgerError> {
+        if self.tail.end.saturating_sub(self.synced) > bytes
+            && let Some(file) = &self.tail.file
+        {
+            file.sync().map_err(LedgerError::io("sync", &self.tail.path))?;
+            self.synced = self.tail.end;
+        }
+        Ok(())
+    }
+
+    /// Makes durable what was written since the last sync, the group, and notes it in the mark.
+    ///
+    /// # Errors
+    /// [`LedgerError::Io`]; after it the journal must not be used again.
+    pub fn sync(&mut self) -> Result<(), LedgerError> {
+        if self.unsynced == 0 {
+            return Ok(());
+        }
+        if let Some(file) = &self.tail.file {
+            file.sync().map_err(LedgerError::io("sync", &self.tail.path))?;
+        }
+        self.unsynced = 0;
+        self.synced = self.tail.end;
+        self.write_mark(false)
+    }
+
+    /// Creates the next segment: synced, then its folder, and the mark with it.
+    fn begin_segment(&mut self) -> Result<(), LedgerError> {
+        let path = self.tail.path.clone();
+        // Whatever is there was torn while it was created: no entry of it can have been acknowledged.
+        let there = match self.disk.open(&path, Open::Read).and_then(|f| f.len()) {
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => 0,
+            other => other.map_err(LedgerError::io("read", &path))?,
+        };
+        if there > MARKER.len() as u64 {
+            return Err(segment::damaged(&path, 0, "it holds entries that do not follow the journal"));
+        }
+        let file = self.disk.open(&path, Open::Replace).map_err(LedgerError::io("create", &path))?;
+        file.write_at(0, MARKER).map_err(LedgerError::io("write", &path))?;
+        file.sync().map_err(LedgerError::io("sync", &path))?;
+        self.disk.sync_dir(&self.dir).map_err(LedgerError::io("sync", &self.dir))?;
+        self.tail.file = Some(file);
+        self.tail.end = MARKER.len() as u64;
+        self.synced = self.tail.end;
+        self.write_mark(true)
+    }
+
+    /// Notes how many entries are durable. Written after their sync, so it never promises too
+    /// much; itself it is synced only now and then, so after a power loss it may promise less.
+    fn write_mark(&mut self, durably: bool) -> Result<(), LedgerError> {
+        let path = mark_path(&self.dir);
+        let file = match self.mark.take() {
+            Some(file) => file,
+            None => {
+                let open = self.disk.open(&path, Open::Write).or_else(|_| self.disk.open(&path, Open::Replace));
+                open.map_err(LedgerError::io("open", &path))?
+            }
+        };
+        file.write_at(0, &mark_bytes(self.edge.len)).map_err(LedgerError::io("write", &path))?;
+        if durably {
+            file.sync().map_err(LedgerError::io("sync", &path))?;
+        }
+        self.mark = Some(file);
+        Ok(())
+    }
+
+    /// Closes the files that are kept open for writing. Another process may put a new journal in
+    /// their place while the lock is free.
+    pub fn close(&mut self) {
+        self.tail.file = None;
+        self.mark = None;
+    }
+
+    /// Cuts off a torn tail (its bytes are kept beside the segment as `.torn-N`), so that the next
+    /// append follows the last whole entry. Only bytes that were never acknowledged can be torn.
+    ///
+    /// # Errors
+    /// [`LedgerError::Io`].
+    pub fn cut_torn_tail(&mut self) -> Result<(), LedgerError> {
+        let path = self.tail.path.clone();
+        let file = self.disk.open(&path, Open::Write).map_err(LedgerError::io("open", &path))?;
+        let torn = file.read_from(self.tail.end).map_err(LedgerError::io("read", &path))?;
+        let names = self.disk.list(&self.dir).map_err(LedgerError::io("list", &self.dir))?;
+        let free = (1..)
+            .map(|n| path.with_extension(format!("torn-{n}")))
+            .find(|p| !names.iter().any(|n| p.file_name().is_some_and(|p| p == n.as_str())));
+        if let Some(aside) = free.filter(|_| !torn.is_empty()) {
+            let kept = self.disk.open(&aside, Open::Replace).and_then(|f| f.write_at(0, &torn));
+            kept.map_err(LedgerError::io("write", &aside))?;
+        }
+        file.set_len(self.tail.end).map_err(LedgerError::io("cut", &path))?;
+        file.sync().map_err(LedgerError::io("sync", &path))?;
+        self.tail.file = None;
+        Ok(())
+    }
+
+    /// Makes durable what a writer left that was killed, or whose sync failed: its frames may be in
+    /// the page cache only, and marked clean there, so they are written again and then synced.
+    ///
+    /// # Errors
+    /// [`LedgerError::Io`].
+    pub fn rewrite_unmarked(&mut self) -> Result<(), LedgerError> {
+        let promised = read_mark(&*self.disk, &self.dir)?;
+        if promised >= self.len() {
+            return Ok(());
+        }
+        // What is on the disk now must still be what was read when this log was opened.
+        self.read(promised..self.len(), |seq, bytes| {
+            if leaf_hash(bytes) == self.leaf(seq)? {
+                return Ok(());
+            }
+            Err(segment::damaged(&self.tail.path, 0, format!("entry {seq} is not what it was when it was read")))
+        })?;
+        let mut first = promised / self.per_segment * self.per_segment;
+        while first < self.len() {
+            let path = segment::path(&self.dir, first);
+            let file = self.disk.open(&path, Open::Write).map_err(LedgerError::io("open", &path))?;
+            let end = match first == self.tail.first {
+                true => self.tail.end,
+                false => file.len().map_err(LedgerError::io("read", &path))?,
+            };
+            for at in (0..end).step_by(PIECE) {
+                let bytes = file.read_at(at, (end - at).min(PIECE as u64) as usize);
+                file.write_at(at, &bytes.map_err(LedgerError::io("read", &path))?)
+                    .map_err(LedgerError::io("write", &path))?;
+            }
+            file.sync().map_err(LedgerError::io("sync", &path))?;
+            first += self.per_segment;
+        }
+        self.disk.sync_dir(&self.dir).map_err(LedgerError::io("sync", &self.dir))?;
+        self.write_mark(true)
+    }
+}

@@ -1,0 +1,52 @@
+//! The index: a second copy of the log by sequence number, which can rebuild the journal.
+//!
+//! It is filled after the journal's sync, in records of many entries, and brought up to the last
+//! entry whenever a checkpoint is published.
+
+use crate::error::LedgerError;
+use bytes::Bytes;
+use std::fmt::Debug;
+
+/// Entries by number.
+pub trait Store: Send + Debug {
+    /// Number of entries; they are `0..len`.
+    fn len(&self) -> u64;
+
+    /// True without entries.
+    fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Adds entries that follow the last one. They may wait for [`Store::flush`].
+    ///
+    /// # Errors
+    /// When the store cannot be written.
+    fn append(&mut self, entries: &[Bytes]) -> Result<(), LedgerError>;
+
+    /// Writes what waits.
+    ///
+    /// # Errors
+    /// When the store cannot be written.
+    fn flush(&mut self) -> Result<(), LedgerError>;
+
+    /// An entry's bytes.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    fn get(&mut self, seq: u64) -> Result<Option<Bytes>, LedgerError>;
+}
+
+/// Opens a log's index, and sets a damaged one aside.
+pub trait Stores: Send + Sync + Debug {
+    /// Opens it, or makes an empty one.
+    ///
+    /// # Errors
+    /// When it does not open.
+    fn open(&self) -> Result<Box<dyn Store>, LedgerError>;
+
+    /// Keeps a damaged index under another name and makes room for a new one.
+    ///
+    /// # Errors
+    /// [`LedgerError::Io`].
+    fn set_aside(&self) -> Result<(), LedgerError>;
+}
