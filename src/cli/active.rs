@@ -1,13 +1,13 @@
 //! `assay active`
 
 use super::Context;
-use super::error::CliError;
 use super::output::{print, print_json, table};
-use assay_production::deploy::{COLUMNS, Cell, Row, open};
+use assay_lab::LabError;
+use assay_lab::live::{When, rows};
+use assay_production::deploy::{COLUMNS, Cell, Row};
 use assay_production::gate::Host;
 use assay_shared::time::{format_us, parse};
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 /// Show what is live, or what was live at a time, who approved it and why
@@ -35,15 +35,6 @@ impl Args {
     }
 }
 
-/// The rows in force at a time, from the history.
-fn as_of(history: &[Row], at_us: i64) -> Vec<Row> {
-    let mut live: BTreeMap<&str, &Row> = BTreeMap::new();
-    for row in history.iter().filter(|r| r.deployed_us <= at_us) {
-        live.insert(&row.strategy, row);
-    }
-    live.into_values().cloned().collect()
-}
-
 /// A row as JSON, by column name.
 pub fn to_json(row: &Row) -> Value {
     let mut out = serde_json::Map::new();
@@ -65,21 +56,20 @@ pub fn to_json(row: &Row) -> Value {
     Value::Object(out)
 }
 
-pub fn run(cx: &Context, args: Args) -> Result<(), CliError> {
-    let gate = match args.gate {
-        Some(dir) => dir,
-        None => cx.lab()?.gate_dir(),
+pub fn run(cx: &Context, args: Args) -> Result<(), LabError> {
+    let host = match &args.gate {
+        Some(dir) => Host::open(dir)?,
+        None => cx.lab()?.gate()?,
     };
-    let host = Host::open(&gate)?;
-    let mut live = open(&host.settings.live, &host.settings.genesis_policy_sha256.to_string())?;
-    let rows = match (&args.at, args.history) {
+    let when = match (&args.at, args.history) {
         (Some(text), _) => {
-            let bad = || CliError::usage(format!("'{text}' is not a time"), "write it as 2024-06-01T12:00");
-            as_of(&live.history()?, parse(text).ok_or_else(bad)? * 1000)
+            let bad = || LabError::usage(format!("'{text}' is not a time"), "write it as 2024-06-01T12:00");
+            When::At(parse(text).ok_or_else(bad)? * 1000)
         }
-        (None, true) => live.history()?,
-        (None, false) => live.rows()?,
+        (None, true) => When::Ever,
+        (None, false) => When::Now,
     };
+    let rows = rows(&host, when)?;
     if cx.json {
         print_json(&rows.iter().map(to_json).collect::<Vec<_>>());
         return Ok(());

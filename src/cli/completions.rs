@@ -1,8 +1,8 @@
 //! `assay completions`
 
 use super::Context;
-use super::error::CliError;
-use clap::CommandFactory;
+use assay_lab::LabError;
+use clap::CommandFactory as _;
 
 /// Print shell completions
 ///
@@ -13,7 +13,7 @@ pub struct Args {
     shell: clap_complete::Shell,
 }
 
-pub fn run(_: &Context, args: Args) -> Result<(), CliError> {
+pub fn run(_: &Context, args: Args) -> Result<(), LabError> {
     clap_complete::generate(args.shell, &mut super::Args::command(), "assay", &mut std::io::stdout());
     Ok(())
 }

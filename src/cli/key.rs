@@ -1,16 +1,12 @@
 //! `assay key`
 
 use super::Context;
-use super::error::CliError;
-use super::init::add_member;
-use super::lab::ask_passphrase;
 use super::output::{print, print_json, say, table};
-use super::verify;
-use assay_ledger::{Authority, PublicKey, Signer};
-use assay_shared::event::roster::{Role, Roster};
-use assay_shared::event::{KeyRevoked, KeyRotated, rotation_message};
+use assay_lab::LabError;
+use assay_lab::keys::{add, list, new_key, read_public, revoke, roles, rotate};
+use assay_shared::event::roster::Member;
 use serde_json::json;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// Make keys, and say which keys may write to the ledger
 #[derive(Debug, clap::Subcommand)]
@@ -73,109 +69,45 @@ pub enum Args {
     List,
 }
 
-/// Makes a key file, encrypted when asked to.
-pub fn new_key(path: &Path, comment: &str, encrypt: bool) -> Result<Signer, CliError> {
-    let signer = Signer::generate()?;
-    let passphrase = if encrypt {
-        let none =
-            || CliError::usage("no passphrase was given", "run in a terminal to be asked, or set ASSAY_PASSPHRASE");
-        Some(ask_passphrase(path).filter(|p| !p.is_empty()).ok_or_else(none)?)
-    } else {
-        None
-    };
-    signer.write(path, comment, passphrase.as_deref())?;
-    Ok(signer)
-}
-
-fn public(path: &Path) -> Result<PublicKey, CliError> {
-    let text = std::fs::read_to_string(path).map_err(CliError::io("read", path))?;
-    text.parse()
-        .map_err(|e| CliError::usage(format!("{}: {e}", path.display()), "give the .pub file of an ed25519 key"))
-}
-
-pub fn run(cx: &Context, args: Args) -> Result<(), CliError> {
+pub fn run(cx: &Context, args: Args) -> Result<(), LabError> {
     match args {
         Args::New { out, comment, encrypt } => {
-            let signer = new_key(&out, &comment, encrypt)?;
-            say(&format!(
-                "key {} written to {} and {}",
-                signer.id(),
-                out.display(),
-                out.with_extension("pub").display()
-            ));
-            Ok(())
+            let signer = new_key(&out, &comment, encrypt, &cx.session)?;
+            let public = out.with_extension("pub");
+            say(&format!("key {} written to {} and {}", signer.id(), out.display(), public.display()));
         }
-        Args::Add { person, roles, public: file } => {
-            if let Some(bad) = roles.iter().find(|r| Role::parse(r).is_none()) {
-                return Err(CliError::usage(
-                    format!("there is no role '{bad}'"),
-                    "roles are admin, researcher and deployer",
-                ));
-            }
-            let key = public(&file)?;
-            let mut writer = cx.lab()?.writer()?;
-            add_member(&mut writer, &person, &roles, &key)?;
-            writer.publish()?;
-            say(&format!("{} of {person} may now record as {}", key.id(), roles.join(", ")));
-            Ok(())
+        Args::Add { person, roles: names, public } => {
+            let (roles, key) = (roles(&names)?, read_public(&public)?);
+            add(&cx.lab()?, &person, &roles, &key)?;
+            say(&format!("{} of {person} may now record as {}", key.id(), names.join(", ")));
         }
-        Args::Revoke { public: file, reason } => {
-            let key = public(&file)?;
-            let mut writer = cx.lab()?.writer()?;
-            let at = writer.record_one(KeyRevoked { key: key.to_bytes(), reason })?;
-            writer.publish()?;
+        Args::Revoke { public, reason } => {
+            let key = read_public(&public)?;
+            let at = revoke(&cx.lab()?, &key, &reason)?;
             say(&format!("{} counts no more from entry {} on", key.id(), at.seq));
-            Ok(())
         }
-        Args::Rotate { to, encrypt } => rotate(cx, &to, encrypt),
-        Args::List => list(cx),
+        Args::Rotate { to, encrypt } => {
+            let (new, at) = rotate(&mut cx.lab()?, &to, encrypt)?;
+            say(&format!("{} takes over from entry {} on; the old key counts no more", new.id(), at.seq));
+            say("where a policy names the old key, change it there too: `assay review` shows the policy in force");
+        }
+        Args::List => show(cx)?,
     }
-}
-
-fn rotate(cx: &Context, to: &Path, encrypt: bool) -> Result<(), CliError> {
-    let mut lab = cx.lab()?;
-    let mut writer = lab.writer()?;
-    let new = match to.exists() {
-        true => Signer::read(to, &ask_passphrase)?,
-        false => new_key(to, &lab.config.person, encrypt)?,
-    };
-    let (old, new_raw) = (lab.signer()?.public().to_bytes(), new.public().to_bytes());
-    let proof = new.sign(&rotation_message(writer.log.origin(), &old, &new_raw))?;
-    let at = writer.record_one(KeyRotated { old, new: new_raw, proof })?;
-    writer.publish()?;
-    lab.config.key = std::path::absolute(to).map_err(CliError::io("find", to))?;
-    lab.save()?;
-    say(&format!("{} takes over from entry {} on; the old key counts no more", new.id(), at.seq));
-    say("where a policy names the old key, change it there too: `assay review` shows the policy in force");
     Ok(())
 }
 
-fn list(cx: &Context) -> Result<(), CliError> {
-    let lab = cx.lab()?;
-    let log = lab.log()?;
-    if let Some(f) = verify::findings(&lab.ledger_dir())?.1.first() {
-        return Err(CliError::Verification(format!("entry {}: {}: {}", f.seq, f.reason, f.detail)));
-    }
-    let mut roster = Roster::new();
-    log.scan(0, |entry| {
-        let _ = roster.admit(&entry);
-        Ok::<(), CliError>(())
-    })?;
-    let roles = |m: &assay_shared::event::roster::Member| {
-        m.roles.iter().map(|r| format!("{r:?}").to_lowercase()).collect::<Vec<_>>()
-    };
+fn show(cx: &Context) -> Result<(), LabError> {
+    let members = list(&cx.lab()?)?;
+    let roles = |m: &Member| m.roles.iter().map(|r| r.name()).collect::<Vec<_>>();
     if cx.json {
-        let rows: Vec<_> = roster
-            .members()
-            .map(|m| json!({"person": m.person, "roles": roles(m), "key": m.key.to_openssh(), "id": m.key.id().to_string(), "revoked_at": m.revoked_at}))
-            .collect();
-        print_json(&rows);
+        let row = |m: &Member| json!({"person": m.person, "roles": roles(m), "key": m.key.to_openssh(), "id": m.key.id().to_string(), "revoked_at": m.revoked_at});
+        print_json(&members.iter().map(row).collect::<Vec<_>>());
         return Ok(());
     }
-    let row = |m: &assay_shared::event::roster::Member| {
+    let row = |m: &Member| {
         let state = m.revoked_at.map_or("valid".into(), |at| format!("revoked at {at}"));
         vec![m.person.clone(), roles(m).join(","), m.key.id().to_string(), state]
     };
-    print(&table(&["person", "roles", "key", "state"], &roster.members().map(row).collect::<Vec<_>>()));
+    print(&table(&["person", "roles", "key", "state"], &members.iter().map(row).collect::<Vec<_>>()));
     Ok(())
 }

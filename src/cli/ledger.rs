@@ -1,19 +1,9 @@
 //! `assay ledger`
 
 use super::Context;
-use super::error::CliError;
-use super::lab::Lab;
 use super::output::{counted, grouped, print_json, say};
-use super::promote::policy;
-use assay_ledger::audit::export::{Export, export};
-use assay_ledger::keys::cosign::cosigners;
-use assay_ledger::keys::note::Verifier;
-use assay_ledger::log::Home;
-use assay_ledger::log::rebuild::{self, Source};
-use assay_ledger::storage::disk::RealDisk;
-use assay_production::promotion::Repo;
-use assay_production::promotion::evidence::commit_cosigned;
-use assay_shared::event::roster::Roster;
+use assay_lab::LabError;
+use assay_lab::exchange::{attach, attach_to_branch, export_to, import, rebuild_journal};
 use serde_json::json;
 use std::path::{Path, PathBuf};
 
@@ -29,6 +19,9 @@ pub enum Args {
     Export {
         /// The folder
         dir: PathBuf,
+        /// Write into it though it holds something else
+        #[arg(long)]
+        force: bool,
     },
     /// Make a ledger from an exported folder, verifying everything first
     ///
@@ -73,38 +66,39 @@ pub enum Args {
     },
 }
 
-/// A verifier key from the command line.
-pub fn verifier(text: &str) -> Result<Verifier, CliError> {
-    text.parse().map_err(|e| CliError::usage(format!("{e}"), "give the line of log.vkey"))
+/// A ledger's folder: the one named, else the lab's.
+fn folder(cx: &Context, named: Option<PathBuf>) -> Result<PathBuf, LabError> {
+    named.map_or_else(|| cx.lab().map(|lab| lab.ledger_dir()), Ok)
 }
 
-fn import(cx: &Context, dir: &Path, into: Option<PathBuf>, vkey: Option<&str>) -> Result<(), CliError> {
-    let into = match into {
-        Some(into) => into,
-        None => cx.lab()?.ledger_dir(),
-    };
-    let source = Export::open(&RealDisk, dir, vkey.map(verifier).transpose()?)?;
-    let log = rebuild::import(&Home::of(&into), &source, &mut Roster::new())?;
-    say(&format!("{} entries of {} verified and written to {}", grouped(log.len()), log.origin(), into.display()));
-    if vkey.is_none() {
-        say("the key was the folder's own: compare it with one that you have from elsewhere");
+pub fn run(cx: &Context, args: Args) -> Result<(), LabError> {
+    match args {
+        Args::Export { dir, force } => {
+            let done = export_to(&cx.lab()?, &dir, force)?;
+            if cx.json {
+                print_json(&json!({"from": done.from, "size": done.size, "files": done.files}));
+            }
+            let new = grouped(done.size - done.from);
+            say(&format!("{} entries in {}, {new} new", grouped(done.size), dir.display()));
+            Ok(())
+        }
+        Args::Import { dir, into, vkey } => {
+            let into = folder(cx, into)?;
+            let log = import(&into, &dir, vkey.as_deref(), &cx.session)?;
+            let (n, origin) = (grouped(log.len()), log.origin());
+            say(&format!("{n} entries of {origin} verified and written to {}", into.display()));
+            Ok(())
+        }
+        Args::Rebuild { from, ledger } => rebuild(cx, &folder(cx, ledger)?, &from),
+        Args::Attach { file, branch } => {
+            let note = std::fs::read(&file).map_err(LabError::io("read", &file))?;
+            beside(cx, &note, branch.as_deref())
+        }
     }
-    Ok(())
 }
 
-fn rebuild_journal(cx: &Context, from: &Path, ledger: Option<PathBuf>) -> Result<(), CliError> {
-    let dir = match ledger {
-        Some(dir) => dir,
-        None => cx.lab()?.ledger_dir(),
-    };
-    let home = Home::of(&dir);
-    let done = if from == Path::new("sled") {
-        rebuild::rebuild(&home, &Source::Index, &mut Roster::new())?
-    } else {
-        let own = assay_ledger::log::read_verifier(&RealDisk, &dir)?;
-        let source = Export::open(&RealDisk, from, Some(own))?;
-        rebuild::rebuild(&home, &Source::Export(&source), &mut Roster::new())?
-    };
+fn rebuild(cx: &Context, ledger: &Path, from: &Path) -> Result<(), LabError> {
+    let done = rebuild_journal(ledger, from)?;
     if cx.json {
         print_json(&json!({"entries": done.entries, "restored": done.restored, "kept": done.kept}));
     }
@@ -117,42 +111,14 @@ fn rebuild_journal(cx: &Context, from: &Path, ledger: Option<PathBuf>) -> Result
     Ok(())
 }
 
-fn attach(lab: &Lab, file: &Path, branch: Option<&str>) -> Result<(), CliError> {
-    let note = std::fs::read(file).map_err(CliError::io("read", file))?;
-    let mut log = lab.log()?;
-    if let Some(branch) = branch {
-        let repo = Repo::open(&lab.repo_path())?;
-        let now = commit_cosigned(&repo, &log, branch, &note, &lab.config.person)?;
-        let (policy, _) = policy(&repo)?;
-        let (have, need) = (cosigners(&now, &policy.witnesses(), 0)?.len(), policy.thresholds.witnesses);
-        say(&format!(
-            "the evidence on {branch} carries {} of the policy's witnesses, {need} are needed",
-            counted(have, "cosignature")
-        ));
+fn beside(cx: &Context, note: &[u8], branch: Option<&str>) -> Result<(), LabError> {
+    let Some(branch) = branch else {
+        attach(&cx.lab()?, note)?;
+        say("the checkpoint carries the cosignature; proofs made from here on do too");
         return Ok(());
-    }
-    log.attach(&note)?;
-    say("the checkpoint carries the cosignature; proofs made from here on do too");
+    };
+    let (have, need) = attach_to_branch(&cx.lab()?, note, branch)?;
+    let have = counted(have, "cosignature");
+    say(&format!("the evidence on {branch} carries {have} of the policy's witnesses, {need} are needed"));
     Ok(())
-}
-
-pub fn run(cx: &Context, args: Args) -> Result<(), CliError> {
-    match args {
-        Args::Export { dir } => {
-            let done = export(&cx.lab()?.log()?, &dir)?;
-            if cx.json {
-                print_json(&json!({"from": done.from, "size": done.size, "files": done.files}));
-            }
-            say(&format!(
-                "{} entries in {}, {} new",
-                grouped(done.size),
-                dir.display(),
-                grouped(done.size - done.from)
-            ));
-            Ok(())
-        }
-        Args::Import { dir, into, vkey } => import(cx, &dir, into, vkey.as_deref()),
-        Args::Rebuild { from, ledger } => rebuild_journal(cx, &from, ledger),
-        Args::Attach { file, branch } => attach(&cx.lab()?, &file, branch.as_deref()),
-    }
 }

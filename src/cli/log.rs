@@ -1,8 +1,8 @@
 //! `assay log`
 
 use super::Context;
-use super::error::CliError;
 use super::output::print;
+use assay_lab::LabError;
 use assay_ledger::Entry;
 use assay_shared::event::Event;
 use assay_shared::time::format_us;
@@ -34,7 +34,7 @@ fn object(entry: &Entry) -> Value {
     })
 }
 
-pub fn run(cx: &Context, args: Args) -> Result<(), CliError> {
+pub fn run(cx: &Context, args: Args) -> Result<(), LabError> {
     let log = cx.lab()?.log()?;
     let mut found = std::collections::VecDeque::new();
     log.scan(args.from.unwrap_or(0), |entry| {
@@ -44,7 +44,7 @@ pub fn run(cx: &Context, args: Args) -> Result<(), CliError> {
                 found.pop_front();
             }
         }
-        Ok::<(), CliError>(())
+        Ok::<(), LabError>(())
     })?;
     for entry in &found {
         if cx.json {

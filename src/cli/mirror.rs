@@ -1,9 +1,9 @@
 //! `assay mirror`
 
 use super::Context;
-use super::error::CliError;
 use super::output::print;
-use assay_research::mirror::Mirror;
+use assay_lab::LabError;
+use assay_lab::mirror::{copy, rebuild};
 use std::path::PathBuf;
 
 /// The SQLite mirror: Optuna's tables and ours, a copy for questions
@@ -23,22 +23,25 @@ pub enum Args {
     Copy {
         /// File to write
         out: PathBuf,
+        /// Write over it though it is something else
+        #[arg(long)]
+        force: bool,
     },
 }
 
-pub fn run(cx: &Context, args: Args) -> Result<(), CliError> {
+pub fn run(cx: &Context, args: Args) -> Result<(), LabError> {
     let lab = cx.lab()?;
     match args {
         Args::Rebuild => {
-            let mirror = Mirror::rebuild(&lab.mirror_path(), &lab.log()?)?;
+            let mirror = rebuild(&lab)?;
             print(&format!("rebuilt: {} entries, content {}", mirror.cursor()?, mirror.digest()?.short()));
         }
         Args::Update => {
-            let mirror = lab.mirror()?;
+            let mirror = lab.update_mirror()?;
             print(&format!("{} entries, content {}", mirror.cursor()?, mirror.digest()?.short()));
         }
-        Args::Copy { out } => {
-            lab.mirror()?.copy_to(&out)?;
+        Args::Copy { out, force } => {
+            copy(&lab, &out, force)?;
             print(&out.display().to_string());
         }
     }

@@ -9,15 +9,12 @@ mod data;
 mod demo;
 mod deploy;
 mod doctor;
-mod error;
 mod hook;
 mod init;
 mod key;
-mod lab;
 mod ledger;
 mod log;
 mod mirror;
-mod opened;
 mod output;
 mod parity;
 mod promote;
@@ -26,19 +23,21 @@ mod reconcile;
 mod report;
 mod review;
 mod rollback;
+mod stop;
 mod strategy;
 mod study;
-mod tamper;
+mod terminal;
 mod trials;
 mod verify;
 mod witness;
 
+use assay_lab::{Kind, Lab, LabError, Session, folder};
 use clap::{Parser, Subcommand};
-use error::CliError;
-use lab::Lab;
 use output::{say, style};
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
+use terminal::Terminal;
 
 /// Prove a trading strategy before it trades.
 ///
@@ -106,17 +105,19 @@ pub struct Context {
     lab: Option<PathBuf>,
     /// Print data as JSON.
     pub json: bool,
+    /// The terminal as observer, and the token that Ctrl-C sets.
+    pub session: Session,
 }
 
 impl Context {
     /// The lab.
-    pub fn lab(&self) -> Result<Lab, CliError> {
-        Lab::find(self.lab.as_deref())
+    pub fn lab(&self) -> Result<Lab, LabError> {
+        Lab::open(&folder::find(self.lab.as_deref())?, &self.session)
     }
 }
 
-fn run(args: Args) -> Result<(), CliError> {
-    let cx = Context { lab: args.lab, json: args.json };
+fn run(args: Args, session: Session) -> Result<(), LabError> {
+    let cx = Context { lab: args.lab, json: args.json, session };
     match args.command {
         Command::Demo(a) => demo::run(&cx, a),
         Command::Init(a) => init::run(&cx, a),
@@ -159,15 +160,34 @@ pub fn main() -> ExitCode {
             return ExitCode::from(if e.use_stderr() { 2 } else { 0 });
         }
     };
-    output::watch_for_stop();
-    match run(args) {
+    let session = Session { observer: Arc::new(Terminal::default()), ..Session::silent() };
+    stop::watch(&session.stop);
+    match run(args, session) {
         Ok(()) => ExitCode::SUCCESS,
         Err(e) => {
-            say(&format!("{}: {e}", style("error", "1;31")));
-            if let Some(hint) = e.hint() {
-                say(&format!("{}: {hint}", style("hint", "36")));
-            }
-            ExitCode::from(e.exit_code())
+            tell(&e);
+            ExitCode::from(exit_code(e.kind()))
         }
+    }
+}
+
+fn tell(e: &LabError) {
+    if let LabError::Strategy { name, text, problems } = e {
+        say(&problems.iter().map(|d| d.render(name, text)).collect::<Vec<_>>().join("\n\n"));
+    }
+    say(&format!("{}: {e}", style("error", "1;31")));
+    if let Some(hint) = e.hint() {
+        say(&format!("{}: {hint}", style("hint", "36")));
+    }
+}
+
+/// 0 fine, 1 verification failed, 2 usage or config, 3 could not check, 4 refused by policy.
+fn exit_code(kind: Kind) -> u8 {
+    match kind {
+        Kind::Verification => 1,
+        Kind::Usage => 2,
+        Kind::CouldNot => 3,
+        Kind::Refused => 4,
+        Kind::Stopped => stop::EXIT,
     }
 }

@@ -1,27 +1,10 @@
 //! What a command says: data on stdout, words and progress on stderr; plain when not a terminal.
 
-use super::error::CliError;
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use assay_lab::LabError;
+use indicatif::{ProgressDrawTarget, ProgressStyle};
 use std::io::{IsTerminal, Write};
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
-
-static STOP: AtomicBool = AtomicBool::new(false);
-
-/// Makes Ctrl-C end long work cleanly; a second one ends at once.
-pub fn watch_for_stop() {
-    let _ = ctrlc::set_handler(|| {
-        if STOP.swap(true, Ordering::SeqCst) {
-            std::process::exit(130);
-        }
-    });
-}
-
-/// Whether the user asked to stop.
-pub fn stopped() -> bool {
-    STOP.load(Ordering::SeqCst)
-}
 
 /// Writes data to stdout; a reader that went away is no error.
 pub fn print(text: &str) {
@@ -30,9 +13,9 @@ pub fn print(text: &str) {
 }
 
 /// Writes bytes to stdout: for what goes into a file by redirection.
-pub fn print_bytes(bytes: &[u8]) -> Result<(), CliError> {
+pub fn print_bytes(bytes: &[u8]) -> Result<(), LabError> {
     let mut out = std::io::stdout().lock();
-    out.write_all(bytes).and_then(|()| out.flush()).map_err(CliError::io("write", std::path::Path::new("stdout")))
+    out.write_all(bytes).and_then(|()| out.flush()).map_err(LabError::io("write", std::path::Path::new("stdout")))
 }
 
 /// Writes JSON to stdout.
@@ -92,17 +75,17 @@ pub fn table(head: &[&str], rows: &[Vec<String>]) -> String {
 }
 
 /// Progress of long work: a bar on a terminal, a line now and then elsewhere.
-pub struct Progress {
-    bar: Option<ProgressBar>,
+pub struct ProgressBar {
+    bar: Option<indicatif::ProgressBar>,
     last: Mutex<Instant>,
     name: String,
 }
 
-impl Progress {
+impl ProgressBar {
     /// Progress over `total` steps.
-    pub fn new(name: &str, total: u64) -> Progress {
+    pub fn new(name: &str, total: u64) -> ProgressBar {
         let bar = std::io::stderr().is_terminal().then(|| {
-            let bar = ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::stderr_with_hz(8));
+            let bar = indicatif::ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::stderr_with_hz(8));
             let style = if colour() {
                 "{prefix} [{bar:30.cyan}] {pos}/{len} {msg}"
             } else {
@@ -116,7 +99,7 @@ impl Progress {
             bar.set_prefix(name.to_string());
             bar
         });
-        Progress { bar, last: Mutex::new(Instant::now()), name: name.into() }
+        ProgressBar { bar, last: Mutex::new(Instant::now()), name: name.into() }
     }
 
     /// Shows where the work is.

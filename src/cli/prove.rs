@@ -1,12 +1,13 @@
 //! `assay prove` and `assay verify-proof`
 
 use super::Context;
-use super::error::CliError;
 use super::output::{print, print_bytes, print_json};
+use assay_lab::LabError;
+use assay_lab::exchange::prove;
+use assay_lab::verify::verifier;
+use assay_ledger::Entry;
 use assay_ledger::keys::cosign::{Witness, cosigners};
-use assay_ledger::keys::note::Verifier;
 use assay_ledger::tree::proof::Proof;
-use assay_ledger::{Entry, EventId, Log};
 use serde_json::json;
 use std::path::PathBuf;
 
@@ -46,51 +47,32 @@ pub struct VerifyArgs {
     quorum: Option<usize>,
 }
 
-/// The position of an event given by number or id.
-fn position(log: &Log, event: &str) -> Result<u64, CliError> {
-    if let Ok(seq) = event.parse::<u64>() {
-        return Ok(seq);
-    }
-    let wrong =
-        || CliError::usage(format!("'{event}' is no event of this ledger"), "give a number of `assay log`, or an id");
-    let id: [u8; 16] = assay_ledger::format::hash::unhex(event).and_then(|b| b.try_into().ok()).ok_or_else(wrong)?;
-    log.find(&EventId(id))?.ok_or_else(wrong)
-}
-
-pub fn run(cx: &Context, args: Args) -> Result<(), CliError> {
-    let log = cx.lab()?.log()?;
-    let (checkpoint, seq) = (log.checkpoint()?, position(&log, &args.event)?);
-    if seq >= checkpoint.size {
-        let message = format!("there is no event {seq} under the checkpoint of {} events", checkpoint.size);
-        return Err(CliError::usage(message, "see `assay log`"));
-    }
-    let proof = Proof::new(log.tree(), seq, checkpoint.size, log.checkpoint_note())?;
-    let entry = log.entry_bytes(seq)?;
+pub fn run(cx: &Context, args: Args) -> Result<(), LabError> {
+    let (proof, seq, entry) = prove(&cx.lab()?, &args.event)?;
     let Some(out) = args.out else {
-        return print_bytes(&proof.with_entry(entry.to_vec()).to_bytes());
+        return print_bytes(&proof.with_entry(entry).to_bytes());
     };
-    std::fs::create_dir_all(&out).map_err(CliError::io("create", &out))?;
+    std::fs::create_dir_all(&out).map_err(LabError::io("create", &out))?;
     let (p, e) = (out.join(format!("{seq}.tlog-proof")), out.join(format!("{seq}.entry")));
-    std::fs::write(&p, proof.to_bytes()).map_err(CliError::io("write", &p))?;
-    std::fs::write(&e, entry).map_err(CliError::io("write", &e))?;
+    std::fs::write(&p, proof.to_bytes()).map_err(LabError::io("write", &p))?;
+    std::fs::write(&e, entry).map_err(LabError::io("write", &e))?;
     print(&format!("{}\n{}", p.display(), e.display()));
     Ok(())
 }
 
-pub fn verify(cx: &Context, args: VerifyArgs) -> Result<(), CliError> {
-    let read = |path: &PathBuf| std::fs::read(path).map_err(CliError::io("read", path));
-    let verifier: Verifier =
-        args.vkey.parse().map_err(|e| CliError::usage(format!("{e}"), "give the line of log.vkey"))?;
+pub fn verify(cx: &Context, args: VerifyArgs) -> Result<(), LabError> {
+    let read = |path: &PathBuf| std::fs::read(path).map_err(LabError::io("read", path));
+    let verifier = verifier(&args.vkey)?;
     let witness = |text: &String| {
         text.parse::<Witness>()
-            .map_err(|e| CliError::usage(format!("{e}"), "give the line that `assay witness` prints"))
+            .map_err(|e| LabError::usage(format!("{e}"), "give the line that `assay witness` prints"))
     };
     let witnesses = args.witnesses.iter().map(witness).collect::<Result<Vec<_>, _>>()?;
     let proof = Proof::parse(&read(&args.proof)?)?;
     let entry = match (&args.entry, &proof.extra) {
         (Some(path), _) => read(path)?,
         (None, Some(entry)) => entry.clone(),
-        (None, None) => return Err(CliError::usage("the proof does not hold its entry", "name its file with --entry")),
+        (None, None) => return Err(LabError::usage("the proof does not hold its entry", "name its file with --entry")),
     };
     let checkpoint = proof.verify(&entry, &verifier)?;
     let quorum = args.quorum.unwrap_or(witnesses.len());

@@ -1,12 +1,12 @@
 //! `assay strategy`
 
 use super::Context;
-use super::error::CliError;
-use super::output::{print, print_json, say};
+use super::output::{print, print_json};
+use assay_lab::LabError;
+use assay_lab::study::read_strategy;
 use assay_shared::indicator::Function;
-use assay_shared::strategy::file::Strategy;
 use serde_json::json;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// Check strategy files, and look indicators up
 #[derive(Debug, clap::Subcommand)]
@@ -27,25 +27,10 @@ pub enum Args {
     },
 }
 
-/// Reads a strategy file; every problem is shown at its place.
-pub fn load(path: &Path) -> Result<Strategy, CliError> {
-    let text = std::fs::read_to_string(path).map_err(CliError::io("read", path))?;
-    parse(&text, &path.display().to_string())
-}
-
-/// Parses a strategy's text.
-pub fn parse(text: &str, name: &str) -> Result<Strategy, CliError> {
-    Strategy::parse(text).map_err(|problems| {
-        let n = problems.len();
-        say(&problems.iter().map(|d| d.render(name, text)).collect::<Vec<_>>().join("\n\n"));
-        CliError::Usage { message: format!("{name} has {n} problem{}", if n == 1 { "" } else { "s" }), hint: None }
-    })
-}
-
-pub fn run(cx: &Context, args: Args) -> Result<(), CliError> {
+pub fn run(cx: &Context, args: Args) -> Result<(), LabError> {
     match args {
         Args::Check { file } => {
-            let s = load(&file)?;
+            let s = read_strategy(&file)?;
             if cx.json {
                 print_json(
                     &json!({"name": s.file.name, "hash": s.hash(), "symbols": s.file.symbols, "parameters": s.file.parameters}),
@@ -66,7 +51,7 @@ pub fn run(cx: &Context, args: Args) -> Result<(), CliError> {
         }
         Args::Indicator { name: Some(name) } => {
             let unknown = || {
-                CliError::usage(format!("TA-Lib has no function '{name}'"), "list them with `assay strategy indicator`")
+                LabError::usage(format!("TA-Lib has no function '{name}'"), "list them with `assay strategy indicator`")
             };
             let f = Function::find(&name.to_uppercase()).ok_or_else(unknown)?;
             let options: Vec<String> = f.options().iter().map(|o| format!("<{}>", o.name)).collect();

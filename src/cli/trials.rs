@@ -1,11 +1,13 @@
 //! `assay trials` and `assay trial`
 
 use super::Context;
-use super::error::CliError;
-use super::lab::Lab;
 use super::output::{print, print_json, table};
+use assay_lab::trial::{board, pick};
+use assay_lab::{Lab, LabError};
 use assay_research::mirror::query::{Order, TrialRow};
-use serde_json::{Value, json};
+use assay_shared::event::study::FoldFact;
+use assay_shared::metric::Metric;
+use serde_json::json;
 
 /// List a study's trials, best first
 ///
@@ -44,8 +46,8 @@ pub enum One {
     },
 }
 
-fn figure(t: &TrialRow, name: &str, show: fn(f64) -> String) -> String {
-    t.metrics.get(name).map_or("-".into(), |v| show(*v))
+fn figure(t: &TrialRow, metric: Metric, show: fn(f64) -> String) -> String {
+    t.metrics.get(metric.name()).map_or("-".into(), |v| show(*v))
 }
 
 fn percent(v: f64) -> String {
@@ -53,33 +55,26 @@ fn percent(v: f64) -> String {
 }
 
 fn params(t: &TrialRow) -> String {
-    let short = |v: &Value| {
-        v.as_f64().map_or(v.to_string(), |f| if f.fract() == 0.0 { format!("{f:.0}") } else { format!("{f:.3}") })
-    };
-    t.params
-        .as_object()
-        .map(|m| m.iter().map(|(k, v)| format!("{k}={}", short(v))).collect::<Vec<_>>().join(" "))
-        .unwrap_or_default()
+    let short = |v: f64| if v.fract() == 0.0 { format!("{v:.0}") } else { format!("{v:.3}") };
+    t.params.iter().map(|(k, v)| format!("{k}={}", short(v.number()))).collect::<Vec<_>>().join(" ")
 }
 
 /// Prints a study's best trials and its statistics.
-pub fn leaderboard(lab: &Lab, study: &str, limit: u32, json_wanted: bool) -> Result<(), CliError> {
-    let mirror = lab.mirror()?;
-    let s = lab.study(&mirror, Some(study))?;
-    let rows = mirror.trials(&s.study_id, Order::Best, limit)?;
-    if json_wanted {
-        print_json(&json!({"study": s, "trials": rows}));
+pub fn leaderboard(cx: &Context, lab: &Lab, study: &str, limit: u32) -> Result<(), LabError> {
+    let found = board(lab, Some(study), Order::Best, limit)?;
+    if cx.json {
+        print_json(&found);
         return Ok(());
     }
+    let s = &found.study;
     if s.generated {
         print("GENERATED DATA: the figures say nothing about real trading");
     }
-    listing(&rows);
-    let tried = s.statistics.get("trials_lineage").and_then(Value::as_f64).unwrap_or(f64::from(s.trials));
+    listing(&found.trials);
+    let tried = s.statistics.get("trials_lineage").copied().unwrap_or(f64::from(s.trials));
     let completed = s.completed;
     print(&format!("\n{} trials ({completed} with a score), {tried:.0} ever tried on this data", s.trials));
-    let stat =
-        |name: &str| s.statistics.get(name).and_then(Value::as_f64).map_or("undefined".into(), |v| format!("{v:.3}"));
+    let stat = |name: &str| s.statistics.get(name).map_or("undefined".into(), |v| format!("{v:.3}"));
     if s.closed {
         print(&format!(
             "of the best: deflated Sharpe ratio {} (probability that it is real), PSR {}, probability of overfitting {}",
@@ -100,11 +95,11 @@ fn listing(rows: &[TrialRow]) {
         vec![
             t.number.to_string(),
             t.score.map_or("-".into(), |s| format!("{s:.4}")),
-            figure(t, "cagr", percent),
-            figure(t, "sharpe", |v| format!("{v:.2}")),
-            figure(t, "max_drawdown", percent),
-            figure(t, "trades", |v| format!("{v:.0}")),
-            figure(t, "liquidations", |v| format!("{v:.0}")),
+            figure(t, Metric::Cagr, percent),
+            figure(t, Metric::Sharpe, |v| format!("{v:.2}")),
+            figure(t, Metric::MaxDrawdown, percent),
+            figure(t, Metric::Trades, |v| format!("{v:.0}")),
+            figure(t, Metric::Liquidations, |v| format!("{v:.0}")),
             state,
             t.reason.clone().unwrap_or_else(|| params(t)),
         ]
@@ -113,44 +108,22 @@ fn listing(rows: &[TrialRow]) {
     print(&table(&head, &rows.iter().map(row).collect::<Vec<_>>()));
 }
 
-pub fn run(cx: &Context, args: Args) -> Result<(), CliError> {
+pub fn run(cx: &Context, args: Args) -> Result<(), LabError> {
     let lab = cx.lab()?;
-    let mirror = lab.mirror()?;
-    let study = lab.study(&mirror, args.study.as_deref())?;
     if !args.all {
-        return leaderboard(&lab, &study.study_id, args.limit, cx.json);
+        let newest = board(&lab, args.study.as_deref(), Order::Best, 0)?.study;
+        return leaderboard(cx, &lab, &newest.study_id, args.limit);
     }
-    let rows = mirror.trials(&study.study_id, Order::Number, args.limit)?;
+    let found = board(&lab, args.study.as_deref(), Order::Number, args.limit)?;
     if cx.json {
-        print_json(&rows)
+        print_json(&found.trials);
     } else {
-        listing(&rows)
+        listing(&found.trials);
     }
     Ok(())
 }
 
-/// A trial of a study by number (or its best), and the study.
-pub fn pick(
-    lab: &Lab,
-    study: Option<&str>,
-    number: Option<u32>,
-) -> Result<(assay_research::mirror::query::StudyRow, TrialRow), CliError> {
-    let mirror = lab.mirror()?;
-    let s = lab.study(&mirror, study)?;
-    let none = || {
-        CliError::usage(
-            format!("the study '{}' has no feasible trial", s.name),
-            "see `assay trials --all` for the reasons",
-        )
-    };
-    let number = number.or(s.best).ok_or_else(none)?;
-    let missing =
-        || CliError::usage(format!("the study '{}' has no trial {number}", s.name), format!("it has {}", s.trials));
-    let t = mirror.trial(&s.study_id, number)?.ok_or_else(missing)?;
-    Ok((s, t))
-}
-
-pub fn show(cx: &Context, args: One) -> Result<(), CliError> {
+pub fn show(cx: &Context, args: One) -> Result<(), LabError> {
     let One::Show { which } = args;
     let (s, t) = pick(&cx.lab()?, which.study.as_deref(), which.number)?;
     if cx.json {
@@ -162,17 +135,17 @@ pub fn show(cx: &Context, args: One) -> Result<(), CliError> {
         print(&format!("reason: {reason}"));
     }
     print(&format!("parameters: {}", params(&t)));
-    let number = |v: &Value| v.as_f64().map_or("undefined".into(), |f| format!("{f:.4}"));
-    let fold = |(i, f): (usize, &Value)| {
+    let number = |v: Option<f64>| v.map_or("undefined".into(), |f| format!("{f:.4}"));
+    let fold = |(i, f): (usize, &FoldFact)| {
         vec![
             (i + 1).to_string(),
-            number(&f["in_sample"]),
-            number(&f["out_of_sample"]),
-            f["is_trades"].to_string(),
-            f["oos_trades"].to_string(),
+            number(f.in_sample),
+            number(f.out_of_sample),
+            f.is_trades.to_string(),
+            f.oos_trades.to_string(),
         ]
     };
-    let folds: Vec<_> = t.folds.as_array().into_iter().flatten().enumerate().map(fold).collect();
+    let folds: Vec<_> = t.folds.iter().enumerate().map(fold).collect();
     print(&table(&["fold", "in sample", "out of sample", "trades in", "trades out"], &folds));
     let metric = |(k, v): (&String, &f64)| vec![k.clone(), format!("{v:.6}")];
     print(&table(&["out-of-sample figure", "value"], &t.metrics.iter().map(metric).collect::<Vec<_>>()));

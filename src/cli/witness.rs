@@ -1,17 +1,9 @@
 //! `assay witness`
 
 use super::Context;
-use super::error::CliError;
-use super::lab::ask_passphrase;
-use super::ledger::verifier;
 use super::output::{print_bytes, print_json, say};
-use assay_ledger::Signer;
-use assay_ledger::audit::export::Export;
-use assay_ledger::audit::witness::{WitnessError, memory};
-use assay_ledger::keys::cosign::Witness;
-use assay_ledger::log::system_clock;
-use assay_ledger::storage::disk::RealDisk;
-use assay_ledger::tree::merkle::Nodes as _;
+use assay_lab::LabError;
+use assay_lab::exchange::{Witnessing, cosign};
 use serde_json::json;
 use std::path::PathBuf;
 
@@ -44,32 +36,12 @@ pub struct Args {
     old: Option<u64>,
 }
 
-fn refusal(e: WitnessError) -> CliError {
-    match e {
-        WitnessError::Ledger(e) => e.into(),
-        other => CliError::Verification(other.to_string()),
-    }
-}
-
-pub fn run(cx: &Context, args: Args) -> Result<(), CliError> {
-    let log = verifier(&args.vkey)?;
-    let signer = Signer::read(&args.key, &ask_passphrase)?;
-    let witness = Witness::new(&args.name, signer.public())?;
-    let export = Export::open(&RealDisk, &args.export, Some(log.clone()))?;
-    let proof = |old, new| {
-        let tree = export.tree();
-        // The tiles must be those of the checkpoint before they may prove anything about it.
-        if tree.root_at(new)? == export.checkpoint.root {
-            return tree.consistency(old, new);
-        }
-        let why = "its hash tiles have another root than its checkpoint".to_string();
-        Err(assay_ledger::LedgerError::Unverified { what: "the export", why })
-    };
-    let by = (args.name.as_str(), &signer, system_clock() / 1_000_000);
-    let cosigned = memory(&RealDisk, &args.memory).observe(&export.note, &log, args.old, proof, by).map_err(refusal)?;
-    say(&format!("{} at size {} cosigned by {witness}", export.checkpoint.origin, export.checkpoint.size));
+pub fn run(cx: &Context, args: Args) -> Result<(), LabError> {
+    let by = Witnessing { vkey: &args.vkey, key: &args.key, name: &args.name, memory: &args.memory, old: args.old };
+    let (cosigned, checkpoint, witness) = cosign(&args.export, &by, &cx.session)?;
+    say(&format!("{} at size {} cosigned by {witness}", checkpoint.origin, checkpoint.size));
     if cx.json {
-        print_json(&json!({"origin": export.checkpoint.origin, "size": export.checkpoint.size,
+        print_json(&json!({"origin": checkpoint.origin, "size": checkpoint.size,
             "witness": witness.to_string(), "checkpoint": String::from_utf8_lossy(&cosigned)}));
         return Ok(());
     }

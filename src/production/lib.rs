@@ -4,7 +4,7 @@
 //! |---|---|
 //! | [`engine`] | a strategy bar by bar, over the shared account |
 //! | [`feed`] | where bars come from |
-//! | [`promotion`] | the repositories: configs, evidence, approvals (git2) |
+//! | [`repository`] | the repositories: configs, evidence, approvals (git2) |
 //! | [`gate`] | verification of a push, from objects and pins alone |
 //! | [`deploy`] | the live table: PostgreSQL (tokio-postgres) or embedded SQLite |
 //! | [`reconcile`] | the one writer of the live table |
@@ -13,5 +13,5 @@ pub mod deploy;
 pub mod engine;
 pub mod feed;
 pub mod gate;
-pub mod promotion;
 pub mod reconcile;
+pub mod repository;

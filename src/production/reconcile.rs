@@ -3,8 +3,9 @@
 //! Idempotent; safe to run twice, late or out of order. It also finds and heals drift.
 
 use crate::deploy::{Change, DeployError, LiveTable, Row};
-use crate::gate::{self, Deployment, GateError, Host, Logs};
-use crate::promotion::repo::Repo;
+use crate::gate::refusal::refuse;
+use crate::gate::{self, Code, Deployment, GateError, Host, Logs, Pin};
+use crate::repository::git::Repo;
 use assay_shared::event::{ApprovalRecorded, DriftDetected, DriftHealed, Event, PromotionDeployed};
 use serde::Serialize;
 
@@ -24,7 +25,7 @@ pub enum Status {
 
 /// What is deployed and what had to be done.
 #[derive(Debug)]
-pub struct Outcome {
+pub struct Reconciled {
     /// The commit that was reconciled.
     pub commit: String,
     /// Verified configs.
@@ -33,7 +34,7 @@ pub struct Outcome {
     pub changes: Vec<Change>,
 }
 
-impl Outcome {
+impl Reconciled {
     /// How a strategy stands, before any change was made.
     pub fn status(&self, strategy: &str) -> Status {
         match self.changes.iter().find(|c| c.strategy() == strategy) {
@@ -56,21 +57,19 @@ pub enum ReconcileError {
     Deploy(#[from] DeployError),
 }
 
-/// Verifies the deploy branch from its root as it stands. Verified checkpoints are pinned.
+/// Verifies the deploy branch from its root as it stands. Gives its head, the configs in force, and
+/// the checkpoints that were verified.
 ///
 /// # Errors
 /// The first refusal.
-pub fn desired(repo: &Repo, host: &Host) -> Result<(String, Vec<Deployment>), GateError> {
+pub fn desired(repo: &Repo, host: &Host) -> Result<(String, Vec<Deployment>, Vec<Pin>), GateError> {
     let reference = host.deploy_reference();
     let Some(head) = repo.tip(&reference) else {
-        return gate::refuse("no-branch", reference, "the deploy branch does not exist yet");
+        return refuse(Code::NoBranch, reference, "the deploy branch does not exist yet");
     };
     let mut logs = Logs::new();
     let out = gate::walk(repo, &head, host, &mut logs)?;
-    for log in logs.values() {
-        host.remember(&log.pin)?;
-    }
-    Ok((head, out))
+    Ok((head, out, logs.into_values().map(|log| log.pin).collect()))
 }
 
 /// Brings the live table in line with the deploy branch (or only compares, when `write` is
@@ -84,12 +83,13 @@ pub fn reconcile(
     table: &mut dyn LiveTable,
     now_us: u64,
     write: bool,
-) -> Result<(Outcome, Vec<Event>), ReconcileError> {
-    let (commit, deployments) = desired(repo, host)?;
+) -> Result<(Reconciled, Vec<Event>), ReconcileError> {
+    let (commit, deployments, pins) = desired(repo, host)?;
     let rows: Vec<Row> = deployments.iter().map(Row::of).collect();
     let changes = table.sync(&rows, now_us as i64, write)?;
     let mut events = Vec::new();
     if write {
+        pins.iter().try_for_each(|pin| host.remember(pin))?;
         // Facts about what is live have ids of their own content, so recording them at every run
         // is no change, and makes up for a run that was killed before it could.
         let late = |d: &&Deployment| {
@@ -100,7 +100,7 @@ pub fn reconcile(
         deployments.iter().filter(|d| !late(d)).for_each(|d| events.extend(deployed(d)));
         changes.iter().for_each(|c| events.extend(drift(c, (now_us / 1000) as i64)));
     }
-    Ok((Outcome { commit, deployments, changes }, events))
+    Ok((Reconciled { commit, deployments, changes }, events))
 }
 
 /// The approvals and the deployment of a config.

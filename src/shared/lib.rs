@@ -9,18 +9,28 @@
 //! | [`indicator`] | every TA-Lib function by name, batch and streaming |
 //! | [`strategy`] | the strategy file and its expression language |
 //! | [`account`] | the bar state machine: fills, fees, funding, margin, liquidation |
-//! | [`metric`] | performance figures, absent when undefined |
-//! | [`event`] | the recorded facts and their bytes |
+//! | [`metric`] | performance figures, absent when undefined, and their table |
+//! | [`statistic`] | PSR, DSR, PBO, minimum track record |
+//! | [`study`] | what a study file says: splits, objective, guardrails |
+//! | [`search`] | spaces and samplers: pure functions of (space, seed, number, history) |
+//! | [`event`] | the recorded facts, their bytes, who may record them |
 //! | [`policy`] | people, keys, roles, thresholds, gates |
-//! | [`promotion`] | the promoted config and what is signed for it |
+//! | [`format`] | frozen texts: strategy, study, config, policy, rule book |
 
 pub mod account;
 pub mod event;
+pub mod format;
 pub mod indicator;
 pub mod market;
 pub mod metric;
 pub mod policy;
-pub mod promotion;
 pub mod rulebook;
+pub mod search;
+pub mod statistic;
 pub mod strategy;
+pub mod study;
 pub mod time;
+
+/// Version of the results that the golden streams, suggestions and statistics pin. Whoever changes a
+/// result changes this with it, on purpose, with a line in the CHANGELOG.
+pub const RESULTS: u32 = 2;

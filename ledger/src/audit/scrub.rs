@@ -19,7 +19,7 @@ use std::sync::mpsc::{SyncSender, sync_channel};
 
 /// What a folder's verification found.
 #[derive(Debug)]
-pub struct Verdict {
+pub struct Scrubbed {
     /// Number of entries.
     pub entries: u64,
     /// Everything found, in order.
@@ -43,7 +43,7 @@ pub fn folder(
     authority: &mut impl Authority,
     expected: &[Checkpoint],
     verified: u64,
-) -> Result<Verdict, LedgerError> {
+) -> Result<Scrubbed, LedgerError> {
     let verifier = read_verifier(&*home.disk, &home.dir)?;
     let note = match disk::read(&*home.disk, &home.dir.join("checkpoint")) {
         // One that is there and cannot be read says nothing about the log.
@@ -90,7 +90,7 @@ pub fn folder(
     drop(auditor);
     findings.extend(foreign_log_key(authority, &verifier));
     findings.sort_by_key(|f| f.seq);
-    Ok(Verdict { entries, findings, checkpoint: checkpoint.ok(), torn })
+    Ok(Scrubbed { entries, findings, checkpoint: checkpoint.ok(), torn })
 }
 
 /// What the reader found, in order.

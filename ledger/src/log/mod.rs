@@ -88,7 +88,23 @@ pub struct Log {
     /// What recovery did, in words, for the user.
     pub notices: Vec<String>,
     /// Told once when another process holds the ledger.
-    pub on_wait: fn(&str),
+    pub on_wait: OnWait,
+}
+
+/// Who is told, once, that another process holds the ledger, and which.
+#[derive(Clone)]
+pub struct OnWait(pub Arc<dyn Fn(&str) + Send + Sync>);
+
+impl Default for OnWait {
+    fn default() -> OnWait {
+        OnWait(Arc::new(|_| ()))
+    }
+}
+
+impl std::fmt::Debug for OnWait {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("OnWait")
+    }
 }
 
 /// Microseconds since 1970 by the system's clock.
@@ -183,7 +199,7 @@ impl Log {
             lag: 0,
             clock: system_clock,
             notices: Vec::new(),
-            on_wait: |_| (),
+            on_wait: OnWait::default(),
         };
         log.check_checkpoint()?;
         Ok(log)

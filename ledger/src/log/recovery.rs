@@ -31,7 +31,7 @@ impl Log {
         if self.held.is_some() {
             return Ok(());
         }
-        let lock = self.disk.lock(&self.dir, patience, &self.on_wait)?;
+        let lock = self.disk.lock(&self.dir, patience, &*self.on_wait.0)?;
         self.check_poison()?;
         self.refresh()?;
         self.check_checkpoint()?;
@@ -166,7 +166,7 @@ impl Log {
     /// # Errors
     /// When the lock cannot be had.
     pub fn compare_index(&mut self) -> Result<Vec<Finding>, LedgerError> {
-        let _lock = self.disk.lock(&self.dir, PATIENCE, &self.on_wait)?;
+        let _lock = self.disk.lock(&self.dir, PATIENCE, &*self.on_wait.0)?;
         self.refresh()?;
         let mut out = Vec::new();
         let mut find = |seq, detail: String| out.push(Finding { seq, reason: Reason::IndexDiffers, detail });

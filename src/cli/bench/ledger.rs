@@ -3,10 +3,10 @@
 //! A shared machine changes its speed from second to second: a figure and its limit are measured in
 //! turns, a slice of each, and compared as means over the same time.
 
-use super::super::error::CliError;
 use super::super::output::say;
 use super::figure::{Figure, Goal};
 use super::{peak_memory_mb, per_second};
+use assay_lab::LabError;
 use assay_ledger::audit::FixedKeys;
 use assay_ledger::audit::export::{Export, export};
 use assay_ledger::format::entry::{Place, content, seal, signed_message};
@@ -79,18 +79,18 @@ fn signing_alone(signer: &Signer) -> f64 {
 }
 
 /// Groups of `bytes` written and synced per second, by nothing but `pwrite` and `fdatasync`.
-fn syncing_alone(dir: &Path, bytes: usize) -> Result<f64, CliError> {
+fn syncing_alone(dir: &Path, bytes: usize) -> Result<f64, LabError> {
     let path = dir.join("sync");
-    let file = std::fs::File::create(&path).map_err(CliError::io("create", &path))?;
+    let file = std::fs::File::create(&path).map_err(LabError::io("create", &path))?;
     let (group, start) = (vec![7u8; bytes], Instant::now());
     let mut n = 0;
     while start.elapsed() < WHILE {
         let done = file.write_all_at(&group, n * bytes as u64).and_then(|()| file.sync_data());
-        done.map_err(CliError::io("sync", &path))?;
+        done.map_err(LabError::io("sync", &path))?;
         n += 1;
     }
     let rate = per_second(n, start);
-    std::fs::remove_file(&path).map_err(CliError::io("remove", &path))?;
+    std::fs::remove_file(&path).map_err(LabError::io("remove", &path))?;
     Ok(rate)
 }
 
@@ -101,10 +101,10 @@ fn disk_bytes(path: &Path) -> u64 {
 }
 
 /// Measures what a figure cannot exceed.
-type Limit<'a> = &'a dyn Fn() -> Result<f64, CliError>;
+type Limit<'a> = &'a dyn Fn() -> Result<f64, LabError>;
 
 /// Bytes that an entry of the bench takes in the journal.
-fn log_size(signer: &Signer) -> Result<usize, CliError> {
+fn log_size(signer: &Signer) -> Result<usize, LabError> {
     let place = Place { origin: ORIGIN, seq: 0, prev: Hash::ZERO, time_us: 0 };
     let content = content(&draft(0), &place, &signer.id());
     Ok(seal(content, &Hash::ZERO, signer)?.len() + assay_ledger::format::frame::HEAD)
@@ -128,7 +128,7 @@ impl Bench<'_> {
     }
 
     /// Appends per second, and the mean of their `limit`, which is measured between the slices.
-    fn append(&self, log: &mut Log, batch: u64, count: u64, limit: Limit<'_>) -> Result<(f64, f64), CliError> {
+    fn append(&self, log: &mut Log, batch: u64, count: u64, limit: Limit<'_>) -> Result<(f64, f64), LabError> {
         let first = log.len();
         let (mut spent, mut limits) = (Duration::ZERO, vec![limit()?]);
         let slice = count.div_ceil(SLICES).max(1);
@@ -145,7 +145,7 @@ impl Bench<'_> {
         Ok(((log.len() - first) as f64 / spent.as_secs_f64().max(1e-9), mean(&limits)))
     }
 
-    fn appends(&mut self, log: &mut Log, events: u64) -> Result<(), CliError> {
+    fn appends(&mut self, log: &mut Log, events: u64) -> Result<(), LabError> {
         let (signer, dir, size) = (self.signer.clone(), self.dir, log_size(&self.signer)?);
         let signing = || Ok(signing_alone(&signer));
         let syncing = || syncing_alone(dir, size);
@@ -170,14 +170,14 @@ impl Bench<'_> {
         Ok(())
     }
 
-    fn verifying(&mut self, home: &Home, log: &Log) -> Result<(), CliError> {
+    fn verifying(&mut self, home: &Home, log: &Log) -> Result<(), LabError> {
         let key = self.signer.public();
         let mut entries = Vec::new();
         log.read(0..log.len().min(4096), |e| {
             entries.push(e);
-            Ok::<_, CliError>(())
+            Ok::<_, LabError>(())
         })?;
-        let prepared = PreparedKey::new(&key).ok_or_else(|| CliError::Verification("a weak key".into()))?;
+        let prepared = PreparedKey::new(&key).ok_or_else(|| LabError::Verification("a weak key".into()))?;
         let item = |e: &Entry| {
             let signature = e.signature().try_into().unwrap_or([0; 64]);
             (&prepared, signed_message(&e.content_hash()), signature)
@@ -201,7 +201,7 @@ impl Bench<'_> {
             let verdict = scrub::folder(home, &mut keys, &[], 0)?;
             spent += start.elapsed();
             if let Some(f) = verdict.findings.first() {
-                return Err(CliError::Verification(f.detail.clone()));
+                return Err(LabError::Verification(f.detail.clone()));
             }
             limits.push(verifying());
         }
@@ -214,7 +214,7 @@ impl Bench<'_> {
         Ok(())
     }
 
-    fn incremental(&mut self, home: &Home, log: &mut Log) -> Result<(), CliError> {
+    fn incremental(&mut self, home: &Home, log: &mut Log) -> Result<(), LabError> {
         let verified = log.checkpoint()?;
         let drafts: Vec<Draft> = (log.len()..log.len() + 1024).map(draft).collect();
         log.append(&drafts, &self.signer)?;
@@ -230,20 +230,20 @@ impl Bench<'_> {
     }
 
     /// Exporting everything, and verifying what was exported.
-    fn exporting(&mut self, log: &Log) -> Result<(), CliError> {
+    fn exporting(&mut self, log: &Log) -> Result<(), LabError> {
         let (out, start) = (self.dir.join("export"), Instant::now());
         export(log, &out)?;
         self.out.push(self.timed("exporting everything", start, 60.0));
         let start = Instant::now();
         let found = Export::open(&RealDisk, &out, None)?.verify(&mut FixedKeys(vec![self.signer.public()]))?;
         if let Some(f) = found.first() {
-            return Err(CliError::Verification(f.detail.clone()));
+            return Err(LabError::Verification(f.detail.clone()));
         }
         self.out.push(self.timed("verifying the export", start, 60.0));
         Ok(())
     }
 
-    fn lookups(&mut self, log: &Log) -> Result<(), CliError> {
+    fn lookups(&mut self, log: &Log) -> Result<(), LabError> {
         let n = log.len();
         let at = |i: u64| i.wrapping_mul(0x9e37_79b9_7f4a_7c15) % n;
         let micros = |start: Instant| start.elapsed().as_secs_f64() * 1e6 / ROUNDS as f64;
@@ -270,11 +270,11 @@ impl Bench<'_> {
         Ok(())
     }
 
-    fn disk(&mut self, home: &Home, log: &Log) -> Result<(), CliError> {
+    fn disk(&mut self, home: &Home, log: &Log) -> Result<(), LabError> {
         let mut bytes = 0;
         log.scan(0, |entry| {
             bytes += entry.bytes().len();
-            Ok::<_, CliError>(())
+            Ok::<_, LabError>(())
         })?;
         let share = |part: &str| disk_bytes(&home.dir.join(part)) as f64 / bytes as f64;
         let (journal, index) = (share("journal"), share("index.sled"));
@@ -286,7 +286,7 @@ impl Bench<'_> {
 }
 
 /// Measures a ledger of `events` events in a folder of its own.
-pub fn measure(dir: &Path, events: u64, out: &mut Vec<Figure>) -> Result<(), CliError> {
+pub fn measure(dir: &Path, events: u64, out: &mut Vec<Figure>) -> Result<(), LabError> {
     let (signer, log_signer) = (Signer::from_seed([1; 32]), Signer::from_seed([2; 32]));
     let mut bench = Bench { dir, signer, log_signer, events, hashing: 0.0, out };
     let home = Home::of(&dir.join("ledger"));

@@ -4,18 +4,16 @@ mod figure;
 mod ledger;
 
 use super::Context;
-use super::data::{RULEBOOK, assume_from};
-use super::error::CliError;
-use super::lab::{Lab, environment};
 use super::output::{print, print_json, say, table};
-use super::{init, opened, strategy, study};
+use assay_lab::create::{NewLab, create};
+use assay_lab::data::{RULEBOOK, assume_from, register};
+use assay_lab::study::{open, parse_strategy, parse_study, run as work};
+use assay_lab::{LabError, Session, environment};
 use assay_research::data::generate;
 use assay_research::mirror::Mirror;
 use assay_research::simulate;
-use assay_research::study::Settings;
 use assay_shared::account::Assumptions;
 use assay_shared::rulebook::Rulebook;
-use assay_shared::strategy::Bound;
 use assay_shared::strategy::columns::SymbolSignals;
 use assay_shared::strategy::space::defaults;
 use figure::Figure;
@@ -84,20 +82,20 @@ fn per_second(n: u64, start: Instant) -> f64 {
     n as f64 / start.elapsed().as_secs_f64().max(1e-9)
 }
 
-fn simulation(out: &mut Vec<Figure>) -> Result<(), CliError> {
-    let strategy = strategy::parse(STRATEGY, "trend")?;
+fn simulation(out: &mut Vec<Figure>) -> Result<(), LabError> {
+    let strategy = parse_strategy(STRATEGY, "trend")?;
     let market = generate::market(&strategy.file.symbols, 24_000, 7);
     let book = bench_book()?;
-    let bound = Bound::new(&strategy, &defaults(&strategy.file.parameters))
-        .map_err(|d| CliError::Verification(d.to_string()))?;
+    let bound =
+        strategy.bind(&defaults(&strategy.file.parameters)).map_err(|d| LabError::Verification(d.to_string()))?;
     let assumptions = Assumptions { initial_cash_usdt: 100_000.0, slippage_bps: 2.0 };
-    let wrong = |e: simulate::SimulateError| CliError::Verification(e.to_string());
+    let wrong = |e: simulate::SimulateError| LabError::Verification(e.to_string());
     let bar_assets = (market.len() * market.symbols.len()) as u64;
     let signals = simulate::prepare(&bound, &market).map_err(wrong)?;
     let run = |signals: &[SymbolSignals]| {
         simulate::run(&bound, signals, &market, &book, &assumptions, 0..market.len(), false).map_err(wrong)
     };
-    let mut measure = |name, work: &dyn Fn() -> Result<(), CliError>| {
+    let mut measure = |name, work: &dyn Fn() -> Result<(), LabError>| {
         let (rounds, start) = (40, Instant::now());
         (0..rounds).try_for_each(|_| work())?;
         out.push(Figure::new(name, per_second(bar_assets * rounds, start), "bar-assets/s"));
@@ -112,7 +110,7 @@ fn simulation(out: &mut Vec<Figure>) -> Result<(), CliError> {
 
 /// The built-in rule book with its brackets held to be in force for the generated market, and BTC's
 /// for the symbols it lacks.
-fn bench_book() -> Result<Rulebook, CliError> {
+fn bench_book() -> Result<Rulebook, LabError> {
     let mut book = Rulebook::parse(RULEBOOK)?;
     for set in &mut book.brackets {
         if let Some(btc) = set.symbols.get("BTCUSDT").cloned() {
@@ -124,30 +122,27 @@ fn bench_book() -> Result<Rulebook, CliError> {
     assume_from(&book, "2020-01-01")
 }
 
-fn whole_study(dir: &Path, trials: u32, out: &mut Vec<Figure>) -> Result<(), CliError> {
-    let args = init::Args {
+fn whole_study(dir: &Path, trials: u32, out: &mut Vec<Figure>) -> Result<(), LabError> {
+    let new = NewLab {
         witnesses: Vec::new(),
         dir: dir.join("lab"),
         person: "bench".into(),
-        origin: None,
+        origin: "assay.invalid/bench".into(),
         reviewers: Vec::new(),
         live: None,
         encrypt: false,
         allow_generated: true,
     };
-    let cx = Context { lab: None, json: false };
-    init::run(&cx, args)?;
-    let lab = Lab::find(Some(&dir.join("lab")))?;
-    let strategy = strategy::parse(STRATEGY, "trend")?;
+    let lab = create(&new, &Session::silent())?.lab;
+    let strategy = parse_strategy(STRATEGY, "trend")?;
     let market = generate::market(&strategy.file.symbols, 24_000, 7);
-    super::data::register(&lab, market, bench_book()?, "GENERATED MARKET for measuring", &[], 0)?;
-    let mut settings =
-        Settings::parse(STUDY).map_err(|e| CliError::usage(e, "repair configs/studies/walkforward.toml"))?;
+    register(&lab, market, &bench_book()?, "GENERATED MARKET for measuring", &[], 0)?;
+    let mut settings = parse_study(STUDY, "configs/studies/walkforward.toml")?;
     settings.trials = trials;
-    let opened = opened::open(&lab, strategy, settings, None)?;
+    let opened = open(&lab, strategy, settings, None)?;
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let start = Instant::now();
-    study::work(&lab, &opened, Some(cores))?;
+    work(&lab, &opened, cores)?;
     out.push(Figure::new("whole study, ledger and mirror on", per_second(u64::from(trials), start), "trials/s"));
     let (log, start) = (lab.log()?, Instant::now());
     Mirror::rebuild(&dir.join("mirror.sqlite"), &log)?;
@@ -164,7 +159,7 @@ fn peak_memory_mb() -> f64 {
     kb.unwrap_or_default() / 1024.0
 }
 
-fn measure(dir: &Path, args: &Args, figures: &mut Vec<Figure>) -> Result<(), CliError> {
+fn measure(dir: &Path, args: &Args, figures: &mut Vec<Figure>) -> Result<(), LabError> {
     let wanted = |part| args.part == Part::All || args.part == part;
     if wanted(Part::Ledger) {
         say("measuring the ledger");
@@ -181,13 +176,13 @@ fn measure(dir: &Path, args: &Args, figures: &mut Vec<Figure>) -> Result<(), Cli
     Ok(())
 }
 
-pub fn run(cx: &Context, args: Args) -> Result<(), CliError> {
+pub fn run(cx: &Context, args: Args) -> Result<(), LabError> {
     let base = args.dir.clone().unwrap_or_else(std::env::temp_dir);
     let dir = base.join(format!("assay-bench-{}", std::process::id()));
-    std::fs::create_dir_all(&dir).map_err(CliError::io("create", &dir))?;
+    std::fs::create_dir_all(&dir).map_err(LabError::io("create", &dir))?;
     let mut figures = Vec::new();
     let measured = measure(&dir, &args, &mut figures);
-    std::fs::remove_dir_all(&dir).map_err(CliError::io("remove", &dir))?;
+    std::fs::remove_dir_all(&dir).map_err(LabError::io("remove", &dir))?;
     measured?;
     figures.push(Figure::new("peak memory of all this", peak_memory_mb(), "MB"));
     let machine = machine();
@@ -205,7 +200,7 @@ pub fn run(cx: &Context, args: Args) -> Result<(), CliError> {
         print(&table(&["figure", "value", "unit", "limit", "goal"], &rows));
     }
     match figures.iter().find(|f| !f.reached()) {
-        Some(missed) if args.gate => Err(CliError::Verification(format!("{} missed its goal", missed.name))),
+        Some(missed) if args.gate => Err(LabError::Verification(format!("{} missed its goal", missed.name))),
         _ => Ok(()),
     }
 }

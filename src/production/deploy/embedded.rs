@@ -2,7 +2,7 @@
 
 use super::{COLUMNS, Cell, Change, DeployError, LiveTable, Row, SCHEMA, Write, columns, writes};
 use rusqlite::types::{ToSqlOutput, Value, ValueRef};
-use rusqlite::{Connection, ToSql, TransactionBehavior};
+use rusqlite::{Connection, OpenFlags, ToSql, TransactionBehavior};
 use std::path::Path;
 
 /// A live table in a file.
@@ -55,6 +55,21 @@ fn put(conn: &Connection, table: &str, verb: &str, row: &Row) -> rusqlite::Resul
     conn.execute(&sql, &values[..]).map(|_| ())
 }
 
+/// A database belongs to one deployment.
+fn belongs(conn: &Connection, place: &str, identity: &str) -> Result<(), DeployError> {
+    let fail = |e: rusqlite::Error| DeployError::Database { place: place.into(), what: e.to_string() };
+    let (schema, found): (i64, String) = conn
+        .query_row("SELECT schema, identity FROM assay_identity", [], |r| Ok((r.get(0)?, r.get(1)?)))
+        .map_err(fail)?;
+    if schema != SCHEMA {
+        return Err(DeployError::Schema { place: place.into(), found: schema });
+    }
+    if found != identity {
+        return Err(DeployError::Identity { place: place.into(), found, wanted: identity.into() });
+    }
+    Ok(())
+}
+
 impl Embedded {
     /// Opens or creates the file.
     ///
@@ -74,15 +89,35 @@ impl Embedded {
             (SCHEMA, identity),
         )
         .map_err(fail)?;
-        let (schema, found): (i64, String) = conn
-            .query_row("SELECT schema, identity FROM assay_identity", [], |r| Ok((r.get(0)?, r.get(1)?)))
-            .map_err(fail)?;
-        if schema != SCHEMA {
-            return Err(DeployError::Schema { place, found: schema });
+        belongs(&conn, &place, identity)?;
+        Ok(Embedded { conn, place })
+    }
+
+    /// Opens the file for questions. Nothing is written: not even beside it, unless somebody else is
+    /// at work in it. One that is not there is empty.
+    ///
+    /// # Errors
+    /// [`DeployError`].
+    pub fn look(path: &Path, identity: &str) -> Result<Embedded, DeployError> {
+        let place = format!("sqlite:{}", path.display());
+        let fail = |e: rusqlite::Error| DeployError::Database { place: place.clone(), what: e.to_string() };
+        if !path.exists() {
+            let conn = Connection::open_in_memory().map_err(fail)?;
+            conn.execute_batch(&create()).map_err(fail)?;
+            return Ok(Embedded { conn, place });
         }
-        if found != identity {
-            return Err(DeployError::Identity { place, found, wanted: identity.into() });
-        }
+        let beside = |suffix: &str| {
+            let mut name = path.as_os_str().to_owned();
+            name.push(suffix);
+            Path::new(&name).exists()
+        };
+        // Without a log beside it nobody writes, and the file is all there is.
+        let more = if beside("-wal") || beside("-shm") { "" } else { "&immutable=1" };
+        let escaped = path.to_string_lossy().replace('%', "%25").replace('?', "%3f").replace('#', "%23");
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI;
+        let conn = Connection::open_with_flags(format!("file:{escaped}?mode=ro{more}"), flags).map_err(fail)?;
+        conn.execute_batch("PRAGMA temp_store=MEMORY; PRAGMA busy_timeout=5000;").map_err(fail)?;
+        belongs(&conn, &place, identity)?;
         Ok(Embedded { conn, place })
     }
 
@@ -107,7 +142,9 @@ impl LiveTable for Embedded {
 
     fn sync(&mut self, want: &[Row], now_us: i64, write: bool) -> Result<Vec<Change>, DeployError> {
         let fail = self.fail();
-        let tx = self.conn.transaction_with_behavior(TransactionBehavior::Immediate).map_err(&fail)?;
+        // Comparing takes no lock: the file may be open for questions only.
+        let behavior = if write { TransactionBehavior::Immediate } else { TransactionBehavior::Deferred };
+        let tx = self.conn.transaction_with_behavior(behavior).map_err(&fail)?;
         let work = || -> rusqlite::Result<Vec<Change>> {
             let history = read(&tx, "config_history", "strategy, version")?;
             let (changes, writes) = writes(&read(&tx, "active_configs", "strategy")?, &history, want, now_us);

@@ -240,6 +240,12 @@ fn writes(present: &[Row], history: &[Row], want: &[Row], now_us: i64) -> (Vec<C
 /// What can go wrong with the live table.
 #[derive(Debug, thiserror::Error)]
 pub enum DeployError {
+    /// A setting that names no live table.
+    #[error("'{place}' is no live table: it is neither sqlite:FILE nor postgres://…")]
+    Setting {
+        /// What was given.
+        place: String,
+    },
     /// The database could not be reached or refused.
     #[error("the live table {place}: {what}")]
     Database {
@@ -272,6 +278,9 @@ impl DeployError {
     /// What to do next.
     pub fn hint(&self) -> &'static str {
         match self {
+            DeployError::Setting { .. } => {
+                "write --live sqlite:/path/live.sqlite or --live postgres://user@host/database"
+            }
             DeployError::Database { .. } => {
                 "the push stands; run `assay reconcile` again when the database is reachable"
             }
@@ -306,22 +315,50 @@ pub trait LiveTable {
     fn sync(&mut self, want: &[Row], now_us: i64, write: bool) -> Result<Vec<Change>, DeployError>;
 }
 
-/// Opens the live table of a setting: `sqlite:FILE` or `postgres://…`. `identity` is the hash of
-/// the genesis policy: a database belongs to one deployment.
+/// Which kind of place a setting names.
+enum Place<'a> {
+    File(&'a std::path::Path),
+    Server(&'a str),
+}
+
+fn place(setting: &str) -> Result<Place<'_>, DeployError> {
+    match setting.strip_prefix("sqlite:") {
+        Some(path) if !path.is_empty() => Ok(Place::File(path.as_ref())),
+        _ if setting.starts_with("postgres://") || setting.starts_with("postgresql://") => Ok(Place::Server(setting)),
+        _ => Err(DeployError::Setting { place: setting.into() }),
+    }
+}
+
+/// Checks a setting, `sqlite:FILE` or `postgres://…`, without opening anything.
+///
+/// # Errors
+/// [`DeployError::Setting`].
+pub fn check_setting(setting: &str) -> Result<(), DeployError> {
+    place(setting).map(|_| ())
+}
+
+/// Opens the live table of a setting for writing, and makes it if there is none. `identity` is the
+/// hash of the genesis policy: a database belongs to one deployment.
 ///
 /// # Errors
 /// [`DeployError`].
 pub fn open(setting: &str, identity: &str) -> Result<Box<dyn LiveTable>, DeployError> {
-    match setting.strip_prefix("sqlite:") {
-        Some(path) => Ok(Box::new(embedded::Embedded::open(path.as_ref(), identity)?)),
-        None if setting.starts_with("postgres://") || setting.starts_with("postgresql://") => {
-            Ok(Box::new(postgres::Postgres::connect(setting, identity)?))
-        }
-        None => Err(DeployError::Database {
-            place: setting.into(),
-            what: "it is neither sqlite:FILE nor postgres://…".into(),
-        }),
-    }
+    Ok(match place(setting)? {
+        Place::File(path) => Box::new(embedded::Embedded::open(path, identity)?),
+        Place::Server(url) => Box::new(postgres::Postgres::connect(url, identity)?),
+    })
+}
+
+/// Opens the live table of a setting for questions: nothing is written, and a file that is not there
+/// yet is an empty table.
+///
+/// # Errors
+/// [`DeployError`].
+pub fn look(setting: &str, identity: &str) -> Result<Box<dyn LiveTable>, DeployError> {
+    Ok(match place(setting)? {
+        Place::File(path) => Box::new(embedded::Embedded::look(path, identity)?),
+        Place::Server(url) => Box::new(postgres::Postgres::look(url, identity)?),
+    })
 }
 
 #[cfg(test)]

@@ -17,6 +17,8 @@ pub struct Postgres {
     runtime: Runtime,
     client: Client,
     place: String,
+    /// Nothing was ever deployed here: there are no tables to ask.
+    empty: bool,
 }
 
 impl std::fmt::Debug for Postgres {
@@ -90,12 +92,55 @@ async fn put(client: &impl GenericClient, table: &str, conflict: &str, row: &Row
     client.execute(&sql, &values).await.map(|_| ())
 }
 
+/// Makes the tables if there are none, and gives whose they are.
+async fn own_identity(client: &mut Client, identity: &str) -> Result<(i64, String), tokio_postgres::Error> {
+    let tx = client.transaction().await?;
+    tx.execute("SELECT pg_advisory_xact_lock($1)", &[&LOCK]).await?;
+    tx.batch_execute(&create()).await?;
+    tx.execute(
+        "INSERT INTO assay.identity SELECT $1, $2 WHERE NOT EXISTS (SELECT 1 FROM assay.identity)",
+        &[&SCHEMA, &identity],
+    )
+    .await?;
+    let row = tx.query_one("SELECT schema, identity FROM assay.identity", &[]).await?;
+    tx.commit().await?;
+    Ok((row.try_get(0)?, row.try_get(1)?))
+}
+
 impl Postgres {
     /// Connects, and creates the tables when they are missing.
     ///
     /// # Errors
     /// [`DeployError`].
     pub fn connect(url: &str, identity: &str) -> Result<Postgres, DeployError> {
+        let mut out = Postgres::reach(url, "off")?;
+        let found = out.run(async |client| own_identity(client, identity).await)?;
+        out.belongs(found, identity)?;
+        Ok(out)
+    }
+
+    /// Connects for questions: the session is read-only, and a database without our tables is empty.
+    ///
+    /// # Errors
+    /// [`DeployError`].
+    pub fn look(url: &str, identity: &str) -> Result<Postgres, DeployError> {
+        let mut out = Postgres::reach(url, "on")?;
+        let found = out.run(async |client| {
+            let there = client.query_one("SELECT to_regclass('assay.identity') IS NOT NULL", &[]).await?;
+            if !there.try_get::<_, bool>(0)? {
+                return Ok(None);
+            }
+            let row = client.query_opt("SELECT schema, identity FROM assay.identity", &[]).await?;
+            row.map(|row| Ok((row.try_get(0)?, row.try_get(1)?))).transpose()
+        })?;
+        match found {
+            Some(found) => out.belongs(found, identity)?,
+            None => out.empty = true,
+        }
+        Ok(out)
+    }
+
+    fn reach(url: &str, read_only: &str) -> Result<Postgres, DeployError> {
         let config: Result<Config, _> = url.parse();
         let place = config.as_ref().map_or_else(
             |_| "postgres".into(),
@@ -109,33 +154,19 @@ impl Postgres {
         let client = runtime.block_on(async {
             let (client, connection) = config.connect(NoTls).await?;
             tokio::spawn(connection);
-            client
-                .batch_execute("SET lock_timeout = '5s'; SET statement_timeout = '15s'; SET search_path = pg_catalog")
-                .await?;
+            let settings = format!(
+                "SET lock_timeout = '5s'; SET statement_timeout = '15s'; SET search_path = pg_catalog; \
+                 SET default_transaction_read_only = {read_only}"
+            );
+            client.batch_execute(&settings).await?;
             Ok::<_, tokio_postgres::Error>(client)
         });
         let client = client.map_err(|e| fail(words(&e)))?;
-        let mut out = Postgres { runtime, client, place: place.clone() };
-        out.check_identity(identity)?;
-        Ok(out)
+        Ok(Postgres { runtime, client, place: place.clone(), empty: false })
     }
 
-    fn check_identity(&mut self, identity: &str) -> Result<(), DeployError> {
+    fn belongs(&self, (schema, found): (i64, String), identity: &str) -> Result<(), DeployError> {
         let place = self.place.clone();
-        let found = self.runtime.block_on(async {
-            let tx = self.client.transaction().await?;
-            tx.execute("SELECT pg_advisory_xact_lock($1)", &[&LOCK]).await?;
-            tx.batch_execute(&create()).await?;
-            tx.execute(
-                "INSERT INTO assay.identity SELECT $1, $2 WHERE NOT EXISTS (SELECT 1 FROM assay.identity)",
-                &[&SCHEMA, &identity],
-            )
-            .await?;
-            let row = tx.query_one("SELECT schema, identity FROM assay.identity", &[]).await?;
-            tx.commit().await?;
-            Ok::<(i64, String), tokio_postgres::Error>((row.try_get(0)?, row.try_get(1)?))
-        });
-        let (schema, found) = found.map_err(|e| DeployError::Database { place: place.clone(), what: words(&e) })?;
         match (schema == SCHEMA, found == identity) {
             (true, true) => Ok(()),
             (false, _) => Err(DeployError::Schema { place, found: schema }),
@@ -158,17 +189,28 @@ impl LiveTable for Postgres {
     }
 
     fn rows(&mut self) -> Result<Vec<Row>, DeployError> {
+        if self.empty {
+            return Ok(Vec::new());
+        }
         self.run(async |c| read(c, "active_configs", "strategy").await)
     }
 
     fn history(&mut self) -> Result<Vec<Row>, DeployError> {
+        if self.empty {
+            return Ok(Vec::new());
+        }
         self.run(async |c| read(c, "config_history", "deployed_us, strategy, version").await)
     }
 
     fn sync(&mut self, want: &[Row], now_us: i64, write: bool) -> Result<Vec<Change>, DeployError> {
+        if self.empty {
+            return Ok(writes(&[], &[], want, now_us).0);
+        }
         self.run(async |client| {
             let tx = client.transaction().await?;
-            tx.execute("SELECT pg_advisory_xact_lock($1)", &[&LOCK]).await?;
+            if write {
+                tx.execute("SELECT pg_advisory_xact_lock($1)", &[&LOCK]).await?;
+            }
             let history = read(&tx, "config_history", "strategy, version").await?;
             let (changes, writes) = writes(&read(&tx, "active_configs", "strategy").await?, &history, want, now_us);
             for step in writes.iter().filter(|_| write) {

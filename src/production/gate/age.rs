@@ -3,7 +3,7 @@
 //! The order of things is the ledger's. Clocks decide only this: whether evidence is too old to be
 //! pushed now. What is deployed is never judged by a clock again.
 
-use super::{GateError, refuse};
+use super::refusal::{Code, GateError, refuse};
 use assay_shared::time;
 
 const HOUR_US: u64 = 3_600_000_000;
@@ -18,10 +18,10 @@ fn micros(stated: &str) -> Option<u64> {
 /// The config's timestamp must be the one of its proposal's event, within an hour (L-24).
 pub(super) fn same_time(stated: &str, recorded_us: u64, path: &str) -> Result<(), GateError> {
     match micros(stated) {
-        None => refuse("timestamp", path, format!("'{stated}' is not a time")),
+        None => refuse(Code::Timestamp, path, format!("'{stated}' is not a time")),
         Some(us) if us.abs_diff(recorded_us) > HOUR_US => {
             let recorded = time::format_us(recorded_us);
-            refuse("timestamp", path, format!("it says {stated}, its proposal was recorded at {recorded}"))
+            refuse(Code::Timestamp, path, format!("it says {stated}, its proposal was recorded at {recorded}"))
         }
         Some(_) => Ok(()),
     }
@@ -32,7 +32,7 @@ pub(super) fn same_time(stated: &str, recorded_us: u64, path: &str) -> Result<()
 pub(super) fn fresh(stated: &str, now_us: u64, max_days: u32, path: &str) -> Result<(), GateError> {
     let days = now_us.saturating_sub(micros(stated).unwrap_or(0)) / DAY_US;
     if days > u64::from(max_days) {
-        return refuse("stale", path, format!("it was proposed {days} days ago, the policy allows {max_days}"));
+        return refuse(Code::Stale, path, format!("it was proposed {days} days ago, the policy allows {max_days}"));
     }
     Ok(())
 }
@@ -41,10 +41,10 @@ pub(super) fn fresh(stated: &str, now_us: u64, max_days: u32, path: &str) -> Res
 mod tests {
     use super::*;
 
-    fn code(result: Result<(), GateError>) -> &'static str {
+    fn code(result: Result<(), GateError>) -> Option<Code> {
         match result {
-            Err(GateError::Refused(r)) => r.code,
-            _ => "",
+            Err(GateError::Refused(r)) => Some(r.code),
+            _ => None,
         }
     }
 
@@ -53,9 +53,9 @@ mod tests {
     fn l24_timestamps_agree() {
         let us = 1_700_000_000_000_000;
         let stated = time::format_us(us);
-        assert_eq!(code(same_time(&format!("{} UTC", &stated[..19]), us + 5, "c")), "");
-        assert_eq!(code(same_time(&stated[..19], us + 2 * HOUR_US, "c")), "timestamp");
-        assert_eq!(code(same_time("yesterday", us, "c")), "timestamp");
+        assert_eq!(code(same_time(&format!("{} UTC", &stated[..19]), us + 5, "c")), None);
+        assert_eq!(code(same_time(&stated[..19], us + 2 * HOUR_US, "c")), Some(Code::Timestamp));
+        assert_eq!(code(same_time("yesterday", us, "c")), Some(Code::Timestamp));
     }
 
     /// P-13: old evidence blocks a promotion; it does not unmake one.
@@ -63,7 +63,7 @@ mod tests {
     fn p13_stale_evidence_is_not_deployed() {
         let proposed = "2024-01-01 00:00:00";
         let now = |days: u64| time::parse(proposed).unwrap() as u64 * 1000 + days * DAY_US;
-        assert_eq!(code(fresh(proposed, now(30), 30, "c")), "");
-        assert_eq!(code(fresh(proposed, now(31), 30, "c")), "stale");
+        assert_eq!(code(fresh(proposed, now(30), 30, "c")), None);
+        assert_eq!(code(fresh(proposed, now(31), 30, "c")), Some(Code::Stale));
     }
 }

@@ -1,7 +1,7 @@
 //! Who signed: people, not keys.
 
 use assay_ledger::{PublicKey, keys::sshsig};
-use assay_shared::policy::Policy;
+use assay_shared::policy::{Policy, Role};
 
 /// A valid signature by somebody whom the policy names.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,7 +19,7 @@ pub fn signers(
     namespace: &str,
     message: &[u8],
     policy: &Policy,
-    role: &str,
+    role: Role,
 ) -> Vec<Signed> {
     let mut out: Vec<Signed> = Vec::new();
     for (_, bytes) in files {

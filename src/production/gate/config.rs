@@ -1,12 +1,13 @@
 //! A config that would go live: its signature, version, approvals and evidence.
 
 use super::approvals::{Signed, signers};
-use super::evidence;
-use super::{GateError, Logs, refuse};
-use crate::promotion::repo::Repo;
+use super::claims;
+use super::line::Logs;
+use super::refusal::{Code, GateError, refuse};
+use crate::repository::git::Repo;
 use assay_ledger::{Hash, PublicKey, keys::sshsig};
-use assay_shared::policy::Policy;
-use assay_shared::promotion::{APPROVAL_NAMESPACE, LiveConfig, NAMESPACE, approval_statement, evidence_dir};
+use assay_shared::format::config::{APPROVAL_NAMESPACE, LiveConfig, NAMESPACE, approval_statement, evidence_dir};
+use assay_shared::policy::{Policy, Role};
 
 /// A verified config with what it was verified by.
 #[derive(Debug, Clone)]
@@ -38,21 +39,21 @@ pub(super) fn verify(
 ) -> Result<Deployment, GateError> {
     let path = LiveConfig::path(strategy);
     let Some(bytes) = repo.file(new, &path)? else {
-        return refuse("config-removed", path, "a live config cannot be removed");
+        return refuse(Code::ConfigRemoved, path, "a live config cannot be removed");
     };
     let config = match LiveConfig::parse(&bytes) {
         Ok(c) => c,
-        Err(what) => return refuse("bad-config", path, what),
+        Err(e) => return refuse(Code::BadConfig, path, e.to_string()),
     };
     let sha256 = Hash::of(&bytes);
     let author = author(repo, new, &path, &bytes, &config, policy)?;
     check_version(repo, old, &path, &config)?;
-    if config.promotion.strategy != strategy || config.strategy.name != strategy {
-        return refuse("wrong-name", path, "the config is of another strategy than its file name says");
+    if config.promotion.strategy != strategy {
+        return refuse(Code::WrongName, path, "the config is of another strategy than its file name says");
     }
     let policy_sha256 = Policy::hash_of(policy_text.as_bytes());
     let approved = approvals(repo, new, &config, &sha256, &policy_sha256, policy, &author.person)?;
-    evidence::verify(repo, new, &config, &author, policy, logs)?;
+    claims::verify(repo, new, &config, &author, policy, logs)?;
     Ok(Deployment {
         text: String::from_utf8_lossy(&bytes).into_owned(),
         config,
@@ -73,18 +74,22 @@ fn author(
     policy: &Policy,
 ) -> Result<Signed, GateError> {
     let Some(signature) = repo.file(new, &format!("{path}.sig"))? else {
-        return refuse("unsigned", path, "the config has no signature beside it");
+        return refuse(Code::Unsigned, path, "the config has no signature beside it");
     };
     let key = match sshsig::verify(&signature, NAMESPACE, bytes) {
         Ok(key) => key,
-        Err(e) => return refuse("bad-signature", path, e.to_string()),
+        Err(e) => return refuse(Code::BadSignature, path, e.to_string()),
     };
-    let Some(person) = policy.person(&key, "researcher") else {
-        return refuse("unknown-author", path, format!("the key {} belongs to no researcher of the policy", key.id()));
+    let Some(person) = policy.person(&key, Role::Researcher) else {
+        return refuse(
+            Code::UnknownAuthor,
+            path,
+            format!("the key {} belongs to no researcher of the policy", key.id()),
+        );
     };
     if person.name != config.promotion.author {
         return refuse(
-            "author-mismatch",
+            Code::AuthorMismatch,
             path,
             format!("it names {} but {} signed it", config.promotion.author, person.name),
         );
@@ -99,15 +104,15 @@ fn check_version(repo: &Repo, old: &str, path: &str, config: &LiveConfig) -> Res
         None => (1, Hash::ZERO),
         Some(bytes) => match LiveConfig::parse(bytes) {
             Ok(c) => (c.promotion.version + 1, Hash::of(bytes)),
-            Err(what) => return refuse("bad-config", path, format!("the config in force is malformed: {what}")),
+            Err(what) => return refuse(Code::BadConfig, path, format!("the config in force is malformed: {what}")),
         },
     };
     if p.version != want {
-        return refuse("version", path, format!("version {} must be {want}", p.version));
+        return refuse(Code::Version, path, format!("version {} must be {want}", p.version));
     }
     if p.replaces_sha256 != replaces {
         return refuse(
-            "replaces",
+            Code::Replaces,
             path,
             format!("it replaces {}, but {} is in force", p.replaces_sha256.short(), replaces.short()),
         );
@@ -132,13 +137,13 @@ fn approvals(
         files.push((path, bytes));
     }
     let statement = approval_statement(config, sha256, policy_sha256);
-    let mut found = signers(&files, APPROVAL_NAMESPACE, statement.as_bytes(), policy, "reviewer");
+    let mut found = signers(&files, APPROVAL_NAMESPACE, statement.as_bytes(), policy, Role::Reviewer);
     found.retain(|s| s.person != author);
     let need = policy.thresholds.approvals as usize;
     if found.len() < need {
         let what =
             format!("{} of {need} approvals by others count ({} signature files lie there)", found.len(), files.len());
-        return refuse("approvals", LiveConfig::path(&p.strategy), what);
+        return refuse(Code::Approvals, LiveConfig::path(&p.strategy), what);
     }
     Ok(found)
 }

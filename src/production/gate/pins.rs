@@ -1,7 +1,7 @@
 //! What the deploy host remembers outside the repository: the genesis policy it trusts, and the
 //! last verified checkpoint of each log.
 
-use super::GateError;
+use super::refusal::GateError;
 use assay_ledger::Hash;
 use assay_ledger::storage::disk::{RealDisk, replace};
 use serde::{Deserialize, Serialize};
@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 /// The gate's settings, `gate.toml` in its folder.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Settings {
+pub struct GateSettings {
     /// The branch that is deployed.
     pub deploy_branch: String,
     /// SHA-256 of the first policy: the root of trust.
@@ -36,7 +36,7 @@ pub struct Pin {
 pub struct Host {
     dir: PathBuf,
     /// Settings.
-    pub settings: Settings,
+    pub settings: GateSettings,
     /// Replays every log from its first entry, pins or not.
     pub full: bool,
 }
@@ -46,7 +46,7 @@ impl Host {
     ///
     /// # Errors
     /// When the folder cannot be written.
-    pub fn create(dir: &Path, settings: &Settings) -> Result<Host, GateError> {
+    pub fn create(dir: &Path, settings: &GateSettings) -> Result<Host, GateError> {
         let host = |what: String| GateError::Host { what };
         std::fs::create_dir_all(dir.join("pins"))
             .map_err(|e| host(format!("folder {} cannot be created: {e}", dir.display())))?;

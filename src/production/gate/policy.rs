@@ -1,20 +1,21 @@
 //! Changes of the policy: the root of trust.
 
 use super::approvals::signers;
-use super::{GateError, Host, refuse};
-use crate::promotion::repo::Repo;
-use assay_shared::policy::{NAMESPACE, PATH, Policy};
+use super::pins::Host;
+use super::refusal::{Code, GateError, refuse};
+use crate::repository::git::Repo;
+use assay_shared::policy::{NAMESPACE, PATH, Policy, Role};
 use std::collections::BTreeSet;
 
 /// The policy of a commit, with its text.
 pub(super) fn at(repo: &Repo, commit: &str) -> Result<(String, Policy), GateError> {
     let Some(bytes) = repo.file(commit, PATH)? else {
-        return refuse("no-policy", PATH, "the deploy branch has no policy");
+        return refuse(Code::NoPolicy, PATH, "the deploy branch has no policy");
     };
-    let Ok(text) = String::from_utf8(bytes) else { return refuse("bad-policy", PATH, "it is not UTF-8") };
+    let Ok(text) = String::from_utf8(bytes) else { return refuse(Code::BadPolicy, PATH, "it is not UTF-8") };
     match Policy::parse(&text) {
         Ok(policy) => Ok((text, policy)),
-        Err(what) => refuse("bad-policy", PATH, what),
+        Err(e) => refuse(Code::BadPolicy, PATH, e.to_string()),
     }
 }
 
@@ -22,13 +23,13 @@ pub(super) fn at(repo: &Repo, commit: &str) -> Result<(String, Policy), GateErro
 pub(super) fn genesis(repo: &Repo, new: &str, host: &Host) -> Result<String, GateError> {
     let (text, policy) = at(repo, new)?;
     if Policy::hash_of(text.as_bytes()) != host.settings.genesis_policy_sha256 || policy.version != 1 {
-        return refuse("genesis", PATH, "the first policy is not the one this host was set up with");
+        return refuse(Code::Genesis, PATH, "the first policy is not the one this host was set up with");
     }
     let allowed = |p: &str| {
         p == PATH || p.starts_with("configs/policy.sigs/") || p == "configs/allowed_signers" || p == "README.md"
     };
     match repo.list(new)?.keys().find(|p| !allowed(p)) {
-        Some(other) => refuse("genesis", other, "the first push holds the policy only"),
+        Some(other) => refuse(Code::Genesis, other, "the first push holds the policy only"),
         None => Ok(format!("policy v1 '{}' accepted as the root of trust", policy.name)),
     }
 }
@@ -37,7 +38,7 @@ pub(super) fn genesis(repo: &Repo, new: &str, host: &Host) -> Result<String, Gat
 pub(super) fn change(repo: &Repo, old: &str, new: &str) -> Result<String, GateError> {
     let ((_, before), (text, after)) = (at(repo, old)?, at(repo, new)?);
     if after.version != before.version + 1 {
-        return refuse("policy-version", PATH, format!("version {} must follow {}", after.version, before.version));
+        return refuse(Code::PolicyVersion, PATH, format!("version {} must follow {}", after.version, before.version));
     }
     let files: Vec<(String, Vec<u8>)> = repo
         .list(new)?
@@ -47,11 +48,11 @@ pub(super) fn change(repo: &Repo, old: &str, new: &str) -> Result<String, GateEr
         .collect::<Result<_, _>>()?;
     for (policy, which) in [(&before, "old"), (&after, "new")] {
         let found: BTreeSet<String> =
-            signers(&files, NAMESPACE, text.as_bytes(), policy, "root").into_iter().map(|s| s.person).collect();
+            signers(&files, NAMESPACE, text.as_bytes(), policy, Role::Root).into_iter().map(|s| s.person).collect();
         let need = policy.thresholds.policy as usize;
         if found.len() < need {
             return refuse(
-                "policy-threshold",
+                Code::PolicyThreshold,
                 PATH,
                 format!("{} of {need} root people of the {which} policy have signed it", found.len()),
             );

@@ -1,6 +1,6 @@
 //! From files to an aligned market: one index for all symbols, every oddity a finding.
 
-use super::DataError;
+use super::error::DataError;
 use super::quality::{Quality, look_over};
 use super::rows::{Kline, Settlement, klines, settlements};
 use super::source::{Holds, SourceFile, read};

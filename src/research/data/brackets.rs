@@ -1,6 +1,6 @@
 //! Bracket snapshots: `leverage_brackets_YYYY-MM-DD.json` into the rule book.
 
-use super::DataError;
+use super::error::DataError;
 use assay_shared::rulebook::bracket::Bracket;
 use assay_shared::rulebook::{BracketSet, Rulebook};
 use serde::Deserialize;
@@ -58,5 +58,5 @@ pub fn rulebook<'a>(
 ) -> Result<Rulebook, DataError> {
     let sets = read(files, symbols)?;
     let book = base.with_brackets(sets, source);
-    Rulebook::parse(&book.to_toml()).map_err(|e| DataError::bad(Path::new(source), None, e.to_string()))
+    Rulebook::parse(&book.text()).map_err(|e| DataError::bad(Path::new(source), None, e.to_string()))
 }

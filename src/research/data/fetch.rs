@@ -3,7 +3,7 @@
 //! Files land under the same paths as at the source, so `data import` reads the folder as it is.
 //! A file is written under a temporary name and renamed when it is whole and its checksum fits.
 
-use super::DataError;
+use super::error::DataError;
 use assay_ledger::Hash;
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};

@@ -2,6 +2,7 @@
 
 pub mod assemble;
 pub mod brackets;
+pub mod error;
 pub mod fetch;
 pub mod generate;
 pub mod quality;
@@ -10,90 +11,5 @@ pub mod snapshot;
 pub mod source;
 
 pub use assemble::{Treatments, assemble};
-pub use quality::{Finding, Quality};
-use std::io;
-use std::path::{Path, PathBuf};
-
-/// What can go wrong with data; each says where.
-#[derive(Debug, thiserror::Error)]
-pub enum DataError {
-    /// A file could not be read or written.
-    #[error("cannot {action} {}: {source}", path.display())]
-    Io {
-        /// What was being done.
-        action: &'static str,
-        /// Which file.
-        path: PathBuf,
-        /// The system's answer.
-        source: io::Error,
-    },
-    /// A row or file that is not what it should be.
-    #[error("{}{}: {what}", path.display(), line.map(|l| format!(":{l}")).unwrap_or_default())]
-    Bad {
-        /// Which file.
-        path: PathBuf,
-        /// Line, from 1.
-        line: Option<u64>,
-        /// What is wrong.
-        what: String,
-    },
-    /// Nothing to import.
-    #[error("no market data found in {}", path.display())]
-    Nothing {
-        /// The folder that was searched.
-        path: PathBuf,
-    },
-    /// The quality report has errors that no treatment covers.
-    #[error("{count} findings must be treated before the data can be used; the first: {first}")]
-    Findings {
-        /// How many.
-        count: usize,
-        /// The first.
-        first: String,
-    },
-    /// A snapshot is missing or not what its hash says.
-    #[error("snapshot {hash}: {what}")]
-    Snapshot {
-        /// Its data hash.
-        hash: String,
-        /// What is wrong.
-        what: String,
-    },
-    /// A download failed.
-    #[error("cannot download {url}: {what}")]
-    Download {
-        /// Address.
-        url: String,
-        /// What happened.
-        what: String,
-    },
-}
-
-impl DataError {
-    pub(crate) fn io(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> DataError {
-        let path = path.to_path_buf();
-        move |source| DataError::Io { action, path, source }
-    }
-
-    pub(crate) fn bad(path: &Path, line: Option<u64>, what: impl Into<String>) -> DataError {
-        DataError::Bad { path: path.into(), line, what: what.into() }
-    }
-
-    /// What to do next.
-    pub fn hint(&self) -> Option<&'static str> {
-        Some(match self {
-            DataError::Nothing { .. } => {
-                "expected files such as BTCUSDT-1h.csv.gz, BTCUSDT-1h-2024-01.zip, BTCUSDT-fundingRate.csv; see `assay data import --help`"
-            }
-            DataError::Findings { .. } => {
-                "see them with `assay data import --dry-run`, then name a treatment: --gaps longest, --duplicates first, --missing-mark last-price, --missing-funding zero"
-            }
-            DataError::Bad { .. } => "nothing was imported; repair or remove the file",
-            DataError::Snapshot { .. } => "import the data again with `assay data import`",
-            DataError::Download { .. } => {
-                "check the network, or import files with `assay data import DIR`; a stopped download resumes"
-            }
-            DataError::Io { .. } => return None,
-        })
-    }
-}
+pub use error::DataError;
+pub use quality::{Oddity, Quality};

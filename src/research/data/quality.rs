@@ -6,7 +6,7 @@ use serde::Serialize;
 
 /// One oddity.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Finding {
+pub struct Oddity {
     /// Stable code, such as `gap`.
     pub code: &'static str,
     /// Symbol, or empty.
@@ -23,22 +23,23 @@ pub struct Finding {
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct Quality {
     /// Everything found.
-    pub findings: Vec<Finding>,
+    #[serde(rename = "findings")]
+    pub oddities: Vec<Oddity>,
 }
 
 impl Quality {
     pub(super) fn note(&mut self, code: &'static str, symbol: &str, detail: String) {
-        self.findings.push(Finding { code, symbol: symbol.into(), detail, error: false, treated: None });
+        self.oddities.push(Oddity { code, symbol: symbol.into(), detail, error: false, treated: None });
     }
 
     pub(super) fn problem(&mut self, code: &'static str, symbol: &str, detail: String, treated: Option<&str>) {
         let treated = treated.map(str::to_string);
-        self.findings.push(Finding { code, symbol: symbol.into(), detail, error: treated.is_none(), treated });
+        self.oddities.push(Oddity { code, symbol: symbol.into(), detail, error: treated.is_none(), treated });
     }
 
     /// Findings that no treatment covers.
-    pub fn errors(&self) -> impl Iterator<Item = &Finding> {
-        self.findings.iter().filter(|f| f.error)
+    pub fn errors(&self) -> impl Iterator<Item = &Oddity> {
+        self.oddities.iter().filter(|f| f.error)
     }
 }
 

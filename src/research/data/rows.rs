@@ -1,7 +1,7 @@
 //! Rows of the exchange's files: with or without header, milliseconds or microseconds, blanks in
 //! columns that are not needed.
 
-use super::DataError;
+use super::error::DataError;
 use std::path::Path;
 
 /// A candle. Time in milliseconds since 1970.

@@ -1,6 +1,6 @@
 //! Parquet snapshots, named by the hash of their values. The only file that knows polars.
 
-use super::DataError;
+use super::error::DataError;
 use assay_ledger::Hash;
 use assay_shared::market::{Columns, FIELDS, Market};
 use polars::prelude::{Column, DataFrame, ParquetCompression, ParquetReader, ParquetWriter, SerReader};

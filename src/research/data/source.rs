@@ -1,6 +1,6 @@
 //! Finding and opening files: plain CSV, gzip and zip, with the exchange's checksums verified.
 
-use super::DataError;
+use super::error::DataError;
 use assay_ledger::Hash;
 use std::io::Read;
 use std::path::{Path, PathBuf};

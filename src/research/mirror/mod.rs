@@ -6,71 +6,21 @@
 //! out the same. Nothing decides from it.
 
 mod apply;
+pub mod error;
+pub mod look;
 pub mod query;
 mod schema;
 
 use assay_ledger::tree::merkle::Nodes as _;
-use assay_ledger::{Hash, LedgerError, Log};
-use assay_shared::event::EventError;
-use rusqlite::{Connection, OpenFlags, TransactionBehavior};
+pub use error::MirrorError;
+
+use assay_ledger::{Hash, Log};
+use rusqlite::{Connection, TransactionBehavior};
 use sha2::{Digest, Sha256};
 use std::path::{Path, PathBuf};
 
 /// Entries applied in one transaction.
 const CHUNK: u64 = 1000;
-
-/// What can go wrong with the mirror.
-#[derive(Debug, thiserror::Error)]
-pub enum MirrorError {
-    /// SQLite refused.
-    #[error("the mirror {}: {source}", path.display())]
-    Sqlite {
-        /// The file.
-        path: PathBuf,
-        /// What SQLite said.
-        source: rusqlite::Error,
-    },
-    /// The mirror has seen a ledger that this one is not.
-    #[error("the mirror is {what}: the ledger may have been rolled back")]
-    Ahead {
-        /// How they differ.
-        what: String,
-    },
-    /// The ledger could not be read.
-    #[error(transparent)]
-    Ledger(#[from] LedgerError),
-    /// An event that this version does not know.
-    #[error("entry {seq}: {source}")]
-    Event {
-        /// Position.
-        seq: u64,
-        /// What is wrong.
-        source: EventError,
-    },
-    /// A file could not be put in place.
-    #[error("cannot replace {}: {source}", path.display())]
-    Io {
-        /// The file.
-        path: PathBuf,
-        /// The system's answer.
-        source: std::io::Error,
-    },
-}
-
-impl MirrorError {
-    /// What to do next.
-    pub fn hint(&self) -> Option<&'static str> {
-        match self {
-            MirrorError::Sqlite { .. } => Some("rebuild it from the ledger: `assay mirror rebuild`"),
-            MirrorError::Ahead { .. } => {
-                Some("if the ledger is right, run `assay mirror rebuild`; if not, restore the ledger first")
-            }
-            MirrorError::Event { .. } => Some("use the version of assay that wrote the event, or a newer one"),
-            MirrorError::Ledger(e) => e.hint(),
-            MirrorError::Io { .. } => None,
-        }
-    }
-}
 
 /// An open mirror.
 #[derive(Debug)]
@@ -89,18 +39,8 @@ impl Mirror {
         let conn = Connection::open(path).map_err(fail)?;
         let mut mirror = Mirror { conn, path: path.into() };
         mirror.prepare().map_err(fail)?;
+        mirror.position()?;
         Ok(mirror)
-    }
-
-    /// Opens a mirror for questions only.
-    ///
-    /// # Errors
-    /// When there is none.
-    pub fn open_read_only(path: &Path) -> Result<Mirror, MirrorError> {
-        let fail = |source| MirrorError::Sqlite { path: path.into(), source };
-        let conn = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY).map_err(fail)?;
-        conn.execute_batch("PRAGMA temp_store=MEMORY; PRAGMA busy_timeout=5000;").map_err(fail)?;
-        Ok(Mirror { conn, path: path.into() })
     }
 
     fn prepare(&mut self) -> rusqlite::Result<()> {
@@ -124,10 +64,18 @@ impl Mirror {
     /// # Errors
     /// When SQLite cannot read it.
     pub fn cursor(&self) -> Result<u64, MirrorError> {
-        self.conn
-            .query_row("SELECT cursor FROM assay_meta", [], |r| r.get::<_, i64>(0))
-            .map(|c| c as u64)
-            .map_err(self.fail())
+        self.position().map(|(cursor, _)| cursor)
+    }
+
+    /// Number of entries applied, and the leaf hash of the last one.
+    fn position(&self) -> Result<(u64, String), MirrorError> {
+        let row = |r: &rusqlite::Row<'_>| Ok((r.get::<_, i64>(0)?, r.get::<_, i64>(1)? as u64, r.get(2)?));
+        let (found, cursor, leaf) =
+            self.conn.query_row("SELECT schema, cursor, leaf FROM assay_meta", [], row).map_err(self.fail())?;
+        if found != schema::VERSION {
+            return Err(MirrorError::Schema { path: self.path.clone(), found });
+        }
+        Ok((cursor, leaf))
     }
 
     /// Applies what the ledger has and the mirror has not. Gives the number of entries applied.

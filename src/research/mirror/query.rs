@@ -1,9 +1,10 @@
 //! Questions to the mirror. Answers are for looking; nothing decides from them.
 
 use super::{Mirror, MirrorError};
+use assay_shared::event::study::FoldFact;
+use assay_shared::strategy::Params;
 use rusqlite::{OptionalExtension, Row, params};
 use serde::Serialize;
-use serde_json::Value;
 use std::collections::BTreeMap;
 
 /// A study.
@@ -22,8 +23,10 @@ pub struct StudyRow {
     pub closed: bool,
     pub best: Option<u32>,
     pub best_score: Option<f64>,
-    pub statistics: Value,
-    pub settings: Value,
+    /// Statistics by name; empty while the study is open.
+    pub statistics: BTreeMap<String, f64>,
+    /// The study's canonical text, of whatever version.
+    pub text: String,
 }
 
 /// A trial.
@@ -37,8 +40,8 @@ pub struct TrialRow {
     pub score: Option<f64>,
     pub violation: Option<f64>,
     pub reason: Option<String>,
-    pub params: Value,
-    pub folds: Value,
+    pub params: Params,
+    pub folds: Vec<FoldFact>,
     pub identity: String,
     pub stream_hash: Option<String>,
     pub metrics: BTreeMap<String, f64>,
@@ -69,8 +72,9 @@ pub enum Order {
     Number,
 }
 
-fn json_of(text: Option<String>) -> Value {
-    text.and_then(|t| serde_json::from_str(&t).ok()).unwrap_or(Value::Null)
+/// What a column of JSON holds; nothing when somebody spoiled it.
+fn json_of<T: serde::de::DeserializeOwned + Default>(text: Option<String>) -> T {
+    text.and_then(|t| serde_json::from_str(&t).ok()).unwrap_or_default()
 }
 
 impl Mirror {
@@ -85,7 +89,7 @@ impl Mirror {
             s.closed_seq IS NOT NULL,
             (SELECT t.number FROM assay_trials t WHERE t.study_id = s.study_id AND t.violation <= 0 ORDER BY t.score DESC, t.number LIMIT 1),
             (SELECT max(t.score) FROM assay_trials t WHERE t.study_id = s.study_id AND t.violation <= 0),
-            s.statistics, s.settings
+            s.statistics, s.text
             FROM assay_studies s ORDER BY s.seq DESC";
         let row = |r: &Row<'_>| {
             Ok(StudyRow {
@@ -102,7 +106,7 @@ impl Mirror {
                 best: r.get(10)?,
                 best_score: r.get(11)?,
                 statistics: json_of(r.get(12)?),
-                settings: json_of(r.get(13)?),
+                text: r.get(13)?,
             })
         };
         let work = || self.conn.prepare(sql)?.query_map([], row)?.collect::<rusqlite::Result<Vec<_>>>();

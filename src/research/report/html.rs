@@ -3,7 +3,6 @@
 use super::Report;
 use super::svg::Chart;
 use assay_shared::time::{format_date, format_ms};
-use serde_json::Value;
 use std::fmt::Write as _;
 
 const STYLE: &str = "
@@ -49,7 +48,7 @@ pub(super) fn page(r: &Report) -> String {
         escape(&r.study.strategy),
         escape(&r.symbols.join(", ")),
         span.unwrap_or_default(),
-        r.study.statistics.get("trials_lineage").and_then(Value::as_f64).unwrap_or(f64::from(r.study.trials))
+        r.study.statistics.get("trials_lineage").copied().unwrap_or(f64::from(r.study.trials))
     );
     if r.generated_data {
         out += "<div class=\"warn\">GENERATED DATA: this market was made up for demonstration. The figures say nothing about real trading.</div>";
@@ -72,7 +71,7 @@ type Card<'a> = (&'a str, Option<f64>, &'a dyn Fn(f64) -> String);
 
 fn cards(out: &mut String, r: &Report) {
     let m = |name: &str| r.trial.metrics.get(name).copied();
-    let s = |name: &str| r.study.statistics.get(name).and_then(Value::as_f64);
+    let s = |name: &str| r.study.statistics.get(name).copied();
     let two = |v: f64| format!("{v:.2}");
     let whole = |v: f64| format!("{v:.0}");
     let cards: [Card<'_>; 12] = [
@@ -99,20 +98,20 @@ fn cards(out: &mut String, r: &Report) {
 
 fn folds(out: &mut String, r: &Report) {
     out.push_str("<h2>Walk-forward folds</h2><table><tr><th>fold</th><th>objective in sample</th><th>out of sample</th><th>trades in sample</th><th>out of sample</th></tr>");
-    let number = |v: &Value| {
-        v.as_f64().map_or("undefined".into(), |v| {
+    let number = |v: Option<f64>| {
+        v.map_or("undefined".into(), |v| {
             format!("<span class=\"{}\">{v:.4}</span>", if v < 0.0 { "neg" } else { "pos" })
         })
     };
-    for (i, f) in r.trial.folds.as_array().into_iter().flatten().enumerate() {
+    for (i, f) in r.trial.folds.iter().enumerate() {
         let _ = write!(
             out,
             "<tr><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td></tr>",
             i + 1,
-            number(&f["in_sample"]),
-            number(&f["out_of_sample"]),
-            f["is_trades"],
-            f["oos_trades"]
+            number(f.in_sample),
+            number(f.out_of_sample),
+            f.is_trades,
+            f.oos_trades
         );
     }
     out.push_str("</table>");
@@ -120,7 +119,7 @@ fn folds(out: &mut String, r: &Report) {
 
 fn parameters(out: &mut String, r: &Report) {
     out.push_str("<h2>Parameters</h2><table><tr><th>name</th><th>value</th></tr>");
-    for (name, value) in r.trial.params.as_object().into_iter().flatten() {
+    for (name, value) in &r.trial.params {
         let _ = write!(out, "<tr><td>{}</td><td>{value}</td></tr>", escape(name));
     }
     out.push_str("</table>");

@@ -3,15 +3,14 @@
 //! A sampler is a pure function of what is recorded, so parallelism never changes a result and a
 //! killed study resumes to the same trials.
 
-pub mod evaluate;
-pub mod normal;
-pub mod objective;
-pub mod run;
-pub mod sampler;
-pub mod settings;
-pub mod split;
-pub mod statistics;
+mod blocks;
+mod closing;
+mod evaluate;
+mod finished;
+mod run;
+mod stitched;
 
-pub use evaluate::{Evaluated, Evaluator, Outcome};
-pub use run::{Finished, Progress, run};
-pub use settings::Settings;
+pub use closing::close;
+pub use evaluate::{Evaluated, Evaluator, Inputs, StudyError, TrialOutcome};
+pub use finished::{Finished, best};
+pub use run::{StudyProgress, run};

@@ -4,7 +4,7 @@ use super::record::Rule;
 use super::{Account, Entry, Pending};
 use crate::market::{Bar, Field};
 use crate::strategy::Signals;
-use crate::strategy::bind::flag;
+use crate::strategy::signals::flag;
 
 impl Account<'_> {
     pub(super) fn mark_to_market<B: Bar>(&mut self, bar: &B) {
@@ -65,7 +65,7 @@ impl Account<'_> {
         if !known || equity <= 0.0 {
             return None;
         }
-        let qty = equity * self.margin_fraction * self.leverage[symbol] / bar.get(symbol, Field::Close);
+        let qty = equity * self.terms.margin_fraction * self.terms.leverage[symbol] / bar.get(symbol, Field::Close);
         Some(Entry { side, qty: self.floor_to_step(symbol, qty), signals: *s })
     }
 }

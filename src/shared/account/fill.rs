@@ -15,12 +15,12 @@ impl Account<'_> {
     /// Fills an entry at the open, or records why not.
     pub(super) fn enter<B: Bar>(&mut self, bar: &B, symbol: usize, entry: &Entry) {
         let price = self.worse(bar.get(symbol, Field::Open), entry.side);
-        let (rules, leverage) = (&self.rules[symbol], self.leverage[symbol]);
-        let cap = rules.brackets.max_notional(leverage).min(self.max_size);
+        let (rules, leverage) = (&self.rules[symbol], self.terms.leverage[symbol]);
+        let cap = rules.brackets.max_notional(leverage).min(self.terms.max_size_usdt);
         let qty = self.floor_to_step(symbol, entry.qty.min(cap / price));
         let (notional, fee) = (qty * price, qty * price * rules.taker_fee);
         let margin = notional / leverage;
-        let outcome = if self.open >= self.max_positions {
+        let outcome = if self.open >= self.terms.max_positions {
             Outcome::TooManyPositions
         } else if cap <= 0.0 {
             Outcome::LeverageNotAllowed
@@ -48,7 +48,7 @@ impl Account<'_> {
             entry_bar: self.bar,
             leverage,
             initial_margin: margin,
-            wallet: if self.mode == MarginMode::Isolated { margin } else { 0.0 },
+            wallet: if self.terms.mode == MarginMode::Isolated { margin } else { 0.0 },
             liquidation: f64::NAN,
             stop: level(s.stop_loss, -entry.side),
             take: level(s.take_profit, entry.side),

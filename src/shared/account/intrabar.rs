@@ -8,7 +8,7 @@ use crate::strategy::MarginMode;
 impl Account<'_> {
     /// Liquidation, stop loss, trailing stop, take profit; survivors note how far prices went.
     pub(super) fn inside<B: Bar>(&mut self, bar: &B) {
-        if self.mode == MarginMode::Cross {
+        if self.terms.mode == MarginMode::Cross {
             self.cross_liquidation(bar, |b, s, side| {
                 b.get(s, if side > 0.0 { Field::MarkLow } else { Field::MarkHigh })
             });

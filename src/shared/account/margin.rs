@@ -8,7 +8,7 @@ use crate::strategy::MarginMode;
 impl Account<'_> {
     /// Solves the liquidation price of an isolated position from its wallet and brackets.
     pub(super) fn solve_liquidation(&mut self, symbol: usize) {
-        if self.mode == MarginMode::Cross {
+        if self.terms.mode == MarginMode::Cross {
             return;
         }
         let Some(p) = &mut self.positions[symbol] else { return };
@@ -41,7 +41,7 @@ impl Account<'_> {
 
     /// What may back a new position at the open, USDT.
     pub(super) fn free_margin<B: Bar>(&self, bar: &B) -> f64 {
-        match self.mode {
+        match self.terms.mode {
             MarginMode::Isolated => self.wallet - self.positions.iter().flatten().fold(0.0, |sum, p| sum + p.wallet),
             MarginMode::Cross => self.wallet + self.unrealised(bar, Field::MarkOpen).min(0.0) - self.margin_in_use(),
         }

@@ -21,12 +21,15 @@ mod intrabar;
 mod margin;
 mod open;
 pub mod record;
+mod terms;
 #[cfg(test)]
 mod tests;
 
+pub use terms::Terms;
+
 use crate::market::{Bar, Field};
 use crate::rulebook::{InForce, Rulebook, RulebookError};
-use crate::strategy::{Bound, MarginMode, Signals};
+use crate::strategy::{Bound, Signals};
 use record::{CashKind, Recorder, Rule, Trade};
 use serde::{Deserialize, Serialize};
 
@@ -89,11 +92,7 @@ pub struct Account<'r> {
     rules: Vec<InForce>,
     rules_until_ms: i64,
     symbols: Vec<String>,
-    leverage: Vec<f64>,
-    margin_fraction: f64,
-    mode: MarginMode,
-    max_positions: usize,
-    max_size: f64,
+    terms: Terms,
     wanted_stops: Vec<[bool; 3]>,
     slippage: f64,
     /// Wallet balance, isolated wallets included, USDT.
@@ -160,17 +159,12 @@ impl<'r> Account<'r> {
         record: bool,
     ) -> Result<Account<'r>, RulebookError> {
         let n = bound.symbols.len();
-        let cap = |c: &Option<f64>| c.map_or(bound.leverage, |c| bound.leverage.min(c));
         let mut account = Account {
             book,
             rules: Vec::with_capacity(n),
             rules_until_ms: i64::MIN,
             symbols: bound.symbols.clone(),
-            leverage: bound.leverage_caps.iter().map(cap).collect(),
-            margin_fraction: bound.margin_fraction,
-            mode: bound.margin_mode,
-            max_positions: bound.max_positions,
-            max_size: bound.max_position_size_usdt.unwrap_or(f64::INFINITY),
+            terms: Terms::of(bound),
             wanted_stops: bound.outputs.iter().map(|o| o.stops.map(|s| s.is_some())).collect(),
             slippage: assumptions.slippage_bps / 10_000.0,
             wallet: 0.0,

@@ -16,7 +16,7 @@ impl Account<'_> {
             let Some(p) = &mut self.positions[symbol] else { continue };
             let amount = -p.side * p.qty * bar.get(symbol, Field::MarkOpen) * rate;
             p.funding += amount;
-            if self.mode == MarginMode::Isolated {
+            if self.terms.mode == MarginMode::Isolated {
                 p.wallet += amount;
             }
             self.counts.funding_usdt += amount;
@@ -28,7 +28,7 @@ impl Account<'_> {
     /// Liquidation and stops that the opening price has jumped over. Stops fill at the open, with
     /// slippage; a take profit at the open itself, which is better than its price.
     pub(super) fn gaps_at_open<B: Bar>(&mut self, bar: &B) {
-        if self.mode == MarginMode::Cross {
+        if self.terms.mode == MarginMode::Cross {
             self.cross_liquidation(bar, |b, s, _| b.get(s, Field::MarkOpen));
         }
         for symbol in 0..self.positions.len() {

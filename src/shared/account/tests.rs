@@ -5,13 +5,14 @@ use super::{Account, Assumptions, Run};
 use crate::market::tests::walk;
 use crate::market::{Columns, Field, Market, MarketBar};
 use crate::rulebook::tests::book;
-use crate::strategy::bind::{Outputs, flag};
+use crate::strategy::bind::Outputs;
+use crate::strategy::signals::flag;
 use crate::strategy::{Bound, MarginMode, Signals};
 use proptest::prelude::*;
 
 fn bound(symbols: usize, leverage: f64, mode: MarginMode) -> Bound {
     Bound {
-        plan: crate::strategy::compile::Plan::default(),
+        plan: crate::strategy::plan::Plan::default(),
         outputs: vec![Outputs::default(); symbols],
         symbols: (0..symbols).map(|s| format!("S{s}USDT")).collect(),
         leverage,

@@ -4,6 +4,7 @@
 //! here; a person is a name that the lab chose.
 
 use super::codec::{Decode, Encode, Real};
+use crate::metric::Metric;
 use serde::{Serialize, Serializer};
 
 /// 32 bytes, shown as hex.
@@ -37,9 +38,43 @@ pub enum ParamValue {
     Float(Real),
 }
 
+/// A parameter's value, version 2.
+#[derive(Debug, Clone, PartialEq, Encode, Decode, Serialize)]
+#[serde(untagged)]
+#[allow(missing_docs)]
+pub enum ParamV2 {
+    Int(i64),
+    Float(Real),
+    Truth(bool),
+    Text(String),
+}
+
+/// Where a study's seed comes from: how far it was in the researcher's reach.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SeedGrade {
+    /// The study file named it.
+    Named,
+    /// A witness's signature gave it.
+    Witnessed,
+}
+
+/// A figure by its number in the table of metrics.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
+pub struct MetricCode(pub u16);
+
+impl Serialize for MetricCode {
+    fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
+        match Metric::of_code(self.0) {
+            Some(metric) => s.serialize_str(metric.name()),
+            None => s.serialize_u16(self.0),
+        }
+    }
+}
+
 facts! {
-    /// Versions that a result depends on.
-    Environment {
+    /// Versions that a result depends on, version 1.
+    EnvironmentV1 {
         engine_version: String,
         source_commit: String,
         lock_hash: String,
@@ -48,12 +83,44 @@ facts! {
         talib_version: String,
     }
 
+    /// Versions that a result depends on, version 2: with the version of the results that the golden
+    /// streams pin.
+    EnvironmentV2 {
+        engine_version: String,
+        source_commit: String,
+        lock_hash: String,
+        rustc: String,
+        target: String,
+        talib_version: String,
+        results: u32,
+    }
+
     /// One walk-forward fold: the objective in and out of sample, absent when undefined.
     Fold {
         in_sample: Option<Real>,
         out_of_sample: Option<Real>,
         is_trades: u32,
         oos_trades: u32,
+    }
+
+    /// One walk-forward fold, version 2: a value for each objective.
+    FoldV2 {
+        in_sample: Vec<Option<Real>>,
+        out_of_sample: Vec<Option<Real>>,
+        is_trades: u32,
+        oos_trades: u32,
+    }
+
+    /// A block of consecutive out-of-sample returns.
+    BlockV2 {
+        /// Returns in it.
+        bars: u32,
+        /// Returns that are not zero.
+        active: u32,
+        /// Sums of the first four powers.
+        powers: [Real; 4],
+        /// Sum of each return times the one before it; the first return of all has none before it.
+        lagged: Real,
     }
 
     /// The first entry of every log: who founded it, with which key, and the key of its checkpoints.
@@ -128,8 +195,25 @@ facts! {
         #[serde(serialize_with = "hex")] rulebook_hash: Digest,
         /// Canonical JSON: sampler, seed, budget, splits, objective, guardrails, assumptions, space.
         settings: String,
-        environment: Environment,
+        environment: EnvironmentV1,
         generated: bool,
+    }
+
+    /// A study began, version 2. Its text is the canonical one, and its environment names the version
+    /// of the results.
+    StudyOpenedV2 {
+        #[serde(serialize_with = "hex")] study_id: [u8; 16],
+        name: String,
+        strategy: String,
+        #[serde(serialize_with = "hex")] strategy_hash: Digest,
+        #[serde(serialize_with = "hex")] data_hash: Digest,
+        #[serde(serialize_with = "hex")] rulebook_hash: Digest,
+        /// Canonical text: sampler, seed, budget, splits, objective, guardrails, assumptions.
+        text: String,
+        environment: EnvironmentV2,
+        generated: bool,
+        /// Where the seed comes from.
+        seed: SeedGrade,
     }
 
     /// A trial ended with a score. Constraints hold at zero or less.
@@ -145,6 +229,42 @@ facts! {
         /// Sum and sum of squares of the out-of-sample returns in sixteen equal blocks.
         blocks: Vec<(Real, Real)>,
         #[serde(serialize_with = "hex")] stream_hash: Digest,
+    }
+
+    /// A trial ended with a score, version 2: values of several types, several objectives, and for
+    /// each block of out-of-sample returns what every statistic is computed from.
+    TrialCompletedV2 {
+        #[serde(serialize_with = "hex")] study_id: [u8; 16],
+        number: u32,
+        params: Vec<(String, ParamV2)>,
+        #[serde(serialize_with = "hex")] identity: Digest,
+        scores: Vec<Real>,
+        constraints: Vec<Real>,
+        folds: Vec<FoldV2>,
+        metrics: Vec<(MetricCode, Real)>,
+        blocks: Vec<BlockV2>,
+        #[serde(serialize_with = "hex")] stream_hash: Digest,
+    }
+
+    /// A trial was stopped early, version 2: with its returns as far as it went.
+    TrialPrunedV2 {
+        #[serde(serialize_with = "hex")] study_id: [u8; 16],
+        number: u32,
+        params: Vec<(String, ParamV2)>,
+        #[serde(serialize_with = "hex")] identity: Digest,
+        folds: Vec<FoldV2>,
+        blocks: Vec<BlockV2>,
+        reason: String,
+    }
+
+    /// A trial had no score, version 2: with the folds that it had.
+    TrialFailedV2 {
+        #[serde(serialize_with = "hex")] study_id: [u8; 16],
+        number: u32,
+        params: Vec<(String, ParamV2)>,
+        #[serde(serialize_with = "hex")] identity: Digest,
+        folds: Vec<FoldV2>,
+        reason: String,
     }
 
     /// A trial was stopped early.

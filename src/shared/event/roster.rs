@@ -16,14 +16,26 @@ pub enum Role {
 }
 
 impl Role {
+    /// All roles.
+    pub const ALL: [Role; 3] = [Role::Admin, Role::Researcher, Role::Deployer];
+
+    /// Its name, as key events have it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Role::Admin => "admin",
+            Role::Researcher => "researcher",
+            Role::Deployer => "deployer",
+        }
+    }
+
     /// Reads a role's name.
     pub fn parse(name: &str) -> Option<Role> {
-        match name {
-            "admin" => Some(Role::Admin),
-            "researcher" => Some(Role::Researcher),
-            "deployer" => Some(Role::Deployer),
-            _ => None,
-        }
+        Role::ALL.into_iter().find(|r| r.name() == name)
+    }
+
+    /// The names of all roles, for messages.
+    pub fn list() -> String {
+        Role::ALL.map(Role::name).join(", ")
     }
 }
 

@@ -6,7 +6,6 @@ pub mod bracket;
 pub mod liquidation;
 
 use crate::time;
-use assay_ledger::Hash;
 use bracket::{Bracket, Brackets};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -15,6 +14,8 @@ use std::collections::BTreeMap;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Rulebook {
+    /// Format of its text: what was read in an old one keeps its hash.
+    pub format: u32,
     /// Name for people.
     pub name: String,
     /// Where the figures come from.
@@ -111,27 +112,7 @@ pub struct InForce {
 }
 
 impl Rulebook {
-    /// Reads and checks a rule book.
-    ///
-    /// # Errors
-    /// [`RulebookError`] with the first thing that is wrong.
-    pub fn parse(text: &str) -> Result<Rulebook, RulebookError> {
-        let book: Rulebook = toml::from_str(text).map_err(|e| RulebookError::Malformed(e.to_string()))?;
-        book.check()?;
-        Ok(book)
-    }
-
-    /// The canonical text: what is stored and hashed.
-    pub fn to_toml(&self) -> String {
-        toml::to_string(self).unwrap_or_default()
-    }
-
-    /// SHA-256 of the canonical text.
-    pub fn hash(&self) -> Hash {
-        Hash::of(self.to_toml().as_bytes())
-    }
-
-    fn check(&self) -> Result<(), RulebookError> {
+    pub(crate) fn check(&self) -> Result<(), RulebookError> {
         let dates: Vec<&str> = self.rules.iter().map(|r| r.effective.as_str()).collect();
         ascending(&dates)?;
         let dates: Vec<&str> = self.brackets.iter().map(|b| b.effective.as_str()).collect();
@@ -217,7 +198,13 @@ pub(crate) mod tests {
             symbols: BTreeMap::from([("*".into(), filters)]),
         };
         let brackets = vec![BracketSet { effective: "2020-01-01".into(), symbols }];
-        Rulebook { name: "test".into(), source: "tests".into(), rules: vec![rules], brackets }
+        Rulebook {
+            format: crate::format::rulebook::CURRENT,
+            name: "test".into(),
+            source: "tests".into(),
+            rules: vec![rules],
+            brackets,
+        }
     }
 
     #[test]
@@ -226,15 +213,15 @@ pub(crate) mod tests {
         let mut later = b.brackets[0].clone();
         later.effective = "2021-01-01".into();
         b.brackets.push(later);
-        assert_eq!(Rulebook::parse(&b.to_toml()).unwrap(), b);
+        assert_eq!(Rulebook::parse(&b.text()).unwrap(), b);
         let ms = |d| time::parse(d).unwrap();
         assert_eq!(b.in_force("S0USDT", ms("2020-06-01")).unwrap().until_ms, ms("2021-01-01"));
         let e = b.in_force("S0USDT", ms("2019-06-01")).unwrap_err().to_string();
         assert!(e.contains("does not cover S0USDT at 2019-06-01") && e.contains("begins on 2020-01-01"), "{e}");
         assert!(b.in_force("NOUSDT", ms("2020-06-01")).is_err());
-        assert!(Rulebook::parse(&b.to_toml().replace("step = 0.001", "step = -1.0")).is_err());
+        assert!(Rulebook::parse(&b.text().replace("step = 0.001", "step = -1.0")).is_err());
         assert!(
-            Rulebook::parse(&b.to_toml().replace("cum = 300.0", "cum = 301.0"))
+            Rulebook::parse(&b.text().replace("cum = 300.0", "cum = 301.0"))
                 .unwrap_err()
                 .to_string()
                 .contains("inconsistent")

@@ -1,9 +1,10 @@
 //! Evaluation one bar at a time, for production. The same nodes and functions as [`super::columns`].
 
-use super::bind::{Bound, Signals};
+use super::bind::Bound;
 use super::columns::choose;
-use super::compile::Op;
 use super::op::MemoryState;
+use super::plan::Op;
+use super::signals::Signals;
 use crate::indicator::{IndicatorError, Running};
 use crate::market::Bar;
 
@@ -93,10 +94,10 @@ mod tests {
     use super::*;
     use crate::market::MarketBar;
     use crate::market::tests::walk;
+    use crate::strategy::Strategy;
     use crate::strategy::columns;
-    use crate::strategy::file::Strategy;
     use crate::strategy::space::defaults;
-    use proptest::prelude::*;
+    use proptest::prelude::{ProptestConfig, prop_assert, proptest};
 
     pub(crate) const TEXT: &str = r#"
 name = "test"
@@ -147,7 +148,7 @@ max_concurrent_positions = 2
         #[test]
         fn both_evaluations_agree_and_never_look_ahead(seed in 1u64..1_000_000, cut in 1usize..400) {
             let strategy = Strategy::parse(TEXT).unwrap();
-            let bound = Bound::new(&strategy, &defaults(&strategy.file.parameters)).unwrap();
+            let bound = strategy.bind(&defaults(&strategy.file.parameters)).unwrap();
             let m = walk(400, 2, seed);
             let whole = columns::signals(&bound, &m).unwrap();
             let bars = stepped(&bound, &m);
@@ -193,7 +194,7 @@ max_concurrent_positions = 2
         let a = Strategy::parse(TEXT).unwrap();
         let b = Strategy::parse(&TEXT.replace("interval =", "# a comment\n\ninterval   =")).unwrap();
         assert_eq!(a.hash(), b.hash());
-        assert_eq!(Strategy::parse(&a.canonical()).unwrap().hash(), a.hash());
+        assert_eq!(Strategy::recorded(a.canonical()).unwrap().hash(), a.hash());
         let c = Strategy::parse(&TEXT.replace("low = 2", "low = 3")).unwrap();
         assert_ne!(a.hash(), c.hash());
     }

@@ -1,44 +1,23 @@
-//! A strategy with its parameters bound: a plan, and where its signals stand in it.
+//! Values bound to a compiled strategy: the graph with numbers in place of parameters, what is
+//! constant folded, what nothing needs left out.
 
-use super::compile::{Compiler, Id, Plan};
+use super::compile::bars_problem;
+use super::compiled::{Compiled, Roots};
 use super::diagnostic::Diagnostic;
-use super::file::{MarginMode, Strategy};
+use super::file::{MarginMode, StrategyFile};
+use super::graph::{Check, Node, NodeId, Window};
+use super::op::Memory;
+use super::plan::{Id, Op, Plan};
 use super::space::Params;
+use std::collections::BTreeMap;
 
-/// What a symbol's bar says, in bits.
-pub mod flag {
-    /// Enter long.
-    pub const LONG_ENTRY: u8 = 1;
-    /// Leave a long.
-    pub const LONG_EXIT: u8 = 2;
-    /// Enter short.
-    pub const SHORT_ENTRY: u8 = 4;
-    /// Leave a short.
-    pub const SHORT_EXIT: u8 = 8;
-}
+/// The longest look-back of a window, in bars.
+const MAX_WINDOW: f64 = 100_000.0;
 
-/// One symbol's signals at the close of one bar.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Signals {
-    /// Bits of [`flag`].
-    pub flags: u8,
-    /// Stop loss as a fraction of the entry price, NaN for none.
-    pub stop_loss: f64,
-    /// Take profit as a fraction of the entry price, NaN for none.
-    pub take_profit: f64,
-    /// Trailing stop as a fraction of the best price, NaN for none.
-    pub trailing_stop: f64,
-}
-
-impl Signals {
-    /// Nothing to do.
-    pub const NONE: Signals = Signals { flags: 0, stop_loss: f64::NAN, take_profit: f64::NAN, trailing_stop: f64::NAN };
-}
-
-/// Where one symbol's signals and stops stand in the plan.
+/// What a symbol's bars are decided from, as nodes of a plan.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Outputs {
-    /// `(bit, node)` of each signal that is given.
+    /// Bits of the signals with their nodes.
     pub signals: Vec<(u8, Id)>,
     /// Stop loss, take profit, trailing stop.
     pub stops: [Option<Id>; 3],
@@ -53,7 +32,8 @@ pub struct Bound {
     pub outputs: Vec<Outputs>,
     /// Symbols in order.
     pub symbols: Vec<String>,
-    /// Notional / initial margin.
+    /// Notional / initial margin, as the strategy asks for it; [`crate::account::Terms`] holds what
+    /// is in force.
     pub leverage: f64,
     /// Initial margin of a position as a fraction of equity.
     pub margin_fraction: f64,
@@ -69,81 +49,189 @@ pub struct Bound {
     pub violated: Option<String>,
 }
 
-impl Bound {
-    /// Binds values to a strategy and compiles it for all its symbols.
-    ///
-    /// # Errors
-    /// The first problem, at its place in the file.
-    pub fn new(strategy: &Strategy, params: &Params) -> Result<Bound, Diagnostic> {
-        let (file, program) = (&strategy.file, &strategy.program);
-        let mut c = Compiler::new(program, params, &file.symbols);
-        let mut violated = None;
-        for (text, e) in &program.constraints {
-            let id = c.truth(e, None)?;
-            if c.constant(id) != Some(1.0) {
-                violated.get_or_insert_with(|| text.clone());
-            }
-        }
-        let leverage = bound_number(&mut c, program.fields.get("leverage"), 1.0, 150.0)?;
-        let margin_fraction = bound_number(&mut c, program.fields.get("margin_fraction"), 1e-6, 1.0)?;
-        let mut outputs = Vec::new();
-        for symbol in 0..file.symbols.len() {
-            outputs.push(outputs_of(&mut c, program, symbol)?);
-        }
-        for (name, e) in &program.indicators {
-            // An indicator that nothing uses must be right all the same; whether it is a number
-            // or several outputs does not matter here.
-            if let Err(d) = c.number(e, Some(0))
-                && d.message != "this has several outputs"
-                && c.truth(e, Some(0)).is_err()
-            {
-                return Err(Diagnostic { message: format!("in the indicator '{name}': {}", d.message), ..d });
-            }
-        }
-        Ok(Bound {
-            plan: c.plan,
-            outputs,
-            symbols: file.symbols.clone(),
-            leverage,
-            margin_fraction,
-            margin_mode: file.risk.margin_mode,
-            max_positions: file.risk.max_concurrent_positions as usize,
-            max_position_size_usdt: file.risk.max_position_size_usdt,
-            leverage_caps: file.symbols.iter().map(|s| file.risk.leverage_caps.get(s).copied()).collect(),
-            violated,
-        })
+/// Values of all nodes that depend on numbers and parameters only; the others are NaN.
+fn fix(c: &Compiled, params: &Params) -> Result<Vec<f64>, Diagnostic> {
+    let value = |name: &String| {
+        let missing = || Diagnostic::new(format!("the parameter '{name}' has no value"), 0..1);
+        params.get(name).map(|v| v.number()).ok_or_else(missing)
+    };
+    let given = c.params.iter().map(value).collect::<Result<Vec<f64>, _>>()?;
+    let mut out = vec![f64::NAN; c.graph.nodes.len()];
+    for (id, node) in c.graph.nodes.iter().enumerate().filter(|(id, _)| c.graph.fixed[*id]) {
+        out[id] = match node {
+            Node::Const(v) => *v,
+            Node::Param(p) => given[*p],
+            Node::Unary(op, a) => op.apply(out[*a]),
+            Node::Binary(op, a, b) => op.apply(out[*a], out[*b]),
+            Node::If(c, a, b) => out[if out[*c] == 1.0 { *a } else { *b }],
+            Node::Window(_, a) => out[*a],
+            Node::Column { .. } | Node::Ta { .. } | Node::Output(..) => f64::NAN,
+        };
     }
-}
-
-fn bound_number(c: &mut Compiler<'_>, e: Option<&super::parse::Expr>, low: f64, high: f64) -> Result<f64, Diagnostic> {
-    let Some(e) = e else { return Err(Diagnostic::new("sizing is incomplete", 0..1)) };
-    let id = c.number(e, None)?;
-    let value = c.constant(id).filter(|v| (low..=high).contains(v));
-    value.ok_or_else(|| Diagnostic::new(format!("this must be between {low} and {high}"), e.span.clone()))
-}
-
-fn outputs_of(c: &mut Compiler<'_>, program: &super::program::Program, symbol: usize) -> Result<Outputs, Diagnostic> {
-    let mut out = Outputs::default();
-    for (name, bit) in [
-        ("long_entry", flag::LONG_ENTRY),
-        ("long_exit", flag::LONG_EXIT),
-        ("short_entry", flag::SHORT_ENTRY),
-        ("short_exit", flag::SHORT_EXIT),
-    ] {
-        if let Some(e) = program.fields.get(name) {
-            out.signals.push((bit, c.truth(e, Some(symbol))?));
-        }
-    }
-    for (i, name) in ["stop_loss", "take_profit", "trailing_stop"].into_iter().enumerate() {
-        if let Some(e) = program.fields.get(name) {
-            let id = c.number(e, Some(symbol))?;
-            if c.constant(id).is_some_and(|v| v.is_nan() || v <= 0.0 || v >= if i == 1 { 100.0 } else { 1.0 }) {
-                return Err(
-                    Diagnostic::new("a stop is a fraction of the price, above 0", e.span.clone()).help("5 % is 0.05")
-                );
-            }
-            out.stops[i] = Some(id);
-        }
+    for check in &c.graph.checks {
+        verify(check, &out)?;
     }
     Ok(out)
+}
+
+fn verify(check: &Check, values: &[f64]) -> Result<(), Diagnostic> {
+    match check {
+        Check::Bars { node, span } => {
+            let n = values[*node];
+            let fits = (1.0..=MAX_WINDOW).contains(&n) && n.trunc() == n;
+            if fits { Ok(()) } else { Err(bars_problem(span.clone())) }
+        }
+        Check::Option { function, index, node, span } => {
+            let (options, value) = (function.options(), values[*node]);
+            let info = &options[*index];
+            let fits = value.is_finite() && (!info.integer || value.trunc() == value);
+            if fits && (!info.names.is_empty() || (info.min..=info.max).contains(&value)) {
+                return Ok(());
+            }
+            let message = format!("<{}> of {} cannot be {value}", info.name, function.name());
+            Err(Diagnostic::new(message, span.clone()).help(format!("it goes from {} to {}", info.min, info.max)))
+        }
+        Check::Call { function, options, span } => {
+            let options: Vec<f64> = options.iter().map(|o| values[*o]).collect();
+            function.lookback(&options).map(|_| ()).map_err(|e| Diagnostic::new(e.to_string(), span.clone()))
+        }
+        Check::Between { node, low, high, span } => {
+            if (*low..=*high).contains(&values[*node]) {
+                return Ok(());
+            }
+            Err(Diagnostic::new(format!("this must be between {low} and {high}"), span.clone()))
+        }
+        Check::Stop { node, below, span } => {
+            let v = values[*node];
+            if v > 0.0 && v < *below {
+                return Ok(());
+            }
+            Err(Diagnostic::new("a stop is a fraction of the price, above 0", span.clone()).help("5 % is 0.05"))
+        }
+    }
+}
+
+/// Whether values fit every option and keep the constraints. Nothing is bound for it.
+pub fn allowed(c: &Compiled, params: &Params) -> bool {
+    fix(c, params).is_ok_and(|values| c.constraints.iter().all(|(_, id)| values[*id] == 1.0))
+}
+
+/// Binds values.
+///
+/// # Errors
+/// The first value that does not fit, at its place in the text.
+pub fn bind(c: &Compiled, file: &StrategyFile, params: &Params) -> Result<Bound, Diagnostic> {
+    let values = fix(c, params)?;
+    let mut binder = Binder { c, values: &values, plan: Plan::default(), seen: BTreeMap::new(), bound: Vec::new() };
+    binder.bound = vec![None; c.graph.nodes.len()];
+    let needed = needed(c, &values);
+    for (id, _) in needed.iter().enumerate().filter(|(_, needed)| **needed) {
+        binder.bound[id] = Some(binder.node(id));
+    }
+    let at = |id: NodeId| binder.bound[id].unwrap_or_default();
+    let outputs = |roots: &Roots| Outputs {
+        signals: roots.signals.iter().map(|(bit, id)| (*bit, at(*id))).collect(),
+        stops: roots.stops.map(|s| s.map(at)),
+    };
+    Ok(Bound {
+        outputs: c.roots.iter().map(outputs).collect(),
+        symbols: file.symbols.clone(),
+        leverage: values[c.leverage],
+        margin_fraction: values[c.margin_fraction],
+        margin_mode: file.risk.margin_mode,
+        max_positions: file.risk.max_concurrent_positions as usize,
+        max_position_size_usdt: file.risk.max_position_size_usdt,
+        leverage_caps: file.symbols.iter().map(|s| file.risk.leverage_caps.get(s).copied()).collect(),
+        violated: c.constraints.iter().find(|(_, id)| values[*id] != 1.0).map(|(text, _)| text.clone()),
+        plan: binder.plan,
+    })
+}
+
+/// The nodes that signals and stops need with these values: of a choice that is made, only the
+/// branch that was taken.
+fn needed(c: &Compiled, values: &[f64]) -> Vec<bool> {
+    let mut out = vec![false; c.graph.nodes.len()];
+    for roots in &c.roots {
+        roots.signals.iter().map(|s| s.1).chain(roots.stops.iter().copied().flatten()).for_each(|id| out[id] = true);
+    }
+    for id in (0..c.graph.nodes.len()).rev().filter(|id| !c.graph.fixed[*id]) {
+        if !out[id] {
+            continue;
+        }
+        match &c.graph.nodes[id] {
+            Node::Unary(_, a) | Node::Window(_, a) | Node::Output(a, _) => out[*a] = true,
+            Node::Binary(_, a, b) => (out[*a], out[*b]) = (true, true),
+            Node::If(k, a, b) if c.graph.fixed[*k] => out[if values[*k] == 1.0 { *a } else { *b }] = true,
+            Node::If(k, a, b) => [*k, *a, *b].into_iter().for_each(|id| out[id] = true),
+            Node::Ta { inputs, .. } => inputs.iter().for_each(|id| out[*id] = true),
+            Node::Const(_) | Node::Param(_) | Node::Column { .. } => {}
+        }
+    }
+    out
+}
+
+struct Binder<'a> {
+    c: &'a Compiled,
+    values: &'a [f64],
+    plan: Plan,
+    seen: BTreeMap<Vec<u64>, Id>,
+    bound: Vec<Option<Id>>,
+}
+
+impl Binder<'_> {
+    /// Adds an operation, or finds the same one: values can make different expressions equal.
+    fn add(&mut self, op: Op, key: Vec<u64>) -> Id {
+        if let Some(id) = self.seen.get(&key) {
+            return *id;
+        }
+        self.plan.ops.push(op);
+        self.seen.insert(key, self.plan.ops.len() - 1);
+        self.plan.ops.len() - 1
+    }
+
+    fn constant(&mut self, v: f64) -> Id {
+        self.add(Op::Const(v), vec![0, v.to_bits()])
+    }
+
+    /// A bound node; what it needs is bound already.
+    fn node(&mut self, id: NodeId) -> Id {
+        if self.c.graph.fixed[id] {
+            return self.constant(self.values[id]);
+        }
+        let at = |id: NodeId| self.bound[id].unwrap_or_default();
+        let n = |id: NodeId| self.values[id] as usize;
+        let (op, key) = match &self.c.graph.nodes[id] {
+            Node::Column { symbol, field } => {
+                (Op::Column { symbol: *symbol, field: *field }, vec![1, *symbol as u64, *field as u64])
+            }
+            Node::Unary(op, a) => (Op::Unary(*op, at(*a)), vec![2, *op as u64, at(*a) as u64]),
+            Node::Binary(op, a, b) => {
+                (Op::Binary(*op, at(*a), at(*b)), vec![3, *op as u64, at(*a) as u64, at(*b) as u64])
+            }
+            Node::If(k, a, b) if self.c.graph.fixed[*k] => return at(if self.values[*k] == 1.0 { *a } else { *b }),
+            Node::If(k, a, b) => (Op::If(at(*k), at(*a), at(*b)), vec![4, at(*k) as u64, at(*a) as u64, at(*b) as u64]),
+            Node::Window(window, a) => {
+                let (memory, kind, bars) = match window {
+                    Window::Prev(b) => (Memory::Prev(n(*b)), 0, n(*b)),
+                    Window::Highest(b) => (Memory::Highest(n(*b)), 1, n(*b)),
+                    Window::Lowest(b) => (Memory::Lowest(n(*b)), 2, n(*b)),
+                    Window::Count(b) => (Memory::Count(n(*b)), 3, n(*b)),
+                    Window::BarsSince => (Memory::BarsSince, 4, 0),
+                    Window::Hold => (Memory::Hold, 5, 0),
+                };
+                (Op::Memory(memory, at(*a)), vec![5, kind, bars as u64, at(*a) as u64])
+            }
+            Node::Ta { function, options, inputs } => {
+                let options: Vec<f64> = options.iter().map(|o| self.values[*o]).collect();
+                let inputs: Vec<Id> = inputs.iter().map(|i| at(*i)).collect();
+                let name = function.name().bytes().map(u64::from);
+                let key = [6].into_iter().chain(name).chain([u64::MAX]).chain(options.iter().map(|o| o.to_bits()));
+                let key = key.chain(inputs.iter().map(|i| *i as u64)).collect();
+                (Op::Ta { function: *function, options, inputs }, key)
+            }
+            Node::Output(of, k) => (Op::Output(at(*of), *k), vec![7, at(*of) as u64, *k as u64]),
+            Node::Const(_) | Node::Param(_) => return self.constant(self.values[id]),
+        };
+        self.add(op, key)
+    }
 }

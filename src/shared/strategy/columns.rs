@@ -1,8 +1,9 @@
 //! Evaluation over whole columns, for research.
 
-use super::bind::{Bound, Signals};
-use super::compile::{Id, Op, Plan};
+use super::bind::Bound;
 use super::op::MemoryState;
+use super::plan::{Id, Op, Plan};
+use super::signals::Signals;
 use crate::indicator::IndicatorError;
 use crate::market::Market;
 use std::borrow::Cow;
@@ -11,7 +12,7 @@ use std::collections::BTreeMap;
 /// Signals of all bars of one symbol.
 #[derive(Debug, Clone)]
 pub struct SymbolSignals {
-    /// Bits of [`super::bind::flag`], bar by bar.
+    /// Bits of [`super::signals::flag`], bar by bar.
     pub flags: Vec<u8>,
     stops: [Option<Series>; 3],
 }

@@ -12,18 +12,27 @@ pub struct Diagnostic {
     pub span: Range<usize>,
     /// What to write instead, if there is a guess.
     pub help: Option<String>,
+    /// True when it only follows from another problem, which is told at its own place.
+    pub follows: bool,
 }
 
 impl Diagnostic {
     /// A problem at a place.
     pub fn new(message: impl Into<String>, span: Range<usize>) -> Diagnostic {
-        Diagnostic { message: message.into(), span, help: None }
+        Diagnostic { message: message.into(), span, help: None, follows: false }
     }
 
     /// Adds a suggestion.
     #[must_use]
     pub fn help(mut self, help: impl Into<String>) -> Diagnostic {
         self.help = Some(help.into());
+        self
+    }
+
+    /// Marks what only follows from another problem.
+    #[must_use]
+    pub fn follows(mut self) -> Diagnostic {
+        self.follows = true;
         self
     }
 

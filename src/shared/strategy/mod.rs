@@ -2,21 +2,32 @@
 //! sizing and risk caps.
 //!
 //! The expression language cannot look ahead: there is no negative shift, and every function uses
-//! this bar and earlier ones only. One definition has two evaluations: whole columns
-//! ([`columns`]) and one bar at a time ([`bars`]).
+//! this bar and earlier ones only. A file is read and checked ([`read`]), its expressions are compiled
+//! once ([`compiled`]) into a graph in which parameters are nodes ([`graph`]), and values are bound to
+//! it ([`bind`]). One definition has two evaluations: whole columns ([`columns`]) and one bar at a time
+//! ([`bars`]).
 
 pub mod bars;
 pub mod bind;
 pub mod columns;
 pub mod compile;
+pub mod compiled;
 pub mod diagnostic;
 pub mod file;
+pub mod graph;
 pub mod op;
+mod order;
 pub mod parse;
+mod place;
+pub mod plan;
 pub mod program;
+pub mod read;
+pub mod signals;
 pub mod space;
 
-pub use bind::{Bound, Signals};
+pub use bind::Bound;
 pub use diagnostic::Diagnostic;
 pub use file::{MarginMode, StrategyFile};
+pub use read::Strategy;
+pub use signals::Signals;
 pub use space::{Params, Value};

@@ -14,6 +14,8 @@ use std::ops::Range;
 
 /// How deep an expression may nest.
 const MAX_DEPTH: usize = 64;
+/// How deep its tree may be: a chain of operators is as deep as it is long.
+const MAX_HEIGHT: u16 = 256;
 
 /// A node of the tree with its place in the text.
 #[derive(Debug, Clone, PartialEq)]
@@ -22,6 +24,8 @@ pub struct Expr {
     pub kind: Kind,
     /// Where it stands.
     pub span: Range<usize>,
+    /// Nodes from here down to the deepest one.
+    pub height: u16,
 }
 
 /// Kinds of nodes.
@@ -166,7 +170,7 @@ impl Parser {
         self.deeper(|p| {
             let mut left = p.and()?;
             while p.take_word("or") {
-                left = binary(Binary::Or, left, p.and()?);
+                left = binary(Binary::Or, left, p.and()?)?;
             }
             Ok(left)
         })
@@ -175,7 +179,7 @@ impl Parser {
     fn and(&mut self) -> Parsed {
         let mut left = self.not()?;
         while self.take_word("and") {
-            left = binary(Binary::And, left, self.not()?);
+            left = binary(Binary::And, left, self.not()?)?;
         }
         Ok(left)
     }
@@ -203,14 +207,14 @@ impl Parser {
         if let Token::Symbol("<" | "<=" | ">" | ">=" | "==" | "!=") = self.peek() {
             return Err(self.unexpected("'and' between comparisons"));
         }
-        Ok(binary(op, left, right))
+        binary(op, left, right)
     }
 
     fn sum(&mut self) -> Parsed {
         let mut left = self.product()?;
         while let Some(symbol) = self.take_symbol(&["+", "-"]) {
             let op = if symbol == "+" { Binary::Add } else { Binary::Subtract };
-            left = binary(op, left, self.product()?);
+            left = binary(op, left, self.product()?)?;
         }
         Ok(left)
     }
@@ -219,7 +223,7 @@ impl Parser {
         let mut left = self.unary()?;
         while let Some(symbol) = self.take_symbol(&["*", "/"]) {
             let op = if symbol == "*" { Binary::Multiply } else { Binary::Divide };
-            left = binary(op, left, self.unary()?);
+            left = binary(op, left, self.unary()?)?;
         }
         Ok(left)
     }
@@ -240,7 +244,8 @@ impl Parser {
         let Token::Name(name) = self.peek().clone() else { return Err(self.unexpected("a name after '.'")) };
         let span = atom.span.start..self.span().end;
         self.at += 1;
-        Ok(Expr { kind: Kind::Member(Box::new(atom), name), span })
+        let height = atom.height + 1;
+        Ok(Expr { kind: Kind::Member(Box::new(atom), name), span, height })
     }
 
     fn atom(&mut self) -> Parsed {
@@ -248,7 +253,7 @@ impl Parser {
         match self.peek().clone() {
             Token::Number(n) => {
                 self.at += 1;
-                Ok(Expr { kind: Kind::Number(n), span })
+                Ok(Expr { kind: Kind::Number(n), span, height: 1 })
             }
             Token::Name(name) if !matches!(name.as_str(), "and" | "or" | "not") => {
                 self.at += 1;
@@ -260,7 +265,7 @@ impl Parser {
                     "false" => Kind::Bool(false),
                     _ => Kind::Name(name),
                 };
-                Ok(Expr { kind, span })
+                Ok(Expr { kind, span, height: 1 })
             }
             Token::Symbol("(") => {
                 self.at += 1;
@@ -285,18 +290,23 @@ impl Parser {
             }
         }
         let end = self.tokens[self.at - 1].1.end;
-        Ok(Expr { kind: Kind::Call(name, arguments), span: start..end })
+        let height = 1 + arguments.iter().map(|a| a.height).max().unwrap_or(0);
+        Ok(Expr { kind: Kind::Call(name, arguments), span: start..end, height })
     }
 }
 
-fn binary(op: Binary, left: Expr, right: Expr) -> Expr {
-    let span = left.span.start..right.span.end;
-    Expr { kind: Kind::Binary(op, Box::new(left), Box::new(right)), span }
+fn binary(op: Binary, left: Expr, right: Expr) -> Parsed {
+    let (span, height) = (left.span.start..right.span.end, 1 + left.height.max(right.height));
+    if height > MAX_HEIGHT {
+        let what = format!("the expression chains more than {MAX_HEIGHT} operators");
+        return Err(Diagnostic::new(what, right.span).help("name parts of it under [indicators]"));
+    }
+    Ok(Expr { kind: Kind::Binary(op, Box::new(left), Box::new(right)), span, height })
 }
 
 fn unary(op: Unary, start: usize, inner: Expr) -> Expr {
-    let span = start..inner.span.end;
-    Expr { kind: Kind::Unary(op, Box::new(inner)), span }
+    let (span, height) = (start..inner.span.end, inner.height + 1);
+    Expr { kind: Kind::Unary(op, Box::new(inner)), span, height }
 }
 
 #[cfg(test)]
@@ -313,6 +323,9 @@ mod tests {
         assert!(parse("a < b < c").unwrap_err().message.contains("'and' between"));
         assert_eq!(parse("x = 1").unwrap_err().help.as_deref(), Some("compare with '=='"));
         assert!(parse(&"(".repeat(5000)).is_err() && parse(&"-".repeat(5000)).is_err());
+        let chain = |n: usize| vec!["1"; n].join("+");
+        assert!(parse(&chain(256)).is_ok());
+        assert!(parse(&chain(8000)).unwrap_err().message.contains("chains more than 256"));
         assert!(parse("").is_err() && parse("f(1,").is_err() && parse("1.2.3").is_err());
     }
 

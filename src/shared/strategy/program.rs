@@ -18,6 +18,7 @@ pub struct Program {
 }
 
 fn parse_at(text: &Spanned<Text>, file: &str) -> Result<Expr, Diagnostic> {
+    // A text with escapes does not stand in the file as it reads; its problems point at its start.
     let raw = file.get(text.span()).unwrap_or_default();
     let base = text.span().start + raw.find(&text.get_ref().0).unwrap_or(0);
     let mut expr = parse(&text.get_ref().0).map_err(|d| d.shifted(base))?;

@@ -1,0 +1,75 @@
+//! The terminal as observer of the lab's work: notices, progress, passphrases.
+
+use super::output::{ProgressBar, say};
+use assay_lab::{Notice, Observer, Progress};
+use assay_research::study::StudyProgress;
+use std::io::IsTerminal as _;
+use std::path::Path;
+use std::sync::{Mutex, PoisonError};
+
+/// Tells a person.
+#[derive(Default)]
+pub struct Terminal {
+    bar: Mutex<Option<ProgressBar>>,
+}
+
+impl Observer for Terminal {
+    fn notice(&self, notice: &Notice) {
+        say(&words(notice));
+    }
+
+    fn progress(&self, progress: &Progress<'_>) {
+        let mut bar = self.bar.lock().unwrap_or_else(PoisonError::into_inner);
+        let at = |bar: &mut Option<ProgressBar>, what: &str, done: u64, total: u64, message: &str| {
+            bar.get_or_insert_with(|| ProgressBar::new(what, total)).at(done, message);
+        };
+        match progress {
+            Progress::Files { what, done, total, name } => at(&mut bar, what, *done, *total, name),
+            Progress::Trials(p) => at(&mut bar, "trials", u64::from(p.done), u64::from(p.total), &describe(p)),
+            Progress::Ended => {
+                if let Some(bar) = bar.take() {
+                    bar.done();
+                }
+            }
+        }
+    }
+
+    /// `ASSAY_PASSPHRASE`, else the terminal, else nobody.
+    fn passphrase(&self, path: &Path) -> Option<String> {
+        if let Ok(given) = std::env::var("ASSAY_PASSPHRASE") {
+            return Some(given);
+        }
+        if !std::io::stdin().is_terminal() {
+            return None;
+        }
+        rpassword::prompt_password(format!("passphrase of {}: ", path.display())).ok()
+    }
+}
+
+fn words(notice: &Notice) -> String {
+    match notice {
+        Notice::Waiting { holder } => format!("waiting: the ledger is in use by {holder}"),
+        Notice::Ledger(words) => format!("ledger: {words}"),
+        Notice::MirrorBehind { entries } => {
+            format!(
+                "note: the mirror lacks {entries} entries, which were read from the ledger; `assay mirror update` brings it up"
+            )
+        }
+        Notice::MirrorUnreadable { why } => {
+            format!(
+                "note: the mirror cannot be read ({why}); this comes from the ledger. `assay mirror rebuild` makes it anew"
+            )
+        }
+        Notice::OwnKey => "the key was the folder's own: compare it with one that you have from elsewhere".into(),
+        Notice::Pending(why) => format!("assay: pending: {why}"),
+    }
+}
+
+fn describe(p: &StudyProgress) -> String {
+    let (since, first) = p.started;
+    let done = f64::from(p.done - first);
+    let rate = done / since.elapsed().as_secs_f64().max(1e-9);
+    let left = if rate > 0.0 { f64::from(p.total - p.done) / rate } else { 0.0 };
+    let best = p.best.map_or("none yet".into(), |(n, s)| format!("{s:.4} (trial {n})"));
+    format!("best {best}, {rate:.1}/s, {left:.0} s left")
+}

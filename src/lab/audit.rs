@@ -1,0 +1,107 @@
+//! Everything verified at once, and each live row walked back to what it came from.
+
+use crate::error::LabError;
+use crate::folder::Lab;
+use crate::{host, trial, verify};
+use assay_ledger::{Finding, Hash};
+use assay_production::deploy;
+use assay_production::reconcile::{Reconciled, Status, reconcile};
+use serde::Serialize;
+
+/// Where a log stood.
+#[derive(Debug, Clone, Serialize)]
+pub struct At {
+    /// Its origin.
+    pub origin: String,
+    /// Its size.
+    pub size: u64,
+    /// Its root.
+    pub root: Hash,
+}
+
+/// One live strategy, walked back.
+#[derive(Debug, Clone, Serialize)]
+#[allow(missing_docs)]
+pub struct Story {
+    pub strategy: String,
+    pub version: u64,
+    pub status: Status,
+    pub config_sha256: Hash,
+    pub author: String,
+    pub approved_by: Vec<String>,
+    pub commit: String,
+    pub study: String,
+    pub trial: u32,
+    /// Trials ever tried on the same data, when the mirror knows.
+    pub trials_tried_on_this_data: Option<u64>,
+    pub data_hash: Hash,
+    pub generated_data: bool,
+    pub engine_version: String,
+    pub source_commit: String,
+    pub ledger: Option<At>,
+}
+
+/// What an audit found.
+#[derive(Debug)]
+pub struct Audit {
+    /// Entries of the lab's ledger.
+    pub entries: u64,
+    /// Entries of the host's log.
+    pub host_entries: u64,
+    /// Findings of both, the lab's first.
+    pub findings: Vec<Finding>,
+    /// How many of them are the lab's.
+    pub own_findings: usize,
+    /// The deploy branch beside the live table.
+    pub compared: Reconciled,
+    /// Each live row.
+    pub live: Vec<Story>,
+}
+
+/// Audits the lab's ledger, its deploy repository and its live table. Writes nothing.
+///
+/// # Errors
+/// What could not be read, or a deploy branch that does not verify.
+pub fn audit(lab: &Lab, full: bool) -> Result<Audit, LabError> {
+    let own = verify::folder(&lab.ledger_dir())?;
+    let mut gate = lab.gate()?;
+    gate.full = full;
+    let hosts = verify::folder(&gate.dir().join("ledger"))?;
+    let repo = host::repo_of(&gate)?;
+    let mut live = deploy::look(&gate.settings.live, &gate.settings.genesis_policy_sha256.to_string())?;
+    let now = assay_ledger::log::system_clock();
+    let (compared, _) = reconcile(&repo, &gate, live.as_mut(), now, false)?;
+    let live = stories(&compared, lab)?;
+    let own_findings = own.findings.len();
+    let findings = own.findings.into_iter().chain(hosts.findings).collect();
+    Ok(Audit { entries: own.entries, host_entries: hosts.entries, findings, own_findings, compared, live })
+}
+
+fn stories(compared: &Reconciled, lab: &Lab) -> Result<Vec<Story>, LabError> {
+    let mirror = lab.mirror()?;
+    let story = |d: &assay_production::gate::Deployment| {
+        let (p, e) = (&d.config.promotion, &d.config.environment);
+        let study = trial::study(&mirror, Some(&p.study_id)).ok();
+        let tried = study.and_then(|s| s.statistics.get("trials_lineage").map(|t| *t as u64));
+        let at =
+            |l: &assay_shared::format::config::LedgerRef| At { origin: l.origin.clone(), size: l.size, root: l.root };
+        Story {
+            strategy: p.strategy.clone(),
+            version: p.version,
+            status: compared.status(&p.strategy),
+            config_sha256: d.sha256,
+            author: p.author.clone(),
+            approved_by: d.approvers.clone(),
+            commit: d.commit.clone(),
+            study: p.study_name.clone(),
+            trial: p.trial_id,
+            trials_tried_on_this_data: tried,
+            data_hash: p.data_hash,
+            generated_data: p.generated_data,
+            engine_version: e.engine_version.clone(),
+            source_commit: e.source_commit.clone(),
+            ledger: d.config.ledger.as_ref().map(at),
+        }
+    };
+    Ok(compared.deployments.iter().map(story).collect())
+}

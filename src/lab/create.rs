@@ -1,0 +1,158 @@
+//! A new lab: keys, ledger, mirror, repositories, and with reviewers a gate under a first policy.
+
+use crate::environment::environment;
+use crate::error::LabError;
+use crate::folder::{Config, Lab, absolute};
+use crate::host;
+use crate::keys::new_key;
+use crate::session::Session;
+use crate::writer::Writer;
+use assay_ledger::keys::cosign::Witness;
+use assay_ledger::{Hash, Log, PublicKey};
+use assay_production::repository::Repo;
+use assay_shared::event::LabCreated;
+use assay_shared::policy::{Gates, Origin, PATH, Person, Policy, Role, SIGNERS_PATH, Thresholds, WitnessKey};
+use std::path::{Path, PathBuf};
+
+/// What a new lab is to be.
+#[derive(Debug, Clone)]
+pub struct NewLab {
+    /// Folder to create.
+    pub dir: PathBuf,
+    /// Its owner, as the policy names them.
+    pub person: String,
+    /// The ledger's name.
+    pub origin: String,
+    /// Reviewers and their keys. Without any, no gate is set up.
+    pub reviewers: Vec<(String, PublicKey)>,
+    /// Verifier keys of the witnesses that promotions need.
+    pub witnesses: Vec<String>,
+    /// Where the live table is; a file in the lab when none is named.
+    pub live: Option<String>,
+    /// Encrypt the new keys.
+    pub encrypt: bool,
+    /// Let results on generated data be promoted: for demonstrations.
+    pub allow_generated: bool,
+}
+
+/// A lab that was created, and where its live table is if a gate was set up.
+#[derive(Debug)]
+pub struct Created {
+    /// The lab.
+    pub lab: Lab,
+    /// Its live table.
+    pub live: Option<String>,
+}
+
+/// Creates a lab.
+///
+/// # Errors
+/// Names, keys or a place that will not do, before anything is created; a folder that cannot be
+/// written.
+pub fn create(new: &NewLab, session: &Session) -> Result<Created, LabError> {
+    check(new)?;
+    let _held = session.stop.hold();
+    let lab = found(new, session)?;
+    if new.reviewers.is_empty() {
+        return Ok(Created { lab, live: None });
+    }
+    let me = lab.signer()?.public();
+    let vkey = lab.log()?.verifier().to_string();
+    let policy = first_policy(new, me, vec![Origin { vkey }])?;
+    let text = policy.text();
+    let repo = lab.repo()?;
+    let files =
+        [(PATH.to_string(), text.clone().into_bytes()), (SIGNERS_PATH.into(), policy.allowed_signers().into_bytes())];
+    repo.commit("main", &files.into_iter().collect(), &new.person, "policy: version 1")?;
+    let live = new.live.clone().unwrap_or_else(|| format!("sqlite:{}", absolute(&lab.dir.join("live.sqlite"))));
+    host::install(&lab.deploy_path(), Hash::of(text.as_bytes()), &live, session)?;
+    repo.push(absolute(&lab.deploy_path()).as_ref(), &["refs/heads/main".into()])?;
+    Ok(Created { lab, live: Some(live) })
+}
+
+/// Everything that can be wrong is found before anything is created: a lab that is half made would
+/// be in the way of the next try.
+fn check(new: &NewLab) -> Result<(), LabError> {
+    for vkey in &new.witnesses {
+        vkey.parse::<Witness>()
+            .map_err(|e| LabError::usage(e.to_string(), "give the key that `assay witness` prints"))?;
+    }
+    if new.dir.join("assay.toml").exists() {
+        return Err(LabError::usage(format!("{} is a lab already", new.dir.display()), "choose another folder"));
+    }
+    let stands = |name: &str| new.dir.join(name).exists();
+    if let Some(clash) = ["ledger", "keys", "repo.git", "deploy.git"].into_iter().find(|name| stands(name)) {
+        let what = format!("{} holds a {clash} already, but no lab", new.dir.display());
+        return Err(LabError::usage(what, "choose another folder, or remove what an earlier attempt left there"));
+    }
+    if let Some(live) = &new.live {
+        assay_production::deploy::check_setting(live)?;
+    }
+    if new.reviewers.is_empty() {
+        return Ok(());
+    }
+    // The policy as it will be, with a stand-in for the key that is not made yet.
+    let stand_in = assay_ledger::Signer::generate()?.public();
+    first_policy(new, stand_in, Vec::new()).map(|_| ())
+}
+
+fn found(new: &NewLab, session: &Session) -> Result<Lab, LabError> {
+    let dir = &new.dir;
+    let keys = dir.join("keys");
+    std::fs::create_dir_all(&keys).map_err(LabError::io("create", &keys))?;
+    let signer = new_key(&keys.join(&new.person), &new.person, new.encrypt, session)?;
+    let log_signer = new_key(&keys.join("log"), &new.origin, new.encrypt, session)?;
+    let config = Config {
+        name: dir.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default(),
+        origin: new.origin.clone(),
+        person: new.person.clone(),
+        key: Path::new("keys").join(&new.person),
+        log_key: "keys/log".into(),
+    };
+    let lab = Lab { dir: dir.clone(), config, session: session.clone() };
+    let log = Log::create(&lab.ledger_dir(), &new.origin, &log_signer)?;
+    let mut writer = Writer::new(log, signer.clone(), log_signer.clone(), session)?;
+    writer.record_one(LabCreated {
+        lab: lab.config.name.clone(),
+        founder: new.person.clone(),
+        key: signer.public().to_bytes(),
+        log_key: log_signer.public().to_bytes(),
+        engine_version: environment().engine_version,
+    })?;
+    writer.publish()?;
+    lab.update_mirror()?;
+    Repo::init(&lab.repo_path(), true)?;
+    lab.save()?;
+    Ok(lab)
+}
+
+fn first_policy(new: &NewLab, me: PublicKey, origins: Vec<Origin>) -> Result<Policy, LabError> {
+    let founder = Person { name: new.person.clone(), roles: vec![Role::Researcher, Role::Root], keys: vec![me] };
+    let reviewer = |(name, key): &(String, PublicKey)| Person {
+        name: name.clone(),
+        roles: vec![Role::Reviewer],
+        keys: vec![*key],
+    };
+    let lab = new.dir.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
+    let policy = Policy {
+        format: assay_shared::format::policy::CURRENT,
+        version: 1,
+        name: format!("{lab} first policy"),
+        thresholds: Thresholds { approvals: 1, policy: 1, witnesses: new.witnesses.len() as u32 },
+        gates: Gates {
+            min_trades: 30,
+            max_leverage: 5.0,
+            max_drawdown: 0.6,
+            min_dsr: None,
+            max_pbo: None,
+            engine_versions: vec![environment().engine_version],
+            max_evidence_age_days: 30,
+            allow_generated: new.allow_generated,
+        },
+        people: std::iter::once(founder).chain(new.reviewers.iter().map(reviewer)).collect(),
+        origins,
+        witnesses: new.witnesses.iter().map(|vkey| WitnessKey { vkey: vkey.clone() }).collect(),
+    };
+    Policy::parse(&policy.text())
+        .map_err(|e| LabError::usage(format!("the policy would be wrong: {e}"), "check names and keys"))
+}

@@ -1,0 +1,169 @@
+//! A ledger in other hands: exported, imported, rebuilt, proven, cosigned.
+
+use crate::error::LabError;
+use crate::folder::Lab;
+use crate::proposal::policy;
+use crate::session::{Notice, Session};
+use crate::verify::verifier;
+use assay_ledger::audit::export::{Export, Exported, export};
+use assay_ledger::audit::witness::{WitnessError, memory};
+use assay_ledger::format::hash::unhex;
+use assay_ledger::keys::cosign::{Witness, cosigners};
+use assay_ledger::log::rebuild::{self, Rebuilt, Source};
+use assay_ledger::log::{Home, read_verifier, system_clock};
+use assay_ledger::storage::disk::RealDisk;
+use assay_ledger::tree::merkle::Nodes as _;
+use assay_ledger::tree::proof::Proof;
+use assay_ledger::{Checkpoint, EventId, LedgerError, Log, Signer};
+use assay_production::repository::evidence::commit_cosigned;
+use assay_shared::event::roster::Roster;
+use std::path::Path;
+
+/// Writes the published ledger as a folder of tiles, or adds what is new to one. A folder that holds
+/// something else is not written into, unless it is forced.
+///
+/// # Errors
+/// [`LabError::Occupied`]; an export of another log, or of another history; a disk that fails.
+pub fn export_to(lab: &Lab, dir: &Path, force: bool) -> Result<Exported, LabError> {
+    let mut items = match std::fs::read_dir(dir) {
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => None,
+        other => Some(other.map_err(LabError::io("list", dir))?),
+    };
+    let empty = items.as_mut().is_none_or(|items| items.next().is_none());
+    // An export that was interrupted before its checkpoint has its tiles and nothing else.
+    let begun = items.is_some() && ours(dir);
+    if !empty && !begun && !force {
+        return Err(LabError::Occupied { path: dir.into(), why: "is not an exported ledger" });
+    }
+    Ok(export(&lab.log()?, dir)?)
+}
+
+fn ours(dir: &Path) -> bool {
+    let names = std::fs::read_dir(dir).into_iter().flatten().flatten().map(|item| item.file_name());
+    let known = |name: &str| {
+        let name = name.strip_suffix(".tmp").unwrap_or(name);
+        ["tile", "checkpoint", "log.vkey"].contains(&name)
+    };
+    names.into_iter().all(|name| name.to_str().is_some_and(known))
+}
+
+/// Makes a ledger from an exported folder, verifying everything first.
+///
+/// # Errors
+/// A folder that does not verify, or a place where a ledger stands already.
+pub fn import(into: &Path, dir: &Path, vkey: Option<&str>, session: &Session) -> Result<Log, LabError> {
+    let source = Export::open(&RealDisk, dir, vkey.map(verifier).transpose()?)?;
+    let log = rebuild::import(&Home::of(into), &source, &mut Roster::new())?;
+    if vkey.is_none() {
+        session.notice(&Notice::OwnKey);
+    }
+    Ok(log)
+}
+
+/// Makes a damaged journal again, from the index (`sled`) or an exported folder.
+///
+/// # Errors
+/// Sources that disagree, do not verify, or lack something that was acknowledged.
+pub fn rebuild_journal(ledger: &Path, from: &Path) -> Result<Rebuilt, LabError> {
+    let home = Home::of(ledger);
+    if from == Path::new("sled") {
+        return Ok(rebuild::rebuild(&home, &Source::Index, &mut Roster::new())?);
+    }
+    let own = read_verifier(&RealDisk, ledger)?;
+    let source = Export::open(&RealDisk, from, Some(own))?;
+    Ok(rebuild::rebuild(&home, &Source::Export(&source), &mut Roster::new())?)
+}
+
+/// Puts a witness's cosignature beside the checkpoint's own signature.
+///
+/// # Errors
+/// A note that is of another checkpoint.
+pub fn attach(lab: &Lab, note: &[u8]) -> Result<(), LabError> {
+    Ok(lab.log()?.attach(note)?)
+}
+
+/// Puts a cosigned checkpoint beside a proposal's evidence. Gives how many of the policy's witnesses
+/// stand there now, and how many are needed.
+///
+/// # Errors
+/// A note that does not fit the proposal.
+pub fn attach_to_branch(lab: &Lab, note: &[u8], branch: &str) -> Result<(usize, u32), LabError> {
+    let repo = lab.repo()?;
+    let now = commit_cosigned(&repo, &lab.log()?, branch, note, &lab.config.person)?;
+    let (policy, _) = policy(&repo)?;
+    Ok((cosigners(&now, &policy.witnesses(), 0)?.len(), policy.thresholds.witnesses))
+}
+
+/// The position of an event given by number or id.
+fn position(log: &Log, event: &str) -> Result<u64, LabError> {
+    if let Ok(seq) = event.parse::<u64>() {
+        return Ok(seq);
+    }
+    let wrong =
+        || LabError::usage(format!("'{event}' is no event of this ledger"), "give a number of `assay log`, or an id");
+    let id: [u8; 16] = unhex(event).and_then(|b| b.try_into().ok()).ok_or_else(wrong)?;
+    log.find(&EventId(id))?.ok_or_else(wrong)
+}
+
+/// A proof that an event is in the ledger, its position, and the entry's bytes.
+///
+/// # Errors
+/// An event that is not under the published checkpoint.
+pub fn prove(lab: &Lab, event: &str) -> Result<(Proof, u64, Vec<u8>), LabError> {
+    let log = lab.log()?;
+    let (checkpoint, seq) = (log.checkpoint()?, position(&log, event)?);
+    if seq >= checkpoint.size {
+        let message = format!("there is no event {seq} under the checkpoint of {} events", checkpoint.size);
+        return Err(LabError::usage(message, "see `assay log`"));
+    }
+    let proof = Proof::new(log.tree(), seq, checkpoint.size, log.checkpoint_note())?;
+    Ok((proof, seq, log.entry_bytes(seq)?.to_vec()))
+}
+
+/// Who witnesses, and what they remember.
+#[derive(Debug)]
+pub struct Witnessing<'a> {
+    /// The log's verifier key.
+    pub vkey: &'a str,
+    /// The witness's private key file.
+    pub key: &'a Path,
+    /// The witness's name.
+    pub name: &'a str,
+    /// Where it remembers.
+    pub memory: &'a Path,
+    /// The size it saw last, as the caller believes.
+    pub old: Option<u64>,
+}
+
+/// Cosigns an exported ledger's checkpoint, if it continues the last one seen. Gives the cosigned
+/// note, the checkpoint and the witness's verifier key.
+///
+/// # Errors
+/// A rollback or a fork, of which both notes are kept in the memory; an export that cannot be read.
+pub fn cosign(
+    export: &Path,
+    by: &Witnessing<'_>,
+    session: &Session,
+) -> Result<(Vec<u8>, Checkpoint, Witness), LabError> {
+    let log = verifier(by.vkey)?;
+    let signer = Signer::read(by.key, &|path| session.observer.passphrase(path))?;
+    let witness = Witness::new(by.name, signer.public())?;
+    let export = Export::open(&RealDisk, export, Some(log.clone()))?;
+    let proof = |old, new| {
+        let tree = export.tree();
+        // The tiles must be those of the checkpoint before they may prove anything about it.
+        if tree.root_at(new)? == export.checkpoint.root {
+            return tree.consistency(old, new);
+        }
+        let why = "its hash tiles have another root than its checkpoint".to_string();
+        Err(LedgerError::Unverified { what: "the export", why })
+    };
+    let refusal = |e| match e {
+        WitnessError::Ledger(e) => LabError::from(e),
+        other => LabError::Verification(other.to_string()),
+    };
+    let _held = session.stop.hold();
+    let key = (by.name, &signer, system_clock() / 1_000_000);
+    let cosigned = memory(&RealDisk, by.memory).observe(&export.note, &log, by.old, proof, key).map_err(refusal)?;
+    Ok((cosigned, export.checkpoint, witness))
+}

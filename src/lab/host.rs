@@ -1,0 +1,146 @@
+//! The deploy host: its hooks, its own log with its own keys, and the reconciler's turn.
+
+use crate::environment::environment;
+use crate::error::LabError;
+use crate::folder::absolute;
+use crate::session::{Notice, Session};
+use crate::writer::Writer;
+use assay_ledger::{Hash, Log, Signer};
+use assay_production::deploy;
+use assay_production::gate::{self, GateSettings, Host, Update, Verdict};
+use assay_production::reconcile::{Reconciled, reconcile};
+use assay_production::repository::Repo;
+use assay_shared::event::LabCreated;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+
+const PRE: &str = include_str!("../../hooks/pre-receive");
+const POST: &str = include_str!("../../hooks/post-receive");
+
+/// Makes a bare repository a gate, creating it if there is none: hooks, settings, root of trust.
+///
+/// # Errors
+/// A live table's address that is none, or a place that cannot be written.
+pub fn install(path: &Path, genesis: Hash, live: &str, session: &Session) -> Result<(), LabError> {
+    deploy::check_setting(live)?;
+    let _held = session.stop.hold();
+    let repo = if path.join("HEAD").exists() { Repo::open(path)? } else { Repo::init(path, true)? };
+    let base = absolute(path);
+    let hooks = Path::new(&base).join("hooks");
+    let gate = Path::new(&base).join("assay");
+    std::fs::create_dir_all(&hooks).map_err(LabError::io("create", &hooks))?;
+    let program = std::env::current_exe().map_err(LabError::io("find", Path::new("assay")))?;
+    for (name, text) in [("pre-receive", PRE), ("post-receive", POST)] {
+        let file = hooks.join(name);
+        let text = text.replace("@ASSAY@", &program.to_string_lossy()).replace("@GATE@", &gate.to_string_lossy());
+        std::fs::write(&file, text).map_err(LabError::io("write", &file))?;
+        std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o755))
+            .map_err(LabError::io("write", &file))?;
+    }
+    repo.configure(&[
+        ("receive.denyNonFastForwards", "true"),
+        ("receive.denyDeletes", "true"),
+        ("receive.fsckObjects", "true"),
+        ("receive.maxInputSize", "512m"),
+        ("transfer.hideRefs", "refs/replace"),
+        ("core.logAllRefUpdates", "always"),
+        ("core.hooksPath", &hooks.to_string_lossy()),
+        ("gc.auto", "0"),
+    ])?;
+    let settings = GateSettings { deploy_branch: "main".into(), genesis_policy_sha256: genesis, live: live.into() };
+    let host = Host::create(&gate, &settings)?;
+    create_log(&host, session)
+}
+
+/// Makes the host's keys and log.
+fn create_log(host: &Host, session: &Session) -> Result<(), LabError> {
+    let keys = host.dir().join("keys");
+    std::fs::create_dir_all(&keys).map_err(LabError::io("create", &keys))?;
+    if keys.join("deploy").exists() {
+        return Ok(());
+    }
+    let (signer, log_signer) = (Signer::generate()?, Signer::generate()?);
+    signer.write(&keys.join("deploy"), "deploy", None)?;
+    log_signer.write(&keys.join("log"), "deploy log", None)?;
+    let origin = format!("assay.invalid/deploy/{}", host.settings.genesis_policy_sha256.short());
+    let log = Log::create(&host.dir().join("ledger"), &origin, &log_signer)?;
+    let created = LabCreated {
+        lab: "deploy".into(),
+        founder: "deploy".into(),
+        key: signer.public().to_bytes(),
+        log_key: log_signer.public().to_bytes(),
+        engine_version: environment().engine_version,
+    };
+    let mut writer = Writer::new(log, signer, log_signer, session)?;
+    writer.record_one(created)?;
+    writer.publish().map(|_| ())
+}
+
+/// Opens the host's log for writing.
+fn writer(host: &Host, session: &Session) -> Result<Writer, LabError> {
+    let keys = host.dir().join("keys");
+    let read = |name: &str| Signer::read(&keys.join(name), &|_: &Path| None);
+    Writer::new(Log::open(&host.dir().join("ledger"))?, read("deploy")?, read("log")?, session)
+}
+
+/// The repository of a gate's folder.
+///
+/// # Errors
+/// When there is none.
+pub fn repo_of(host: &Host) -> Result<Repo, LabError> {
+    let parent = host.dir().parent().unwrap_or(Path::new("."));
+    Ok(Repo::open(parent)?)
+}
+
+/// Reconciles once and records what was done in the host's log. Without `write` it only compares,
+/// and writes nothing anywhere.
+///
+/// # Errors
+/// A deploy branch that does not verify, or a live table that cannot be reached.
+pub fn reconcile_once(host: &Host, write: bool, session: &Session) -> Result<Reconciled, LabError> {
+    let _held = session.stop.hold();
+    let repo = repo_of(host)?;
+    let identity = host.settings.genesis_policy_sha256.to_string();
+    let open = if write { deploy::open } else { deploy::look };
+    let mut table = open(&host.settings.live, &identity)?;
+    let now = assay_ledger::log::system_clock();
+    let (outcome, events) = reconcile(&repo, host, table.as_mut(), now, write)?;
+    if !events.is_empty() {
+        let mut writer = writer(host, session)?;
+        writer.record(&events)?;
+        writer.publish()?;
+    }
+    Ok(outcome)
+}
+
+/// What the hook answers to a push.
+///
+/// # Errors
+/// The first refusal, or why the question could not be answered: then nothing is accepted.
+pub fn pre_receive(gate_dir: &Path, updates: &[Update]) -> Result<Verdict, LabError> {
+    let host = Host::open(gate_dir)?;
+    if std::env::var_os("GIT_DIR").is_none() {
+        return Err(LabError::usage("GIT_DIR is not set", "this command is run by git"));
+    }
+    let repo = Repo::open_in_hook()?;
+    Ok(gate::judge(&repo, updates, &host)?)
+}
+
+/// The push has landed: brings the live table in line if the deploy branch moved. A failure here is
+/// for the next run of the reconciler: it is said, and is no error.
+///
+/// # Errors
+/// A gate's folder that cannot be read.
+pub fn post_receive(gate_dir: &Path, updates: &[Update], session: &Session) -> Result<Option<Reconciled>, LabError> {
+    let host = Host::open(gate_dir)?;
+    if !updates.iter().any(|u| u.reference == host.deploy_reference()) {
+        return Ok(None);
+    }
+    match reconcile_once(&host, true, session) {
+        Ok(outcome) => Ok(Some(outcome)),
+        Err(e) => {
+            session.notice(&Notice::Pending(e.to_string()));
+            Ok(None)
+        }
+    }
+}

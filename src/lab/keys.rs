@@ -1,0 +1,110 @@
+//! Keys: made, added to a ledger, revoked, replaced, listed.
+
+use crate::error::LabError;
+use crate::folder::Lab;
+use crate::session::Session;
+use crate::verify;
+use assay_ledger::log::Receipt;
+use assay_ledger::{Authority, PublicKey, Signer};
+use assay_shared::event::roster::{Member, Role, Roster};
+use assay_shared::event::{KeyAdded, KeyRevoked, KeyRotated, rotation_message};
+use std::path::Path;
+
+/// Makes a key file, encrypted when asked to; the public half goes beside it as `.pub`.
+///
+/// # Errors
+/// A file that exists, or no passphrase for a key that is to be encrypted.
+pub fn new_key(path: &Path, comment: &str, encrypt: bool, session: &Session) -> Result<Signer, LabError> {
+    let signer = Signer::generate()?;
+    let passphrase = if encrypt {
+        let none =
+            || LabError::usage("no passphrase was given", "run in a terminal to be asked, or set ASSAY_PASSPHRASE");
+        Some(session.observer.passphrase(path).filter(|p| !p.is_empty()).ok_or_else(none)?)
+    } else {
+        None
+    };
+    signer.write(path, comment, passphrase.as_deref())?;
+    Ok(signer)
+}
+
+/// Reads an OpenSSH public key file.
+///
+/// # Errors
+/// A file that cannot be read or holds another kind of key.
+pub fn read_public(path: &Path) -> Result<PublicKey, LabError> {
+    let text = std::fs::read_to_string(path).map_err(LabError::io("read", path))?;
+    text.parse()
+        .map_err(|e| LabError::usage(format!("{}: {e}", path.display()), "give the .pub file of an ed25519 key"))
+}
+
+/// Reads the names of roles in a log.
+///
+/// # Errors
+/// An unknown role.
+pub fn roles(names: &[String]) -> Result<Vec<Role>, LabError> {
+    let unknown =
+        |name: &String| LabError::usage(format!("there is no role '{name}'"), format!("roles are {}", Role::list()));
+    names.iter().map(|name| Role::parse(name).ok_or_else(|| unknown(name))).collect()
+}
+
+/// Lets a key write to the lab's ledger.
+///
+/// # Errors
+/// A key that is known already, or a signer who may not add keys.
+pub fn add(lab: &Lab, person: &str, roles: &[Role], key: &PublicKey) -> Result<Receipt, LabError> {
+    let roles = roles.iter().map(|r| r.name().into()).collect();
+    let mut writer = lab.writer()?;
+    let at = writer.record_one(KeyAdded { person: person.into(), roles, key: key.to_bytes() })?;
+    writer.publish()?;
+    lab.update_mirror()?;
+    Ok(at)
+}
+
+/// Stops a key from counting, from the position on that is given back.
+///
+/// # Errors
+/// An unknown key, the last admin's, or a signer who may not revoke it.
+pub fn revoke(lab: &Lab, key: &PublicKey, reason: &str) -> Result<Receipt, LabError> {
+    let mut writer = lab.writer()?;
+    let at = writer.record_one(KeyRevoked { key: key.to_bytes(), reason: reason.into() })?;
+    writer.publish()?;
+    lab.update_mirror()?;
+    Ok(at)
+}
+
+/// Replaces the lab's own key by the one in a file, which is made if there is none. The old key
+/// signs the event, the new one that it takes over; the lab's settings then name the new one.
+///
+/// # Errors
+/// A key file that cannot be read or made, or a ledger that cannot be written.
+pub fn rotate(lab: &mut Lab, to: &Path, encrypt: bool) -> Result<(Signer, Receipt), LabError> {
+    let mut writer = lab.writer()?;
+    let new = match to.exists() {
+        true => Signer::read(to, &|path| lab.session.observer.passphrase(path))?,
+        false => new_key(to, &lab.config.person, encrypt, &lab.session)?,
+    };
+    let (old, new_raw) = (lab.signer()?.public().to_bytes(), new.public().to_bytes());
+    let proof = new.sign(&rotation_message(writer.log.origin(), &old, &new_raw))?;
+    let _held = lab.session.stop.hold();
+    let at = writer.record_one(KeyRotated { old, new: new_raw, proof })?;
+    writer.publish()?;
+    lab.config.key = std::path::absolute(to).map_err(LabError::io("find", to))?;
+    lab.save()?;
+    lab.update_mirror()?;
+    Ok((new, at))
+}
+
+/// Every key that ever counted in the lab's ledger, which is verified first.
+///
+/// # Errors
+/// A ledger that does not verify.
+pub fn list(lab: &Lab) -> Result<Vec<Member>, LabError> {
+    let log = lab.log()?;
+    verify::clean(&lab.ledger_dir())?;
+    let mut roster = Roster::new();
+    log.scan(0, |entry| {
+        let _ = roster.admit(&entry);
+        Ok::<(), LabError>(())
+    })?;
+    Ok(roster.members().cloned().collect())
+}

@@ -1,0 +1,64 @@
+//! What a lab can do. It prints nothing and asks nothing: an observer hears of progress and notices
+//! and is asked for passphrases, a token says stop, and errors are typed. The command line stands on
+//! it; so can pages, other languages and workers.
+//!
+//! | room | what it is for |
+//! |---|---|
+//! | [`session`] | who stands around: the observer, the token that says stop |
+//! | [`folder`] | a lab's folder: settings, paths, its stores opened |
+//! | [`writer`] | a ledger that can be written |
+//! | [`history`] | what was verified once must still be there |
+//! | [`environment`] | the versions that results depend on |
+//! | [`create`] | a new lab |
+//! | [`keys`] | keys made, added, revoked, replaced |
+//! | [`data`] | market data and rule books into a lab |
+//! | [`study`] | studies opened, run, resumed |
+//! | [`trial`] | trials found |
+//! | [`report`] | a trial's report |
+//! | [`parity`] | research and production give the same stream |
+//! | [`proposal`] | what promotions and rollbacks have in common |
+//! | [`promote`] | a trial proposed for production |
+//! | [`rollback`] | an earlier version proposed again |
+//! | [`review`] | what a proposal would put live; approvals |
+//! | [`deploy`] | an approved proposal merged and pushed |
+//! | [`host`] | the deploy host: hooks, its log, the reconciler |
+//! | [`live`] | what is live, and what was when |
+//! | [`audit`] | everything verified, each live row walked back |
+//! | [`verify`] | a ledger verified |
+//! | [`exchange`] | a ledger exported, imported, rebuilt, proven, cosigned |
+//! | [`mirror`] | the SQLite mirror rebuilt and copied |
+//! | [`doctor`] | whether a lab is in order |
+//! | [`tamper`] | copies tampered with, for the demonstration |
+
+pub mod audit;
+pub mod create;
+pub mod data;
+pub mod deploy;
+pub mod doctor;
+pub mod environment;
+pub mod error;
+pub mod exchange;
+pub mod folder;
+pub mod history;
+pub mod host;
+pub mod keys;
+pub mod live;
+pub mod mirror;
+pub mod parity;
+pub mod promote;
+pub mod proposal;
+pub mod report;
+pub mod review;
+pub mod rollback;
+pub mod session;
+pub mod study;
+pub mod tamper;
+pub mod trial;
+pub mod verify;
+pub mod writer;
+
+pub use environment::environment;
+pub use error::{Kind, LabError};
+pub use folder::Lab;
+pub use session::{Notice, Observer, Progress, Session, Stop};
+pub use writer::Writer;

@@ -1,0 +1,39 @@
+//! What is live, and what was live when.
+
+use crate::error::LabError;
+use assay_production::deploy::{self, Row};
+use assay_production::gate::Host;
+use std::collections::BTreeMap;
+
+/// Which rows are wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum When {
+    /// Those in force.
+    Now,
+    /// Those in force at a time, microseconds since 1970. A version is live from its deployment
+    /// (included) until the next one (excluded).
+    At(i64),
+    /// Every version that ever was live, oldest first.
+    Ever,
+}
+
+/// Rows of a gate's live table. Writes nothing.
+///
+/// # Errors
+/// A table that cannot be reached or belongs to another deployment.
+pub fn rows(host: &Host, when: When) -> Result<Vec<Row>, LabError> {
+    let mut live = deploy::look(&host.settings.live, &host.settings.genesis_policy_sha256.to_string())?;
+    Ok(match when {
+        When::Now => live.rows()?,
+        When::Ever => live.history()?,
+        When::At(us) => as_of(&live.history()?, us),
+    })
+}
+
+fn as_of(history: &[Row], at_us: i64) -> Vec<Row> {
+    let mut live: BTreeMap<&str, &Row> = BTreeMap::new();
+    for row in history.iter().filter(|r| r.deployed_us <= at_us) {
+        live.insert(&row.strategy, row);
+    }
+    live.into_values().cloned().collect()
+}

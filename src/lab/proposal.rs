@@ -1,0 +1,140 @@
+//! What a promotion and a rollback have in common: the events behind a config, its signature, and
+//! the branch on which it waits for reviewers.
+
+use crate::error::LabError;
+use crate::folder::Lab;
+use crate::writer::Writer;
+use assay_ledger::keys::sshsig;
+use assay_ledger::{EventId, Hash};
+use assay_production::repository::evidence::{commit_tiles, event_ref, files};
+use assay_production::repository::{Files, Repo};
+use assay_shared::event::{Event, trial_id};
+use assay_shared::format::config::{EventRef, LedgerRef, LiveConfig, NAMESPACE, approval_statement, evidence_dir};
+use assay_shared::policy::{PATH, Policy};
+use assay_shared::time::format_ms;
+
+/// A proposal on its branch.
+#[derive(Debug, Clone)]
+pub struct Proposed {
+    /// The branch.
+    pub branch: String,
+    /// The config.
+    pub config: LiveConfig,
+    /// SHA-256 of its text.
+    pub sha256: Hash,
+}
+
+/// The config in force on the lab's main branch, with its text.
+///
+/// # Errors
+/// A repository that cannot be read, or a config in force that is malformed.
+pub fn in_force(repo: &Repo, strategy: &str) -> Result<Option<(LiveConfig, Vec<u8>)>, LabError> {
+    let Some(tip) = repo.tip("refs/heads/main") else { return Ok(None) };
+    let Some(bytes) = repo.file(&tip, &LiveConfig::path(strategy))? else { return Ok(None) };
+    let config = LiveConfig::parse(&bytes).map_err(LabError::format("the config in force"))?;
+    Ok(Some((config, bytes)))
+}
+
+/// The policy on the lab's main branch, with its hash.
+///
+/// # Errors
+/// No policy, or a malformed one.
+pub fn policy(repo: &Repo) -> Result<(Policy, Hash), LabError> {
+    let none = || {
+        LabError::usage(
+            "the lab's main branch has no policy",
+            "set the gate up with `assay init --reviewer` or `assay hook install`",
+        )
+    };
+    let tip = repo.tip("refs/heads/main").ok_or_else(none)?;
+    let bytes = repo.file(&tip, PATH)?.ok_or_else(none)?;
+    let policy = Policy::parse(&String::from_utf8_lossy(&bytes)).map_err(LabError::format("the policy"))?;
+    Ok((policy, Hash::of(&bytes)))
+}
+
+/// The current time as a config states it.
+pub(crate) fn now(writer: &Writer) -> String {
+    format_ms(((writer.log.clock)() / 1000) as i64) + " UTC"
+}
+
+/// Positions of the events behind a proposal.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Behind {
+    pub study: u64,
+    pub trial: u64,
+    pub closed: u64,
+    pub walk: u64,
+    pub parity: u64,
+}
+
+impl Behind {
+    /// The events of a study's trial.
+    pub fn find(writer: &Writer, id: [u8; 16], number: u32, walk: u64, parity: u64) -> Result<Behind, LabError> {
+        let log = &writer.log;
+        let missing = || LabError::Verification("the ledger lacks an event of the study".into());
+        let study = log.find(&EventId::derived(&[b"study", &id]))?.ok_or_else(missing)?;
+        let closed = log.find(&EventId::derived(&[b"study-closed", &id]))?.ok_or_else(missing)?;
+        let trial = log.find(&trial_id(&id, number))?.ok_or_else(missing)?;
+        Ok(Behind { study, trial, closed, walk, parity })
+    }
+
+    /// The events of a config that was in force before.
+    pub fn of(reference: &LedgerRef) -> Behind {
+        Behind {
+            study: reference.study.seq,
+            trial: reference.trial.seq,
+            closed: reference.closed.seq,
+            walk: reference.walk_forward.seq,
+            parity: reference.parity.seq,
+        }
+    }
+}
+
+/// Records the proposal, publishes, signs the config, and commits config and evidence.
+pub(crate) fn finish(
+    lab: &Lab,
+    repo: &Repo,
+    mut writer: Writer,
+    mut config: LiveConfig,
+    proposal: Event,
+    behind: Behind,
+) -> Result<Proposed, LabError> {
+    let _held = lab.session.stop.hold();
+    let (_, policy_sha256) = policy(repo)?;
+    let proposal_at = writer.record_one(proposal)?.seq;
+    let checkpoint = writer.publish()?;
+    let log = &writer.log;
+    let at = |seq| -> Result<EventRef, LabError> { Ok(event_ref(log, seq)?) };
+    let reference = LedgerRef {
+        origin: log.origin().into(),
+        size: checkpoint.size,
+        root: checkpoint.root,
+        study: at(behind.study)?,
+        trial: at(behind.trial)?,
+        closed: at(behind.closed)?,
+        walk_forward: at(behind.walk)?,
+        parity: at(behind.parity)?,
+        proposal: at(proposal_at)?,
+    };
+    let (name, version) = (config.promotion.strategy.clone(), config.promotion.version);
+    let mut commit: Files = files(log, &reference, &name, version)?;
+    config.ledger = Some(reference);
+    let text = config.text();
+    let sha256 = Hash::of(text.as_bytes());
+    let signature = sshsig::sign(&lab.signer()?, NAMESPACE, text.as_bytes())?;
+    let path = LiveConfig::path(&name);
+    commit.insert(
+        format!("{}/statement", evidence_dir(&name, version)),
+        approval_statement(&config, &sha256, &policy_sha256).into_bytes(),
+    );
+    commit.insert(format!("{path}.sig"), signature.into_bytes());
+    commit.insert(path, text.into_bytes());
+    commit_tiles(repo, log, &lab.config.person)?;
+    let branch = format!("promote/{name}-v{version}-{}", sha256.short());
+    let main = repo.tip("refs/heads/main");
+    let message =
+        format!("promote {name} v{version}: trial {} of {}", config.promotion.trial_id, config.promotion.study_name);
+    repo.commit_from(&branch, main.as_deref(), &commit, &lab.config.person, &message)?;
+    lab.update_mirror()?;
+    Ok(Proposed { branch, config, sha256 })
+}

@@ -1,0 +1,60 @@
+//! An earlier version proposed again: a forward promotion with approvals of its own.
+
+use crate::error::LabError;
+use crate::folder::Lab;
+use crate::proposal::{Behind, Proposed, finish, in_force, now};
+use assay_ledger::Hash;
+use assay_production::repository::Repo;
+use assay_shared::event::RollbackProposed;
+use assay_shared::format::config::LiveConfig;
+
+/// The config of an earlier version, from the history of the lab's main branch.
+fn version(repo: &Repo, strategy: &str, wanted: u64) -> Result<Option<LiveConfig>, LabError> {
+    let mut commit = repo.tip("refs/heads/main");
+    while let Some(at) = commit {
+        if let Some(bytes) = repo.file(&at, &LiveConfig::path(strategy))?
+            && let Ok(config) = LiveConfig::parse(&bytes)
+            && config.promotion.version == wanted
+        {
+            return Ok(Some(config));
+        }
+        commit = repo.parent(&at)?;
+    }
+    Ok(None)
+}
+
+/// Proposes an earlier version again. What it restores keeps its own format.
+///
+/// # Errors
+/// A strategy that is not live, a version that never was or is not earlier.
+pub fn propose(lab: &Lab, strategy: &str, to: u64, reason: &str) -> Result<Proposed, LabError> {
+    let repo = lab.repo()?;
+    let none = || LabError::usage(format!("'{strategy}' is not live"), "see `assay active`");
+    let (current, bytes) = in_force(&repo, strategy)?.ok_or_else(none)?;
+    if to >= current.promotion.version {
+        return Err(LabError::usage(
+            format!("version {to} is not earlier than {}", current.promotion.version),
+            "see `assay active --history`",
+        ));
+    }
+    let missing = || LabError::usage(format!("'{strategy}' never had a version {to}"), "see `assay active --history`");
+    let old = version(&repo, strategy, to)?.ok_or_else(missing)?;
+    let writer = lab.writer()?;
+    let behind = Behind::of(old.ledger.as_ref().ok_or_else(missing)?);
+    let mut config = LiveConfig { ledger: None, ..old };
+    config.promotion.version = current.promotion.version + 1;
+    config.promotion.replaces_sha256 = Hash::of(&bytes);
+    config.promotion.author = lab.config.person.clone();
+    config.promotion.promotion_timestamp = now(&writer);
+    config.promotion.restores_version = Some(to);
+    let p = &config.promotion;
+    let event = RollbackProposed {
+        strategy: p.strategy.clone(),
+        version: p.version,
+        core_sha256: config.core_sha256().0,
+        replaces_sha256: p.replaces_sha256.0,
+        restores_version: to,
+        reason: reason.into(),
+    };
+    finish(lab, &repo, writer, config, event.into(), behind)
+}

@@ -1,0 +1,11 @@
+//! Studies of a lab: opened from texts or read back from the ledger, run, resumed, closed.
+
+mod opened;
+mod recorded;
+mod run;
+mod texts;
+
+pub use opened::{Opened, open, reopen};
+pub use recorded::recorded;
+pub use run::{Ended, jobs, run, walk_forward};
+pub use texts::{Changes, parse_strategy, parse_study, read_strategy, read_study, with_symbols};

@@ -1,0 +1,160 @@
+//! A study with everything its trials depend on: opened from texts, or read back from the ledger.
+
+use crate::environment::environment;
+use crate::error::LabError;
+use crate::folder::Lab;
+use assay_ledger::format::hash::hex;
+use assay_ledger::{EventId, Hash};
+use assay_research::study::{Evaluator, Inputs};
+use assay_shared::event::{Environment, Event, SeedGrade, StrategyRegistered, StudyOpenedV2};
+use assay_shared::market::Market;
+use assay_shared::rulebook::Rulebook;
+use assay_shared::strategy::Strategy;
+use assay_shared::study::Study;
+
+/// A study that is ready to run.
+#[derive(Debug)]
+pub struct Opened {
+    /// Its id.
+    pub id: [u8; 16],
+    /// The strategy.
+    pub strategy: Strategy,
+    /// What is searched and how.
+    pub study: Study,
+    /// The data, cut to the strategy's symbols.
+    pub market: Market,
+    /// Hash of the whole snapshot.
+    pub data_hash: Hash,
+    /// The rule book.
+    pub book: Rulebook,
+    /// The versions it was opened with.
+    pub environment: Environment,
+}
+
+impl Opened {
+    /// The evaluator of its trials.
+    ///
+    /// # Errors
+    /// Folds that do not fit the data, or a rule book that does not cover it.
+    pub fn evaluator(&self) -> Result<Evaluator<'_>, LabError> {
+        let inputs = Inputs {
+            strategy: &self.strategy,
+            market: &self.market,
+            data_hash: self.data_hash,
+            book: &self.book,
+            study: &self.study,
+            environment: &self.environment,
+        };
+        let hint = "change the splits in the study file, or the window with `data import --from/--to`; the rule book must cover it";
+        Evaluator::new(inputs).map_err(|e| LabError::usage(e.to_string(), hint))
+    }
+}
+
+/// Opens a study: registers the strategy and records everything its trials depend on. `data` is the
+/// beginning of a snapshot's hash; the newest snapshot when none is given.
+///
+/// # Errors
+/// A snapshot that is missing or lacks a symbol, folds that do not fit it, or a study of that name.
+pub fn open(lab: &Lab, strategy: Strategy, study: Study, data: Option<&str>) -> Result<Opened, LabError> {
+    let snapshots = lab.mirror()?.snapshots()?;
+    let found = snapshots.iter().find(|s| data.is_none_or(|d| s.data_hash.starts_with(d)));
+    let hash = found.map(|s| s.data_hash.clone()).ok_or_else(|| {
+        LabError::usage(
+            "there is no such snapshot",
+            "import data with `assay data import`; list it with `assay data show`",
+        )
+    })?;
+    let (data_hash, whole) = lab.snapshot(&hash)?;
+    let missing = || {
+        LabError::usage(
+            format!("the snapshot lacks one of {}", strategy.file.symbols.join(", ")),
+            format!("it has {}", whole.symbols.join(", ")),
+        )
+    };
+    let market = whole.select(&strategy.file.symbols).ok_or_else(missing)?;
+    let book = newest_rulebook(lab)?;
+    let environment = environment();
+    let id = study_id(&study, &strategy, &data_hash, &book, &environment);
+    let opened = Opened { id, strategy, study, market, data_hash, book, environment };
+    opened.evaluator()?;
+    record(lab, &opened)?;
+    Ok(opened)
+}
+
+fn record(lab: &Lab, opened: &Opened) -> Result<(), LabError> {
+    let s = &opened.strategy;
+    let registered =
+        StrategyRegistered { name: s.file.name.clone(), hash: s.hash().0, canonical: s.canonical().into() };
+    let event = StudyOpenedV2 {
+        study_id: opened.id,
+        name: opened.study.name.clone(),
+        strategy: s.file.name.clone(),
+        strategy_hash: s.hash().0,
+        data_hash: opened.data_hash.0,
+        rulebook_hash: opened.book.hash().0,
+        text: opened.study.text(),
+        environment: opened.environment.recorded(),
+        generated: opened.market.generated,
+        seed: SeedGrade::Named,
+    };
+    let mut writer = lab.writer()?;
+    writer.record(&[registered.into(), event.into()])?;
+    writer.publish()?;
+    lab.update_mirror().map(|_| ())
+}
+
+fn study_id(study: &Study, strategy: &Strategy, data: &Hash, book: &Rulebook, environment: &Environment) -> [u8; 16] {
+    EventId::derived(&[study.text().as_bytes(), &strategy.hash().0, &data.0, &book.hash().0, &environment.hashed()]).0
+}
+
+fn newest_rulebook(lab: &Lab) -> Result<Rulebook, LabError> {
+    let log = lab.log()?;
+    let mut found = None;
+    for seq in (0..log.len()).rev() {
+        let entry = log.entry(seq)?;
+        if entry.kind() == "RulebookRegistered"
+            && let Event::RulebookRegistered(e) = Event::of(&entry)?
+        {
+            found = Some(hex(&e.hash));
+            break;
+        }
+    }
+    let hash =
+        found.ok_or_else(|| LabError::usage("no rule book is registered", "import data first: it brings one"))?;
+    lab.rulebook(&hash)
+}
+
+/// Reads a study back from the ledger, with everything its trials depend on.
+///
+/// # Errors
+/// A ledger without the study or its strategy, or a lab without its snapshot or rule book.
+pub fn reopen(lab: &Lab, id: &str) -> Result<Opened, LabError> {
+    let log = lab.log()?;
+    let (mut opened, mut texts) = (None, Vec::new());
+    log.scan(0, |entry| {
+        match entry.kind() {
+            "StrategyRegistered" | "StudyOpened" => match Event::of(&entry)? {
+                Event::StrategyRegistered(e) => texts.push(e),
+                event => opened = event.study().filter(|e| hex(&e.study_id) == id).or(opened.take()),
+            },
+            _ => {}
+        }
+        Ok::<(), LabError>(())
+    })?;
+    let e = opened.ok_or_else(|| LabError::Verification(format!("the ledger has no study {id}")))?;
+    let text = texts
+        .into_iter()
+        .find(|t| t.hash == e.strategy_hash)
+        .ok_or_else(|| LabError::Verification("the ledger lacks the study's strategy".into()))?;
+    let strategy = Strategy::recorded(&text.canonical).map_err(LabError::format("the recorded strategy"))?;
+    if strategy.hash().0 != e.strategy_hash {
+        return Err(LabError::Verification("the recorded strategy has another hash than its event says".into()));
+    }
+    let study = Study::recorded(&e.text).map_err(LabError::format("the recorded study"))?;
+    let (data_hash, whole) = lab.snapshot(&hex(&e.data_hash))?;
+    let market = whole
+        .select(&strategy.file.symbols)
+        .ok_or_else(|| LabError::Verification("the snapshot lacks a symbol".into()))?;
+    let book = lab.rulebook(&hex(&e.rulebook_hash))?;
+    Ok(Opened { id: e.study_id, strategy, study, market, data_hash, book, environment: e.environment })
+}

@@ -1,0 +1,178 @@
+//! A study run to its end: trials, closing statistics, the walk-forward of the best.
+//!
+//! Three threads of work that never wait for each other's disk: the pool evaluates, this thread asks
+//! and tells, and a thread of its own records. The ledger is written in groups, so that each sync
+//! counts for many trials; a kill loses at most one group, and its trials come out the same when they
+//! are run again.
+
+use super::opened::Opened;
+use super::recorded::{Record, recorded};
+use crate::environment::environment;
+use crate::error::LabError;
+use crate::folder::Lab;
+use crate::session::Progress;
+use crate::writer::Writer;
+use assay_research::study::{self, Evaluator, Finished, StudyProgress};
+use assay_shared::event::codec::Real;
+use assay_shared::event::study::recorded_folds_v1;
+use assay_shared::event::{Event, WalkForwardCompleted};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::time::{Duration, Instant};
+
+/// Events of a group at most,
+const GROUP: usize = 256;
+/// and how long the first of them waits for the others.
+const GROUP_TIME: Duration = Duration::from_millis(500);
+/// How often a checkpoint is published on the way.
+const PUBLISH: Duration = Duration::from_secs(5);
+/// Batches that may wait to be recorded before the study waits for the disk.
+const WAITING: usize = 64;
+
+/// How a run of a study ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ended {
+    /// It is complete now.
+    Complete,
+    /// It was complete before.
+    Already,
+}
+
+/// How many threads evaluate: those wanted, else one less than there are cores, at most six.
+pub fn jobs(wanted: Option<usize>) -> usize {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    wanted.unwrap_or_else(|| cores.saturating_sub(1).min(6)).max(1)
+}
+
+/// Runs a study to its end with so many threads, from wherever it stands.
+///
+/// # Errors
+/// [`LabError::Stopped`] after a stop: what was told is recorded, and the study goes on to the same
+/// trials. A build other than the one it was opened with. A ledger that cannot be written.
+pub fn run(lab: &Lab, opened: &Opened, threads: usize) -> Result<Ended, LabError> {
+    if opened.environment != environment() {
+        return Err(LabError::usage(
+            "a study goes on only with the build it was opened with: another one could give other trials",
+            "use that build, or open a new study",
+        ));
+    }
+    let evaluator = opened.evaluator()?;
+    let writer = lab.writer()?;
+    let record = recorded(&writer.log, opened.id, opened.data_hash)?;
+    if record.closed {
+        return finish(lab, opened, &evaluator, writer, &record).map(|()| Ended::Already);
+    }
+    let before = record.finished.len() as u64;
+    let (writer, record) = trials(lab, opened, &evaluator, threads, writer, record)?;
+    let total = opened.study.trials;
+    if (record.finished.len() as u32) < total {
+        lab.update_mirror()?;
+        let (done, name) = (record.finished.len(), &opened.study.name);
+        let words = format!("{done} of {total} trials are recorded; go on with `assay study resume {name}`");
+        return Err(LabError::Stopped(words));
+    }
+    let lineage = record.lineage + record.finished.len() as u64 - before;
+    let mut writer = writer;
+    writer.record_one(study::close(&evaluator, opened.id, &record.finished, lineage))?;
+    finish(lab, opened, &evaluator, writer, &record).map(|()| Ended::Complete)
+}
+
+/// Asks, evaluates and records the trials that are still wanting.
+fn trials(
+    lab: &Lab,
+    opened: &Opened,
+    evaluator: &Evaluator<'_>,
+    threads: usize,
+    mut writer: Writer,
+    mut record: Record,
+) -> Result<(Writer, Record), LabError> {
+    let session = &lab.session;
+    let no_threads = |e| LabError::could_not(format!("cannot start threads: {e}"));
+    let pool = assay_research::thread_pool(threads).map_err(no_threads)?;
+    let _watched = session.stop.watch();
+    let (sender, groups) = sync_channel(WAITING);
+    let wrote = std::thread::scope(|scope| {
+        let recorder = scope.spawn(|| keep_recording(&mut writer, groups));
+        let told = study::run(
+            &pool,
+            evaluator,
+            opened.id,
+            &mut record.finished,
+            |events| tell(&sender, events),
+            |p: &StudyProgress| session.progress(&Progress::Trials(p)),
+            || session.stop.requested(),
+        );
+        drop(sender);
+        session.progress(&Progress::Ended);
+        let wrote = recorder.join().unwrap_or_else(|_| Err(LabError::could_not("the recording thread ended early")));
+        // A closed channel only says that recording failed: its own error says why.
+        wrote.and(told)
+    });
+    wrote?;
+    Ok((writer, record))
+}
+
+fn tell(sender: &SyncSender<Vec<Event>>, events: Vec<Event>) -> Result<(), LabError> {
+    sender.send(events).map_err(|_| LabError::could_not("the trials cannot be recorded"))
+}
+
+/// Records what comes, in groups, until nobody sends any more; then publishes.
+fn keep_recording(writer: &mut Writer, groups: Receiver<Vec<Event>>) -> Result<(), LabError> {
+    let (mut group, mut since, mut published) = (Vec::new(), Instant::now(), Instant::now());
+    loop {
+        let next = groups.recv_timeout(GROUP_TIME.saturating_sub(since.elapsed()));
+        let ended = matches!(next, Err(RecvTimeoutError::Disconnected));
+        if let Ok(events) = next {
+            group.extend(events);
+        }
+        if !group.is_empty() && (ended || group.len() >= GROUP || since.elapsed() >= GROUP_TIME) {
+            writer.record(&std::mem::take(&mut group))?;
+        }
+        if group.is_empty() && since.elapsed() >= GROUP_TIME {
+            since = Instant::now();
+        }
+        if ended || published.elapsed() >= PUBLISH {
+            writer.publish()?;
+            published = Instant::now();
+        }
+        if ended {
+            return Ok(());
+        }
+    }
+}
+
+/// Records the walk-forward of the best trial, if there is one and it is not recorded yet.
+fn finish(
+    lab: &Lab,
+    opened: &Opened,
+    evaluator: &Evaluator<'_>,
+    mut writer: Writer,
+    record: &Record,
+) -> Result<(), LabError> {
+    let best = study::best(&record.finished).map(|(number, _)| number);
+    let best = best.and_then(|n| record.finished.iter().find(|f| f.number == n));
+    if let Some(trial) = best.filter(|_| !record.walked) {
+        writer.record_one(walk_forward(opened, evaluator, trial)?)?;
+    }
+    writer.publish()?;
+    lab.update_mirror().map(|_| ())
+}
+
+/// The walk-forward event of a trial: its out-of-sample windows, stitched.
+///
+/// # Errors
+/// A trial that cannot be simulated.
+pub fn walk_forward(
+    opened: &Opened,
+    evaluator: &Evaluator<'_>,
+    trial: &Finished,
+) -> Result<WalkForwardCompleted, LabError> {
+    let run = evaluator.stitched(&trial.seen.params)?;
+    let metrics = assay_shared::metric::of_run(&run, opened.market.interval_ms);
+    Ok(WalkForwardCompleted {
+        study_id: opened.id,
+        number: trial.number,
+        folds: recorded_folds_v1(&trial.folds),
+        metrics: metrics.into_iter().map(|(k, v)| (k.name().into(), Real(v))).collect(),
+        stream_hash: run.stream_hash.0,
+    })
+}

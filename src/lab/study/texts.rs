@@ -1,0 +1,70 @@
+//! Strategy and study files, read and checked.
+
+use crate::error::LabError;
+use assay_shared::strategy::Strategy;
+use assay_shared::study::Study;
+use std::path::Path;
+
+/// What a command line changes in a study file.
+#[derive(Debug, Clone, Default)]
+pub struct Changes {
+    /// Another name.
+    pub name: Option<String>,
+    /// Another number of trials.
+    pub trials: Option<u32>,
+    /// Another seed.
+    pub seed: Option<u64>,
+}
+
+fn text(path: &Path) -> Result<String, LabError> {
+    std::fs::read_to_string(path).map_err(LabError::io("read", path))
+}
+
+/// Reads a strategy file.
+///
+/// # Errors
+/// [`LabError::Strategy`] with every problem at its place.
+pub fn read_strategy(path: &Path) -> Result<Strategy, LabError> {
+    parse_strategy(&text(path)?, &path.display().to_string())
+}
+
+/// Reads a strategy's text.
+///
+/// # Errors
+/// As [`read_strategy`].
+pub fn parse_strategy(text: &str, name: &str) -> Result<Strategy, LabError> {
+    Strategy::parse(text).map_err(|problems| LabError::Strategy { name: name.into(), text: text.into(), problems })
+}
+
+/// A strategy on other symbols.
+///
+/// # Errors
+/// Symbols that it cannot have.
+pub fn with_symbols(strategy: &Strategy, symbols: &[String]) -> Result<Strategy, LabError> {
+    let mut file = strategy.file.clone();
+    file.symbols = symbols.to_vec();
+    let text = assay_shared::format::strategy::v2::text(&file);
+    parse_strategy(&text, &format!("{} on other symbols", file.name))
+}
+
+/// Reads a study file, with changes; what was changed is checked like the rest.
+///
+/// # Errors
+/// A file that does not read, or a value out of range.
+pub fn read_study(path: &Path, changes: Changes) -> Result<Study, LabError> {
+    let name = path.display().to_string();
+    let mut study = parse_study(&text(path)?, &name)?;
+    study.name = changes.name.unwrap_or(study.name);
+    study.trials = changes.trials.unwrap_or(study.trials);
+    study.seed = changes.seed.unwrap_or(study.seed);
+    study.check().map_err(LabError::format("the study"))?;
+    Ok(study)
+}
+
+/// Reads a study's text.
+///
+/// # Errors
+/// As [`read_study`].
+pub fn parse_study(text: &str, name: &str) -> Result<Study, LabError> {
+    Study::parse(text).map_err(LabError::format(name))
+}

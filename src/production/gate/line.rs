@@ -1,0 +1,121 @@
+//! The deploy branch along its first parents: every step under the policy before it.
+
+use super::config::{self, Deployment};
+use super::pins::Host;
+use super::refusal::{Code, GateError, refuse};
+use super::replay::VerifiedLog;
+use super::{policy, replay};
+use crate::repository::git::Repo;
+use assay_shared::policy::Policy;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// The logs a judgement may rely on, by origin.
+pub type Logs = BTreeMap<String, VerifiedLog>;
+
+/// What one step of the branch does.
+#[derive(Debug, Clone, Default)]
+pub struct Step {
+    /// In words, for the pusher.
+    pub lines: Vec<String>,
+    /// Configs that it brings in.
+    pub deployments: Vec<Deployment>,
+}
+
+/// Verifies the logs that stand in the repository and were not part of the push.
+///
+/// # Errors
+/// A log that does not verify.
+pub fn complete(repo: &Repo, policy: &Policy, host: &Host, logs: &mut Logs) -> Result<(), GateError> {
+    for branch in repo.branches("ledger/")? {
+        let Some(tip) = repo.tip(&format!("refs/heads/{branch}")) else { continue };
+        let known = policy.origins.iter().filter_map(|o| o.vkey.parse::<assay_ledger::keys::note::Verifier>().ok());
+        let here = known.map(|v| v.name).find(|name| crate::repository::evidence::ledger_branch(name) == branch);
+        if let Some(origin) = here.filter(|o| !logs.contains_key(o)) {
+            let log = replay::verify(repo, &tip, None, policy, host)?;
+            if log.origin != origin {
+                return refuse(Code::WrongBranch, branch, format!("it holds the log {}", log.origin));
+            }
+            logs.insert(origin, log);
+        }
+    }
+    Ok(())
+}
+
+/// Walks the deploy branch from its root: the pinned policy first, then every step under the policy
+/// before it. Gives the configs in force, each with the step that brought it in.
+///
+/// # Errors
+/// The first refusal.
+pub fn walk(repo: &Repo, head: &str, host: &Host, logs: &mut Logs) -> Result<Vec<Deployment>, GateError> {
+    let mut line = vec![head.to_string()];
+    while let Some(parent) = repo.parent(&line[line.len() - 1])? {
+        line.push(parent);
+    }
+    line.reverse();
+    policy::genesis(repo, &line[0], host)?;
+    let mut live: BTreeMap<String, Deployment> = BTreeMap::new();
+    for step in line.windows(2) {
+        let (text, policy) = policy::at(repo, &step[0])?;
+        complete(repo, &policy, host, logs)?;
+        for d in transition(repo, &step[0], &step[1], (&text, &policy), logs)?.deployments {
+            live.insert(d.config.promotion.strategy.clone(), d);
+        }
+    }
+    Ok(live.into_values().collect())
+}
+
+/// What changes between two commits of the deploy branch, and whether it may.
+///
+/// # Errors
+/// The first refusal.
+pub fn transition(repo: &Repo, old: &str, new: &str, policy: (&str, &Policy), logs: &Logs) -> Result<Step, GateError> {
+    let (before, after) = (repo.list(old)?, repo.list(new)?);
+    let changed: BTreeSet<&String> =
+        before.keys().chain(after.keys()).filter(|p| before.get(*p) != after.get(*p)).collect();
+    let mut verdict = Step::default();
+    let mut configs = BTreeSet::new();
+    let mut policy_changed = false;
+    for path in &changed {
+        match path.as_str() {
+            p if p == assay_shared::policy::PATH => policy_changed = true,
+            p if p.starts_with("configs/policy.sigs/") || p == "configs/allowed_signers" || p == "README.md" => {}
+            p if p.starts_with("configs/live/") => {
+                let name = p.trim_start_matches("configs/live/").trim_end_matches(".sig");
+                let Some(strategy) = name.strip_suffix(".toml").filter(|s| !s.contains('/')) else {
+                    return refuse(Code::PathNotAllowed, p, "here stand <strategy>.toml and its .sig only");
+                };
+                if !after.contains_key(*path) && !p.ends_with(".sig") {
+                    return refuse(
+                        Code::ConfigRemoved,
+                        p,
+                        "a live config cannot be removed by a push; promote another version instead",
+                    );
+                }
+                configs.insert(strategy.to_string());
+            }
+            p if p.starts_with("evidence/") => {
+                if before.contains_key(*path) {
+                    return refuse(Code::EvidenceChanged, p, "evidence that was deployed cannot be changed or removed");
+                }
+            }
+            p => return refuse(Code::PathNotAllowed, p, "this path has no meaning on the deploy branch"),
+        }
+    }
+    if policy_changed && !configs.is_empty() {
+        return refuse(
+            Code::MixedPush,
+            assay_shared::policy::PATH,
+            "a policy cannot change in the same push as a config",
+        );
+    }
+    if policy_changed {
+        verdict.lines.push(policy::change(repo, old, new)?);
+    }
+    for strategy in configs {
+        let deployment = config::verify(repo, old, new, &strategy, policy, logs)?;
+        let c = &deployment.config.promotion;
+        verdict.lines.push(format!("{strategy} v{}: approved by {}", c.version, deployment.approvers.join(", ")));
+        verdict.deployments.push(deployment);
+    }
+    Ok(verdict)
+}

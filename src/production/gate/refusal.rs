@@ -1,0 +1,155 @@
+//! Why the gate says no, or cannot answer.
+
+use crate::repository::git::RepoError;
+use assay_ledger::LedgerError;
+use serde::{Serialize, Serializer};
+use std::fmt;
+
+macro_rules! codes {
+    ($($variant:ident = $name:literal,)*) => {
+        /// Why something is refused. The spelling is stable.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        #[allow(missing_docs)]
+        pub enum Code { $($variant),* }
+
+        impl Code {
+            /// All codes.
+            pub const ALL: &[Code] = &[$(Code::$variant),*];
+
+            /// Its spelling.
+            pub fn name(self) -> &'static str {
+                match self { $(Code::$variant => $name),* }
+            }
+        }
+    };
+}
+
+codes! {
+    Approvals = "approvals",
+    AuthorMismatch = "author-mismatch",
+    BadCheckpoint = "bad-checkpoint",
+    BadConfig = "bad-config",
+    BadEncoding = "bad-encoding",
+    BadPayload = "bad-payload",
+    BadPolicy = "bad-policy",
+    BadProof = "bad-proof",
+    BadSignature = "bad-signature",
+    BadStrategy = "bad-strategy",
+    BadTiles = "bad-tiles",
+    ChainBreak = "chain-break",
+    Checkpoint = "checkpoint",
+    ClaimDiffers = "claim-differs",
+    ConfigRemoved = "config-removed",
+    Deletion = "deletion",
+    DuplicateId = "duplicate-id",
+    EventDiffers = "event-differs",
+    EventMissing = "event-missing",
+    EventOrder = "event-order",
+    EvidenceChanged = "evidence-changed",
+    Fork = "fork",
+    Gate = "gate",
+    Genesis = "genesis",
+    IndexDiffers = "index-differs",
+    JournalDamaged = "journal-damaged",
+    LogKey = "log-key",
+    MalformedEvent = "malformed-event",
+    MixedPush = "mixed-push",
+    NoBranch = "no-branch",
+    NoCheckpoint = "no-checkpoint",
+    NoEvidence = "no-evidence",
+    NoParity = "no-parity",
+    NoPolicy = "no-policy",
+    NonFastForward = "non-fast-forward",
+    NotFirstParent = "not-first-parent",
+    PathNotAllowed = "path-not-allowed",
+    PolicyThreshold = "policy-threshold",
+    PolicyVersion = "policy-version",
+    ProposalAuthor = "proposal-author",
+    ProposalDiffers = "proposal-differs",
+    Recreated = "recreated",
+    ReferenceNotAllowed = "reference-not-allowed",
+    Replaces = "replaces",
+    RevokedKey = "revoked-key",
+    RoleNotAllowed = "role-not-allowed",
+    Rollback = "rollback",
+    RootMismatch = "root-mismatch",
+    ShorterThanCheckpoint = "shorter-than-checkpoint",
+    Stale = "stale",
+    TimeRegressed = "time-regressed",
+    Timestamp = "timestamp",
+    UnknownAuthor = "unknown-author",
+    UnknownKey = "unknown-key",
+    UnknownOrigin = "unknown-origin",
+    Unsigned = "unsigned",
+    UnsupportedEvent = "unsupported-event",
+    Version = "version",
+    WitnessQuorum = "witness-quorum",
+    WrongBranch = "wrong-branch",
+    WrongEvent = "wrong-event",
+    WrongName = "wrong-name",
+    WrongOrigin = "wrong-origin",
+    WrongSequence = "wrong-sequence",
+}
+
+impl fmt::Display for Code {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl Serialize for Code {
+    fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
+        s.serialize_str(self.name())
+    }
+}
+
+/// Why a push or a state is refused.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("[{code}] {place}: {what}")]
+pub struct Refusal {
+    /// The reason.
+    pub code: Code,
+    /// Reference, path or entry.
+    pub place: String,
+    /// What is wrong, in words.
+    pub what: String,
+}
+
+/// Why the gate could not answer, or answers no.
+#[derive(Debug, thiserror::Error)]
+pub enum GateError {
+    /// No.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// The repository could not be read.
+    #[error(transparent)]
+    Repo(#[from] RepoError),
+    /// A log could not be read.
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+    /// The gate's own files.
+    #[error("the gate's {what}")]
+    Host {
+        /// Which file and what is wrong.
+        what: String,
+    },
+}
+
+pub(crate) fn refuse<T>(code: Code, place: impl Into<String>, what: impl Into<String>) -> Result<T, GateError> {
+    Err(GateError::Refused(Refusal { code, place: place.into(), what: what.into() }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Hosts and scripts recognise refusals by these words.
+    #[test]
+    fn spellings_stand() {
+        let all: Vec<&str> = Code::ALL.iter().map(|c| c.name()).collect();
+        assert_eq!(
+            all.join(" "),
+            "approvals author-mismatch bad-checkpoint bad-config bad-encoding bad-payload bad-policy bad-proof bad-signature bad-strategy bad-tiles chain-break checkpoint claim-differs config-removed deletion duplicate-id event-differs event-missing event-order evidence-changed fork gate genesis index-differs journal-damaged log-key malformed-event mixed-push no-branch no-checkpoint no-evidence no-parity no-policy non-fast-forward not-first-parent path-not-allowed policy-threshold policy-version proposal-author proposal-differs recreated reference-not-allowed replaces revoked-key role-not-allowed rollback root-mismatch shorter-than-checkpoint stale time-regressed timestamp unknown-author unknown-key unknown-origin unsigned unsupported-event version witness-quorum wrong-branch wrong-event wrong-name wrong-origin wrong-sequence"
+        );
+    }
+}

@@ -1,0 +1,8 @@
+//! The repositories: configs, evidence and approvals as git objects. The only room that knows git2.
+//!
+//! Files are read from objects, never from a checkout, so no attribute or filter touches them.
+
+pub mod evidence;
+pub mod git;
+
+pub use git::{Files, Repo, RepoError};

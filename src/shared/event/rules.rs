@@ -1,0 +1,71 @@
+//! What may stand once in a log beside its keys: the names of its studies. Asked at the moment of
+//! recording, under the ledger's lock, so that two processes cannot both be told yes.
+
+use super::Event;
+use assay_ledger::Entry;
+use std::collections::BTreeMap;
+
+/// An event that would clash with one that is recorded already.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Clash {
+    /// A study of that name was opened already, and is another one.
+    #[error("there is a study named '{name}' already")]
+    StudyName {
+        /// The name.
+        name: String,
+    },
+}
+
+impl Clash {
+    /// What to do instead.
+    pub fn hint(&self) -> String {
+        match self {
+            Clash::StudyName { name } => {
+                format!("go on with `assay study resume {name}`, or choose another with --name")
+            }
+        }
+    }
+}
+
+/// What a log has recorded so far, as far as it binds what comes next.
+#[derive(Debug, Clone, Default)]
+pub struct Recorded {
+    studies: BTreeMap<String, [u8; 16]>,
+}
+
+impl Recorded {
+    /// Takes an entry in. What cannot be read binds nothing.
+    pub fn observe(&mut self, entry: &Entry) {
+        if entry.kind() == "StudyOpened"
+            && let Ok(event) = Event::of(entry)
+            && let Some((name, id)) = opened(&event)
+        {
+            self.studies.entry(name.into()).or_insert(id);
+        }
+    }
+
+    /// Whether events could be recorded next, in this order. The very same study again is fine: it
+    /// stands once, whoever was first.
+    ///
+    /// # Errors
+    /// The first clash.
+    pub fn would_admit(&self, events: &[Event]) -> Result<(), Clash> {
+        let mut new: BTreeMap<&str, [u8; 16]> = BTreeMap::new();
+        for (name, id) in events.iter().filter_map(opened) {
+            let standing = self.studies.get(name).or_else(|| new.get(name));
+            if standing.is_some_and(|standing| *standing != id) {
+                return Err(Clash::StudyName { name: name.into() });
+            }
+            new.insert(name, id);
+        }
+        Ok(())
+    }
+}
+
+fn opened(event: &Event) -> Option<(&str, [u8; 16])> {
+    match event {
+        Event::StudyOpened(e) => Some((&e.name, e.study_id)),
+        Event::StudyOpenedV2(e) => Some((&e.name, e.study_id)),
+        _ => None,
+    }
+}

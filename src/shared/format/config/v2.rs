@@ -1,0 +1,60 @@
+//! Version 2 of a live config: a number in front, and the strategy's canonical text whole, so that a
+//! later form of strategies is no change of this one.
+
+use super::v1::{assumptions, ledger, parameters, promotion, versions};
+use super::{CURRENT, LedgerRef, LiveConfig, Promotion, Versions};
+use crate::account::Assumptions;
+use crate::format::FormatError;
+use crate::format::tree::{self, row, some};
+use crate::strategy::Params;
+use serde::Deserialize;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ConfigV2 {
+    #[serde(rename = "format")]
+    _format: u32,
+    promotion: Promotion,
+    environment: Versions,
+    assumptions: Assumptions,
+    parameters: Params,
+    strategy: StrategyV2,
+    #[serde(default)]
+    ledger: Option<LedgerRef>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct StrategyV2 {
+    text: String,
+}
+
+/// Reads the text.
+pub(super) fn read(text: &str) -> Result<LiveConfig, FormatError> {
+    let c: ConfigV2 = toml::from_str(text).map_err(|e| FormatError::toml(&e))?;
+    Ok(LiveConfig {
+        format: CURRENT,
+        promotion: c.promotion,
+        environment: c.environment,
+        assumptions: c.assumptions,
+        parameters: c.parameters,
+        strategy_text: c.strategy.text,
+        ledger: c.ledger,
+    })
+}
+
+/// The text.
+pub(super) fn text(c: &LiveConfig) -> String {
+    let mut environment = versions(&c.environment);
+    environment.extend(some("results", c.environment.results));
+    let mut out = vec![
+        row("format", CURRENT),
+        row("promotion", promotion(&c.promotion)),
+        row("environment", environment),
+        row("assumptions", assumptions(&c.assumptions)),
+        row("parameters", parameters(&c.parameters)),
+        row("strategy", vec![row("text", &c.strategy_text)]),
+    ];
+    out.extend(c.ledger.as_ref().map(|l| row("ledger", ledger(l))));
+    tree::text(&out)
+}

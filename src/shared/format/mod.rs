@@ -1,0 +1,91 @@
+//! Frozen texts: every text that is hashed or signed has a number in it, a reader for each number, and
+//! a canonical writer of our own.
+//!
+//! A text without a number is of version 1, which release 0.1.0 wrote; it is read for ever. Version 2
+//! is the current one. The working types live in the rooms that work with them; what is written here
+//! is only how they look as text. Golden files hold each version to its bytes.
+
+pub mod config;
+pub mod policy;
+pub mod rulebook;
+pub mod strategy;
+pub mod study;
+pub mod tree;
+
+use serde::Deserialize;
+use std::ops::Range;
+
+/// Why a text is not what it should be.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum FormatError {
+    /// It is longer than any text of its kind may be.
+    #[error("it is over {limit} bytes")]
+    TooLong {
+        /// The limit.
+        limit: usize,
+    },
+    /// It is not UTF-8.
+    #[error("it is not UTF-8")]
+    NotUtf8,
+    /// It does not read.
+    #[error("{what}")]
+    Malformed {
+        /// What is wrong, in words.
+        what: String,
+        /// Where, in bytes, if that is known.
+        span: Option<Range<usize>>,
+    },
+    /// A number that this release does not know.
+    #[error("it is of format {found}; this release reads 1 to {newest}: use a newer one")]
+    Unknown {
+        /// The number found.
+        found: u32,
+        /// The newest that is known.
+        newest: u32,
+    },
+    /// It reads, but not as its canonical writer writes it.
+    #[error("it is not in its canonical form: the first difference is in line {line}")]
+    NotCanonical {
+        /// Line, from 1.
+        line: usize,
+    },
+    /// It reads, but contradicts itself or a rule.
+    #[error("{0}")]
+    Wrong(String),
+}
+
+impl FormatError {
+    /// What the TOML reader says.
+    pub(crate) fn toml(e: &toml::de::Error) -> FormatError {
+        FormatError::Malformed { what: e.message().to_string(), span: e.span() }
+    }
+
+    /// What the JSON reader says.
+    pub(crate) fn json(e: &serde_json::Error) -> FormatError {
+        FormatError::Malformed { what: e.to_string(), span: None }
+    }
+}
+
+/// The number in a text; 1 when there is none.
+pub(crate) fn number(text: &str) -> Result<u32, FormatError> {
+    #[derive(Deserialize)]
+    struct Head {
+        format: Option<u32>,
+    }
+    let head: Head = toml::from_str(text).map_err(|e| FormatError::toml(&e))?;
+    match head.format {
+        None => Ok(1),
+        // Version 1 never had a number, so a text that says so is not one of its texts.
+        Some(1) => Err(FormatError::Malformed { what: "format 1 has no number in its text".into(), span: None }),
+        Some(n) => Ok(n),
+    }
+}
+
+/// Only the text that its writer would write is accepted.
+pub(crate) fn canonical(text: &str, written: &str) -> Result<(), FormatError> {
+    if text == written {
+        return Ok(());
+    }
+    let same = text.lines().zip(written.lines()).take_while(|(a, b)| a == b).count();
+    Err(FormatError::NotCanonical { line: same + 1 })
+}

@@ -1,0 +1,109 @@
+//! Version 2 of a strategy's text: a number in front, and every range with all its fields.
+
+use super::CURRENT;
+use crate::format::tree::{self, Item, Table, row, some};
+use crate::strategy::file::{MarginMode, StrategyFile, Text};
+use crate::strategy::space::Range;
+use toml::Spanned;
+
+fn range(range: &Range) -> Table {
+    match range {
+        Range::Int { low, high, step, log, default } => vec![
+            row("type", "int"),
+            row("low", *low),
+            row("high", *high),
+            row("step", *step),
+            row("log", *log),
+            row("default", *default),
+        ],
+        Range::Float { low, high, step, log, default } => {
+            let mut out = vec![row("type", "float"), row("low", *low), row("high", *high)];
+            out.extend(some("step", *step));
+            out.extend([row("log", *log), row("default", *default)]);
+            out
+        }
+        Range::Choice { choices, default } => {
+            vec![row("type", "choice"), row("choices", &choices[..]), row("default", *default)]
+        }
+    }
+}
+
+fn given<'a>(fields: impl IntoIterator<Item = (&'a str, Option<&'a Spanned<Text>>)>) -> Table {
+    fields.into_iter().filter_map(|(key, text)| some(key, text.map(|t| &t.get_ref().0))).collect()
+}
+
+fn risk(file: &StrategyFile) -> Table {
+    let r = &file.risk;
+    let mode = match r.margin_mode {
+        MarginMode::Isolated => "isolated",
+        MarginMode::Cross => "cross",
+    };
+    let mut out = vec![row("margin_mode", mode), row("max_concurrent_positions", r.max_concurrent_positions)];
+    out.extend(some("max_position_size_usdt", r.max_position_size_usdt));
+    if !r.leverage_caps.is_empty() {
+        let caps: Table = r.leverage_caps.iter().map(|(k, v)| (k.clone(), Item::Real(*v))).collect();
+        out.push(row("leverage_caps", caps));
+    }
+    out
+}
+
+/// The canonical text.
+pub fn text(file: &StrategyFile) -> String {
+    let (s, t, z) = (&file.signals, &file.stops, &file.sizing);
+    let mut out = vec![
+        row("format", CURRENT),
+        row("name", &file.name),
+        row("description", &file.description),
+        row("interval", &file.interval),
+        row("symbols", &file.symbols[..]),
+    ];
+    if !file.constraints.is_empty() {
+        let texts: Vec<String> = file.constraints.iter().map(|c| c.get_ref().0.clone()).collect();
+        out.push(row("constraints", &texts[..]));
+    }
+    let ranges: Table = file.parameters.iter().map(|(k, r)| row(k, range(r))).collect();
+    let named: Table = file.indicators.iter().map(|(k, t)| row(k, &t.get_ref().0)).collect();
+    let signals = given([
+        ("long_entry", s.long_entry.as_ref()),
+        ("long_exit", s.long_exit.as_ref()),
+        ("short_entry", s.short_entry.as_ref()),
+        ("short_exit", s.short_exit.as_ref()),
+    ]);
+    let stops = given([
+        ("stop_loss", t.stop_loss.as_ref()),
+        ("take_profit", t.take_profit.as_ref()),
+        ("trailing_stop", t.trailing_stop.as_ref()),
+    ]);
+    let sizing = given([("margin_fraction", Some(&z.margin_fraction)), ("leverage", Some(&z.leverage))]);
+    out.extend([
+        row("parameters", ranges),
+        row("indicators", named),
+        row("signals", signals),
+        row("stops", stops),
+        row("sizing", sizing),
+        row("risk", risk(file)),
+    ]);
+    tree::text(&out)
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::strategy::Strategy;
+
+    /// The text and the hash of version 2.
+    #[test]
+    fn golden() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/format/strategy/golden/v2.toml");
+        let source = include_str!("golden/v1.toml");
+        let strategy = Strategy::parse(source).unwrap();
+        let (text, hash) = (strategy.canonical(), strategy.hash().to_string());
+        if std::env::var_os("ASSAY_BLESS").is_some() {
+            std::fs::write(path, text).unwrap();
+        }
+        assert_eq!(text, std::fs::read_to_string(path).unwrap());
+        assert_eq!(hash, "5534342184eb4186b4f5469f0d70fa909beff93ebb48f0d0b110a209cad49e82");
+        assert_eq!(Strategy::recorded(text).unwrap().hash(), strategy.hash());
+        let old = Strategy::recorded(source).unwrap();
+        assert_eq!(old.hash().to_string(), "ddf6bccfb095033de9fe46dba311cfd00dc0d319b783fa9529cb2ed9e6703c1f");
+    }
+}

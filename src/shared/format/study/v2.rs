@@ -1,0 +1,107 @@
+//! Version 2 of a study's text.
+
+use super::CURRENT;
+use crate::format::tree::{self, Table, row};
+use crate::search::Sampler;
+use crate::study::{Mode, Study};
+
+fn sampler(sampler: &Sampler) -> Table {
+    match sampler {
+        Sampler::Random => vec![row("name", "random")],
+        Sampler::Tpe { startup_trials, candidates } => {
+            vec![row("name", "tpe"), row("startup_trials", *startup_trials), row("candidates", *candidates)]
+        }
+    }
+}
+
+/// The canonical text.
+pub(super) fn text(s: &Study) -> String {
+    let mode = match s.splits.mode {
+        Mode::Tile => "tile",
+        Mode::Anchored => "anchored",
+    };
+    let splits: Table = vec![
+        row("mode", mode),
+        row("in_sample_days", s.splits.in_sample_days),
+        row("out_of_sample_days", s.splits.out_of_sample_days),
+        row("purge_bars", s.splits.purge_bars),
+        row("warmup_bars", s.splits.warmup_bars),
+    ];
+    let objective: Table =
+        vec![row("figure", s.objective.figure.name()), row("degradation_weight", s.objective.degradation_weight)];
+    let limits: Vec<Table> = s
+        .guardrails
+        .drawdown
+        .iter()
+        .map(|d| vec![row("leverage", d.leverage), row("max_drawdown", d.max_drawdown)])
+        .collect();
+    let guardrails: Table = vec![
+        row("min_trades", s.guardrails.min_trades),
+        row("max_liquidations", s.guardrails.max_liquidations),
+        row("prune_below_median", s.guardrails.prune_below_median),
+        row("drawdown", limits),
+    ];
+    let assumptions: Table = vec![
+        row("initial_cash_usdt", s.assumptions.initial_cash_usdt),
+        row("slippage_bps", s.assumptions.slippage_bps),
+    ];
+    tree::text(&vec![
+        row("format", CURRENT),
+        row("name", &s.name),
+        row("trials", s.trials),
+        row("seed", s.seed),
+        row("batch", s.batch),
+        row("sampler_version", s.sampler_version),
+        row("sampler", sampler(&s.sampler)),
+        row("splits", splits),
+        row("objective", objective),
+        row("guardrails", guardrails),
+        row("assumptions", assumptions),
+    ])
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::study::Study;
+
+    const FILE: &str = include_str!("../../../../configs/studies/walkforward.toml");
+    const V1: &str = include_str!("golden/v1.json");
+
+    #[test]
+    fn golden() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/format/study/golden/v2.toml");
+        let study = Study::parse(FILE).unwrap();
+        if std::env::var_os("ASSAY_BLESS").is_some() {
+            std::fs::write(path, study.text()).unwrap();
+        }
+        assert_eq!(study.text(), std::fs::read_to_string(path).unwrap());
+        let again = Study::recorded(&study.text()).unwrap();
+        assert_eq!(again.text(), study.text());
+        assert!(Study::recorded(FILE).is_err(), "what is recorded is canonical");
+    }
+
+    /// What release 0.1.0 recorded reads into the same study as its file.
+    #[test]
+    fn version_1_reads() {
+        let old = Study::recorded(V1).unwrap();
+        assert_eq!((old.name.as_str(), old.trials, old.sampler_version), ("swing-walk", 24, 1));
+        let new = Study::recorded(&old.text()).unwrap();
+        assert_eq!(new, Study { format: Some(2), ..old });
+    }
+
+    /// Fields that are changed after reading are checked like those of a file.
+    #[test]
+    fn checks() {
+        let study = Study::parse(FILE).unwrap();
+        let wrong = |change: fn(&mut Study)| {
+            let mut s = study.clone();
+            change(&mut s);
+            s.check().unwrap_err().to_string()
+        };
+        assert!(wrong(|s| s.trials = 0).contains("trials"));
+        assert!(wrong(|s| s.name = "x".repeat(600)).contains("128 bytes"));
+        assert!(wrong(|s| s.name = "a\nb".into()).contains("control"));
+        assert!(wrong(|s| s.seed = u64::MAX).contains("seed"));
+        assert!(Study::parse(&format!("format = 9\n{FILE}")).unwrap_err().to_string().contains("use a newer one"));
+    }
+}

@@ -1,0 +1,197 @@
+//! Performance figures. An undefined figure is absent: never infinite, never zero.
+//!
+//! Definitions follow vectorbt and empyrical with one difference: drawdown starts from the
+//! initial equity, so a loss on the first bar shows. `ddof = 1`, 365-day years.
+
+mod table;
+
+pub use table::{Direction, Metric, Unit};
+
+use crate::account::Run;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// Identifies these definitions beside the numbers.
+pub const DEFINITIONS: &str = "metric/v1:ddof=1,year=365d,drawdown-from-initial";
+const YEAR_MS: f64 = 365.0 * 86_400_000.0;
+
+/// Figures; one that is undefined is not there.
+pub type Metrics = BTreeMap<Metric, f64>;
+
+/// Mean, sample deviation, skewness and (non-excess) kurtosis of a series.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Moments {
+    /// Number of values.
+    pub n: usize,
+    /// Mean.
+    pub mean: f64,
+    /// Standard deviation with `ddof = 1`.
+    pub std: f64,
+    /// Skewness, population moments.
+    pub skew: f64,
+    /// Kurtosis, population moments, 3 for a normal distribution.
+    pub kurtosis: f64,
+}
+
+/// Per-bar returns of an equity curve that starts at `initial`.
+pub fn returns(initial: f64, equity: &[f64]) -> Vec<f64> {
+    let mut last = initial;
+    let mut step = |e: &f64| {
+        let r = if last > 0.0 { e / last - 1.0 } else { 0.0 };
+        last = *e;
+        r
+    };
+    equity.iter().map(&mut step).collect()
+}
+
+/// The moments of a series of at least two values that are not all the same.
+pub fn moments(xs: &[f64]) -> Option<Moments> {
+    let n = xs.len();
+    if n < 2 {
+        return None;
+    }
+    let mean = xs.iter().sum::<f64>() / n as f64;
+    let (mut m2, mut m3, mut m4) = (0.0, 0.0, 0.0);
+    for x in xs {
+        let (d, d2) = (x - mean, (x - mean) * (x - mean));
+        m2 += d2;
+        m3 += d2 * d;
+        m4 += d2 * d2;
+    }
+    let var = m2 / n as f64;
+    if var <= 0.0 || var.sqrt() <= 1e-14 * mean.abs() {
+        return None;
+    }
+    let std = (m2 / (n as f64 - 1.0)).sqrt();
+    Some(Moments { n, mean, std, skew: m3 / n as f64 / (var * var.sqrt()), kurtosis: m4 / n as f64 / (var * var) })
+}
+
+/// Largest fall from a peak as a negative fraction; the first peak is the initial equity.
+pub fn max_drawdown(initial: f64, equity: &[f64]) -> f64 {
+    let (mut peak, mut worst) = (initial, 0.0f64);
+    for e in equity {
+        peak = peak.max(*e);
+        worst = worst.min(e / peak - 1.0);
+    }
+    worst.max(-1.0)
+}
+
+/// All figures of a run over bars of `interval_ms`.
+pub fn of_run(run: &Run, interval_ms: i64) -> Metrics {
+    let mut out = Metrics::new();
+    let mut put = |metric: Metric, value: f64| {
+        if value.is_finite() {
+            out.insert(metric, value);
+        }
+    };
+    let bars = run.equity.len();
+    if bars == 0 {
+        return out;
+    }
+    let returns = returns(run.initial_usdt, &run.equity);
+    returns_figures(&returns, interval_ms, &mut put);
+    let last = run.equity[bars - 1];
+    let total = last / run.initial_usdt - 1.0;
+    let drawdown = max_drawdown(run.initial_usdt, &run.equity);
+    let years = bars as f64 * interval_ms as f64 / YEAR_MS;
+    let cagr = if last > 0.0 { libm::pow(last / run.initial_usdt, 1.0 / years) - 1.0 } else { -1.0 };
+    put(Metric::TotalReturn, total);
+    put(Metric::FinalEquityUsdt, last);
+    put(Metric::MaxDrawdown, drawdown);
+    put(Metric::Cagr, cagr);
+    if drawdown < 0.0 {
+        put(Metric::Calmar, cagr / -drawdown);
+    }
+    put(Metric::Exposure, f64::from(run.counts.exposed_bars) / bars as f64);
+    put(Metric::FeesUsdt, run.counts.fees_usdt);
+    put(Metric::FundingUsdt, run.counts.funding_usdt);
+    put(Metric::Liquidations, f64::from(run.counts.liquidations));
+    put(Metric::RejectedOrders, f64::from(run.counts.rejected));
+    trade_figures(run, &mut put);
+    out
+}
+
+fn returns_figures(returns: &[f64], interval_ms: i64, put: &mut impl FnMut(Metric, f64)) {
+    let per_year = YEAR_MS / interval_ms as f64;
+    let Some(m) = moments(returns) else { return };
+    put(Metric::Volatility, m.std * per_year.sqrt());
+    put(Metric::Sharpe, m.mean / m.std * per_year.sqrt());
+    put(Metric::SharpePerBar, m.mean / m.std);
+    put(Metric::Skew, m.skew);
+    put(Metric::Kurtosis, m.kurtosis);
+    let downside = (returns.iter().map(|r| r.min(0.0) * r.min(0.0)).sum::<f64>() / m.n as f64).sqrt();
+    if downside > 0.0 {
+        put(Metric::Sortino, m.mean * per_year / (downside * per_year.sqrt()));
+    }
+}
+
+fn trade_figures(run: &Run, put: &mut impl FnMut(Metric, f64)) {
+    let n = run.trades.len();
+    put(Metric::Trades, n as f64);
+    if n == 0 {
+        return;
+    }
+    let pnl: Vec<f64> = run.trades.iter().map(|t| t.pnl_usdt).collect();
+    let gain: f64 = pnl.iter().filter(|p| **p > 0.0).sum();
+    let loss: f64 = pnl.iter().filter(|p| **p < 0.0).sum();
+    put(Metric::WinRate, pnl.iter().filter(|p| **p > 0.0).count() as f64 / n as f64);
+    put(Metric::ExpectancyUsdt, pnl.iter().sum::<f64>() / n as f64);
+    if loss < 0.0 {
+        put(Metric::ProfitFactor, gain / -loss);
+    }
+    if let Some(m) = moments(&pnl) {
+        put(Metric::Sqn, (n as f64).sqrt() * m.mean / m.std);
+    }
+    put(Metric::WorstMae, run.trades.iter().map(|t| t.mae).fold(0.0, f64::min));
+    put(Metric::BestMfe, run.trades.iter().map(|t| t.mfe).fold(0.0, f64::max));
+    let bars: usize = run.trades.iter().map(|t| t.bars).sum();
+    put(Metric::BarsPerTrade, bars as f64 / n as f64);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const R: [f64; 10] = [-0.02, 0.01, 0.03, -0.015, 0.004, -0.01, 0.02, 0.0, -0.005, 0.012];
+
+    /// The golden vector that vectorbt, empyrical and quantstats agree on (daily returns).
+    #[test]
+    fn golden_vector() {
+        let mut equity = Vec::new();
+        let mut e = 1.0;
+        for r in R {
+            e *= 1.0 + r;
+            equity.push(e);
+        }
+        let mut out = Metrics::new();
+        returns_figures(&returns(1.0, &equity), 86_400_000, &mut |k, v| {
+            out.insert(k, v);
+        });
+        let close = |a: f64, b: f64| assert!((a - b).abs() < 1e-9 * b.abs(), "{a} {b}");
+        close(out[&Metric::Sharpe], 3.14691123218411);
+        close(out[&Metric::Sortino], 5.735735930695089);
+        close(out[&Metric::Volatility], 0.3015655447457116);
+        close(libm::pow(e, 36.5) - 1.0, 1.477225626117595);
+        // -2 % on the first bar shows: the peak is the initial equity.
+        close(max_drawdown(1.0, &equity), -0.020949400000000118);
+        assert_eq!(max_drawdown(1.0, &[0.9, 0.9]), -0.09999999999999998);
+    }
+
+    #[test]
+    fn undefined_is_absent() {
+        assert_eq!(moments(&[0.0; 9]), None);
+        assert_eq!(moments(&[0.1; 9]), None);
+        let flat = Run {
+            trades: vec![],
+            equity: vec![100.0; 5],
+            margin_usage: vec![],
+            records: vec![],
+            stream_hash: assay_ledger::Hash::ZERO,
+            counts: crate::account::Counts::default(),
+            initial_usdt: 100.0,
+        };
+        let m = of_run(&flat, 3_600_000);
+        assert!(![Metric::Sharpe, Metric::Calmar, Metric::WinRate].iter().any(|k| m.contains_key(k)));
+        assert_eq!(m[&Metric::Trades], 0.0);
+    }
+}

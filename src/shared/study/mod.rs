@@ -1,0 +1,122 @@
+//! What a study file says: what is searched, how it is cut, judged and guarded.
+
+pub mod objective;
+pub mod split;
+
+pub use objective::{Figure, Objective};
+pub use split::{FoldBars, Mode, Splits};
+
+use crate::account::Assumptions;
+use crate::format::FormatError;
+use crate::search::{self, Sampler};
+use serde::{Deserialize, Serialize};
+
+/// A study. Recorded whole before the first trial.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Study {
+    /// Format of its text; absent in a file that a person wrote.
+    #[serde(default)]
+    pub format: Option<u32>,
+    /// Name of the study.
+    pub name: String,
+    /// Number of trials.
+    pub trials: u32,
+    /// Seed of all random numbers.
+    pub seed: u64,
+    /// Trials asked at a time. Part of the result: all of a batch know the same history.
+    #[serde(default = "batch")]
+    pub batch: u32,
+    /// Version of the samplers; the current one in a file that a person wrote.
+    #[serde(default = "current_sampler")]
+    pub sampler_version: u32,
+    /// The sampler.
+    pub sampler: Sampler,
+    /// Walk-forward windows.
+    pub splits: Splits,
+    /// What is maximised.
+    pub objective: Objective,
+    /// What a trial must keep.
+    pub guardrails: Guardrails,
+    /// Cash and slippage.
+    pub assumptions: Assumptions,
+}
+
+fn batch() -> u32 {
+    8
+}
+
+fn current_sampler() -> u32 {
+    search::VERSION
+}
+
+/// What a trial must keep.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Guardrails {
+    /// Fewest trades over all out-of-sample windows; a constraint.
+    pub min_trades: u32,
+    /// Most liquidations in any window; a constraint.
+    pub max_liquidations: u32,
+    /// Largest drawdown by leverage; beyond it a trial fails. The entry with the highest leverage
+    /// that is not above the trial's counts.
+    #[serde(default)]
+    pub drawdown: Vec<DrawdownLimit>,
+    /// Stop a trial after a fold when it is below the median of earlier trials at that fold.
+    #[serde(default)]
+    pub prune_below_median: bool,
+}
+
+/// A drawdown limit from a leverage on.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DrawdownLimit {
+    /// Leverage from which it holds.
+    pub leverage: f64,
+    /// Largest drawdown, a positive fraction.
+    pub max_drawdown: f64,
+}
+
+impl Guardrails {
+    /// The limit for a leverage.
+    pub fn drawdown_limit(&self, leverage: f64) -> Option<f64> {
+        let below = self.drawdown.iter().filter(|d| d.leverage <= leverage);
+        let found = below.max_by(|a, b| a.leverage.total_cmp(&b.leverage));
+        let lowest = || self.drawdown.iter().min_by(|a, b| a.leverage.total_cmp(&b.leverage));
+        found.or_else(lowest).map(|d| d.max_drawdown)
+    }
+}
+
+impl Study {
+    /// Everything that can be checked without data. Whoever changes a field of a study that was read
+    /// checks it again.
+    ///
+    /// # Errors
+    /// [`FormatError::Wrong`].
+    pub fn check(&self) -> Result<(), FormatError> {
+        let ok = |good: bool, what: &str| if good { Ok(()) } else { Err(FormatError::Wrong(what.to_string())) };
+        let plain = !self.name.trim().is_empty() && !self.name.chars().any(char::is_control);
+        ok(plain && self.name.len() <= 128, "a study needs a name of 1 to 128 bytes without control characters")?;
+        ok((1..=1_000_000).contains(&self.trials), "trials must be 1 to 1,000,000")?;
+        ok((1..=1024).contains(&self.batch), "batch must be 1 to 1024")?;
+        ok(self.seed <= i64::MAX as u64, "seed must be below 2^63")?;
+        if let Sampler::Tpe { startup_trials, candidates } = self.sampler {
+            ok(
+                startup_trials >= 1 && (1..=1000).contains(&candidates),
+                "TPE needs startup_trials and 1 to 1000 candidates",
+            )?;
+        }
+        let a = &self.assumptions;
+        ok(a.initial_cash_usdt.is_finite() && a.initial_cash_usdt > 0.0, "initial_cash_usdt must be positive")?;
+        ok((0.0..1000.0).contains(&a.slippage_bps), "slippage_bps must be 0 to 1000")?;
+        let fraction = |d: &DrawdownLimit| {
+            d.max_drawdown > 0.0 && d.max_drawdown <= 1.0 && d.leverage >= 1.0 && d.leverage.is_finite()
+        };
+        ok(
+            self.guardrails.drawdown.iter().all(fraction),
+            "a drawdown limit is a fraction above 0, at a leverage from 1",
+        )?;
+        self.splits.check()?;
+        self.objective.check()
+    }
+}

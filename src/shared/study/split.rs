@@ -1,0 +1,118 @@
+//! Walk-forward windows.
+//!
+//! `tile`: the step is the out-of-sample length, so each bar is out of sample at most once and
+//! the stitched equity has no hole. In-sample ends `purge_bars` before out-of-sample begins.
+
+use crate::format::FormatError;
+use serde::{Deserialize, Serialize};
+use std::ops::Range;
+
+/// The data is shorter than one fold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the data has {bars} bars, but one fold needs {needed} (warm-up, in-sample, purge, out-of-sample)")]
+pub struct TooShort {
+    /// Bars there are.
+    pub bars: usize,
+    /// Bars that are needed.
+    pub needed: usize,
+}
+
+/// How the data is cut.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Splits {
+    /// The scheme.
+    pub mode: Mode,
+    /// Length of each in-sample window, days.
+    pub in_sample_days: u32,
+    /// Length of each out-of-sample window, days.
+    pub out_of_sample_days: u32,
+    /// Bars dropped between the two.
+    #[serde(default)]
+    pub purge_bars: u32,
+    /// Bars at the start of the data that only warm indicators up.
+    #[serde(default)]
+    pub warmup_bars: u32,
+}
+
+/// Schemes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Mode {
+    /// Windows of equal length, one step apart.
+    Tile,
+    /// In-sample always begins at the first bar.
+    Anchored,
+}
+
+/// One fold: bars in sample and out of sample.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FoldBars {
+    /// In-sample bars.
+    pub in_sample: Range<usize>,
+    /// Out-of-sample bars.
+    pub out_of_sample: Range<usize>,
+}
+
+impl Splits {
+    /// Checks the lengths.
+    ///
+    /// # Errors
+    /// What is wrong, in words.
+    pub fn check(&self) -> Result<(), FormatError> {
+        if self.in_sample_days == 0 || self.out_of_sample_days == 0 {
+            return Err(FormatError::Wrong("in_sample_days and out_of_sample_days must be at least 1".into()));
+        }
+        Ok(())
+    }
+
+    /// The folds of `bars` bars, the last one ending at the last bar.
+    ///
+    /// # Errors
+    /// When not even one fold fits.
+    pub fn folds(&self, bars: usize, interval_ms: i64) -> Result<Vec<FoldBars>, TooShort> {
+        let per_day = (86_400_000 / interval_ms).max(1) as usize;
+        let (is, oos) = (self.in_sample_days as usize * per_day, self.out_of_sample_days as usize * per_day);
+        let (purge, warmup) = (self.purge_bars as usize, self.warmup_bars as usize);
+        let first = warmup + is + purge;
+        if bars < first + oos {
+            return Err(TooShort { bars, needed: first + oos });
+        }
+        let folds = (bars - first) / oos;
+        // What does not fill a fold is left at the front, where data is oldest.
+        let slack = (bars - first) % oos;
+        let fold = |k: usize| {
+            let start = slack + first + k * oos;
+            let from = match self.mode {
+                Mode::Tile => start - purge - is,
+                Mode::Anchored => slack + warmup,
+            };
+            FoldBars { in_sample: from..start - purge, out_of_sample: start..start + oos }
+        };
+        Ok((0..folds).map(fold).collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tiles_cover_each_bar_at_most_once() {
+        for mode in [Mode::Tile, Mode::Anchored] {
+            let s = Splits { mode, in_sample_days: 4, out_of_sample_days: 2, purge_bars: 3, warmup_bars: 5 };
+            let w = s.folds(24 * 20, 3_600_000).unwrap();
+            assert_eq!(w.last().unwrap().out_of_sample.end, 480);
+            for pair in w.windows(2) {
+                assert_eq!(pair[0].out_of_sample.end, pair[1].out_of_sample.start);
+            }
+            for f in &w {
+                assert_eq!(f.in_sample.end + 3, f.out_of_sample.start);
+                assert!(mode == Mode::Anchored || f.in_sample.len() == 96);
+                assert_eq!(f.out_of_sample.len(), 48);
+            }
+        }
+        let s = Splits { mode: Mode::Tile, in_sample_days: 30, out_of_sample_days: 10, purge_bars: 0, warmup_bars: 0 };
+        assert!(s.folds(100, 3_600_000).unwrap_err().to_string().contains("one fold needs 960"));
+    }
+}
