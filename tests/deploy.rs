@@ -9,7 +9,7 @@ fn postgres_holds_what_git_says() {
     let desk = Desk::new();
     desk.demo(16, &["--live", &pg.url()]).ok();
     let rows = pg.psql("SELECT strategy, version, approvers, engine_version FROM active_configs").1;
-    assert_eq!(rows.trim(), "trend|3|[\"ben\"]|0.1.0");
+    assert_eq!(rows.trim(), concat!("trend|3|[\"ben\"]|", env!("CARGO_PKG_VERSION")));
     assert_eq!(pg.psql("SELECT count(*) FROM config_history").1.trim(), "3");
     let (deleted, words) = pg.psql("DELETE FROM assay.config_history");
     assert!(!deleted && words.contains("append-only"), "{words}");

@@ -1,9 +1,8 @@
 //! Studies: the same result for any number of threads, and after any number of kills.
 
-use crate::desk::Desk;
+use crate::desk::{Desk, journal_bytes, wait_for};
 use serde_json::Value;
 use std::process::Stdio;
-use std::time::Duration;
 
 /// The study's events without times and positions.
 fn events(desk: &Desk, lab: &str) -> Vec<Value> {
@@ -56,14 +55,19 @@ fn a_killed_study_resumes_to_the_same_trials() {
             round == 0 || desk.assay(&["--lab", "lab", "study", "show", "--json"]).ok().json() == serde_json::json!([]);
         let run = ["--lab", "lab", "study", "run", "trend.toml", "study.toml"];
         let resume = ["--lab", "lab", "study", "resume"];
+        let before = journal_bytes(&desk.path("lab"));
         let mut child = desk
             .command(if first { &run } else { &resume })
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
-        std::thread::sleep(Duration::from_millis(60 + round * 137 % 700));
-        let ended = child.try_wait().unwrap();
+        // Killed once it has recorded something, more of it in each round.
+        let mut ended = None;
+        wait_for("a record or the end", || {
+            ended = child.try_wait().unwrap();
+            ended.is_some() || journal_bytes(&desk.path("lab")) > before + round * 300
+        });
         if ended.is_some_and(|s| s.success()) {
             break;
         }
@@ -89,7 +93,8 @@ fn ctrl_c_stops_between_batches() {
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    std::thread::sleep(Duration::from_millis(2500));
+    let before = journal_bytes(&desk.path("lab"));
+    wait_for("trials are recorded", || journal_bytes(&desk.path("lab")) > before + 20_000);
     assert!(desk.run("kill", &["-INT", &child.id().to_string()]).code == 0);
     let out = child.wait_with_output().unwrap();
     let words = String::from_utf8_lossy(&out.stderr).into_owned();
@@ -99,4 +104,41 @@ fn ctrl_c_stops_between_batches() {
     desk.assay(&["--lab", "lab", "verify"]).ok();
     // A second terminal reads while nothing is held, and the ledger can be written.
     desk.assay(&["--lab", "lab", "trials"]).ok();
+}
+
+/// One thread, and groups of hundreds of trials: nothing that computes waits for itself.
+#[test]
+fn one_thread_ends() {
+    let desk = Desk::new();
+    desk.lab_with_market();
+    desk.strategy_and_study(700);
+    let mut command = desk.command(&["--lab", "lab", "study", "run", "trend.toml", "study.toml", "--jobs", "1"]);
+    // The pool that signs has one thread too.
+    let mut child = command.env("RAYON_NUM_THREADS", "1").stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    wait_for("the end of the study", || child.try_wait().unwrap().is_some());
+    assert!(child.wait().unwrap().success());
+}
+
+/// Two processes open studies of one name with different seeds: one is told that the name is taken,
+/// whoever was first, and the lab works on.
+#[test]
+fn one_name_is_one_study() {
+    let desk = Desk::new();
+    desk.lab_with_market();
+    let run = |seed: &str| {
+        let args = ["--lab", "lab", "study", "run", "trend.toml", "study.toml", "--trials", "8", "--seed", seed];
+        desk.command(&args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+    };
+    let (a, b) = (run("1"), run("2"));
+    let ended = [a.wait_with_output().unwrap(), b.wait_with_output().unwrap()];
+    let codes: Vec<_> = ended.iter().map(|o| o.status.code()).collect();
+    let refused = ended.iter().find(|o| !o.status.success()).unwrap_or_else(|| panic!("both were opened"));
+    assert!(codes.contains(&Some(0)) && codes.contains(&Some(2)), "{codes:?}");
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("there is a study named"));
+    assert_eq!(desk.assay(&["--lab", "lab", "study", "show", "--json"]).ok().json().as_array().unwrap().len(), 1);
+    let again = ["--lab", "lab", "study", "run", "trend.toml", "study.toml", "--seed", "3"];
+    desk.assay(&again).fails(2, "choose another with --name");
+    for bad in [["--trials", "0"], ["--name", ""], ["--seed", "18446744073709551615"]] {
+        desk.assay(&[&["--lab", "lab", "study", "run", "trend.toml", "study.toml"][..], &bad].concat()).fails(2, "");
+    }
 }

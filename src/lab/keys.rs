@@ -85,9 +85,11 @@ pub fn rotate(lab: &mut Lab, to: &Path, encrypt: bool) -> Result<(Signer, Receip
     };
     let (old, new_raw) = (lab.signer()?.public().to_bytes(), new.public().to_bytes());
     let proof = new.sign(&rotation_message(writer.log.origin(), &old, &new_raw))?;
+    writer.keep()?;
     let _held = lab.session.stop.hold();
     let at = writer.record_one(KeyRotated { old, new: new_raw, proof })?;
     writer.publish()?;
+    writer.release();
     lab.config.key = std::path::absolute(to).map_err(LabError::io("find", to))?;
     lab.save()?;
     lab.update_mirror()?;

@@ -99,8 +99,9 @@ pub(crate) fn finish(
     proposal: Event,
     behind: Behind,
 ) -> Result<Proposed, LabError> {
-    let _held = lab.session.stop.hold();
     let (_, policy_sha256) = policy(repo)?;
+    writer.keep()?;
+    let _held = lab.session.stop.hold();
     let proposal_at = writer.record_one(proposal)?.seq;
     let checkpoint = writer.publish()?;
     let log = &writer.log;
@@ -135,6 +136,7 @@ pub(crate) fn finish(
     let message =
         format!("promote {name} v{version}: trial {} of {}", config.promotion.trial_id, config.promotion.study_name);
     repo.commit_from(&branch, main.as_deref(), &commit, &lab.config.person, &message)?;
+    writer.release();
     lab.update_mirror()?;
     Ok(Proposed { branch, config, sha256 })
 }

@@ -64,15 +64,29 @@ impl Writer {
         Ok(())
     }
 
+    /// Keeps the ledger until [`Writer::release`], for several steps that belong together.
+    ///
+    /// # Errors
+    /// When another process keeps it for too long.
+    pub fn keep(&mut self) -> Result<(), LabError> {
+        Ok(self.log.hold()?)
+    }
+
+    /// Lets others write again.
+    pub fn release(&mut self) {
+        self.log.release();
+    }
+
     /// Records events durably.
     ///
     /// # Errors
     /// An event that this key may not record or that clashes with one that stands already; nothing
     /// is written then. A disk that fails.
     pub fn record(&mut self, events: &[Event]) -> Result<Vec<Receipt>, LabError> {
-        let _held = self.session.stop.hold();
         let transient = !self.log.is_held();
         self.log.hold()?;
+        // Only now: whoever waits for the ledger may be stopped.
+        let _held = self.session.stop.hold();
         let result = self.record_held(events);
         if transient {
             self.log.release();
@@ -114,7 +128,13 @@ impl Writer {
     /// # Errors
     /// A disk that fails, or a key that is not the log's.
     pub fn publish(&mut self) -> Result<Checkpoint, LabError> {
+        let transient = !self.log.is_held();
+        self.log.hold()?;
         let _held = self.session.stop.hold();
-        Ok(self.log.publish(&self.log_signer)?)
+        let published = self.log.publish(&self.log_signer);
+        if transient {
+            self.log.release();
+        }
+        Ok(published?)
     }
 }

@@ -76,6 +76,26 @@ impl Desk {
         Said::of(self.command(args).output().unwrap())
     }
 
+    /// Runs assay as a user without rights to what is here, as `nobody` when the tests run as root.
+    pub fn assay_as_nobody(&self, args: &[&str]) -> Said {
+        let root = Command::new("id").arg("-u").output().unwrap().stdout == b"0\n";
+        let program = std::env::temp_dir().join(format!("assay-test-{}", std::process::id()));
+        if !program.exists() {
+            std::fs::copy(env!("CARGO_BIN_EXE_assay"), &program).unwrap();
+        }
+        let mut c = self.hermetic(if root { Path::new("setpriv") } else { &program });
+        if root {
+            c.args(["--reuid=65534", "--regid=65534", "--clear-groups"]).arg(&program);
+        }
+        Said::of(c.args(args).output().unwrap())
+    }
+
+    /// Unpacks a fixture into the home.
+    pub fn unpack(&self, name: &str) {
+        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(name);
+        self.run("tar", &["xzf", file.to_str().unwrap(), "--no-same-owner"]).ok();
+    }
+
     /// Runs any program in the home.
     pub fn run(&self, program: &str, args: &[&str]) -> Said {
         Said::of(self.hermetic(program).args(args).output().unwrap())
@@ -143,6 +163,22 @@ pub fn write_market(dir: &Path, market: &assay_shared::market::Market) {
         let text = format!("calc_time,funding_interval_hours,last_funding_rate\n{funding}");
         std::fs::write(dir.join(format!("{symbol}-fundingRate.csv")), text).unwrap();
     }
+}
+
+/// Waits for an event; a bound of minutes only keeps a broken test from hanging.
+#[track_caller]
+pub fn wait_for(what: &str, mut happened: impl FnMut() -> bool) {
+    let start = Instant::now();
+    while !happened() {
+        assert!(start.elapsed() < Duration::from_secs(300), "{what} never happened");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// Bytes of a lab's journal: what a running command has recorded so far.
+pub fn journal_bytes(lab: &Path) -> u64 {
+    let segments = std::fs::read_dir(lab.join("ledger/journal")).into_iter().flatten().flatten();
+    segments.filter_map(|s| s.metadata().ok()).map(|m| m.len()).sum()
 }
 
 /// Real market data, or a loud note that there is none.

@@ -166,11 +166,11 @@ impl Log {
     /// # Errors
     /// When the lock cannot be had.
     pub fn compare_index(&mut self) -> Result<Vec<Finding>, LedgerError> {
-        let _lock = self.disk.lock(&self.dir, PATIENCE, &*self.on_wait.0)?;
+        let _lock = self.disk.lock_to_read(&self.dir, PATIENCE, &*self.on_wait.0)?;
         self.refresh()?;
         let mut out = Vec::new();
         let mut find = |seq, detail: String| out.push(Finding { seq, reason: Reason::IndexDiffers, detail });
-        match self.stores.open() {
+        match self.stores.look() {
             Err(e) => find(0, e.to_string()),
             Ok(mut store) => {
                 // One that lags is no finding: the next writer brings it up.

@@ -117,6 +117,12 @@ pub trait Disk: Debug + Send + Sync {
     /// [`LedgerError::Locked`].
     fn lock(&self, dir: &Path, patience: Duration, waiting: &dyn Fn(&str)) -> Result<Guard, LedgerError>;
 
+    /// Keeps writers out of a folder while something is read there; writes nothing.
+    ///
+    /// # Errors
+    /// [`LedgerError::Locked`].
+    fn lock_to_read(&self, dir: &Path, patience: Duration, waiting: &dyn Fn(&str)) -> Result<Guard, LedgerError>;
+
     /// Takes the lock of a folder that is nobody's alone, leaving no file in it.
     ///
     /// # Errors
@@ -197,6 +203,10 @@ impl Disk for RealDisk {
 
     fn lock(&self, dir: &Path, patience: Duration, waiting: &dyn Fn(&str)) -> Result<Guard, LedgerError> {
         Ok(Box::new(Lock::take(dir, patience, waiting)?))
+    }
+
+    fn lock_to_read(&self, dir: &Path, patience: Duration, waiting: &dyn Fn(&str)) -> Result<Guard, LedgerError> {
+        Ok(Box::new(Lock::share(dir, patience, waiting)?))
     }
 
     fn lock_folder(&self, dir: &Path, patience: Duration) -> Result<Guard, LedgerError> {

@@ -27,7 +27,7 @@ impl Lock {
         let path: PathBuf = dir.join("lock");
         let open = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path);
         let mut file = open.map_err(LedgerError::io("open", &path))?;
-        wait(&mut file, dir, patience, waiting)?;
+        wait(&mut file, dir, patience, waiting, FlockOperation::NonBlockingLockExclusive)?;
         let words: Vec<_> = std::env::args_os().skip(1).take(2).map(|a| a.to_string_lossy().into_owned()).collect();
         let command = words.join(" ");
         let note = format!("process {} (assay {command})\n", std::process::id());
@@ -38,13 +38,28 @@ impl Lock {
         Ok(Lock { file, named: true })
     }
 
+    /// Keeps writers out of `dir` while something is read there, and writes nothing. None when nobody
+    /// ever wrote there.
+    ///
+    /// # Errors
+    /// As [`Lock::take`].
+    pub fn share(dir: &Path, patience: Duration, waiting: &dyn Fn(&str)) -> Result<Option<Lock>, LedgerError> {
+        let path: PathBuf = dir.join("lock");
+        let mut file = match File::open(&path) {
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            other => other.map_err(LedgerError::io("open", &path))?,
+        };
+        wait(&mut file, dir, patience, waiting, FlockOperation::NonBlockingLockShared)?;
+        Ok(Some(Lock { file, named: false }))
+    }
+
     /// Takes the lock of a folder that others read too, and leaves no file in it.
     ///
     /// # Errors
     /// As [`Lock::take`]; nobody knows who the holder is.
     pub fn take_folder(dir: &Path, patience: Duration) -> Result<Lock, LedgerError> {
         let mut file = File::open(dir).map_err(LedgerError::io("open", dir))?;
-        match wait(&mut file, dir, patience, &|_| ()) {
+        match wait(&mut file, dir, patience, &|_| (), FlockOperation::NonBlockingLockExclusive) {
             Ok(()) => Ok(Lock { file, named: false }),
             // Some network file systems lock no folder: there a file must do.
             Err(LedgerError::Io { .. }) => Lock::take(dir, patience, &|_| ()),
@@ -53,11 +68,17 @@ impl Lock {
     }
 }
 
-fn wait(file: &mut File, dir: &Path, patience: Duration, waiting: &dyn Fn(&str)) -> Result<(), LedgerError> {
+fn wait(
+    file: &mut File,
+    dir: &Path,
+    patience: Duration,
+    waiting: &dyn Fn(&str),
+    how: FlockOperation,
+) -> Result<(), LedgerError> {
     let start = Instant::now();
     let mut told = false;
     loop {
-        match flock(&*file, FlockOperation::NonBlockingLockExclusive) {
+        match flock(&*file, how) {
             Ok(()) => return Ok(()),
             Err(Errno::WOULDBLOCK | Errno::INTR) => {}
             Err(e) => return Err(LedgerError::io("lock", dir)(e.into())),

@@ -44,6 +44,12 @@ pub trait Stores: Send + Sync + Debug {
     /// When it does not open.
     fn open(&self) -> Result<Box<dyn Store>, LedgerError>;
 
+    /// Opens a copy for reading: nothing is written to the index itself. Nobody may write it meanwhile.
+    ///
+    /// # Errors
+    /// When it does not open.
+    fn look(&self) -> Result<Box<dyn Store>, LedgerError>;
+
     /// Keeps a damaged index under another name and makes room for a new one.
     ///
     /// # Errors

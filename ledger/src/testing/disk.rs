@@ -171,6 +171,10 @@ impl Disk for SimDisk {
         Ok(Box::new(()))
     }
 
+    fn lock_to_read(&self, _: &Path, _: Duration, _: &dyn Fn(&str)) -> Result<Guard, LedgerError> {
+        Ok(Box::new(()))
+    }
+
     fn lock_folder(&self, _: &Path, _: Duration) -> Result<Guard, LedgerError> {
         Ok(Box::new(()))
     }

@@ -53,6 +53,10 @@ impl Stores for MemStores {
         }
     }
 
+    fn look(&self) -> Result<Box<dyn Store>, LedgerError> {
+        self.open()
+    }
+
     fn set_aside(&self) -> Result<(), LedgerError> {
         let mut s = self.state();
         s.entries.clear();

@@ -1,0 +1,98 @@
+//! The mirror takes any ledger that verifies, and is written over nothing that is not its own.
+
+use crate::desk::Desk;
+use assay_ledger::{Draft, EventId, Log, Signer};
+use assay_shared::event::{Event, StudyClosed, TrialFailedV2};
+
+/// Appends events with the lab's own key, past everything that the program would refuse.
+fn append(desk: &Desk, drafts: &[Draft]) {
+    let read = |name: &str| Signer::read(&desk.path(&format!("lab/keys/{name}")), &|_| None).unwrap();
+    let mut log = Log::open(&desk.path("lab/ledger")).unwrap();
+    log.append(drafts, &read("ana")).unwrap();
+    log.publish(&read("log")).unwrap();
+}
+
+/// Two studies of one name, a study and a trial twice under other ids, a trial of no study, a study
+/// closed twice: each entry verifies, so each must be taken.
+#[test]
+fn the_mirror_takes_what_verifies() {
+    let desk = Desk::new();
+    desk.lab_with_market();
+    desk.assay(&["--lab", "lab", "study", "run", "trend.toml", "study.toml", "--trials", "8"]).ok();
+    let log = Log::open(&desk.path("lab/ledger")).unwrap();
+    let mut events = Vec::new();
+    log.scan(0, |entry| {
+        events.push(Event::of(&entry).unwrap());
+        Ok::<(), assay_ledger::LedgerError>(())
+    })
+    .unwrap();
+    drop(log);
+    let opened = events.iter().find_map(|e| if let Event::StudyOpenedV2(s) = e { Some(s.clone()) } else { None });
+    let opened = opened.expect("a study was opened");
+    let trial = events.iter().find(|e| e.trial_key().is_some()).expect("a trial was recorded").clone();
+    let mut other = opened.clone();
+    other.study_id = [7; 16];
+    let stray = TrialFailedV2 {
+        study_id: [9; 16],
+        number: 0,
+        params: vec![],
+        identity: [0; 32],
+        folds: vec![],
+        reason: "none".into(),
+    };
+    let closed = StudyClosed { study_id: opened.study_id, trials: 1, best: None, statistics: vec![] };
+    let clash =
+        |event: Event| Draft { id: EventId::derived(&[b"clash", event.kind().as_bytes()]), ..event.draft().unwrap() };
+    append(
+        &desk,
+        &[
+            Event::from(other).draft().unwrap(),
+            clash(opened.into()),
+            clash(trial),
+            Event::from(stray).draft().unwrap(),
+            clash(closed.into()),
+        ],
+    );
+    desk.assay(&["--lab", "lab", "verify"]).ok();
+    desk.assay(&["--lab", "lab", "mirror", "rebuild"]).ok();
+    let shown = desk.assay(&["--lab", "lab", "study", "show", "--json"]).ok().json();
+    assert_eq!(shown.as_array().unwrap().len(), 2, "{shown}");
+    assert_eq!(shown[0]["name"], shown[1]["name"]);
+    let name = shown[0]["name"].as_str().unwrap();
+    desk.assay(&["--lab", "lab", "trials", name]).fails(2, "stands for 2 studies");
+    let id = shown[1]["study_id"].as_str().unwrap();
+    assert_eq!(desk.assay(&["--lab", "lab", "trials", id, "--json"]).ok().json()["study"]["trials"], 8);
+    desk.assay(&["--lab", "lab", "mirror", "copy", "all.sqlite"]).ok();
+    let conn = rusqlite::Connection::open(desk.path("all.sqlite")).unwrap();
+    let count = |sql: &str| conn.query_row(sql, [], |r| r.get::<_, i64>(0)).unwrap();
+    assert_eq!(count("SELECT count(*) FROM assay_ignored"), 4);
+    assert_eq!(count("SELECT count(DISTINCT study_name) FROM studies"), 2, "names are unique in Optuna's tables");
+}
+
+/// What is there and not ours stays, unless it is forced; what is ours is brought up.
+#[test]
+fn outputs_are_not_written_over() {
+    let desk = Desk::new();
+    desk.assay(&["init", "lab"]).ok();
+    std::fs::write(desk.path("letter.txt"), "dear all").unwrap();
+    std::fs::create_dir(desk.path("home")).unwrap();
+    std::fs::write(desk.path("home/photo"), "me").unwrap();
+    desk.assay(&["mirror", "copy", "letter.txt"]).fails(2, "--force");
+    desk.assay(&["ledger", "export", "home"]).fails(2, "--force");
+    desk.assay(&["ledger", "export", "letter.txt"]).fails(3, "letter.txt");
+    assert_eq!(std::fs::read_to_string(desk.path("letter.txt")).unwrap(), "dear all");
+    assert_eq!(std::fs::read_dir(desk.path("home")).unwrap().count(), 1);
+    for round in 0..2 {
+        desk.assay(&["mirror", "copy", "study.sqlite"]).ok();
+        desk.assay(&["ledger", "export", "out"]).ok();
+        let person = format!("p{round}");
+        desk.assay(&["key", "new", "--out", &person]).ok();
+        desk.assay(&["key", "add", &person, "--role", "researcher", "--public", &format!("{person}.pub")]).ok();
+    }
+    desk.assay(&["mirror", "copy", "letter.txt", "--force"]).ok();
+    desk.assay(&["ledger", "export", "home", "--force"]).ok();
+    assert!(desk.path("home/photo").exists() && desk.path("home/checkpoint").exists());
+    for taken in ["home/photo", "study.sqlite"] {
+        desk.assay(&["key", "new", "--out", taken]).fails(3, "exists");
+    }
+}
