@@ -6,6 +6,7 @@
 mod deploy;
 mod desk;
 mod gate;
+mod golden;
 mod help;
 mod judge;
 mod ledger;

@@ -27,16 +27,16 @@ pub fn write(
     let dir = out.map_or_else(|| lab.dir.join("reports").join(&s.study_id), Path::to_path_buf);
     let base = dir.join(t.number.to_string());
     let report = Report::new(s, t, opened.market.symbols.clone(), times, run);
-    std::fs::create_dir_all(&dir).map_err(|e| unwritable(&dir, e))?;
+    std::fs::create_dir_all(&dir).map_err(|e| unwritable(&dir, &e))?;
     let (json, html) = (base.with_extension("json"), base.with_extension("html"));
-    replace(&RealDisk, &json, report.to_json().as_bytes())?;
-    replace(&RealDisk, &html, report.to_html().as_bytes())?;
+    replace(&RealDisk, &json, report.to_json().as_bytes()).map_err(|e| unwritable(&dir, &e))?;
+    replace(&RealDisk, &html, report.to_html().as_bytes()).map_err(|e| unwritable(&dir, &e))?;
     Ok((json, html))
 }
 
-fn unwritable(dir: &Path, e: std::io::Error) -> LabError {
+fn unwritable(dir: &Path, e: &dyn std::fmt::Display) -> LabError {
     LabError::CouldNot {
-        message: format!("cannot create {}: {e}", dir.display()),
+        message: format!("cannot write into {}: {e}", dir.display()),
         hint: Some("name a folder that you may write to with --out".into()),
     }
 }

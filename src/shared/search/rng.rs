@@ -53,10 +53,26 @@ impl Rng {
 mod tests {
     use super::*;
 
+    /// SplitMix64 from seed 1234567, as its author's C code (Vigna, splitmix64.c) gives it.
     #[test]
-    fn golden_and_uniform() {
+    fn published_vectors() {
+        let mut r = Rng { state: 1_234_567 };
+        for wanted in [
+            6_457_827_717_110_365_317,
+            3_203_168_211_198_807_973,
+            9_817_491_932_198_370_423,
+            4_593_380_528_125_082_431,
+            16_408_922_859_458_223_821,
+        ] {
+            assert_eq!(r.bits(), wanted);
+        }
+    }
+
+    #[test]
+    fn streams_differ_and_are_uniform() {
         let mut r = Rng::new(1, 2, 3);
-        assert_eq!(r.bits(), Rng::new(1, 2, 3).bits());
+        let firsts = [Rng::new(2, 2, 3), Rng::new(1, 3, 3), Rng::new(1, 2, 4)].map(|mut r| r.bits());
+        assert!(!firsts.contains(&Rng::new(1, 2, 3).bits()));
         let mean = (0..20_000).map(|_| r.uniform()).sum::<f64>() / 20_000.0;
         assert!((mean - 0.5).abs() < 0.01, "{mean}");
         assert!((0..1000).all(|_| r.below(3) < 3));
