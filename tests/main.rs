@@ -5,6 +5,7 @@
 
 mod deploy;
 mod desk;
+mod docs;
 mod gate;
 mod golden;
 mod help;

@@ -118,11 +118,6 @@ impl Market {
         }
     }
 
-    /// Index of the first bar that opens at or after a time.
-    pub fn at_or_after(&self, ms: i64) -> usize {
-        self.times.partition_point(|t| *t < ms)
-    }
-
     /// SHA-256 over the canonical columns: values and index, not the file that held them. Two
     /// imports of the same values have the same hash, whatever the compression.
     pub fn data_hash(&self) -> Hash {

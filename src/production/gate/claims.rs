@@ -2,9 +2,8 @@
 
 use super::age::same_time;
 use super::approvals::Signed;
-use super::line::Logs;
 use super::refusal::{Code, GateError, refuse};
-use super::replay::VerifiedLog;
+use super::replay::{Logs, VerifiedLog};
 use crate::repository::git::Repo;
 use assay_ledger::format::hash::hex;
 use assay_ledger::keys::cosign::cosigners;

@@ -2,8 +2,8 @@
 
 use super::approvals::{Signed, signers};
 use super::claims;
-use super::line::Logs;
 use super::refusal::{Code, GateError, refuse};
+use super::replay::Logs;
 use crate::repository::git::Repo;
 use assay_ledger::{Hash, PublicKey, keys::sshsig};
 use assay_shared::format::config::{APPROVAL_NAMESPACE, LiveConfig, NAMESPACE, approval_statement, evidence_dir};

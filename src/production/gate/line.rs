@@ -3,14 +3,11 @@
 use super::config::{self, Deployment};
 use super::pins::Host;
 use super::refusal::{Code, GateError, refuse};
-use super::replay::VerifiedLog;
+use super::replay::Logs;
 use super::{policy, replay};
 use crate::repository::git::Repo;
 use assay_shared::policy::Policy;
 use std::collections::{BTreeMap, BTreeSet};
-
-/// The logs a judgement may rely on, by origin.
-pub type Logs = BTreeMap<String, VerifiedLog>;
 
 /// What one step of the branch does.
 #[derive(Debug, Clone, Default)]

@@ -15,8 +15,8 @@ pub mod refusal;
 pub mod replay;
 
 pub use config::Deployment;
-pub use line::{Logs, walk};
+pub use line::walk;
 pub use pins::{GateSettings, Host, Pin};
 pub use push::{Update, Verdict, judge};
 pub use refusal::{Code, GateError, Refusal};
-pub use replay::VerifiedLog;
+pub use replay::{Logs, VerifiedLog};

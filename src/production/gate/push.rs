@@ -1,8 +1,9 @@
 //! A push judged: every reference must pass, or the whole push is refused.
 
-use super::line::{self, Logs, Step};
+use super::line::{self, Step};
 use super::pins::Host;
 use super::refusal::{Code, GateError, refuse};
+use super::replay::Logs;
 use super::{age, policy, replay};
 use crate::gate::config::Deployment;
 use crate::repository::git::{Repo, RepoError, is_zero};

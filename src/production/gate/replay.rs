@@ -12,6 +12,7 @@ use assay_shared::event::roster::Roster;
 use assay_shared::event::{Event, EventError};
 use assay_shared::format::config::EventRef;
 use assay_shared::policy::Policy;
+use std::collections::BTreeMap;
 
 /// A log whose chain, signatures, roster, tree and checkpoint verified.
 #[derive(Debug)]
@@ -25,6 +26,9 @@ pub struct VerifiedLog {
     /// Its keys.
     pub roster: Roster,
 }
+
+/// The logs a judgement may rely on, by origin.
+pub type Logs = BTreeMap<String, VerifiedLog>;
 
 impl VerifiedLog {
     /// Number of entries.
@@ -60,12 +64,6 @@ impl VerifiedLog {
             Err(e @ EventError::Unsupported { .. }) => refuse(Code::UnsupportedEvent, place, e.to_string()),
             Err(e) => refuse(Code::MalformedEvent, place, e.to_string()),
         }
-    }
-
-    /// Whether some entry before `size` satisfies a condition.
-    pub fn any_before(&self, size: u64, condition: impl Fn(&Event) -> bool) -> bool {
-        let entries = self.entries.iter().take(size as usize);
-        entries.filter_map(|b| Entry::decode(b.clone()).ok()).filter_map(|e| Event::of(&e).ok()).any(|e| condition(&e))
     }
 }
 

@@ -6,6 +6,7 @@ mod svg;
 use crate::mirror::query::{StudyRow, TrialRow};
 use assay_shared::account::Run;
 use assay_shared::account::record::Trade;
+use assay_shared::metric::Metric;
 use assay_shared::time::format_ms;
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -73,6 +74,9 @@ impl Report {
                 row["exit_time"] = json!(format_ms(trade.exit_ms));
             }
         }
+        let figure =
+            |m: &Metric| json!({"name": m, "unit": m.unit(), "direction": m.direction(), "definition": m.definition()});
+        value["figures"] = Metric::ALL.iter().map(figure).collect();
         serde_json::to_string_pretty(&value).unwrap_or_default() + "\n"
     }
 

@@ -244,11 +244,6 @@ impl<'r> Account<'r> {
         }
     }
 
-    /// Wallet balance, USDT.
-    pub fn wallet_usdt(&self) -> f64 {
-        self.wallet
-    }
-
     /// Changes the wallet; every change is an entry of the stream.
     fn cash(&mut self, ms: i64, symbol: usize, kind: CashKind, amount: f64) {
         self.wallet += amount;

@@ -1,6 +1,7 @@
 //! Batch calls over whole columns.
 
-use super::{Function, IndicatorError};
+use super::function::{Function, IndicatorError};
+use super::stream::{int, real};
 use ta_lib::abstract_api::{InputType, OptInputType, OutputType, ParamHolder};
 use ta_lib::{Core, RetCode};
 
@@ -13,10 +14,10 @@ pub(super) fn bind_options(call: &mut ParamHolder<'_>, options: &[f64]) -> Resul
     for (i, (info, value)) in infos.iter().zip(options).enumerate() {
         match info.kind {
             OptInputType::IntegerRange { .. } | OptInputType::IntegerList { .. } => {
-                call.set_opt_input(i, super::stream::int(*value)?)?;
+                call.set_opt_input(i, int(*value)?)?;
             }
             _ => {
-                call.set_opt_input(i, super::stream::real(*value)?)?;
+                call.set_opt_input(i, real(*value)?)?;
             }
         }
     }
@@ -44,6 +45,18 @@ fn bind_inputs<'a>(call: &mut ParamHolder<'a>, columns: &[&'a [f64]]) -> Result<
 }
 
 impl Function {
+    /// Bars before the first value.
+    ///
+    /// # Errors
+    /// Options out of range.
+    pub fn lookback(&self, options: &[f64]) -> Result<usize, IndicatorError> {
+        let core = Core::new();
+        let mut call = self.0.id.new_call(&core);
+        bind_options(&mut call, options)
+            .and_then(|()| call.lookback())
+            .map_err(|_| IndicatorError::Options { function: self.name(), options: options.to_vec() })
+    }
+
     /// Computes whole columns: each output is as long as the inputs, NaN where not yet known.
     /// Inputs may begin with NaN (another indicator's warm-up); the call starts at the first bar
     /// where all are finite.

@@ -20,6 +20,22 @@ pub struct Bracket {
     pub cum: f64,
 }
 
+/// How a table contradicts itself.
+#[derive(Debug, Clone, Copy, PartialEq, thiserror::Error)]
+#[allow(missing_docs)]
+pub enum BracketProblem {
+    #[error("it is empty")]
+    Empty,
+    #[error("the first bracket must begin at 0 with amount 0")]
+    Start,
+    #[error("the bracket from {floor} is impossible")]
+    Impossible { floor: f64 },
+    #[error("the brackets at {floor} do not join, or do not tighten")]
+    Join { floor: f64 },
+    #[error("the amount at {floor} is {cum}, but continuity wants {wanted}")]
+    Amount { floor: f64, cum: f64, wanted: f64 },
+}
+
 /// A checked table, lowest bracket first.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Brackets(Vec<Bracket>);
@@ -29,11 +45,11 @@ impl Brackets {
     /// is continuous (`cum_n = floor_n · (mmr_n − mmr_{n−1}) + cum_{n−1}`).
     ///
     /// # Errors
-    /// The first contradiction, in words.
-    pub fn new(table: Vec<Bracket>) -> Result<Brackets, String> {
-        let first = table.first().ok_or("it is empty")?;
+    /// The first contradiction.
+    pub fn new(table: Vec<Bracket>) -> Result<Brackets, BracketProblem> {
+        let first = table.first().ok_or(BracketProblem::Empty)?;
         if first.floor != 0.0 || first.cum != 0.0 {
-            return Err("the first bracket must begin at 0 with amount 0".into());
+            return Err(BracketProblem::Start);
         }
         for b in &table {
             let numbers = [b.floor, b.cap, b.max_leverage, b.mmr, b.cum];
@@ -42,17 +58,17 @@ impl Brackets {
                 || !(0.0..1.0).contains(&b.mmr)
                 || b.max_leverage < 1.0
             {
-                return Err(format!("the bracket from {} is impossible", b.floor));
+                return Err(BracketProblem::Impossible { floor: b.floor });
             }
         }
         for pair in table.windows(2) {
             let (a, b) = (&pair[0], &pair[1]);
             let cum = b.floor * (b.mmr - a.mmr) + a.cum;
             if a.cap != b.floor || b.mmr <= a.mmr || b.max_leverage > a.max_leverage {
-                return Err(format!("the brackets at {} do not join, or do not tighten", b.floor));
+                return Err(BracketProblem::Join { floor: b.floor });
             }
             if (cum - b.cum).abs() > 1e-6 * cum.abs().max(1.0) {
-                return Err(format!("the amount at {} is {}, but continuity wants {cum}", b.floor, b.cum));
+                return Err(BracketProblem::Amount { floor: b.floor, cum: b.cum, wanted: cum });
             }
         }
         Ok(Brackets(table))
@@ -78,5 +94,43 @@ impl Brackets {
     /// The largest notional that may be opened at a leverage, USDT; zero if none.
     pub fn max_notional(&self, leverage: f64) -> f64 {
         self.0.iter().filter(|b| b.max_leverage >= leverage).map(|b| b.cap).fold(0.0, f64::max)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn two() -> Vec<Bracket> {
+        let first = Bracket { floor: 0.0, cap: 1000.0, max_leverage: 50.0, mmr: 0.01, cum: 0.0 };
+        vec![first, Bracket { floor: 1000.0, cap: 9000.0, max_leverage: 20.0, mmr: 0.02, cum: 10.0 }]
+    }
+
+    #[test]
+    fn each_contradiction_is_named() {
+        assert!(Brackets::new(two()).is_ok());
+        let of = |change: fn(&mut Vec<Bracket>)| {
+            let mut table = two();
+            change(&mut table);
+            Brackets::new(table).unwrap_err()
+        };
+        assert_eq!(of(Vec::clear), BracketProblem::Empty);
+        assert_eq!(of(|t| t[0].cum = 1.0), BracketProblem::Start);
+        assert_eq!(of(|t| t[0].floor = -1.0), BracketProblem::Start);
+        assert_eq!(of(|t| t[1].cap = 500.0), BracketProblem::Impossible { floor: 1000.0 });
+        assert_eq!(of(|t| t[1].mmr = f64::NAN), BracketProblem::Impossible { floor: 1000.0 });
+        assert_eq!(of(|t| t[1].max_leverage = 60.0), BracketProblem::Join { floor: 1000.0 });
+        assert_eq!(of(|t| t[0].cap = 900.0), BracketProblem::Join { floor: 1000.0 });
+        assert_eq!(of(|t| t[1].cum = 11.0), BracketProblem::Amount { floor: 1000.0, cum: 11.0, wanted: 10.0 });
+        assert!(of(|t| t[1].cum = 11.0).to_string().contains("continuity wants 10"));
+    }
+
+    #[test]
+    fn brackets_by_notional_and_leverage() {
+        let b = Brackets::new(two()).unwrap();
+        assert_eq!((b.of(999.9).mmr, b.of(1000.0).mmr, b.of(1e9).mmr), (0.01, 0.02, 0.02));
+        assert_eq!((b.maintenance(1000.0), b.maintenance(500.0)), (10.0, 5.0));
+        assert_eq!((b.max_notional(50.0), b.max_notional(20.0), b.max_notional(51.0)), (1000.0, 9000.0, 0.0));
+        assert_eq!(b.table().len(), 2);
     }
 }

@@ -129,10 +129,10 @@ impl Rulebook {
         }
         for set in &self.brackets {
             for (symbol, table) in &set.symbols {
-                Brackets::new(table.clone()).map_err(|what| RulebookError::Inconsistent {
+                Brackets::new(table.clone()).map_err(|problem| RulebookError::Inconsistent {
                     symbol: symbol.clone(),
                     effective: set.effective.clone(),
-                    what,
+                    what: problem.to_string(),
                 })?;
             }
         }
@@ -152,7 +152,7 @@ impl Rulebook {
         let filters = rules.symbols.get(symbol).or_else(|| rules.symbols.get("*")).ok_or_else(missing)?;
         let set = self.brackets.iter().rev().find(|b| start(&b.effective) <= ms && b.symbols.contains_key(symbol));
         let table = set.and_then(|s| s.symbols.get(symbol)).ok_or_else(missing)?;
-        let brackets = Brackets::new(table.clone()).map_err(RulebookError::Malformed)?;
+        let brackets = Brackets::new(table.clone()).map_err(|problem| RulebookError::Malformed(problem.to_string()))?;
         let starts = self.rules.iter().map(|r| &r.effective).chain(self.brackets.iter().map(|b| &b.effective));
         let until_ms = starts.map(|d| start(d)).filter(|s| *s > ms).min().unwrap_or(i64::MAX);
         Ok(InForce {

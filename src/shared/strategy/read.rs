@@ -8,7 +8,7 @@ use super::diagnostic::Diagnostic;
 use super::file::StrategyFile;
 use super::place;
 use super::program::Program;
-use super::space::{Params, Value, defaults};
+use super::space::{Params, defaults};
 use crate::format::FormatError;
 use crate::format::strategy::{self as format, Canonical, MAX_TEXT};
 use assay_ledger::Hash;
@@ -103,26 +103,6 @@ impl Strategy {
     /// Whether values fit every option and keep the strategy's constraints.
     pub fn allows(&self, params: &Params) -> bool {
         bind::allowed(&self.compiled, params)
-    }
-
-    /// Whether values are complete and in range.
-    ///
-    /// # Errors
-    /// What does not fit, in words.
-    pub fn check_params(&self, params: &Params) -> Result<(), FormatError> {
-        let wrong = |what: String| Err(FormatError::Wrong(what));
-        for (name, range) in &self.file.parameters {
-            let Some(value): Option<&Value> = params.get(name) else {
-                return wrong(format!("the parameter '{name}' has no value"));
-            };
-            if !range.contains(*value) {
-                return wrong(format!("{name} = {value} is out of its range"));
-            }
-        }
-        match params.keys().find(|k| !self.file.parameters.contains_key(*k)) {
-            Some(extra) => wrong(format!("there is no parameter '{extra}'")),
-            None => Ok(()),
-        }
     }
 }
 

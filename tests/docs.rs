@@ -1,0 +1,25 @@
+//! Every command in the docs runs.
+
+use crate::desk::Desk;
+use std::path::Path;
+
+/// The `assay` lines of the shell blocks in a text.
+fn commands(text: &str) -> Vec<String> {
+    let blocks = text.split("```sh\n").skip(1).filter_map(|rest| rest.split("```").next());
+    let line = |l: &str| l.split('#').next().unwrap_or_default().trim().to_string();
+    blocks.flat_map(|b| b.lines().map(line)).filter(|l| l.starts_with("assay ")).collect()
+}
+
+/// The map of the house, executed in order from an empty home that holds the shipped files.
+#[test]
+fn the_commands_of_the_map_run() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let desk = Desk::new();
+    desk.run("cp", &["-r", root.join("configs").to_str().unwrap(), "."]).ok();
+    let all = commands(&std::fs::read_to_string(root.join("src/README.md")).unwrap());
+    assert!(all.len() >= 8, "{all:?}");
+    for command in all {
+        let args: Vec<&str> = command.split_whitespace().skip(1).collect();
+        desk.assay(&args).ok();
+    }
+}
