@@ -234,12 +234,7 @@ fn an_agent_signs() {
     let mut agent = std::process::Command::new("ssh-agent");
     agent.args(["-D", "-a", socket]).stdout(Stdio::null()).stderr(Stdio::null());
     let agent = Running(agent.spawn().unwrap());
-    for _ in 0..200 {
-        if Path::new(socket).exists() {
-            break;
-        }
-        std::thread::sleep(std::time::Duration::from_millis(10));
-    }
+    crate::desk::wait_for("the agent's socket", || Path::new(socket).exists());
     std::fs::write(desk.path("ask"), format!("#!/bin/sh\necho '{SECRET}'\n")).unwrap();
     desk.run("chmod", &["700", "ask"]).ok();
     desk.assay(&["key", "new", "--out", "cyd"]).ok();

@@ -142,10 +142,13 @@ fn l16_a_locked_ledger_says_who_holds_it() {
         .stderr(std::process::Stdio::piped())
         .spawn()
         .unwrap();
-    std::thread::sleep(std::time::Duration::from_millis(1500));
-    assert!(child.try_wait().unwrap().is_none(), "it waits");
+    // It says that it waits, and for whom, before it goes on.
+    let mut said = std::io::BufReader::new(child.stderr.take().unwrap());
+    let mut words = String::new();
+    while !words.contains("in use by") {
+        assert!(std::io::BufRead::read_line(&mut said, &mut words).unwrap() > 0, "it ended without a word: {words}");
+    }
     log.release();
     let out = child.wait_with_output().unwrap();
-    let words = String::from_utf8_lossy(&out.stderr).into_owned();
     assert!(out.status.success() && words.contains(&format!("in use by process {}", std::process::id())), "{words}");
 }

@@ -53,6 +53,8 @@ pub mod rollback;
 pub mod session;
 pub mod study;
 pub mod tamper;
+#[cfg(test)]
+mod tests;
 pub mod trial;
 pub mod verify;
 pub mod writer;

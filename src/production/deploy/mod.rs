@@ -5,6 +5,8 @@
 
 pub mod embedded;
 pub mod postgres;
+#[cfg(test)]
+mod tests;
 
 use crate::gate::Deployment;
 use serde::Serialize;
@@ -359,33 +361,4 @@ pub fn look(setting: &str, identity: &str) -> Result<Box<dyn LiveTable>, DeployE
         Place::File(path) => Box::new(embedded::Embedded::look(path, identity)?),
         Place::Server(url) => Box::new(postgres::Postgres::look(url, identity)?),
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn row(strategy: &str, version: i64, sha: &str) -> Row {
-        let mut cells: Vec<Cell> =
-            COLUMNS.iter().map(|c| if c.1 { Cell::Int(0) } else { Cell::Text(String::new()) }).collect();
-        cells[0] = Cell::Text(sha.into());
-        Row { strategy: strategy.into(), version, cells, deployed_us: 0 }
-    }
-
-    /// D-06, D-11, and the monotone guard.
-    #[test]
-    fn plans() {
-        let known = |_: &str, v: i64, sha: &str| sha == format!("sha{v}");
-        let want = [row("a", 2, "sha2")];
-        assert_eq!(plan(&[], &[row("n", 1, "new")], known), [Change::Deploy { strategy: "n".into(), version: 1 }]);
-        assert_eq!(plan(&[row("a", 1, "sha1")], &want, known), [Change::Deploy { strategy: "a".into(), version: 2 }]);
-        assert_eq!(plan(&[row("a", 2, "sha2")], &want, known), []);
-        assert_eq!(plan(&[row("a", 3, "sha3")], &want, known), [Change::Late { strategy: "a".into(), version: 3 }]);
-        assert!(matches!(&plan(&[row("a", 9, "forged")], &want, known)[..], [Change::Heal { version: 2, .. }]));
-        assert!(
-            matches!(&plan(&[row("a", 2, "forged")], &want, known)[..], [Change::Heal { detail, .. }] if detail.contains("config_sha256"))
-        );
-        assert!(matches!(&plan(&[], &want, known)[..], [Change::Heal { detail, .. }] if detail.contains("deleted")));
-        assert!(matches!(&plan(&[row("a", 2, "sha2"), row("x", 1, "q")], &want, known)[..], [Change::Remove { .. }]));
-    }
 }

@@ -13,6 +13,8 @@ mod policy;
 pub mod push;
 pub mod refusal;
 pub mod replay;
+#[cfg(test)]
+mod tests;
 
 pub use config::Deployment;
 pub use line::walk;

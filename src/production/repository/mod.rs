@@ -4,5 +4,7 @@
 
 pub mod evidence;
 pub mod git;
+#[cfg(test)]
+mod tests;
 
 pub use git::{Files, Repo, RepoError};

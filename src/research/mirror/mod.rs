@@ -10,6 +10,8 @@ pub mod error;
 pub mod look;
 pub mod query;
 mod schema;
+#[cfg(test)]
+mod tests;
 
 use assay_ledger::tree::merkle::Nodes as _;
 pub use error::MirrorError;

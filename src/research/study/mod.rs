@@ -9,6 +9,8 @@ mod evaluate;
 mod finished;
 mod run;
 mod stitched;
+#[cfg(test)]
+mod tests;
 
 pub use closing::close;
 pub use evaluate::{Evaluated, Evaluator, Inputs, StudyError, TrialOutcome};

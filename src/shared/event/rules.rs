@@ -69,3 +69,28 @@ fn opened(event: &Event) -> Option<(&str, [u8; 16])> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::tests::samples;
+
+    /// A name stands for one study: another of that name clashes, the very same one does not.
+    #[test]
+    fn names_of_studies() {
+        let opened = |id: u8, name: &str| -> Event {
+            let mut study = samples().into_iter().find(|e| e.kind() == "StudyOpened" && e.version() == 2).unwrap();
+            if let Event::StudyOpenedV2(s) = &mut study {
+                (s.study_id, s.name) = ([id; 16], name.into());
+            }
+            study
+        };
+        let mut recorded = Recorded::default();
+        assert_eq!(recorded.would_admit(&[opened(1, "a"), opened(2, "b"), opened(1, "a")]), Ok(()));
+        let clash = recorded.would_admit(&[opened(1, "a"), opened(2, "a")]).unwrap_err();
+        assert!(clash.to_string().contains("'a'") && clash.hint().contains("resume a"));
+        recorded.studies.insert("a".into(), [1; 16]);
+        assert_eq!(recorded.would_admit(&[opened(1, "a")]), Ok(()));
+        assert!(recorded.would_admit(&[opened(2, "a")]).is_err());
+    }
+}

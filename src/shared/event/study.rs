@@ -235,3 +235,80 @@ pub fn recorded_folds_v1(folds: &[FoldFact]) -> Vec<Fold> {
     };
     folds.iter().map(fold).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::{TrialCompleted, TrialFailed, TrialPruned};
+
+    fn fold() -> Fold {
+        Fold { in_sample: Some(Real(1.0)), out_of_sample: None, is_trades: 4, oos_trades: 2 }
+    }
+
+    /// A trial of version 1 and its like of version 2 are one fact.
+    #[test]
+    fn both_versions_of_a_trial_are_one_fact() {
+        let params = vec![("a".into(), ParamValue::Int(3)), ("b".into(), ParamValue::Float(Real(0.5)))];
+        let (study_id, number, identity, stream_hash) = ([1; 16], 7, [2; 32], [3; 32]);
+        let one = Event::from(TrialCompleted {
+            study_id,
+            number,
+            params: params.clone(),
+            identity,
+            score: Real(2.0),
+            constraints: vec![Real(-1.0), Real(0.25)],
+            folds: vec![fold()],
+            metrics: vec![("sharpe".into(), Real(1.5))],
+            blocks: vec![(Real(0.1), Real(0.01))],
+            stream_hash,
+        });
+        let fact = one.trial().unwrap();
+        let two = crate::event::TrialCompletedV2 {
+            study_id,
+            number,
+            params: recorded_params(&fact.params),
+            identity,
+            scores: vec![Real(2.0)],
+            constraints: vec![Real(-1.0), Real(0.25)],
+            folds: recorded_folds(&fact.folds),
+            metrics: vec![(MetricCode(Metric::Sharpe.code()), Real(1.5))],
+            blocks: vec![BlockV2 {
+                bars: 2,
+                active: 1,
+                powers: [Real(0.1), Real(0.01), Real(0.0), Real(0.0)],
+                lagged: Real(0.0),
+            }],
+            stream_hash,
+        };
+        assert_eq!(Event::from(two).trial().unwrap(), fact);
+        assert_eq!((fact.violation(), fact.params["b"]), (0.25, Value::Float(0.5)));
+        assert_eq!(recorded_folds_v1(&fact.folds), [fold()]);
+        let pruned =
+            TrialPruned { study_id, number, params: params.clone(), identity, folds: vec![fold()], reason: "r".into() };
+        let failed = TrialFailed { study_id, number, params, identity, reason: "r".into() };
+        for (event, folds) in [(Event::from(pruned), 1), (Event::from(failed), 0)] {
+            let fact = event.trial().unwrap();
+            assert_eq!((fact.folds.len(), fact.violation(), event.trial_key()), (folds, 0.0, Some((study_id, number))));
+        }
+    }
+
+    /// Values of types that no strategy has yet are left out, and unknown figures keep their number.
+    #[test]
+    fn what_later_releases_record() {
+        let params = vec![
+            ("t".into(), ParamV2::Text("x".into())),
+            ("b".into(), ParamV2::Truth(true)),
+            ("n".into(), ParamV2::Int(1)),
+        ];
+        assert_eq!(params_v2(&params).len(), 1);
+        assert_eq!(metrics_v2(&[(MetricCode(4321), Real(1.0))])["metric-4321"], 1.0);
+        let two = FoldV2 {
+            in_sample: vec![Some(Real(1.0)), Some(Real(9.0))],
+            out_of_sample: vec![],
+            is_trades: 0,
+            oos_trades: 0,
+        };
+        let fold = &folds_v2(&[two])[0];
+        assert_eq!((fold.in_sample, fold.out_of_sample), (Some(1.0), None), "the first objective leads");
+    }
+}

@@ -4,9 +4,27 @@ use super::*;
 use crate::event::codec::Real;
 
 #[allow(clippy::too_many_lines, reason = "one sample of every kind")]
-fn samples() -> Vec<Event> {
+pub(crate) fn samples() -> Vec<Event> {
     let fold = Fold { in_sample: Some(Real(1.5)), out_of_sample: None, is_trades: 12, oos_trades: 0 };
     let params = vec![("fast".into(), ParamValue::Int(5)), ("stop".into(), ParamValue::Float(Real(0.05)))];
+    let params_v2 = vec![
+        ("fast".into(), ParamV2::Int(-5)),
+        ("stop".into(), ParamV2::Float(Real(0.05))),
+        ("on".into(), ParamV2::Truth(true)),
+        ("kind".into(), ParamV2::Text("ema".into())),
+    ];
+    let fold_v2 = FoldV2 {
+        in_sample: vec![Some(Real(1.5)), None],
+        out_of_sample: vec![None, Some(Real(2.0))],
+        is_trades: 12,
+        oos_trades: 0,
+    };
+    let block = BlockV2 {
+        bars: 100,
+        active: 40,
+        powers: [Real(0.1), Real(0.02), Real(-0.003), Real(0.0004)],
+        lagged: Real(-0.001),
+    };
     let environment = EnvironmentV1 {
         engine_version: "0.1.0".into(),
         source_commit: "c".into(),
@@ -107,6 +125,52 @@ fn samples() -> Vec<Event> {
         .into(),
         DriftDetected { strategy: "trend".into(), detail: "d".into(), at_ms: 5 }.into(),
         DriftHealed { strategy: "trend".into(), version: 1, at_ms: 5 }.into(),
+        StudyOpenedV2 {
+            study_id,
+            name: "s".into(),
+            strategy: "trend".into(),
+            strategy_hash: h,
+            data_hash: h,
+            rulebook_hash: h,
+            text: "format = 2".into(),
+            environment: EnvironmentV2 {
+                engine_version: "0.2.0".into(),
+                source_commit: "c".into(),
+                lock_hash: "l".into(),
+                rustc: "r".into(),
+                target: "t".into(),
+                talib_version: "0.8.3".into(),
+                results: 2,
+            },
+            generated: false,
+            seed: SeedGrade::Witnessed,
+        }
+        .into(),
+        TrialCompletedV2 {
+            study_id,
+            number: 7,
+            params: params_v2.clone(),
+            identity: h,
+            scores: vec![Real(-0.5), Real(2.0)],
+            constraints: vec![Real(0.0)],
+            folds: vec![fold_v2.clone()],
+            metrics: vec![(MetricCode(15), Real(1.0))],
+            blocks: vec![block.clone()],
+            stream_hash: h,
+        }
+        .into(),
+        TrialPrunedV2 {
+            study_id,
+            number: 8,
+            params: params_v2.clone(),
+            identity: h,
+            folds: vec![fold_v2.clone()],
+            blocks: vec![block],
+            reason: "r".into(),
+        }
+        .into(),
+        TrialFailedV2 { study_id, number: 9, params: params_v2, identity: h, folds: vec![fold_v2], reason: "r".into() }
+            .into(),
     ]
 }
 

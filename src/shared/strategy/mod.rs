@@ -24,6 +24,8 @@ pub mod program;
 pub mod read;
 pub mod signals;
 pub mod space;
+#[cfg(test)]
+mod tests;
 
 pub use bind::Bound;
 pub use diagnostic::Diagnostic;
