@@ -16,7 +16,7 @@ use serde_json::json;
 pub struct Args {
     /// Study name or id [default: the newest]
     study: Option<String>,
-    /// By number instead, failed ones included
+    /// By number instead of best first
     #[arg(long)]
     all: bool,
     /// How many

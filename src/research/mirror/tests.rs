@@ -48,7 +48,7 @@ fn completed(number: u32, score: f64, constraint: f64) -> Event {
     TrialCompletedV2 {
         study_id: [1; 16],
         number,
-        params: vec![("fast".into(), ParamV2::Int(5)), ("kind".into(), ParamV2::Float(Real(3.0)))],
+        params: vec![("fast".into(), ParamV2::Int(5)), ("kind".into(), ParamV2::Float(Real(3.0))), ("stop".into(), ParamV2::Float(Real(0.107_181_327_234_214_71)))],
         identity: [6; 32],
         scores: vec![Real(score)],
         constraints: vec![Real(constraint)],
@@ -171,6 +171,7 @@ fn typed_rows() {
     assert_eq!((first.metrics["sharpe"], first.metrics["metric-999"]), (1.5, 1.0), "figures of later releases too");
     let by_number = mirror.trials(&study.study_id, Order::Number, 2).unwrap();
     assert_eq!(by_number.iter().map(|t| t.number).collect::<Vec<_>>(), [0, 1]);
+    assert_eq!(first.params["stop"], Value::Float(0.107_181_327_234_214_71), "to the last bit");
     let failed = mirror.trial(&study.study_id, 3).unwrap().unwrap();
     assert_eq!((failed.state.as_str(), failed.reason.as_deref(), failed.score), ("FAIL", Some("broke"), None));
     assert!(mirror.trial(&study.study_id, 9).unwrap().is_none());

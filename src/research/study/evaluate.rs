@@ -331,7 +331,7 @@ fn shared_identity(inputs: &Inputs<'_>, folds: &[FoldBars]) -> Vec<u8> {
     let assumptions = &inputs.study.assumptions;
     let mut windows = Vec::new();
     for bars in folds.iter().flat_map(|f| [&f.in_sample, &f.out_of_sample]) {
-        // By time, so that the same windows of a longer snapshot would be the same.
+        // By time: two ways to cut the same data into the same windows are the same.
         let (first, last) = (inputs.market.times[bars.start], inputs.market.times[bars.end - 1]);
         windows.extend_from_slice(&[first.to_be_bytes(), last.to_be_bytes()].concat());
     }

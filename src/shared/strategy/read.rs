@@ -87,7 +87,7 @@ impl Strategy {
         &self.canonical.text
     }
 
-    /// SHA-256 of the canonical text.
+    /// SHA-256 of the canonical text, with its kind and version in front.
     pub fn hash(&self) -> Hash {
         self.canonical.hash()
     }
