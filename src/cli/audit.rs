@@ -42,8 +42,12 @@ pub fn run(cx: &Context, args: Args) -> Result<(), LabError> {
 
 fn show(found: &Audit) {
     let hosts = found.findings.len() - found.own_findings;
-    print(&format!("lab ledger: {} entries, {}", found.entries, counted(found.own_findings, "finding")));
-    print(&format!("deploy log: {} entries, {}", found.host_entries, counted(hosts, "finding")));
+    print(&format!(
+        "lab ledger: {}, {}",
+        counted(found.entries as usize, "entry"),
+        counted(found.own_findings, "finding")
+    ));
+    print(&format!("deploy log: {}, {}", counted(found.host_entries as usize, "entry"), counted(hosts, "finding")));
     let at = &found.compared.commit[..12];
     print(&format!("deploy branch at {at}: signatures, approvals, evidence and policy verify"));
     for story in &found.live {

@@ -7,7 +7,8 @@ use assay_lab::data::{Download, Import, Imported, Read, download, generated, rea
 use assay_lab::deploy::merge_and_push;
 use assay_lab::proposal::Proposed;
 use assay_lab::study::{open, parse_strategy, parse_study, run as work, with_symbols};
-use assay_lab::{Lab, LabError, keys, parity, promote, report, review, rollback, tamper, trial};
+use assay_lab::{Lab, LabError, parity, promote, report, review, rollback, tamper, trial};
+use assay_ledger::Signer;
 use assay_research::data::Treatments;
 use assay_research::data::assemble::Request;
 use assay_research::data::fetch::DEFAULT_BASE;
@@ -84,7 +85,7 @@ pub fn run(cx: &Context, args: Args) -> Result<(), LabError> {
     work(&lab, &opened, jobs)?;
 
     step(&cx, 4, "The leaderboard, and the report of the best trial")?;
-    trials::leaderboard(&cx, &lab, &name, 8)?;
+    trials::leaderboard(&cx, &lab, Some(&name), 8)?;
     let (json, html) = report::write(&lab, Some(&name), None, None)?;
     print(&format!("report: {} (data: {})", html.display(), json.display()));
 
@@ -117,29 +118,37 @@ fn found(cx: &Context, args: &Args, out: &Path, reviewer: &Path) -> Result<Lab, 
         );
         return Err(LabError::usage(format!("{} is a lab already", out.display()), hint));
     }
-    let people = reviewer.parent().unwrap_or(out);
-    std::fs::create_dir_all(people).map_err(LabError::io("create", people))?;
-    let ben = keys::new_key(reviewer, "ben", false, &cx.session)?.public();
+    if let Some(dir) = given(args) {
+        std::fs::read_dir(&dir).map_err(LabError::io("list", &dir))?;
+    }
+    // Written only when the lab stands: what is wrong with the arguments leaves nothing behind.
+    let ben = Signer::generate()?;
     let new = NewLab {
         witnesses: Vec::new(),
         dir: out.to_path_buf(),
         person: "ana".into(),
         origin: "demo.assay.invalid/ana".into(),
-        reviewers: vec![("ben".into(), ben)],
+        reviewers: vec![("ben".into(), ben.public())],
         live: args.live.clone(),
         encrypt: false,
         allow_generated: true,
     };
     let created = create(&new, &cx.session)?;
+    let people = reviewer.parent().unwrap_or(out);
+    std::fs::create_dir_all(people).map_err(LabError::io("create", people))?;
+    ben.write(reviewer, "ben", None)?;
     init::announce(&new, &created);
     Ok(created.lab)
 }
 
+/// The folder with market data that was named, if one was.
+fn given(args: &Args) -> Option<PathBuf> {
+    args.data.clone().or_else(|| std::env::var_os("ASSAY_DATA").map(PathBuf::from)).filter(|_| !args.generated)
+}
+
 /// Market data from a folder, a download, or generated; the strategy cut to the symbols there are.
 fn market(lab: &Lab, args: &Args, strategy: Strategy) -> Result<(Imported, Strategy), LabError> {
-    let given =
-        args.data.clone().or_else(|| std::env::var_os("ASSAY_DATA").map(PathBuf::from)).filter(|_| !args.generated);
-    if let Some(dir) = given {
+    if let Some(dir) = given(args) {
         let symbols = strategy.file.symbols.clone();
         say(&format!(
             "from {}; cut to {REAL_FROM} on, the first month that the dated bracket files cover",

@@ -27,20 +27,23 @@ pub enum Args {
     },
     /// Make a bare repository a gate: hooks, settings, root of trust
     ///
+    /// Without --policy, --genesis or --live, what was set up before stays: so hooks are written
+    /// anew after the repository or the program moved.
+    ///
     /// Example: assay hook install --repo deploy.git --policy policy.toml --live postgres:///trading
     Install {
         /// The bare repository; created if missing
         #[arg(long)]
         repo: PathBuf,
         /// The first policy, whose hash is pinned
-        #[arg(long, required_unless_present = "genesis")]
+        #[arg(long)]
         policy: Option<PathBuf>,
         /// Or its SHA-256
-        #[arg(long)]
+        #[arg(long, conflicts_with = "policy")]
         genesis: Option<String>,
         /// Where the live table is: sqlite:FILE or postgres://…
         #[arg(long)]
-        live: String,
+        live: Option<String>,
     },
 }
 
@@ -49,24 +52,28 @@ pub fn run(cx: &Context, args: Args) -> Result<(), LabError> {
         Args::PreReceive { gate } => judge(&gate),
         Args::PostReceive { gate } => poke(&gate, &cx.session),
         Args::Install { repo, policy, genesis, live } => {
-            install(&repo, root_of_trust(policy, genesis)?, &live, &cx.session)?;
-            say(&format!("{} is a gate now; push the policy as the first commit of main", repo.display()));
+            let (root, live) = (root_of_trust(policy, genesis)?, live.as_deref());
+            let settings = install(&repo, root, live, &cx.session)?;
+            let (root, live) = (settings.genesis_policy_sha256, &settings.live);
+            say(&format!("{} is a gate now: policy {root}, live table {live}", repo.display()));
+            say("the policy is the first commit of main");
             Ok(())
         }
     }
 }
 
-fn root_of_trust(policy: Option<PathBuf>, genesis: Option<String>) -> Result<Hash, LabError> {
+fn root_of_trust(policy: Option<PathBuf>, genesis: Option<String>) -> Result<Option<Hash>, LabError> {
     match (policy, genesis) {
         (Some(file), _) => {
             let text = std::fs::read_to_string(&file).map_err(LabError::io("read", &file))?;
             Policy::parse(&text).map_err(LabError::format(file.display().to_string()))?;
-            Ok(Hash::of(text.as_bytes()))
+            Ok(Some(Hash::of(text.as_bytes())))
         }
         (None, Some(hash)) => {
-            hash.parse().map_err(|e| LabError::usage(format!("{e}"), "give the SHA-256 of the first policy"))
+            let hash = hash.parse();
+            hash.map(Some).map_err(|e| LabError::usage(format!("{e}"), "give the SHA-256 of the first policy"))
         }
-        (None, None) => Err(LabError::usage("neither --policy nor --genesis was given", "name one")),
+        (None, None) => Ok(None),
     }
 }
 

@@ -54,7 +54,7 @@ pub enum Args {
     /// one counts no more. The lab's settings then name the new key. The policy of the deploy
     /// branch names keys of its own: change it there too.
     ///
-    /// Example: assay key rotate --to keys/ana-2027
+    /// Example: assay key rotate --to lab/keys/ana-2027
     Rotate {
         /// The new private key; made if there is no such file
         #[arg(long)]

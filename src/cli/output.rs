@@ -127,7 +127,12 @@ impl ProgressBar {
 
 /// A number of things: "1 finding", "2 findings".
 pub fn counted(n: usize, thing: &str) -> String {
-    format!("{} {thing}{}", grouped(n as u64), if n == 1 { "" } else { "s" })
+    let things = match (n, thing.strip_suffix('y')) {
+        (1, _) => thing.to_string(),
+        (_, Some(stem)) => format!("{stem}ies"),
+        _ => format!("{thing}s"),
+    };
+    format!("{} {things}", grouped(n as u64))
 }
 
 /// `1 234 567` for people.

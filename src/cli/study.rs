@@ -74,12 +74,12 @@ pub fn run(cx: &Context, args: Args) -> Result<(), LabError> {
             (reopen(&lab, &row.study_id)?, jobs)
         }
         Args::Show { study: None } => return list(cx, &lab.mirror()?.studies()?),
-        Args::Show { study: Some(name) } => return trials::leaderboard(cx, &lab, &name, 20),
+        Args::Show { study: Some(name) } => return trials::leaderboard(cx, &lab, Some(&name), 20),
     };
     if work(&lab, &opened, jobs(wanted))? == Ended::Already {
         say(&format!("the study '{}' is complete", opened.study.name));
     }
-    trials::leaderboard(cx, &lab, &opened.study.name, 8)
+    trials::leaderboard(cx, &lab, Some(&opened.study.name), 8)
 }
 
 fn list(cx: &Context, rows: &[StudyRow]) -> Result<(), LabError> {

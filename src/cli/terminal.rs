@@ -1,6 +1,6 @@
 //! The terminal as observer of the lab's work: notices, progress, passphrases.
 
-use super::output::{ProgressBar, say};
+use super::output::{ProgressBar, counted, say};
 use assay_lab::{Notice, Observer, Progress};
 use assay_research::study::StudyProgress;
 use std::io::IsTerminal as _;
@@ -51,9 +51,8 @@ fn words(notice: &Notice) -> String {
         Notice::Waiting { holder } => format!("waiting: the ledger is in use by {holder}"),
         Notice::Ledger(words) => format!("ledger: {words}"),
         Notice::MirrorBehind { entries } => {
-            format!(
-                "note: the mirror lacks {entries} entries, which were read from the ledger; `assay mirror update` brings it up"
-            )
+            let entries = counted(*entries as usize, "entry");
+            format!("note: the mirror lacks {entries}, read from the ledger here; `assay mirror update` brings it up")
         }
         Notice::MirrorUnreadable { why } => {
             format!(

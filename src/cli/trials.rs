@@ -59,9 +59,9 @@ fn params(t: &TrialRow) -> String {
     t.params.iter().map(|(k, v)| format!("{k}={}", short(v.number()))).collect::<Vec<_>>().join(" ")
 }
 
-/// Prints a study's best trials and its statistics.
-pub fn leaderboard(cx: &Context, lab: &Lab, study: &str, limit: u32) -> Result<(), LabError> {
-    let found = board(lab, Some(study), Order::Best, limit)?;
+/// Prints a study's (or the newest's) best trials and its statistics.
+pub fn leaderboard(cx: &Context, lab: &Lab, study: Option<&str>, limit: u32) -> Result<(), LabError> {
+    let found = board(lab, study, Order::Best, limit)?;
     if cx.json {
         print_json(&found);
         return Ok(());
@@ -111,8 +111,7 @@ fn listing(rows: &[TrialRow]) {
 pub fn run(cx: &Context, args: Args) -> Result<(), LabError> {
     let lab = cx.lab()?;
     if !args.all {
-        let newest = board(&lab, args.study.as_deref(), Order::Best, 0)?.study;
-        return leaderboard(cx, &lab, &newest.study_id, args.limit);
+        return leaderboard(cx, &lab, args.study.as_deref(), args.limit);
     }
     let found = board(&lab, args.study.as_deref(), Order::Number, args.limit)?;
     if cx.json {

@@ -4,10 +4,11 @@ use crate::environment::environment;
 use crate::error::LabError;
 use crate::folder::{Config, Lab, absolute};
 use crate::host;
-use crate::keys::new_key;
+use crate::keys::{check_name, new_key};
 use crate::session::Session;
 use crate::writer::Writer;
 use assay_ledger::keys::cosign::Witness;
+use assay_ledger::log::check_origin;
 use assay_ledger::{Hash, Log, PublicKey};
 use assay_production::repository::Repo;
 use assay_shared::event::LabCreated;
@@ -65,7 +66,7 @@ pub fn create(new: &NewLab, session: &Session) -> Result<Created, LabError> {
         [(PATH.to_string(), text.clone().into_bytes()), (SIGNERS_PATH.into(), policy.allowed_signers().into_bytes())];
     repo.commit("main", &files.into_iter().collect(), &new.person, "policy: version 1")?;
     let live = new.live.clone().unwrap_or_else(|| format!("sqlite:{}", absolute(&lab.dir.join("live.sqlite"))));
-    host::install(&lab.deploy_path(), Hash::of(text.as_bytes()), &live, session)?;
+    host::install(&lab.deploy_path(), Some(Hash::of(text.as_bytes())), Some(&live), session)?;
     repo.push(absolute(&lab.deploy_path()).as_ref(), &["refs/heads/main".into()])?;
     Ok(Created { lab, live: Some(live) })
 }
@@ -73,6 +74,9 @@ pub fn create(new: &NewLab, session: &Session) -> Result<Created, LabError> {
 /// Everything that can be wrong is found before anything is created: a lab that is half made would
 /// be in the way of the next try.
 fn check(new: &NewLab) -> Result<(), LabError> {
+    check_name(&new.person)?;
+    check_origin(&new.origin)
+        .map_err(|e| LabError::usage(e.to_string(), "write it like a URL without https://, such as example.org/ana"))?;
     for vkey in &new.witnesses {
         vkey.parse::<Witness>()
             .map_err(|e| LabError::usage(e.to_string(), "give the key that `assay witness` prints"))?;
@@ -82,7 +86,7 @@ fn check(new: &NewLab) -> Result<(), LabError> {
     }
     let stands = |name: &str| new.dir.join(name).exists();
     if let Some(clash) = ["ledger", "keys", "repo.git", "deploy.git"].into_iter().find(|name| stands(name)) {
-        let what = format!("{} holds a {clash} already, but no lab", new.dir.display());
+        let what = format!("{} holds '{clash}' already, but no lab", new.dir.display());
         return Err(LabError::usage(what, "choose another folder, or remove what an earlier attempt left there"));
     }
     if let Some(live) = &new.live {
@@ -91,6 +95,7 @@ fn check(new: &NewLab) -> Result<(), LabError> {
     if new.reviewers.is_empty() {
         return Ok(());
     }
+    assay_production::repository::can_push()?;
     // The policy as it will be, with a stand-in for the key that is not made yet.
     let stand_in = assay_ledger::Signer::generate()?.public();
     first_policy(new, stand_in, Vec::new()).map(|_| ())

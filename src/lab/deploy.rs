@@ -2,16 +2,19 @@
 
 use crate::error::LabError;
 use crate::folder::{Lab, absolute};
+use crate::hooks;
 use assay_production::repository::evidence::ledger_branch;
 
 /// Merges a branch into main and pushes main and the ledger. Gives the hook's words. When the push
 /// is refused, the lab's main branch stays where it was.
 ///
 /// # Errors
-/// A branch that does not merge, or a push that is refused.
+/// A deploy repository whose hooks are not in force: a push would land there unverified. A branch
+/// that does not merge, or a push that is refused.
 pub fn merge_and_push(lab: &Lab, branch: &str) -> Result<String, LabError> {
     let _held = lab.session.stop.hold();
     let repo = lab.repo()?;
+    hooks::check(&lab.deploy_path())?;
     let before = repo.tip("refs/heads/main");
     repo.merge(branch, "main", &lab.config.person)?;
     let ledger = ledger_branch(&lab.config.origin);

@@ -2,15 +2,27 @@
 
 use crate::error::LabError;
 use crate::folder::Lab;
+use crate::hooks;
 use assay_production::deploy;
+use assay_research::mirror::Mirror;
+use assay_research::mirror::look::Seen;
 
 /// One check: its name, and what is there or what is wrong.
 pub type Check = (&'static str, Result<String, String>);
 
+fn mirror(lab: &Lab) -> Result<String, String> {
+    let log = lab.log().map_err(|e| e.to_string())?;
+    let (_, seen) = Mirror::look(&lab.mirror_path(), &log).map_err(|e| e.to_string())?;
+    match seen {
+        Seen::Current => Ok(format!("at entry {}", log.len())),
+        Seen::Behind(entries) => Ok(format!("{entries} behind; `assay mirror update` brings it up")),
+        Seen::Unreadable(why) => Err(format!("cannot be read ({why}); `assay mirror rebuild` makes it anew")),
+    }
+}
+
 /// Looks a lab over. Writes nothing.
 pub fn checks(lab: &Lab) -> Vec<Check> {
     let words = |e: LabError| e.to_string();
-    let hooks = ["pre-receive", "post-receive"].iter().all(|h| lab.deploy_path().join("hooks").join(h).is_file());
     let live = || -> Result<String, LabError> {
         let gate = lab.gate()?;
         let mut table = deploy::look(&gate.settings.live, &gate.settings.genesis_policy_sha256.to_string())?;
@@ -21,8 +33,8 @@ pub fn checks(lab: &Lab) -> Vec<Check> {
         ("key", lab.signer().map(|s| s.id().to_string()).map_err(words)),
         ("log key", lab.log_signer().map(|s| s.id().to_string()).map_err(words)),
         ("ledger", lab.log().map(|l| format!("{} entries", l.len())).map_err(words)),
-        ("mirror", lab.mirror().and_then(|m| Ok(m.cursor()?)).map(|c| format!("at {c}")).map_err(words)),
-        ("hooks", if hooks { Ok("installed".into()) } else { Err("missing: run `assay hook install`".into()) }),
+        ("mirror", mirror(lab)),
+        ("hooks", hooks::check(&lab.deploy_path()).map(|()| "in force".into()).map_err(words)),
         ("live table", live().map_err(words)),
     ]
 }

@@ -168,6 +168,10 @@ impl LabError {
             LabError::Mirror(e) => e.hint().map(str::to_string),
             LabError::Deploy(e) => Some(e.hint().to_string()),
             LabError::Gate(GateError::Host { .. }) => Some("set the gate up with `assay hook install`".into()),
+            LabError::Repo(RepoError::NoGit(_)) => Some("install git, or put it on the PATH".into()),
+            LabError::Repo(RepoError::Unreached { .. }) => {
+                Some("see whether the repository is there and may be written; `assay doctor` looks it over".into())
+            }
             LabError::Rulebook(RulebookError::NotCovered { .. }) => Some(
                 "cut the data with `data import --from`, or import older bracket files (leverage_brackets_DATE.json)"
                     .into(),

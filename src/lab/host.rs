@@ -3,6 +3,7 @@
 use crate::environment::environment;
 use crate::error::LabError;
 use crate::folder::absolute;
+use crate::hooks;
 use crate::session::{Notice, Session};
 use crate::writer::Writer;
 use assay_ledger::{Hash, Log, Signer};
@@ -11,32 +12,27 @@ use assay_production::gate::{self, GateSettings, Host, Update, Verdict};
 use assay_production::reconcile::{Reconciled, reconcile};
 use assay_production::repository::Repo;
 use assay_shared::event::LabCreated;
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
-const PRE: &str = include_str!("../../hooks/pre-receive");
-const POST: &str = include_str!("../../hooks/post-receive");
-
 /// Makes a bare repository a gate, creating it if there is none: hooks, settings, root of trust.
+/// What is not given stays as it was set up before.
 ///
 /// # Errors
-/// A live table's address that is none, or a place that cannot be written.
-pub fn install(path: &Path, genesis: Hash, live: &str, session: &Session) -> Result<(), LabError> {
-    deploy::check_setting(live)?;
+/// Settings that are neither given nor there, a live table's address that is none, or a place that
+/// cannot be written.
+pub fn install(
+    path: &Path,
+    genesis: Option<Hash>,
+    live: Option<&str>,
+    session: &Session,
+) -> Result<GateSettings, LabError> {
+    let settings = settings(&path.join("assay"), genesis, live)?;
+    deploy::check_setting(&settings.live)?;
     let _held = session.stop.hold();
     let repo = if path.join("HEAD").exists() { Repo::open(path)? } else { Repo::init(path, true)? };
     let base = absolute(path);
-    let hooks = Path::new(&base).join("hooks");
     let gate = Path::new(&base).join("assay");
-    std::fs::create_dir_all(&hooks).map_err(LabError::io("create", &hooks))?;
-    let program = std::env::current_exe().map_err(LabError::io("find", Path::new("assay")))?;
-    for (name, text) in [("pre-receive", PRE), ("post-receive", POST)] {
-        let file = hooks.join(name);
-        let text = text.replace("@ASSAY@", &program.to_string_lossy()).replace("@GATE@", &gate.to_string_lossy());
-        std::fs::write(&file, text).map_err(LabError::io("write", &file))?;
-        std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o755))
-            .map_err(LabError::io("write", &file))?;
-    }
+    let hooks = hooks::write(path, &gate)?;
     repo.configure(&[
         ("receive.denyNonFastForwards", "true"),
         ("receive.denyDeletes", "true"),
@@ -47,9 +43,24 @@ pub fn install(path: &Path, genesis: Hash, live: &str, session: &Session) -> Res
         ("core.hooksPath", &hooks.to_string_lossy()),
         ("gc.auto", "0"),
     ])?;
-    let settings = GateSettings { deploy_branch: "main".into(), genesis_policy_sha256: genesis, live: live.into() };
     let host = Host::create(&gate, &settings)?;
-    create_log(&host, session)
+    create_log(&host, session)?;
+    Ok(settings)
+}
+
+/// A gate's settings: those given, else those that stand.
+fn settings(gate: &Path, genesis: Option<Hash>, live: Option<&str>) -> Result<GateSettings, LabError> {
+    let mut settings = match (genesis, live) {
+        (Some(root), Some(live)) => {
+            return Ok(GateSettings { deploy_branch: "main".into(), genesis_policy_sha256: root, live: live.into() });
+        }
+        _ if gate.join("gate.toml").exists() => Host::open(gate)?.settings,
+        (None, _) => return Err(LabError::usage("a new gate needs its first policy", "name it with --policy")),
+        (_, None) => return Err(LabError::usage("a new gate needs a live table", "name it with --live")),
+    };
+    settings.genesis_policy_sha256 = genesis.unwrap_or(settings.genesis_policy_sha256);
+    settings.live = live.map_or(settings.live, str::to_string);
+    Ok(settings)
 }
 
 /// Makes the host's keys and log.

@@ -8,7 +8,22 @@ use assay_ledger::log::Receipt;
 use assay_ledger::{Authority, PublicKey, Signer};
 use assay_shared::event::roster::{Member, Role, Roster};
 use assay_shared::event::{KeyAdded, KeyRevoked, KeyRotated, rotation_message};
-use std::path::Path;
+use assay_shared::policy;
+use std::path::{Path, PathBuf};
+
+/// A person's name is what a policy can hold, and names files: their keys, beside the log's.
+///
+/// # Errors
+/// A name that will not do.
+pub fn check_name(name: &str) -> Result<(), LabError> {
+    let hint = "write it like ana or ana.lopez: lower-case letters, digits, '.', '_' and '-', beginning with a letter";
+    policy::check_name(name).map_err(|e| LabError::usage(e.to_string(), hint))?;
+    match name {
+        "log" | "deploy" => Err(LabError::usage(format!("the name '{name}' is taken by a key of the lab's"), hint)),
+        _ if name.starts_with(|c: char| c.is_ascii_lowercase()) => Ok(()),
+        _ => Err(LabError::usage(format!("the name '{name}' does not begin with a letter"), hint)),
+    }
+}
 
 /// Makes a key file, encrypted when asked to; the public half goes beside it as `.pub`.
 ///
@@ -50,8 +65,9 @@ pub fn roles(names: &[String]) -> Result<Vec<Role>, LabError> {
 /// Lets a key write to the lab's ledger.
 ///
 /// # Errors
-/// A key that is known already, or a signer who may not add keys.
+/// A name that will not do, a key that is known already, or a signer who may not add keys.
 pub fn add(lab: &Lab, person: &str, roles: &[Role], key: &PublicKey) -> Result<Receipt, LabError> {
+    check_name(person)?;
     let roles = roles.iter().map(|r| r.name().into()).collect();
     let mut writer = lab.writer()?;
     let at = writer.record_one(KeyAdded { person: person.into(), roles, key: key.to_bytes() })?;
@@ -90,10 +106,18 @@ pub fn rotate(lab: &mut Lab, to: &Path, encrypt: bool) -> Result<(Signer, Receip
     let at = writer.record_one(KeyRotated { old, new: new_raw, proof })?;
     writer.publish()?;
     writer.release();
-    lab.config.key = std::path::absolute(to).map_err(LabError::io("find", to))?;
+    lab.config.key = inside(&lab.dir, to)?;
     lab.save()?;
     lab.update_mirror()?;
     Ok((new, at))
+}
+
+/// A path as the lab's settings name it: from the lab's folder when it lies there, so that the folder
+/// can move; else absolute.
+fn inside(lab: &Path, path: &Path) -> Result<PathBuf, LabError> {
+    let whole = |p: &Path| p.canonicalize().map_err(LabError::io("find", p));
+    let (lab, path) = (whole(lab)?, whole(path)?);
+    Ok(path.strip_prefix(&lab).map(Path::to_path_buf).unwrap_or(path))
 }
 
 /// Every key that ever counted in the lab's ledger, which is verified first.

@@ -21,6 +21,7 @@
 //! | [`rollback`] | an earlier version proposed again |
 //! | [`review`] | what a proposal would put live; approvals |
 //! | [`deploy`] | an approved proposal merged and pushed |
+//! | `hooks` | the hooks of a deploy repository, written and looked over |
 //! | [`host`] | the deploy host: hooks, its log, the reconciler |
 //! | [`live`] | what is live, and what was when |
 //! | [`audit`] | everything verified, each live row walked back |
@@ -40,6 +41,7 @@ pub mod error;
 pub mod exchange;
 pub mod folder;
 pub mod history;
+mod hooks;
 pub mod host;
 pub mod keys;
 pub mod live;

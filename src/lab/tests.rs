@@ -195,7 +195,7 @@ fn from_a_trial_to_an_approved_proposal() {
     ben.write(&s.path("ben"), "ben", None).unwrap();
     s.policy(&ben);
     let proposed = promote::propose(&s.lab, None, None).unwrap();
-    assert_eq!(review::proposals(&s.lab).unwrap(), [proposed.branch.clone()]);
+    assert_eq!(review::proposals(&s.lab).unwrap(), std::slice::from_ref(&proposed.branch));
     let seen = review::review(&s.lab, &proposed.branch).unwrap();
     assert_eq!((seen.proposal.sha256, seen.before.is_none(), seen.strategy_changes()), (proposed.sha256, true, false));
     assert!(seen.parameters().iter().all(|p| p.before.is_none()) && seen.facts.iter().any(|f| f.0 == "dsr"));
@@ -297,7 +297,7 @@ fn what_is_wrong_is_found_before_anything_is_made() {
     let lab = create(&new_lab(dir.path()), &session).unwrap().lab;
     assert!(create(&new_lab(dir.path()), &session).unwrap_err().to_string().contains("is a lab already"));
     std::fs::remove_file(lab.dir.join("assay.toml")).unwrap();
-    assert!(create(&new_lab(dir.path()), &session).unwrap_err().to_string().contains("holds a ledger already"));
+    assert!(create(&new_lab(dir.path()), &session).unwrap_err().to_string().contains("holds 'ledger' already"));
     assert!(Lab::open(&lab.dir, &session).unwrap_err().to_string().contains("there is no lab"));
     std::fs::write(lab.dir.join("assay.toml"), "name = 3").unwrap();
     assert_eq!(Lab::open(&lab.dir, &session).unwrap_err().kind(), Kind::Usage);

@@ -1,4 +1,5 @@
-//! SHA-256 digests. Every digest that is signed or chained has a domain of its own.
+//! SHA-256 digests. Every digest of the ledger that is signed or chained has a domain of its own; a
+//! whole file is known by its plain digest, as `sha256sum` prints it.
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sha2::{Digest, Sha256};

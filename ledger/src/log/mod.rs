@@ -120,6 +120,18 @@ pub(crate) fn checkpoint_path(dir: &Path) -> PathBuf {
     dir.join("checkpoint")
 }
 
+/// Whether a log may be called so: 1 to 255 printable ASCII characters, no space and no `+`.
+///
+/// # Errors
+/// [`LedgerError::Malformed`].
+pub fn check_origin(origin: &str) -> Result<(), LedgerError> {
+    if (1..=255).contains(&origin.len()) && origin.bytes().all(|b| b.is_ascii_graphic() && b != b'+') {
+        return Ok(());
+    }
+    let why = format!("'{origin}' is not 1 to 255 printable ASCII characters without spaces and '+'");
+    Err(LedgerError::Malformed { what: "origin", why })
+}
+
 /// The verifier key of the log in a folder.
 ///
 /// # Errors
@@ -149,13 +161,8 @@ impl Log {
     /// As there.
     pub fn create_at(home: &Home, origin: &str, log_signer: &Signer) -> Result<Log, LedgerError> {
         let (dir, disk) = (&home.dir, &*home.disk);
+        check_origin(origin)?;
         let verifier = Verifier::new(origin, log_signer.public())?;
-        if origin.len() > 255 || !origin.bytes().all(|b| b.is_ascii_graphic()) {
-            return Err(LedgerError::Malformed {
-                what: "origin",
-                why: "it must be 1 to 255 printable ASCII characters".into(),
-            });
-        }
         let segments = disk.list(&dir.join("journal")).is_ok_and(|names| names.iter().any(|n| n.ends_with(".seg")));
         if segments || disk.open(&vkey_path(dir), disk::Open::Read).is_ok() {
             return Err(LedgerError::Exists { path: dir.into() });

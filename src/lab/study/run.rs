@@ -61,7 +61,6 @@ pub fn run(lab: &Lab, opened: &Opened, threads: usize) -> Result<Ended, LabError
     if record.closed {
         return finish(lab, opened, &evaluator, writer, &record).map(|()| Ended::Already);
     }
-    let before = record.finished.len() as u64;
     let (writer, record) = trials(lab, opened, &evaluator, threads, writer, record)?;
     let total = opened.study.trials;
     if (record.finished.len() as u32) < total {
@@ -70,10 +69,21 @@ pub fn run(lab: &Lab, opened: &Opened, threads: usize) -> Result<Ended, LabError
         let words = format!("{done} of {total} trials are recorded; go on with `assay study resume {name}`");
         return Err(LabError::Stopped(words));
     }
-    let lineage = record.lineage + record.finished.len() as u64 - before;
     let mut writer = writer;
-    writer.record_one(study::close(&evaluator, opened.id, &record.finished, lineage))?;
-    finish(lab, opened, &evaluator, writer, &record).map(|()| Ended::Complete)
+    let ended = close(opened, &evaluator, &mut writer, &record)?;
+    finish(lab, opened, &evaluator, writer, &record).map(|()| ended)
+}
+
+/// Records the closing statistics. Another process may have run the same study to the same trials and
+/// closed it first: then its closing stands.
+fn close(opened: &Opened, evaluator: &Evaluator<'_>, writer: &mut Writer, record: &Record) -> Result<Ended, LabError> {
+    writer.keep()?;
+    let now = recorded(&writer.log, opened.id, opened.data_hash)?;
+    if !now.closed {
+        writer.record_one(study::close(evaluator, opened.id, &record.finished, now.lineage))?;
+    }
+    writer.release();
+    Ok(if now.closed { Ended::Already } else { Ended::Complete })
 }
 
 /// Asks, evaluates and records the trials that are still wanting.

@@ -35,12 +35,21 @@ pub enum RepoError {
         /// What is wrong.
         what: String,
     },
-    /// `git push` failed; its words.
+    /// The other side refused a push.
     #[error("git push was refused:\n{words}")]
     Push {
         /// What git printed.
         words: String,
     },
+    /// A push that did not come as far as an answer.
+    #[error("git push failed:\n{words}")]
+    Unreached {
+        /// What git printed.
+        words: String,
+    },
+    /// There is no git to be run.
+    #[error("git cannot be run: {0}")]
+    NoGit(std::io::Error),
 }
 
 fn git(action: impl Into<String>) -> impl FnOnce(git2::Error) -> RepoError {
@@ -104,6 +113,11 @@ impl Repo {
     pub fn configure(&self, values: &[(&str, &str)]) -> Result<(), RepoError> {
         let mut config = self.inner.config().map_err(git("read the configuration"))?;
         values.iter().try_for_each(|(k, v)| config.set_str(k, v)).map_err(git("write the configuration"))
+    }
+
+    /// A setting's value, from the repository or from git's own files.
+    pub fn setting(&self, key: &str) -> Option<String> {
+        self.inner.config().ok()?.get_string(key).ok()
     }
 
     /// The commit of a reference, such as `refs/heads/main`.
@@ -329,10 +343,23 @@ impl Repo {
             .arg(remote)
             .args(references);
         command.env("GIT_TERMINAL_PROMPT", "0").env("LC_ALL", "C").env_remove("ASSAY_PASSPHRASE");
-        let output = command.output().map_err(|e| RepoError::Push { words: format!("git cannot be run: {e}") })?;
+        let output = command.output().map_err(RepoError::NoGit)?;
+        let refused = output.stdout.split(|b| *b == b'\n').any(|line| line.starts_with(b"!"));
         let words = String::from_utf8_lossy(&output.stderr).into_owned() + &String::from_utf8_lossy(&output.stdout);
-        if output.status.success() { Ok(words) } else { Err(RepoError::Push { words: words.trim().into() }) }
+        match (output.status.success(), refused) {
+            (true, _) => Ok(words),
+            (false, true) => Err(RepoError::Push { words: words.trim().into() }),
+            (false, false) => Err(RepoError::Unreached { words: words.trim().into() }),
+        }
     }
+}
+
+/// Whether there is a git to push with.
+///
+/// # Errors
+/// [`RepoError::NoGit`].
+pub fn can_push() -> Result<(), RepoError> {
+    Command::new("git").arg("--version").output().map(|_| ()).map_err(RepoError::NoGit)
 }
 
 /// True for the object name of nothing.

@@ -7,4 +7,4 @@ pub mod git;
 #[cfg(test)]
 mod tests;
 
-pub use git::{Files, Repo, RepoError};
+pub use git::{Files, Repo, RepoError, can_push};

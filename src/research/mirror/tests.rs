@@ -48,7 +48,11 @@ fn completed(number: u32, score: f64, constraint: f64) -> Event {
     TrialCompletedV2 {
         study_id: [1; 16],
         number,
-        params: vec![("fast".into(), ParamV2::Int(5)), ("kind".into(), ParamV2::Float(Real(3.0))), ("stop".into(), ParamV2::Float(Real(0.107_181_327_234_214_71)))],
+        params: vec![
+            ("fast".into(), ParamV2::Int(5)),
+            ("kind".into(), ParamV2::Float(Real(3.0))),
+            ("stop".into(), ParamV2::Float(Real(0.107_181_327_234_214_71))),
+        ],
         identity: [6; 32],
         scores: vec![Real(score)],
         constraints: vec![Real(constraint)],

@@ -131,12 +131,7 @@ impl Policy {
 
     fn people_differ(&self) -> Result<(), FormatError> {
         for (i, a) in self.people.iter().enumerate() {
-            let name_ok = !a.name.is_empty()
-                && a.name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"._-".contains(&b));
-            if !name_ok {
-                let what = format!("'{}' is not a name of lower-case letters, digits, '.', '_' and '-'", a.name);
-                return wrong(what);
-            }
+            check_name(&a.name)?;
             for b in &self.people[..i] {
                 if a.name == b.name || a.keys.iter().any(|k| b.keys.contains(k)) {
                     return wrong(format!("'{}' and '{}' share a name or a key", a.name, b.name));
@@ -214,6 +209,18 @@ impl Policy {
     /// SHA-256 of a policy's text.
     pub fn hash_of(text: &[u8]) -> Hash {
         Hash::of(text)
+    }
+}
+
+/// Whether a person may be called so.
+///
+/// # Errors
+/// [`FormatError::Wrong`].
+pub fn check_name(name: &str) -> Result<(), FormatError> {
+    let fits = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b"._-".contains(&b);
+    match !name.is_empty() && name.bytes().all(fits) {
+        true => Ok(()),
+        false => wrong(format!("'{name}' is not a name of lower-case letters, digits, '.', '_' and '-'")),
     }
 }
 
