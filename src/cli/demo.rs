@@ -45,7 +45,7 @@ pub struct Args {
     #[arg(long, default_value_t = 240)]
     trials: u32,
     /// Threads [default: all cores]
-    #[arg(long)]
+    #[arg(long, value_parser = study::threads)]
     jobs: Option<usize>,
     /// Use the generated market at once
     #[arg(long)]
@@ -86,7 +86,7 @@ pub fn run(cx: &Context, args: Args) -> Result<(), LabError> {
 
     step(&cx, 4, "The leaderboard, and the report of the best trial")?;
     trials::leaderboard(&cx, &lab, Some(&name), 8)?;
-    let (json, html) = report::write(&lab, Some(&name), None, None)?;
+    let (json, html) = report::write(&lab, Some(&name), None, None, true)?;
     print(&format!("report: {} (data: {})", html.display(), json.display()));
 
     step(&cx, 5, "Parity: research and production give the same orders, fills and cash")?;
@@ -101,7 +101,7 @@ pub fn run(cx: &Context, args: Args) -> Result<(), LabError> {
     step(&cx, 7, "Audit: walk the live row back; then tamper with copies")?;
     audit::run(&cx, audit::Args::default())?;
     let strategy_name = opened.strategy.file.name.clone();
-    tampering(&lab, &strategy_name, &out.join("tampered"))?;
+    tampering(&lab, &strategy_name, &out.join(format!("tampered-{}", std::process::id())))?;
 
     step(&cx, 8, "Rollback: version 1 again, as a forward promotion")?;
     promote_one(&lab, &reviewer, &rollback::propose(&lab, &strategy_name, 1, "demonstration")?)?;
@@ -215,7 +215,8 @@ fn promote_one(lab: &Lab, reviewer: &Path, proposed: &Proposed) -> Result<(), La
 }
 
 fn tampering(lab: &Lab, strategy: &str, scratch: &Path) -> Result<(), LabError> {
-    std::fs::create_dir_all(scratch).map_err(LabError::io("create", scratch))?;
+    // Made here, or it is not ours to remove.
+    std::fs::create_dir(scratch).map_err(LabError::io("create", scratch))?;
     let (ledger, config) = (tamper::ledger_byte(lab, scratch), tamper::config_digit(lab, strategy, scratch));
     std::fs::remove_dir_all(scratch).map_err(LabError::io("remove", scratch))?;
     print(&format!("\none byte of the ledger changed  -> refused: {}", ledger?));

@@ -3,6 +3,7 @@
 use super::Context;
 use super::output::say;
 use assay_lab::host::{install, post_receive, pre_receive};
+use assay_lab::place::read_text;
 use assay_lab::{LabError, Session};
 use assay_ledger::Hash;
 use assay_production::gate::{GateError, Update};
@@ -44,6 +45,9 @@ pub enum Args {
         /// Where the live table is: sqlite:FILE or postgres://…
         #[arg(long)]
         live: Option<String>,
+        /// Write over hooks of your own, or replace the root of trust of a gate that stands
+        #[arg(long)]
+        force: bool,
     },
 }
 
@@ -51,9 +55,9 @@ pub fn run(cx: &Context, args: Args) -> Result<(), LabError> {
     match args {
         Args::PreReceive { gate } => judge(&gate),
         Args::PostReceive { gate } => poke(&gate, &cx.session),
-        Args::Install { repo, policy, genesis, live } => {
+        Args::Install { repo, policy, genesis, live, force } => {
             let (root, live) = (root_of_trust(policy, genesis)?, live.as_deref());
-            let settings = install(&repo, root, live, &cx.session)?;
+            let settings = install(&repo, root, live, force, &cx.session)?;
             let (root, live) = (settings.genesis_policy_sha256, &settings.live);
             say(&format!("{} is a gate now: policy {root}, live table {live}", repo.display()));
             say("the policy is the first commit of main");
@@ -65,7 +69,7 @@ pub fn run(cx: &Context, args: Args) -> Result<(), LabError> {
 fn root_of_trust(policy: Option<PathBuf>, genesis: Option<String>) -> Result<Option<Hash>, LabError> {
     match (policy, genesis) {
         (Some(file), _) => {
-            let text = std::fs::read_to_string(&file).map_err(LabError::io("read", &file))?;
+            let text = read_text(&file, 1 << 20)?;
             Policy::parse(&text).map_err(LabError::format(file.display().to_string()))?;
             Ok(Some(Hash::of(text.as_bytes())))
         }

@@ -4,6 +4,7 @@ use super::Context;
 use super::output::{print, print_json, say, table};
 use assay_lab::LabError;
 use assay_lab::keys::{add, list, new_key, read_public, revoke, roles, rotate};
+use assay_ledger::keys::signer::public_path;
 use assay_shared::event::roster::Member;
 use serde_json::json;
 use std::path::PathBuf;
@@ -73,7 +74,7 @@ pub fn run(cx: &Context, args: Args) -> Result<(), LabError> {
     match args {
         Args::New { out, comment, encrypt } => {
             let signer = new_key(&out, &comment, encrypt, &cx.session)?;
-            let public = out.with_extension("pub");
+            let public = public_path(&out);
             say(&format!("key {} written to {} and {}", signer.id(), out.display(), public.display()));
         }
         Args::Add { person, roles: names, public } => {

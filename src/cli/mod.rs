@@ -33,7 +33,7 @@ mod witness;
 
 use assay_lab::{Kind, Lab, LabError, Session, folder};
 use clap::{Parser, Subcommand};
-use output::{say, style};
+use output::{say, styled};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -162,11 +162,13 @@ pub fn main() -> ExitCode {
     };
     let session = Session { observer: Arc::new(Terminal::default()), ..Session::silent() };
     stop::watch(&session.stop);
+    let asked = session.stop.clone();
     match run(args, session) {
         Ok(()) => ExitCode::SUCCESS,
         Err(e) => {
             tell(&e);
-            ExitCode::from(exit_code(e.kind()))
+            // Whatever came of it, somebody asked to stop.
+            ExitCode::from(if asked.requested() { stop::EXIT } else { exit_code(e.kind()) })
         }
     }
 }
@@ -175,9 +177,9 @@ fn tell(e: &LabError) {
     if let LabError::Strategy { name, text, problems } = e {
         say(&problems.iter().map(|d| d.render(name, text)).collect::<Vec<_>>().join("\n\n"));
     }
-    say(&format!("{}: {e}", style("error", "1;31")));
+    styled("error", "1;31", &e.to_string());
     if let Some(hint) = e.hint() {
-        say(&format!("{}: {hint}", style("hint", "36")));
+        styled("hint", "36", &hint);
     }
 }
 

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 /// Writes data to stdout; a reader that went away is no error.
 pub fn print(text: &str) {
     let mut out = std::io::stdout().lock();
-    let _ = out.write_all(text.as_bytes()).and_then(|()| out.write_all(b"\n")).and_then(|()| out.flush());
+    let _ = out.write_all(plain(text).as_bytes()).and_then(|()| out.write_all(b"\n")).and_then(|()| out.flush());
 }
 
 /// Writes bytes to stdout: for what goes into a file by redirection.
@@ -26,21 +26,31 @@ pub fn print_json(value: &impl serde::Serialize) {
 /// Writes words to stderr.
 pub fn say(text: &str) {
     let mut err = std::io::stderr().lock();
-    let _ = writeln!(err, "{text}");
+    let _ = writeln!(err, "{}", plain(text));
+}
+
+/// Text without what a terminal would obey: names and words come from other people's files.
+fn plain(text: &str) -> String {
+    let safe = |c: char| if c.is_control() && c != '\n' && c != '\t' { '\u{fffd}' } else { c };
+    text.chars().map(safe).collect()
 }
 
 fn colour() -> bool {
     std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty()) && std::io::stderr().is_terminal()
 }
 
-/// A style for stderr, or plain text.
-pub fn style(text: &str, code: &str) -> String {
-    if colour() { format!("\x1b[{code}m{text}\x1b[0m") } else { text.into() }
+/// Writes words to stderr behind a name in colour.
+pub fn styled(name: &str, code: &str, text: &str) {
+    let name = if colour() { format!("\x1b[{code}m{name}\x1b[0m") } else { name.into() };
+    let mut err = std::io::stderr().lock();
+    let _ = writeln!(err, "{name}: {}", plain(text));
 }
 
 /// A heading.
 pub fn heading(text: &str) {
-    say(&format!("\n{}", style(text, "1")));
+    let (begin, end) = if colour() { ("\x1b[1m", "\x1b[0m") } else { ("", "") };
+    let mut err = std::io::stderr().lock();
+    let _ = writeln!(err, "\n{begin}{}{end}", plain(text));
 }
 
 /// Rows under a head, in columns; numbers to the right.

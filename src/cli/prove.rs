@@ -4,12 +4,13 @@ use super::Context;
 use super::output::{print, print_bytes, print_json};
 use assay_lab::LabError;
 use assay_lab::exchange::prove;
+use assay_lab::place::write_all;
 use assay_lab::verify::verifier;
 use assay_ledger::Entry;
 use assay_ledger::keys::cosign::{Witness, cosigners};
 use assay_ledger::tree::proof::Proof;
 use serde_json::json;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Prove that an event is in the ledger: prints a `.tlog-proof` with the event inside
 ///
@@ -24,6 +25,9 @@ pub struct Args {
     /// Write the proof and the entry's bytes as two files into this folder instead
     #[arg(long)]
     out: Option<PathBuf>,
+    /// Write over files that are no proof or entry
+    #[arg(long)]
+    force: bool,
 }
 
 /// Verify a `.tlog-proof` offline
@@ -52,10 +56,11 @@ pub fn run(cx: &Context, args: Args) -> Result<(), LabError> {
     let Some(out) = args.out else {
         return print_bytes(&proof.with_entry(entry).to_bytes());
     };
-    std::fs::create_dir_all(&out).map_err(LabError::io("create", &out))?;
     let (p, e) = (out.join(format!("{seq}.tlog-proof")), out.join(format!("{seq}.entry")));
-    std::fs::write(&p, proof.to_bytes()).map_err(LabError::io("write", &p))?;
-    std::fs::write(&e, entry).map_err(LabError::io("write", &e))?;
+    let ours =
+        |path: &Path| std::fs::read(path).is_ok_and(|old| Proof::parse(&old).is_ok() || Entry::decode(old).is_ok());
+    let files = [(p.clone(), proof.to_bytes()), (e.clone(), entry)];
+    write_all(&files, args.force, "is neither a proof nor an entry", ours)?;
     print(&format!("{}\n{}", p.display(), e.display()));
     Ok(())
 }

@@ -19,11 +19,14 @@ pub struct Args {
     /// Folder to write into [default: the lab's reports]
     #[arg(long)]
     out: Option<PathBuf>,
+    /// Write over files in that folder that are no reports
+    #[arg(long)]
+    force: bool,
 }
 
 pub fn run(cx: &Context, args: Args) -> Result<(), LabError> {
     let (study, out) = (args.which.study.as_deref(), args.out.as_deref());
-    let (json, html) = write(&cx.lab()?, study, args.which.number, out)?;
+    let (json, html) = write(&cx.lab()?, study, args.which.number, out, args.force)?;
     print(&format!("{}\n{}", json.display(), html.display()));
     Ok(())
 }

@@ -25,7 +25,7 @@ pub enum Args {
         /// Name or id [default: the newest]
         study: Option<String>,
         /// Threads
-        #[arg(long)]
+        #[arg(long, value_parser = threads)]
         jobs: Option<usize>,
     },
     /// List studies, or show one with its best trials
@@ -35,6 +35,15 @@ pub enum Args {
         /// Name or id
         study: Option<String>,
     },
+}
+
+/// More threads than this only stand in each other's way.
+const MAX_JOBS: usize = 512;
+
+/// Reads a number of threads.
+pub fn threads(text: &str) -> Result<usize, String> {
+    let wrong = || format!("give a number of threads from 1 to {MAX_JOBS}");
+    text.parse().ok().filter(|n| (1..=MAX_JOBS).contains(n)).ok_or_else(wrong)
 }
 
 /// How to run a study.
@@ -57,7 +66,7 @@ pub struct RunArgs {
     #[arg(long)]
     pub seed: Option<u64>,
     /// Threads [default: cores − 1, at most 6, at least 1]
-    #[arg(long)]
+    #[arg(long, value_parser = threads)]
     pub jobs: Option<usize>,
 }
 

@@ -6,6 +6,7 @@ use assay_research::study::StudyProgress;
 use std::io::IsTerminal as _;
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 /// Tells a person.
 #[derive(Default)]
@@ -42,7 +43,12 @@ impl Observer for Terminal {
         if !std::io::stdin().is_terminal() {
             return None;
         }
-        rpassword::prompt_password(format!("passphrase of {}: ", path.display())).ok()
+        let given = rpassword::prompt_password(format!("passphrase of {}: ", path.display()));
+        if given.is_err() {
+            // A signal ends the prompt before it is heard elsewhere.
+            std::thread::sleep(Duration::from_millis(100));
+        }
+        given.ok()
     }
 }
 

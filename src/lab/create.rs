@@ -4,7 +4,7 @@ use crate::environment::environment;
 use crate::error::LabError;
 use crate::folder::{Config, Lab, absolute};
 use crate::host;
-use crate::keys::{check_name, new_key};
+use crate::keys::{self, check_name, write_new};
 use crate::session::Session;
 use crate::writer::Writer;
 use assay_ledger::keys::cosign::Witness;
@@ -52,8 +52,13 @@ pub struct Created {
 /// written.
 pub fn create(new: &NewLab, session: &Session) -> Result<Created, LabError> {
     check(new)?;
+    // Asked before anything is held or made.
+    let keys = new.dir.join("keys");
+    let (own, log) = (keys.join(&new.person), keys.join("log"));
+    let ask = |path: &Path| if new.encrypt { keys::ask(path, session).map(Some) } else { Ok(None) };
+    let passphrases = [ask(&own)?, ask(&log)?];
     let _held = session.stop.hold();
-    let lab = found(new, session)?;
+    let lab = found(new, &passphrases, session)?;
     if new.reviewers.is_empty() {
         return Ok(Created { lab, live: None });
     }
@@ -66,7 +71,7 @@ pub fn create(new: &NewLab, session: &Session) -> Result<Created, LabError> {
         [(PATH.to_string(), text.clone().into_bytes()), (SIGNERS_PATH.into(), policy.allowed_signers().into_bytes())];
     repo.commit("main", &files.into_iter().collect(), &new.person, "policy: version 1")?;
     let live = new.live.clone().unwrap_or_else(|| format!("sqlite:{}", absolute(&lab.dir.join("live.sqlite"))));
-    host::install(&lab.deploy_path(), Some(Hash::of(text.as_bytes())), Some(&live), session)?;
+    host::install(&lab.deploy_path(), Some(Hash::of(text.as_bytes())), Some(&live), false, session)?;
     repo.push(absolute(&lab.deploy_path()).as_ref(), &["refs/heads/main".into()])?;
     Ok(Created { lab, live: Some(live) })
 }
@@ -84,8 +89,10 @@ fn check(new: &NewLab) -> Result<(), LabError> {
     if new.dir.join("assay.toml").exists() {
         return Err(LabError::usage(format!("{} is a lab already", new.dir.display()), "choose another folder"));
     }
-    let stands = |name: &str| new.dir.join(name).exists();
-    if let Some(clash) = ["ledger", "keys", "repo.git", "deploy.git"].into_iter().find(|name| stands(name)) {
+    // A link counts, wherever it leads.
+    let stands = |name: &str| new.dir.join(name).symlink_metadata().is_ok();
+    let made = ["assay.toml", "ledger", "keys", "mirror.sqlite", "live.sqlite", "repo.git", "deploy.git"];
+    if let Some(clash) = made.into_iter().find(|name| stands(name)) {
         let what = format!("{} holds '{clash}' already, but no lab", new.dir.display());
         return Err(LabError::usage(what, "choose another folder, or remove what an earlier attempt left there"));
     }
@@ -101,12 +108,12 @@ fn check(new: &NewLab) -> Result<(), LabError> {
     first_policy(new, stand_in, Vec::new()).map(|_| ())
 }
 
-fn found(new: &NewLab, session: &Session) -> Result<Lab, LabError> {
+fn found(new: &NewLab, passphrases: &[Option<String>; 2], session: &Session) -> Result<Lab, LabError> {
     let dir = &new.dir;
     let keys = dir.join("keys");
     std::fs::create_dir_all(&keys).map_err(LabError::io("create", &keys))?;
-    let signer = new_key(&keys.join(&new.person), &new.person, new.encrypt, session)?;
-    let log_signer = new_key(&keys.join("log"), &new.origin, new.encrypt, session)?;
+    let signer = write_new(&keys.join(&new.person), &new.person, passphrases[0].as_deref())?;
+    let log_signer = write_new(&keys.join("log"), &new.origin, passphrases[1].as_deref())?;
     let config = Config {
         name: dir.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default(),
         origin: new.origin.clone(),

@@ -3,6 +3,7 @@
 use crate::error::LabError;
 use crate::folder::{Lab, absolute};
 use crate::hooks;
+use assay_production::repository::Repo;
 use assay_production::repository::evidence::ledger_branch;
 
 /// Merges a branch into main and pushes main and the ledger. Gives the hook's words. When the push
@@ -14,20 +15,22 @@ use assay_production::repository::evidence::ledger_branch;
 pub fn merge_and_push(lab: &Lab, branch: &str) -> Result<String, LabError> {
     let _held = lab.session.stop.hold();
     let repo = lab.repo()?;
-    hooks::check(&lab.deploy_path())?;
-    let before = repo.tip("refs/heads/main");
-    repo.merge(branch, "main", &lab.config.person)?;
+    let deploy = lab.deploy_path();
+    hooks::check(&deploy)?;
+    let remote = absolute(&deploy);
+    // An earlier deploy may have been cut off after its push landed.
+    repo.catch_up(remote.as_ref(), "main")?;
+    let merged = repo.merge(branch, "main", &lab.config.person)?;
     let ledger = ledger_branch(&lab.config.origin);
-    let pushed =
-        repo.push(absolute(&lab.deploy_path()).as_ref(), &["refs/heads/main".into(), format!("refs/heads/{ledger}")]);
+    let pushed = repo.push(remote.as_ref(), &[format!("{merged}:refs/heads/main"), format!("refs/heads/{ledger}")]);
+    // Where the deploy branch stands now is the truth, whatever git said.
+    let landed = Repo::open(&deploy)?.tip("refs/heads/main").as_ref() == Some(&merged);
+    if landed {
+        repo.move_to("main", &merged)?;
+    }
     match pushed {
-        Ok(words) => Ok(remote_words(&words)),
-        Err(e) => {
-            if let Some(before) = before {
-                repo.reset("main", &before)?;
-            }
-            Err(e.into())
-        }
+        Err(e) if landed => Ok(format!("the push landed, but git said: {e}")),
+        pushed => Ok(remote_words(&pushed?)),
     }
 }
 

@@ -4,6 +4,7 @@ use crate::error::LabError;
 use crate::folder::Lab;
 use crate::hooks;
 use assay_production::deploy;
+use assay_production::repository::Repo;
 use assay_research::mirror::Mirror;
 use assay_research::mirror::look::Seen;
 
@@ -18,6 +19,15 @@ fn mirror(lab: &Lab) -> Result<String, String> {
         Seen::Behind(entries) => Ok(format!("{entries} behind; `assay mirror update` brings it up")),
         Seen::Unreadable(why) => Err(format!("cannot be read ({why}); `assay mirror rebuild` makes it anew")),
     }
+}
+
+fn deploy_branch(lab: &Lab, repo: &Repo) -> Result<String, LabError> {
+    let main = "refs/heads/main";
+    let (here, there) = (repo.tip(main), Repo::open(&lab.deploy_path())?.tip(main));
+    Ok(match here == there {
+        true => "main is where the lab's is".into(),
+        false => "main is not where the lab's is; the next `assay deploy` brings the lab's up".into(),
+    })
 }
 
 /// Looks a lab over. Writes nothing.
@@ -35,6 +45,7 @@ pub fn checks(lab: &Lab) -> Vec<Check> {
         ("ledger", lab.log().map(|l| format!("{} entries", l.len())).map_err(words)),
         ("mirror", mirror(lab)),
         ("hooks", hooks::check(&lab.deploy_path()).map(|()| "in force".into()).map_err(words)),
+        ("deploy branch", lab.repo().and_then(|repo| deploy_branch(lab, &repo)).map_err(words)),
         ("live table", live().map_err(words)),
     ]
 }

@@ -138,7 +138,7 @@ impl LabError {
             | LabError::Format { .. }
             | LabError::Rulebook(_)
             | LabError::Engine(_) => Kind::Usage,
-            LabError::Deploy(DeployError::Setting { .. }) => Kind::Usage,
+            LabError::Deploy(DeployError::Setting { .. } | DeployError::OtherFile { .. }) => Kind::Usage,
             LabError::CouldNot { .. } | LabError::Io { .. } | LabError::Deploy(_) => Kind::CouldNot,
             LabError::Refused(_) => Kind::Refused,
             LabError::Stopped(_) => Kind::Stopped,
@@ -168,6 +168,9 @@ impl LabError {
             LabError::Mirror(e) => e.hint().map(str::to_string),
             LabError::Deploy(e) => Some(e.hint().to_string()),
             LabError::Gate(GateError::Host { .. }) => Some("set the gate up with `assay hook install`".into()),
+            LabError::Repo(e) if e.is_owned_by_another() => Some(
+                "`git config --global --add safe.directory DIR` says that you trust another user's repository".into(),
+            ),
             LabError::Repo(RepoError::NoGit(_)) => Some("install git, or put it on the PATH".into()),
             LabError::Repo(RepoError::Unreached { .. }) => {
                 Some("see whether the repository is there and may be written; `assay doctor` looks it over".into())

@@ -30,21 +30,27 @@ pub fn export_to(lab: &Lab, dir: &Path, force: bool) -> Result<Exported, LabErro
         other => Some(other.map_err(LabError::io("list", dir))?),
     };
     let empty = items.as_mut().is_none_or(|items| items.next().is_none());
-    // An export that was interrupted before its checkpoint has its tiles and nothing else.
-    let begun = items.is_some() && ours(dir);
-    if !empty && !begun && !force {
-        return Err(LabError::Occupied { path: dir.into(), why: "is not an exported ledger" });
+    let log = lab.log()?;
+    // The log's key is written first: an export that was interrupted has it too.
+    let ours = || {
+        let mine = read_verifier(&RealDisk, dir).is_ok_and(|vkey| vkey == *log.verifier());
+        mine && holds_only(dir, &["tile", "checkpoint", "log.vkey"])
+    };
+    if !empty && !force && !ours() {
+        return Err(LabError::Occupied { path: dir.into(), why: "is not an export of this ledger" });
     }
-    Ok(export(&lab.log()?, dir)?)
+    Ok(export(&log, dir)?)
 }
 
-fn ours(dir: &Path) -> bool {
-    let names = std::fs::read_dir(dir).into_iter().flatten().flatten().map(|item| item.file_name());
-    let known = |name: &str| {
-        let name = name.strip_suffix(".tmp").unwrap_or(name);
-        ["tile", "checkpoint", "log.vkey"].contains(&name)
+/// Whether a folder has nothing but these files and folders, none of them a link.
+fn holds_only(dir: &Path, names: &[&str]) -> bool {
+    let known = |item: std::io::Result<std::fs::DirEntry>| {
+        let Ok(item) = item else { return false };
+        let name = item.file_name().to_string_lossy().into_owned();
+        let link = item.file_type().is_ok_and(|kind| kind.is_symlink());
+        !link && names.contains(&name.strip_suffix(".tmp").unwrap_or(&name))
     };
-    names.into_iter().all(|name| name.to_str().is_some_and(known))
+    std::fs::read_dir(dir).is_ok_and(|mut items| items.all(known))
 }
 
 /// Makes a ledger from an exported folder, verifying everything first.
@@ -53,6 +59,15 @@ fn ours(dir: &Path) -> bool {
 /// A folder that does not verify, or a place where a ledger stands already.
 pub fn import(into: &Path, dir: &Path, vkey: Option<&str>, session: &Session) -> Result<Log, LabError> {
     let source = Export::open(&RealDisk, dir, vkey.map(verifier).transpose()?)?;
+    // What an import leaves when it is cut off, and nothing else.
+    let begun = |name: &str| name == "lock" || name.starts_with("journal");
+    let names = std::fs::read_dir(into).into_iter().flatten().flatten().map(|item| item.file_name());
+    if !into.join("log.vkey").exists() && names.into_iter().any(|n| !begun(&n.to_string_lossy())) {
+        return Err(LabError::usage(
+            format!("{} holds something else already", into.display()),
+            "name a new or empty folder",
+        ));
+    }
     let log = rebuild::import(&Home::of(into), &source, &mut Roster::new())?;
     if vkey.is_none() {
         session.notice(&Notice::OwnKey);
@@ -162,7 +177,6 @@ pub fn cosign(
         WitnessError::Ledger(e) => LabError::from(e),
         other => LabError::Verification(other.to_string()),
     };
-    let _held = session.stop.hold();
     let key = (by.name, &signer, system_clock() / 1_000_000);
     let cosigned = memory(&RealDisk, by.memory).observe(&export.note, &log, by.old, proof, key).map_err(refusal)?;
     Ok((cosigned, export.checkpoint, witness))

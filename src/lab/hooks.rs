@@ -3,6 +3,7 @@
 
 use crate::error::LabError;
 use crate::folder::absolute;
+use crate::place::free;
 use assay_production::repository::Repo;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
@@ -18,17 +19,25 @@ fn quoted(word: &str) -> String {
 }
 
 /// Writes both hooks of a bare repository, with this program and the gate's folder in them, and
-/// gives their folder.
-pub(crate) fn write(repo: &Path, gate: &Path) -> Result<PathBuf, LabError> {
+/// gives their folder. Hooks of somebody else's are not written over, unless it is forced.
+pub(crate) fn write(repo: &Path, gate: &Path, force: bool) -> Result<PathBuf, LabError> {
     let hooks = Path::new(&absolute(repo)).join("hooks");
+    let ours =
+        |file: &Path| std::fs::read_to_string(file).is_ok_and(|t| t.contains("\" hook p") && t.contains("assay"));
+    for (name, _) in HOOKS {
+        free(&hooks.join(name), force, "is a hook of your own", ours)?;
+    }
     std::fs::create_dir_all(&hooks).map_err(LabError::io("create", &hooks))?;
     let program = std::env::current_exe().map_err(LabError::io("find", Path::new("assay")))?;
     let (program, gate) = (quoted(&program.to_string_lossy()), quoted(&gate.to_string_lossy()));
     for (name, text) in HOOKS {
         let file = hooks.join(name);
         let text = text.replace("@ASSAY@", &program).replace("@GATE@", &gate);
-        std::fs::write(&file, text).map_err(LabError::io("write", &file))?;
-        std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o755))
+        // Whole and runnable before it has its name: git passes over a hook that may not be run.
+        let temp = hooks.join(format!("{name}.assay"));
+        std::fs::write(&temp, text)
+            .and_then(|()| std::fs::set_permissions(&temp, std::fs::Permissions::from_mode(0o755)))
+            .and_then(|()| std::fs::rename(&temp, &file))
             .map_err(LabError::io("write", &file))?;
     }
     Ok(hooks)

@@ -24,15 +24,23 @@ pub fn install(
     path: &Path,
     genesis: Option<Hash>,
     live: Option<&str>,
+    force: bool,
     session: &Session,
 ) -> Result<GateSettings, LabError> {
-    let settings = settings(&path.join("assay"), genesis, live)?;
+    let settings = settings(&path.join("assay"), genesis, live, force)?;
     deploy::check_setting(&settings.live)?;
     let _held = session.stop.hold();
-    let repo = if path.join("HEAD").exists() { Repo::open(path)? } else { Repo::init(path, true)? };
+    let empty = std::fs::read_dir(path).map_or(true, |mut items| items.next().is_none());
+    if !empty && !path.join("HEAD").exists() {
+        return Err(LabError::usage(
+            format!("{} is neither empty nor a bare repository", path.display()),
+            "name a bare repository (`git clone --bare`), or a new folder",
+        ));
+    }
+    let repo = if empty { Repo::init(path, true)? } else { Repo::open(path)? };
     let base = absolute(path);
     let gate = Path::new(&base).join("assay");
-    let hooks = hooks::write(path, &gate)?;
+    let hooks = hooks::write(path, &gate, force)?;
     repo.configure(&[
         ("receive.denyNonFastForwards", "true"),
         ("receive.denyDeletes", "true"),
@@ -49,16 +57,21 @@ pub fn install(
 }
 
 /// A gate's settings: those given, else those that stand.
-fn settings(gate: &Path, genesis: Option<Hash>, live: Option<&str>) -> Result<GateSettings, LabError> {
+fn settings(gate: &Path, genesis: Option<Hash>, live: Option<&str>, force: bool) -> Result<GateSettings, LabError> {
     let mut settings = match (genesis, live) {
+        _ if gate.join("gate.toml").exists() => Host::open(gate)?.settings,
         (Some(root), Some(live)) => {
             return Ok(GateSettings { deploy_branch: "main".into(), genesis_policy_sha256: root, live: live.into() });
         }
-        _ if gate.join("gate.toml").exists() => Host::open(gate)?.settings,
         (None, _) => return Err(LabError::usage("a new gate needs its first policy", "name it with --policy")),
         (_, None) => return Err(LabError::usage("a new gate needs a live table", "name it with --live")),
     };
-    settings.genesis_policy_sha256 = genesis.unwrap_or(settings.genesis_policy_sha256);
+    let root = genesis.unwrap_or(settings.genesis_policy_sha256);
+    if root != settings.genesis_policy_sha256 && !force {
+        let what = format!("this gate's root of trust is the policy {}, not {root}", settings.genesis_policy_sha256);
+        return Err(LabError::usage(what, "replace it with --force, if you mean to found it anew"));
+    }
+    settings.genesis_policy_sha256 = root;
     settings.live = live.map_or(settings.live, str::to_string);
     Ok(settings)
 }

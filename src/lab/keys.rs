@@ -2,6 +2,7 @@
 
 use crate::error::LabError;
 use crate::folder::Lab;
+use crate::place::read_text;
 use crate::session::Session;
 use crate::verify;
 use assay_ledger::log::Receipt;
@@ -30,15 +31,20 @@ pub fn check_name(name: &str) -> Result<(), LabError> {
 /// # Errors
 /// A file that exists, or no passphrase for a key that is to be encrypted.
 pub fn new_key(path: &Path, comment: &str, encrypt: bool, session: &Session) -> Result<Signer, LabError> {
+    let passphrase = if encrypt { Some(ask(path, session)?) } else { None };
+    write_new(path, comment, passphrase.as_deref())
+}
+
+/// The passphrase of a key that is to be made.
+pub(crate) fn ask(path: &Path, session: &Session) -> Result<String, LabError> {
+    let none = || LabError::usage("no passphrase was given", "run in a terminal to be asked, or set ASSAY_PASSPHRASE");
+    session.observer.passphrase(path).filter(|p| !p.is_empty()).ok_or_else(none)
+}
+
+/// Makes a key file, encrypted if there is a passphrase.
+pub(crate) fn write_new(path: &Path, comment: &str, passphrase: Option<&str>) -> Result<Signer, LabError> {
     let signer = Signer::generate()?;
-    let passphrase = if encrypt {
-        let none =
-            || LabError::usage("no passphrase was given", "run in a terminal to be asked, or set ASSAY_PASSPHRASE");
-        Some(session.observer.passphrase(path).filter(|p| !p.is_empty()).ok_or_else(none)?)
-    } else {
-        None
-    };
-    signer.write(path, comment, passphrase.as_deref())?;
+    signer.write(path, comment, passphrase)?;
     Ok(signer)
 }
 
@@ -47,8 +53,8 @@ pub fn new_key(path: &Path, comment: &str, encrypt: bool, session: &Session) -> 
 /// # Errors
 /// A file that cannot be read or holds another kind of key.
 pub fn read_public(path: &Path) -> Result<PublicKey, LabError> {
-    let text = std::fs::read_to_string(path).map_err(LabError::io("read", path))?;
-    text.parse()
+    read_text(path, 1 << 16)?
+        .parse()
         .map_err(|e| LabError::usage(format!("{}: {e}", path.display()), "give the .pub file of an ed25519 key"))
 }
 

@@ -16,6 +16,7 @@
 //! | [`trial`] | trials found |
 //! | [`report`] | a trial's report |
 //! | [`parity`] | research and production give the same stream |
+//! | [`place`] | places that somebody names: read with a limit, written over only where they are ours |
 //! | [`proposal`] | what promotions and rollbacks have in common |
 //! | [`promote`] | a trial proposed for production |
 //! | [`rollback`] | an earlier version proposed again |
@@ -47,6 +48,7 @@ pub mod keys;
 pub mod live;
 pub mod mirror;
 pub mod parity;
+pub mod place;
 pub mod promote;
 pub mod proposal;
 pub mod report;

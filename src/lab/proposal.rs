@@ -100,6 +100,8 @@ pub(crate) fn finish(
     behind: Behind,
 ) -> Result<Proposed, LabError> {
     let (_, policy_sha256) = policy(repo)?;
+    // Asked for its passphrase before anything is held.
+    let signer = lab.signer()?;
     writer.keep()?;
     let _held = lab.session.stop.hold();
     let proposal_at = writer.record_one(proposal)?.seq;
@@ -122,7 +124,7 @@ pub(crate) fn finish(
     config.ledger = Some(reference);
     let text = config.text();
     let sha256 = Hash::of(text.as_bytes());
-    let signature = sshsig::sign(&lab.signer()?, NAMESPACE, text.as_bytes())?;
+    let signature = sshsig::sign(&signer, NAMESPACE, text.as_bytes())?;
     let path = LiveConfig::path(&name);
     commit.insert(
         format!("{}/statement", evidence_dir(&name, version)),

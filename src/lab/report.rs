@@ -2,20 +2,21 @@
 
 use crate::error::LabError;
 use crate::folder::Lab;
+use crate::place::write_all;
 use crate::{study, trial};
-use assay_ledger::storage::disk::{RealDisk, replace};
 use assay_research::report::Report;
 use std::path::{Path, PathBuf};
 
 /// Writes both files, into `out` or the lab's own folder of reports, and gives their paths.
 ///
 /// # Errors
-/// A trial that cannot be found or simulated, or a folder that cannot be written.
+/// A trial that cannot be found or simulated, a file there that is no report, or a folder that cannot be written.
 pub fn write(
     lab: &Lab,
     wanted: Option<&str>,
     number: Option<u32>,
     out: Option<&Path>,
+    force: bool,
 ) -> Result<(PathBuf, PathBuf), LabError> {
     let (s, t) = trial::pick(lab, wanted, number)?;
     let opened = study::reopen(lab, &s.study_id)?;
@@ -27,10 +28,12 @@ pub fn write(
     let dir = out.map_or_else(|| lab.dir.join("reports").join(&s.study_id), Path::to_path_buf);
     let base = dir.join(t.number.to_string());
     let report = Report::new(s, t, opened.market.symbols.clone(), times, run);
-    std::fs::create_dir_all(&dir).map_err(|e| unwritable(&dir, &e))?;
     let (json, html) = (base.with_extension("json"), base.with_extension("html"));
-    replace(&RealDisk, &json, report.to_json().as_bytes()).map_err(|e| unwritable(&dir, &e))?;
-    replace(&RealDisk, &html, report.to_html().as_bytes()).map_err(|e| unwritable(&dir, &e))?;
+    let files = [(json.clone(), report.to_json().into_bytes()), (html.clone(), report.to_html().into_bytes())];
+    write_all(&files, force, "is no report", Report::is_one).map_err(|e| match e {
+        LabError::Occupied { .. } => e,
+        e => unwritable(&dir, &e),
+    })?;
     Ok((json, html))
 }
 

@@ -148,6 +148,7 @@ pub fn add_approval(lab: &Lab, branch: &str, signature: &str) -> Result<String, 
     if person.name == proposal.config.promotion.author {
         return Err(LabError::Refused("an author cannot approve their own proposal".into()));
     }
+    let _held = lab.session.stop.hold();
     let path = format!("{}/approvals/{}.sig", proposal.dir, person.name);
     let files = [(path, signature.as_bytes().to_vec())].into_iter().collect();
     repo.commit(branch, &files, &person.name, &format!("approve {branch}"))?;

@@ -206,12 +206,13 @@ fn from_a_trial_to_an_approved_proposal() {
     assert!(review::read(&s.lab.repo().unwrap(), "promote/none-v1-x").unwrap_err().to_string().contains("no branch"));
     // Merged by hand: in force from here on, and what a rollback finds.
     let repo = s.lab.repo().unwrap();
-    repo.merge(&proposed.branch, "main", "ana").unwrap();
+    let merged = repo.merge(&proposed.branch, "main", "ana").unwrap();
+    repo.move_to("main", &merged).unwrap();
     let (current, text) = proposal::in_force(&repo, "trend").unwrap().unwrap();
     assert_eq!((current.promotion.version, Hash::of(&text)), (1, proposed.sha256));
     assert!(rollback::propose(&s.lab, "trend", 1, "r").unwrap_err().to_string().contains("not earlier"));
     assert!(rollback::propose(&s.lab, "none", 1, "r").unwrap_err().to_string().contains("not live"));
-    let (json, html) = report::write(&s.lab, None, None, Some(&s.path("out"))).unwrap();
+    let (json, html) = report::write(&s.lab, None, None, Some(&s.path("out")), false).unwrap();
     let shown: serde_json::Value = serde_json::from_slice(&std::fs::read(json).unwrap()).unwrap();
     assert_eq!(shown["figures"].as_array().unwrap().len(), 24);
     assert!(std::fs::read_to_string(html).unwrap().contains("GENERATED DATA"));

@@ -52,6 +52,8 @@ pub fn export(log: &Log, dir: &Path) -> Result<Exported, LedgerError> {
         // Somebody exported more since this log was opened: a folder never goes back.
         return Ok(Exported { from, size: from, files: 0 });
     }
+    // First, so that a folder says whose it is though it is only half written.
+    disk::replace(disk, &dir.join("log.vkey"), format!("{}\n", log.verifier()).as_bytes())?;
     let mut dirs = BTreeSet::new();
     let mut files = 0;
     let put = |path: String, bytes: Vec<u8>| {
@@ -69,7 +71,6 @@ pub fn export(log: &Log, dir: &Path) -> Result<Exported, LedgerError> {
     for made in dirs {
         disk.sync_dir(&made).map_err(LedgerError::io("sync", &made))?;
     }
-    disk::replace(disk, &dir.join("log.vkey"), format!("{}\n", log.verifier()).as_bytes())?;
     disk::replace(disk, &dir.join("checkpoint"), log.checkpoint_note())?;
     Ok(Exported { from, size: new.size, files })
 }

@@ -10,7 +10,7 @@ use ssh_key::private::{Ed25519Keypair, KeypairData, PrivateKey};
 use std::fmt;
 use std::io::Write as _;
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Where a private key is.
 #[derive(Clone)]
@@ -118,10 +118,20 @@ impl Signer {
             key = key.encrypt(&mut rng, passphrase).map_err(bad)?;
         }
         let text = key.to_openssh(ssh_key::LineEnding::LF).map_err(bad)?;
-        write_new(path, 0o600, text.as_bytes())?;
-        let public = path.with_extension("pub");
-        write_new(&public, 0o644, format!("{} {comment}\n", self.public().to_openssh()).as_bytes())
+        let public = public_path(path);
+        write_new(&public, 0o644, format!("{} {comment}\n", self.public().to_openssh()).as_bytes())?;
+        write_new(path, 0o600, text.as_bytes()).inspect_err(|_| {
+            // Half a pair is of no use to anybody, and was made just now.
+            let _ = std::fs::remove_file(&public);
+        })
     }
+}
+
+/// Where the public half of a key file stands, as `ssh-keygen` has it: the same name with `.pub`.
+pub fn public_path(path: &Path) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".pub");
+    name.into()
 }
 
 fn write_new(path: &Path, mode: u32, bytes: &[u8]) -> Result<(), LedgerError> {

@@ -9,8 +9,8 @@ use crate::storage::lock::Lock;
 use std::fmt::Debug;
 use std::fs::{File, OpenOptions};
 use std::io;
-use std::os::unix::fs::FileExt as _;
-use std::path::Path;
+use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// An open file.
@@ -165,7 +165,13 @@ impl Disk for RealDisk {
             Open::Read => options.read(true),
             Open::Write => options.read(true).write(true),
             Open::New => options.read(true).write(true).create_new(true),
-            Open::Replace => options.read(true).write(true).create(true).truncate(true),
+            // Never through a link: it may lead to somebody else's file.
+            Open::Replace => options
+                .read(true)
+                .write(true)
+                .create(true)
+                .truncate(true)
+                .custom_flags(rustix::fs::OFlags::NOFOLLOW.bits() as i32),
         };
         Ok(Box::new(options.open(path)?))
     }
@@ -242,7 +248,9 @@ pub fn read(disk: &dyn Disk, path: &Path) -> Result<Vec<u8>, LedgerError> {
 /// [`LedgerError::Io`].
 pub fn replace(disk: &dyn Disk, path: &Path, bytes: &[u8]) -> Result<(), LedgerError> {
     let dir = parent(path);
-    let temp = path.with_extension("tmp");
+    let mut temp = path.as_os_str().to_owned();
+    temp.push(".tmp");
+    let temp = PathBuf::from(temp);
     let file = disk.open(&temp, Open::Replace).map_err(LedgerError::io("create", &temp))?;
     file.write_at(0, bytes).map_err(LedgerError::io("write", &temp))?;
     file.sync().map_err(LedgerError::io("sync", &temp))?;

@@ -7,6 +7,7 @@ use rustix::fs::{FlockOperation, flock};
 use rustix::io::Errno;
 use std::fs::{File, OpenOptions};
 use std::io::{Read as _, Seek as _, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -25,8 +26,11 @@ impl Lock {
     /// [`LedgerError::Locked`] with the holder; [`LedgerError::Io`].
     pub fn take(dir: &Path, patience: Duration, waiting: &dyn Fn(&str)) -> Result<Lock, LedgerError> {
         let path: PathBuf = dir.join("lock");
-        let open = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path);
+        let no_link = rustix::fs::OFlags::NOFOLLOW.bits() as i32;
+        let open =
+            OpenOptions::new().read(true).write(true).create(true).truncate(false).custom_flags(no_link).open(&path);
         let mut file = open.map_err(LedgerError::io("open", &path))?;
+        ours(&mut file, &path)?;
         wait(&mut file, dir, patience, waiting, FlockOperation::NonBlockingLockExclusive)?;
         let words: Vec<_> = std::env::args_os().skip(1).take(2).map(|a| a.to_string_lossy().into_owned()).collect();
         let command = words.join(" ");
@@ -66,6 +70,17 @@ impl Lock {
             Err(e) => Err(e),
         }
     }
+}
+
+/// A file of that name which holds anything else than a lock is not written over.
+fn ours(file: &mut File, path: &Path) -> Result<(), LedgerError> {
+    let mut head = Vec::new();
+    (&mut *file).take(8).read_to_end(&mut head).map_err(LedgerError::io("read", path))?;
+    if head.is_empty() || head == b"process " {
+        return Ok(());
+    }
+    let other = std::io::Error::new(std::io::ErrorKind::AlreadyExists, "it holds something else than a lock");
+    Err(LedgerError::io("lock", path)(other))
 }
 
 fn wait(

@@ -1,6 +1,6 @@
 //! A measured figure: beside it what it cannot exceed, and what it must reach.
 
-use super::super::output::{grouped, style};
+use super::super::output::grouped;
 use serde_json::{Value, json};
 
 /// What a figure must reach.
@@ -60,7 +60,7 @@ impl Figure {
             Some(Goal::AtMost(most)) => format!("at most {most}"),
             Some(Goal::Share(least)) => format!("at least {:.0} %", least * 100.0),
         };
-        let goal = if self.reached() { goal } else { style(&format!("{goal}: missed"), "31") };
+        let goal = if self.reached() { goal } else { format!("{goal}: missed") };
         let value = match self.value {
             v if v < 10.0 => format!("{v:.2}"),
             v if v < 1000.0 => format!("{v:.1}"),

@@ -1,6 +1,7 @@
 //! Strategy and study files, read and checked.
 
 use crate::error::LabError;
+use crate::place::read_text;
 use assay_shared::strategy::Strategy;
 use assay_shared::study::Study;
 use std::path::Path;
@@ -16,16 +17,15 @@ pub struct Changes {
     pub seed: Option<u64>,
 }
 
-fn text(path: &Path) -> Result<String, LabError> {
-    std::fs::read_to_string(path).map_err(LabError::io("read", path))
-}
+/// More than any strategy or study file may have: what is longer is said to be.
+const MAX_TEXT: usize = 1 << 20;
 
 /// Reads a strategy file.
 ///
 /// # Errors
 /// [`LabError::Strategy`] with every problem at its place.
 pub fn read_strategy(path: &Path) -> Result<Strategy, LabError> {
-    parse_strategy(&text(path)?, &path.display().to_string())
+    parse_strategy(&read_text(path, MAX_TEXT)?, &path.display().to_string())
 }
 
 /// Reads a strategy's text.
@@ -53,7 +53,7 @@ pub fn with_symbols(strategy: &Strategy, symbols: &[String]) -> Result<Strategy,
 /// A file that does not read, or a value out of range.
 pub fn read_study(path: &Path, changes: Changes) -> Result<Study, LabError> {
     let name = path.display().to_string();
-    let mut study = parse_study(&text(path)?, &name)?;
+    let mut study = parse_study(&read_text(path, MAX_TEXT)?, &name)?;
     study.name = changes.name.unwrap_or(study.name);
     study.trials = changes.trials.unwrap_or(study.trials);
     study.seed = changes.seed.unwrap_or(study.seed);

@@ -11,6 +11,7 @@ mod tests;
 use crate::gate::Deployment;
 use serde::Serialize;
 use serde_json::json;
+use std::io::Read as _;
 
 /// Version of the tables' shape.
 pub const SCHEMA: i64 = 1;
@@ -248,6 +249,12 @@ pub enum DeployError {
         /// What was given.
         place: String,
     },
+    /// A file that is there and is no database.
+    #[error("{place} is there and is no SQLite database")]
+    OtherFile {
+        /// The file.
+        place: String,
+    },
     /// The database could not be reached or refused.
     #[error("the live table {place}: {what}")]
     Database {
@@ -280,7 +287,7 @@ impl DeployError {
     /// What to do next.
     pub fn hint(&self) -> &'static str {
         match self {
-            DeployError::Setting { .. } => {
+            DeployError::Setting { .. } | DeployError::OtherFile { .. } => {
                 "write --live sqlite:/path/live.sqlite or --live postgres://user@host/database"
             }
             DeployError::Database { .. } => {
@@ -331,12 +338,19 @@ fn place(setting: &str) -> Result<Place<'_>, DeployError> {
     }
 }
 
-/// Checks a setting, `sqlite:FILE` or `postgres://…`, without opening anything.
+/// Checks a setting, `sqlite:FILE` or `postgres://…`, and that a file there is a database.
 ///
 /// # Errors
-/// [`DeployError::Setting`].
+/// [`DeployError::Setting`], [`DeployError::OtherFile`].
 pub fn check_setting(setting: &str) -> Result<(), DeployError> {
-    place(setting).map(|_| ())
+    let Place::File(path) = place(setting)? else { return Ok(()) };
+    let Ok(meta) = std::fs::metadata(path) else { return Ok(()) };
+    let head = || {
+        let mut head = [0; 16];
+        std::fs::File::open(path).and_then(|mut file| file.read_exact(&mut head)).map(|()| head)
+    };
+    let database = meta.is_file() && (meta.len() == 0 || head().is_ok_and(|head| head == *b"SQLite format 3\0"));
+    if database { Ok(()) } else { Err(DeployError::OtherFile { place: path.display().to_string() }) }
 }
 
 /// Opens the live table of a setting for writing, and makes it if there is none. `identity` is the

@@ -2,8 +2,9 @@
 
 use git2::{ObjectType, Oid, Repository, Signature, Tree, TreeWalkMode, TreeWalkResult};
 use std::collections::BTreeMap;
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Output};
 
 /// The largest file that is read from a repository.
 const MAX_BLOB: usize = 16 << 20;
@@ -44,6 +45,14 @@ pub enum RepoError {
     /// A push that did not come as far as an answer.
     #[error("git push failed:\n{words}")]
     Unreached {
+        /// What git printed.
+        words: String,
+    },
+    /// A branch that cannot be brought forward to the other repository's.
+    #[error("the branch {branch} here and in the deploy repository have parted:\n{words}")]
+    Parted {
+        /// The branch.
+        branch: String,
         /// What git printed.
         words: String,
     },
@@ -278,20 +287,21 @@ impl Repo {
         Ok(oid.to_string())
     }
 
-    /// Merges `branch` into `into` by a merge commit with the branch's tree. The branch must stand
-    /// on top of the other.
+    /// Makes the merge commit of `branch` into `into`, with the branch's tree, and moves neither. The
+    /// branch must stand on top of the other.
     ///
     /// # Errors
-    /// When it does not.
+    /// When it does not, or is merged already.
     pub fn merge(&self, branch: &str, into: &str, author: &str) -> Result<String, RepoError> {
         let missing = |b: &str| RepoError::BadTree { path: b.into(), what: "there is no such branch".into() };
         let ours = self.tip(&format!("refs/heads/{into}")).ok_or_else(|| missing(into))?;
         let theirs = self.tip(&format!("refs/heads/{branch}")).ok_or_else(|| missing(branch))?;
         if !self.follows(&theirs, &ours)? {
-            return Err(RepoError::BadTree {
-                path: branch.into(),
-                what: format!("it does not stand on top of {into}; propose again"),
-            });
+            let what = match self.follows(&ours, &theirs)? {
+                true => format!("it is part of {into} already"),
+                false => format!("it does not stand on top of {into}; propose again"),
+            };
+            return Err(RepoError::BadTree { path: branch.into(), what });
         }
         let (a, b) = (self.oid(&ours)?, self.oid(&theirs)?);
         let find = |o| self.inner.find_commit(o).map_err(git("find a commit"));
@@ -300,9 +310,6 @@ impl Repo {
         let tree = theirs.tree().map_err(git("read a tree"))?;
         let message = format!("merge {branch}");
         let oid = self.inner.commit(None, &who, &who, &message, &tree, &[&ours, &theirs]).map_err(git("merge"))?;
-        self.inner
-            .reference(&format!("refs/heads/{into}"), oid, true, &message)
-            .map_err(git(format!("move {into}")))?;
         Ok(oid.to_string())
     }
 
@@ -310,10 +317,10 @@ impl Repo {
     ///
     /// # Errors
     /// [`RepoError::Git`].
-    pub fn reset(&self, branch: &str, commit: &str) -> Result<(), RepoError> {
+    pub fn move_to(&self, branch: &str, commit: &str) -> Result<(), RepoError> {
         let oid = self.oid(commit)?;
         self.inner
-            .reference(&format!("refs/heads/{branch}"), oid, true, "reset")
+            .reference(&format!("refs/heads/{branch}"), oid, true, "move")
             .map(|_| ())
             .map_err(git(format!("move {branch}")))
     }
@@ -330,20 +337,43 @@ impl Repo {
         Ok(names.collect())
     }
 
+    /// Runs `git` on this repository and another one. It has a process group of its own: Ctrl-C in a
+    /// terminal is for us, who see the exchange to its end.
+    fn git(&self, words: &[&str], remote: &Path, references: &[String]) -> Result<Output, RepoError> {
+        let mut command = Command::new("git");
+        command.arg("--git-dir").arg(self.inner.path()).args(words).arg(remote).args(references);
+        command.env("GIT_TERMINAL_PROMPT", "0").env("LC_ALL", "C").env_remove("ASSAY_PASSPHRASE");
+        command.process_group(0).output().map_err(RepoError::NoGit)
+    }
+
+    /// Brings a branch forward to where it stands in another repository. One that stands further
+    /// than the other's stays.
+    ///
+    /// # Errors
+    /// [`RepoError::Parted`] when neither follows the other.
+    pub fn catch_up(&self, remote: &Path, branch: &str) -> Result<(), RepoError> {
+        let reference = format!("refs/heads/{branch}");
+        let (ours, theirs) = (self.tip(&reference), Repo::open(remote)?.tip(&reference));
+        let Some(theirs) = theirs.filter(|theirs| ours.as_ref() != Some(theirs)) else { return Ok(()) };
+        if ours.is_some_and(|ours| self.follows(&ours, &theirs).unwrap_or(false)) {
+            return Ok(());
+        }
+        let output = self.git(&["fetch", "--quiet"], remote, &[format!("{reference}:{reference}")])?;
+        match output.status.success() {
+            true => Ok(()),
+            false => Err(RepoError::Parted {
+                branch: branch.into(),
+                words: String::from_utf8_lossy(&output.stderr).trim().into(),
+            }),
+        }
+    }
+
     /// Pushes with the `git` program, so that the other side's hooks run. Gives what it printed.
     ///
     /// # Errors
     /// [`RepoError::Push`] with the hook's words.
     pub fn push(&self, remote: &Path, references: &[String]) -> Result<String, RepoError> {
-        let mut command = Command::new("git");
-        command
-            .arg("--git-dir")
-            .arg(self.inner.path())
-            .args(["push", "--porcelain", "--atomic"])
-            .arg(remote)
-            .args(references);
-        command.env("GIT_TERMINAL_PROMPT", "0").env("LC_ALL", "C").env_remove("ASSAY_PASSPHRASE");
-        let output = command.output().map_err(RepoError::NoGit)?;
+        let output = self.git(&["push", "--porcelain", "--atomic"], remote, references)?;
         let refused = output.stdout.split(|b| *b == b'\n').any(|line| line.starts_with(b"!"));
         let words = String::from_utf8_lossy(&output.stderr).into_owned() + &String::from_utf8_lossy(&output.stdout);
         match (output.status.success(), refused) {
@@ -351,6 +381,13 @@ impl Repo {
             (false, true) => Err(RepoError::Push { words: words.trim().into() }),
             (false, false) => Err(RepoError::Unreached { words: words.trim().into() }),
         }
+    }
+}
+
+impl RepoError {
+    /// Whether git does not trust a repository because it is another user's.
+    pub fn is_owned_by_another(&self) -> bool {
+        matches!(self, RepoError::Git { source, .. } if source.code() == git2::ErrorCode::Owner)
     }
 }
 

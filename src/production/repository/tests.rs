@@ -38,6 +38,7 @@ fn branches_grow_merge_and_go_back() {
     assert_eq!(repo.branches("promote/").unwrap(), ["promote/x"]);
     assert!(repo.follows(&side, &one).unwrap() && !repo.follows(&one, &side).unwrap());
     let merged = repo.merge("promote/x", "main", "ben").unwrap();
+    repo.move_to("main", &merged).unwrap();
     assert_eq!(repo.file(&merged, "d/b").unwrap().as_deref(), Some(&b"3"[..]));
     assert_eq!(repo.parent(&merged).unwrap(), Some(one.clone()), "the first parent is main");
     assert_eq!(repo.line(&one, &merged).unwrap(), Some(vec![one.clone(), merged.clone()]));
@@ -46,7 +47,7 @@ fn branches_grow_merge_and_go_back() {
     let late = repo.commit_from("promote/y", Some(&one), &files(&[("a", "9")]), "ana", "late").unwrap();
     assert!(repo.merge("promote/y", "main", "ben").unwrap_err().to_string().contains("propose again"));
     assert!(repo.merge("promote/none", "main", "ben").unwrap_err().to_string().contains("no such branch"));
-    repo.reset("main", &one).unwrap();
+    repo.move_to("main", &one).unwrap();
     assert_eq!(repo.tip("refs/heads/main"), Some(one));
     assert_ne!(late, side);
 }

@@ -4,7 +4,8 @@
 //! A file is written under a temporary name and renamed when it is whole and its checksum fits.
 
 use super::error::DataError;
-use assay_ledger::Hash;
+use assay_ledger::storage::disk::{RealDisk, replace};
+use assay_ledger::{Hash, LedgerError};
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -84,6 +85,9 @@ fn fetch_one(agent: &ureq::Agent, url: &str, target: &Path, stop: &dyn Fn() -> b
         std::fs::create_dir_all(parent).map_err(DataError::io("create", parent))?;
     }
     let part: PathBuf = target.with_extension("part");
+    if part.is_symlink() {
+        return Err(fail(format!("{} is a link; remove it", part.display())));
+    }
     let have = std::fs::metadata(&part).map_or(0, |m| m.len());
     let mut request = agent.get(url);
     if have > 0 {
@@ -133,6 +137,7 @@ fn finish(agent: &ureq::Agent, url: &str, target: &Path, part: &Path) -> Result<
     }
     let mut side = target.as_os_str().to_owned();
     side.push(".CHECKSUM");
-    std::fs::write(&side, text).map_err(DataError::io("write", Path::new(&side)))?;
+    let unwritten = |e: LedgerError| fail(e.to_string());
+    replace(&RealDisk, Path::new(&side), text.as_bytes()).map_err(unwritten)?;
     std::fs::rename(part, target).map_err(DataError::io("rename", target))
 }

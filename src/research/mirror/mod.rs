@@ -141,8 +141,14 @@ impl Mirror {
     /// # Errors
     /// When SQLite cannot write it.
     pub fn copy_to(&self, target: &Path) -> Result<(), MirrorError> {
+        let mut temp = target.as_os_str().to_owned();
+        temp.push(".assay-copy");
+        let temp = PathBuf::from(temp);
+        remove(&temp)?;
+        self.conn.execute("VACUUM INTO ?1", [temp.to_string_lossy()]).map_err(self.fail())?;
+        // Only now: a copy that fails leaves the old one.
         remove(target)?;
-        self.conn.execute("VACUUM INTO ?1", [target.to_string_lossy()]).map(|_| ()).map_err(self.fail())
+        std::fs::rename(&temp, target).map_err(|source| MirrorError::Io { path: target.into(), source })
     }
 
     /// SHA-256 over every row of every table in key order: equal for equal content.

@@ -41,6 +41,14 @@ pub struct Report {
 }
 
 impl Report {
+    /// Whether a file is a report that was written before, as JSON or as a page.
+    pub fn is_one(path: &std::path::Path) -> bool {
+        let Ok(text) = std::fs::read_to_string(path) else { return false };
+        let page = || text.starts_with("<!doctype html>") && text.contains("trials were tried to find it");
+        let json = || serde_json::from_str::<Value>(&text).is_ok_and(|v| v.get("equity_usdt").is_some());
+        page() || json()
+    }
+
     /// A report of a stitched out-of-sample run.
     pub fn new(study: StudyRow, trial: TrialRow, symbols: Vec<String>, times_ms: Vec<i64>, run: Run) -> Report {
         let mut peak = run.initial_usdt;

@@ -26,7 +26,7 @@ pub struct StudyProgress {
 /// Runs a study on from what is recorded. Only the evaluation of trials happens in `pool`: `tell`
 /// gets each batch's events in trial order on the caller's thread, where it may wait for a disk, a
 /// lock or another thread without holding up (or deadlocking) what computes. `stop` ends the study
-/// between batches.
+/// between trials; a batch that is cut short is told nothing of.
 ///
 /// # Errors
 /// What `tell` fails with.
@@ -37,7 +37,7 @@ pub fn run<E>(
     finished: &mut Vec<Finished>,
     mut tell: impl FnMut(Vec<Event>) -> Result<(), E>,
     progress: impl Fn(&StudyProgress),
-    stop: impl Fn() -> bool,
+    stop: impl Fn() -> bool + Sync,
 ) -> Result<(), E> {
     let study = evaluator.inputs.study;
     let started = (Instant::now(), finished.len() as u32);
@@ -68,7 +68,10 @@ pub fn run<E>(
             finished[..first as usize].iter().filter(|f| f.seen.score.is_some()).map(|f| f.folds.as_slice()).collect();
         let medians = fold_medians(&completed);
         let asked = &pending[(next - first) as usize..];
-        let results: Vec<_> = pool.install(|| asked.par_iter().map(|p| evaluator.evaluate(p, &medians)).collect());
+        let evaluate = |p: &Params| (!stop()).then(|| evaluator.evaluate(p, &medians));
+        let results: Option<Vec<_>> = pool.install(|| asked.par_iter().map(evaluate).collect());
+        // A batch that was cut short is asked again when the study goes on.
+        let Some(results) = results else { return Ok(()) };
         let (mut events, mut told) = (Vec::with_capacity(results.len()), Vec::new());
         for ((number, params), r) in (next..end).zip(asked).zip(results) {
             let event = r.event(study_id, number, params);

@@ -14,6 +14,8 @@ pub mod tree;
 
 use serde::Deserialize;
 use std::ops::Range;
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
 
 /// Why a text is not what it should be.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -66,8 +68,27 @@ impl FormatError {
     }
 }
 
-/// The number in a text; 1 when there is none.
+/// No text of ours holds a number that is none: neither `inf` nor `nan`, nor one that overflows.
+pub(crate) fn finite(text: &str) -> Result<(), FormatError> {
+    let root = DeTable::parse(text).map_err(|e| FormatError::toml(&e))?;
+    let mut left: Vec<&Spanned<DeValue<'_>>> = root.get_ref().iter().map(|(_, value)| value).collect();
+    while let Some(value) = left.pop() {
+        match value.get_ref() {
+            DeValue::Float(v) if !v.as_str().parse().is_ok_and(f64::is_finite) => {
+                let what = format!("'{}' is no number", v.as_str());
+                return Err(FormatError::Malformed { what, span: Some(value.span()) });
+            }
+            DeValue::Array(items) => left.extend(items.iter()),
+            DeValue::Table(inner) => left.extend(inner.iter().map(|(_, value)| value)),
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// The number in a text; 1 when there is none. The first thing that every reader asks.
 pub(crate) fn number(text: &str) -> Result<u32, FormatError> {
+    finite(text)?;
     #[derive(Deserialize)]
     struct Head {
         format: Option<u32>,

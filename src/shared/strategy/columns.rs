@@ -42,7 +42,8 @@ impl SymbolSignals {
 /// # Errors
 /// An indicator that refuses its input.
 pub fn signals(bound: &Bound, market: &Market) -> Result<Vec<SymbolSignals>, IndicatorError> {
-    let values = evaluate(&bound.plan, market)?;
+    let wanted = bound.outputs.iter().flat_map(|o| o.signals.iter().map(|s| s.1).chain(o.stops.into_iter().flatten()));
+    let values = evaluate(&bound.plan, market, wanted)?;
     let bars = market.len();
     let of = |outputs: &super::bind::Outputs| {
         let mut flags = vec![0u8; bars];
@@ -60,12 +61,28 @@ pub fn signals(bound: &Bound, market: &Market) -> Result<Vec<SymbolSignals>, Ind
     Ok(bound.outputs.iter().map(of).collect())
 }
 
-/// The value of every node at every bar.
-///
-/// # Errors
-/// An indicator that refuses its input.
-pub fn evaluate<'m>(plan: &Plan, market: &'m Market) -> Result<Vec<Cow<'m, [f64]>>, IndicatorError> {
-    let bars = market.len();
+/// For each node, the nodes that nothing needs any more once it is computed.
+fn spent(plan: &Plan, wanted: impl Iterator<Item = Id>) -> Vec<Vec<Id>> {
+    let mut last: Vec<Id> = (0..plan.ops.len()).collect();
+    for (id, op) in plan.ops.iter().enumerate() {
+        op.needs(|of| last[of] = id);
+    }
+    wanted.for_each(|id| last[id] = usize::MAX);
+    let mut out = vec![Vec::new(); plan.ops.len()];
+    for (id, last) in last.into_iter().enumerate().filter(|(_, last)| *last != usize::MAX) {
+        out[last].push(id);
+    }
+    out
+}
+
+/// The values of the wanted nodes at every bar. A column is given back after its last use: there
+/// may be many more of them than fit into memory.
+fn evaluate<'m>(
+    plan: &Plan,
+    market: &'m Market,
+    wanted: impl Iterator<Item = Id>,
+) -> Result<Vec<Cow<'m, [f64]>>, IndicatorError> {
+    let (bars, spent) = (market.len(), spent(plan, wanted));
     let mut values: Vec<Cow<'m, [f64]>> = Vec::with_capacity(plan.ops.len());
     let mut others: BTreeMap<Id, Vec<Vec<f64>>> = BTreeMap::new();
     for (id, op) in plan.ops.iter().enumerate() {
@@ -94,6 +111,10 @@ pub fn evaluate<'m>(plan: &Plan, market: &'m Market) -> Result<Vec<Cow<'m, [f64]
             Op::Output(of, k) => others.get(of).and_then(|o| o.get(*k)).cloned().unwrap_or_default().into(),
         };
         values.push(value);
+        for of in &spent[id] {
+            values[*of] = Cow::Borrowed(&[]);
+            others.remove(of);
+        }
     }
     Ok(values)
 }

@@ -46,13 +46,15 @@ pub struct Compiler<'a> {
     pub graph: Graph,
     /// Named expressions that are compiled, by symbol.
     named: Vec<BTreeMap<&'a str, (NodeId, Type)>>,
+    /// Whether the limit was told.
+    full: bool,
 }
 
 impl<'a> Compiler<'a> {
     /// A compiler with an empty graph.
     pub fn new(program: &'a Program, params: &'a [String], symbols: &'a [String]) -> Compiler<'a> {
         let named = vec![BTreeMap::new(); symbols.len()];
-        Compiler { program, params, symbols, graph: Graph::default(), named }
+        Compiler { program, params, symbols, graph: Graph::default(), named, full: false }
     }
 
     /// Compiles a named expression for a symbol; those that it needs are compiled before.
@@ -65,15 +67,18 @@ impl<'a> Compiler<'a> {
             let compiled = self.expr(expr, Some(symbol))?;
             self.named[symbol].insert(name, compiled);
         }
-        self.limit(expr)
+        Ok(())
     }
 
-    fn limit(&self, e: &Expr) -> Result<(), Diagnostic> {
+    fn limit(&mut self, e: &Expr) -> Result<(), Diagnostic> {
         if self.graph.nodes.len() <= MAX_NODES {
             return Ok(());
         }
         let what = format!("the strategy has over {MAX_NODES} distinct expressions over all its symbols");
-        Err(Diagnostic::new(what, e.span.clone()).help("name fewer symbols, or shorten the file"))
+        let problem = Diagnostic::new(what, e.span.clone()).help("name fewer symbols, or shorten the file");
+        // Told once; the rest of the text only comes to the same end.
+        let told = std::mem::replace(&mut self.full, true);
+        Err(if told { problem.follows() } else { problem })
     }
 
     /// Compiles an expression that must be true or false, for one symbol's bars.
@@ -109,6 +114,7 @@ impl<'a> Compiler<'a> {
 
     /// Compiles any expression.
     pub(super) fn expr(&mut self, e: &Expr, symbol: Option<usize>) -> Typed {
+        self.limit(e)?;
         match &e.kind {
             Kind::Number(v) => Ok((self.add(Node::Const(*v)), Type::Number)),
             Kind::Bool(b) => Ok((self.add(Node::Const(f64::from(u8::from(*b)))), Type::Truth)),

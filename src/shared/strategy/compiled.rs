@@ -1,12 +1,13 @@
 //! A strategy's expressions compiled as a whole: named ones, signals, stops, sizes, constraints.
 
 use super::compile::Compiler;
-use super::diagnostic::Diagnostic;
+use super::diagnostic::{Diagnostic, MAX_PROBLEMS};
 use super::file::StrategyFile;
 use super::graph::{Check, Graph, NodeId};
 use super::order;
 use super::program::Program;
 use super::signals::flag;
+use std::cell::Cell;
 
 /// The nodes that a symbol's bars are decided from.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -44,18 +45,26 @@ pub fn compile(file: &StrategyFile, program: &Program) -> Result<Compiled, Vec<D
     let mut c = Compiler::new(program, &params, &file.symbols);
     let mut problems: Vec<Diagnostic> = Vec::new();
     let mut keep = |d: Diagnostic| {
-        // The same place is compiled once a symbol, and what only follows from another problem is
-        // told there.
-        if !d.follows && !problems.contains(&d) {
+        // What only follows from another problem is told there.
+        if !d.follows {
             problems.push(d);
         }
     };
     let mut roots = vec![Roots::default(); file.symbols.len()];
     for (symbol, roots) in roots.iter_mut().enumerate() {
-        for name in &order {
+        let found = Cell::new(0);
+        let mut keep = |d: Diagnostic| {
+            found.set(found.get() + 1);
+            keep(d);
+        };
+        for name in order.iter().take_while(|_| found.get() <= MAX_PROBLEMS) {
             c.named(name, symbol).unwrap_or_else(&mut keep);
         }
         fill(&mut c, program, symbol, roots, &mut keep);
+        if found.get() > 0 {
+            // What is wrong for one symbol is wrong for all, at the same places.
+            break;
+        }
     }
     let mut constraints = Vec::new();
     for (text, e) in &program.constraints {

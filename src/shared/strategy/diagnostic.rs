@@ -3,6 +3,9 @@
 use std::fmt;
 use std::ops::Range;
 
+/// The most problems that are told at once.
+pub(super) const MAX_PROBLEMS: usize = 50;
+
 /// A problem in a strategy file, at a place.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Diagnostic {
@@ -40,7 +43,9 @@ impl Diagnostic {
     #[must_use]
     pub fn suggest<'a>(self, name: &str, known: impl IntoIterator<Item = &'a str>) -> Diagnostic {
         let limit = (name.len() / 3).max(1);
-        let best = known.into_iter().map(|k| (distance(&name.to_lowercase(), &k.to_lowercase()), k)).min();
+        let name = name.to_lowercase();
+        let near = known.into_iter().filter(|k| k.len().abs_diff(name.len()) <= limit);
+        let best = near.map(|k| (distance(&name, &k.to_lowercase()), k)).min();
         match best {
             Some((d, k)) if d <= limit => self.help(format!("did you mean '{k}'?")),
             _ => self,

@@ -1,22 +1,36 @@
 //! Where something stands in a TOML text: for problems that point at it.
 
 use std::ops::Range;
+use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-/// The place of the key at a path; the nearest one above it that is there, else the text's start.
-pub(super) fn of(text: &str, path: &[&str]) -> Range<usize> {
-    let start = 0..1.min(text.len());
-    let Ok(root) = DeTable::parse(text) else { return start };
-    let (mut table, mut found) = (root.get_ref(), start);
-    for name in path {
-        let Some((key, value)) = table.iter().find(|(key, _)| key.get_ref() == name) else { break };
-        found = key.span();
-        match value.get_ref() {
-            DeValue::Table(inner) => table = inner,
-            _ => break,
-        }
+/// The places of a text's keys.
+#[derive(Debug)]
+pub(super) struct Places<'a> {
+    root: Option<Spanned<DeTable<'a>>>,
+    start: Range<usize>,
+}
+
+impl<'a> Places<'a> {
+    /// Of a text; one that is no TOML has only its start.
+    pub(super) fn new(text: &'a str) -> Places<'a> {
+        Places { root: DeTable::parse(text).ok(), start: 0..1.min(text.len()) }
     }
-    found
+
+    /// The place of the key at a path; the nearest one above it that is there, else the text's start.
+    pub(super) fn of(&self, path: &[&str]) -> Range<usize> {
+        let mut found = self.start.clone();
+        let mut table = self.root.as_ref().map(Spanned::get_ref);
+        for name in path {
+            let Some((key, value)) = table.and_then(|t| t.get_key_value(*name)) else { break };
+            found = key.span();
+            table = match value.get_ref() {
+                DeValue::Table(inner) => Some(inner),
+                _ => None,
+            };
+        }
+        found
+    }
 }
 
 #[cfg(test)]
@@ -26,11 +40,12 @@ mod tests {
     #[test]
     fn keys_are_found_where_they_stand() {
         let text = "# a = 1\n[parameters]\nb = { low = 1 }\n\"a\" = 2\n[parameters.c]\nx = 1\n";
-        let at = |path: &[&str]| &text[of(text, path)];
+        let places = Places::new(text);
+        let at = |path: &[&str]| &text[places.of(path)];
         assert_eq!((at(&["parameters", "a"]), at(&["parameters", "b", "low"])), ("\"a\"", "low"));
         assert_eq!(at(&["parameters", "c", "x"]), "x");
         assert_eq!(at(&["parameters", "none"]), "parameters");
         assert_eq!(at(&["none"]), "#");
-        assert_eq!(of("= =", &["a"]), 0..1);
+        assert_eq!(Places::new("= =").of(&["a"]), 0..1);
     }
 }

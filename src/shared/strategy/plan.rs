@@ -21,6 +21,19 @@ pub enum Op {
     Output(Id, usize),
 }
 
+impl Op {
+    /// Tells the nodes that this one is computed from.
+    pub(super) fn needs(&self, mut tell: impl FnMut(Id)) {
+        match self {
+            Op::Const(_) | Op::Column { .. } => {}
+            Op::Unary(_, a) | Op::Memory(_, a) | Op::Output(a, _) => tell(*a),
+            Op::Binary(_, a, b) => [*a, *b].into_iter().for_each(tell),
+            Op::If(c, a, b) => [*c, *a, *b].into_iter().for_each(tell),
+            Op::Ta { inputs, .. } => inputs.iter().copied().for_each(tell),
+        }
+    }
+}
+
 /// Nodes in an order in which each follows what it needs.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Plan {

@@ -4,13 +4,13 @@
 use super::bind::{self, Bound};
 use super::compile::column;
 use super::compiled::{Compiled, compile};
-use super::diagnostic::Diagnostic;
+use super::diagnostic::{Diagnostic, MAX_PROBLEMS};
 use super::file::StrategyFile;
-use super::place;
+use super::place::Places;
 use super::program::Program;
 use super::space::{Params, defaults};
-use crate::format::FormatError;
 use crate::format::strategy::{self as format, Canonical, MAX_TEXT};
+use crate::format::{FormatError, finite};
 use assay_ledger::Hash;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -42,8 +42,13 @@ impl Strategy {
         }
         let file: StrategyFile = toml::from_str(text)
             .map_err(|e| vec![Diagnostic::new(e.message().to_string(), e.span().unwrap_or(0..1))])?;
-        let mut problems = check(&file, text);
-        problems.extend(hidden(&file, text));
+        let places = Places::new(text);
+        let mut problems = check(&file, &places);
+        problems.extend(hidden(&file, &places));
+        problems.extend(finite(text).err().map(|e| match e {
+            FormatError::Malformed { what, span } => Diagnostic::new(what, span.unwrap_or(0..1)),
+            other => Diagnostic::new(other.to_string(), 0..1),
+        }));
         Strategy::compile(file, text, problems, None)
     }
 
@@ -53,7 +58,7 @@ impl Strategy {
     /// [`FormatError`].
     pub fn recorded(text: &str) -> Result<Strategy, FormatError> {
         let (canonical, file) = format::read(text)?;
-        let problems = check(&file, text);
+        let problems = check(&file, &Places::new(text));
         Strategy::compile(file, text, problems, Some(canonical)).map_err(|problems| {
             let first = problems.first();
             let (what, span) = first.map_or_else(Default::default, |d| (d.to_string(), Some(d.span.clone())));
@@ -78,6 +83,11 @@ impl Strategy {
             Ok(_) => {}
         }
         problems.sort_by_key(|d| d.span.start);
+        if problems.len() > MAX_PROBLEMS {
+            problems.truncate(MAX_PROBLEMS);
+            let place = problems.last().map_or(0..1, |d| d.span.clone());
+            problems.push(Diagnostic::new("there are more problems; these are the first", place));
+        }
         Err(problems)
     }
 
@@ -106,9 +116,9 @@ impl Strategy {
     }
 }
 
-fn check(file: &StrategyFile, text: &str) -> Vec<Diagnostic> {
+fn check(file: &StrategyFile, places: &Places<'_>) -> Vec<Diagnostic> {
     let mut out = Vec::new();
-    let mut problem = |message: String, path: &[&str]| out.push(Diagnostic::new(message, place::of(text, path)));
+    let mut problem = |message: String, path: &[&str]| out.push(Diagnostic::new(message, places.of(path)));
     let name_ok = |n: &str| {
         !n.is_empty() && n.len() <= 48 && n.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
     };
@@ -153,13 +163,17 @@ fn check(file: &StrategyFile, text: &str) -> Vec<Diagnostic> {
 }
 
 /// One name means one thing in a file: nothing hides a column, a parameter or a word of the language.
-fn hidden(file: &StrategyFile, text: &str) -> Vec<Diagnostic> {
+fn hidden(file: &StrategyFile, places: &Places<'_>) -> Vec<Diagnostic> {
     const WORDS: [&str; 5] = ["and", "or", "not", "true", "false"];
     let is_name = |n: &str| {
         !n.starts_with(|c: char| c.is_ascii_digit())
             && !n.is_empty()
             && n.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
     };
+    let canonical = crate::time::interval_ms(&file.interval).map(crate::time::interval_text);
+    let interval = canonical
+        .filter(|c| *c != file.interval)
+        .map(|c| Diagnostic::new(format!("the interval '{}' is written {c}", file.interval), places.of(&["interval"])));
     let parameters = file.parameters.keys().map(|n| ("parameters", n));
     let named = file.indicators.keys().map(|n| ("indicators", n));
     let problem = |(table, name): (&str, &String)| {
@@ -174,7 +188,7 @@ fn hidden(file: &StrategyFile, text: &str) -> Vec<Diagnostic> {
         } else {
             return None;
         };
-        Some(Diagnostic::new(what, place::of(text, &[table, name])).help("choose another name"))
+        Some(Diagnostic::new(what, places.of(&[table, name])).help("choose another name"))
     };
-    parameters.chain(named).filter_map(problem).collect()
+    parameters.chain(named).filter_map(problem).chain(interval).collect()
 }
