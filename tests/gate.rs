@@ -81,6 +81,11 @@ fn attacks_on_the_deploy_branch_are_refused() {
         "HEAD:main",
         "bad-signature",
     );
+    // What is no number is refused with its code, and stops nobody: not the hook, not a reviewer.
+    for (from, to) in [("slippage_bps = ", "slippage_bps = inf #"), ("leverage = ", "leverage = nan #")] {
+        let change = |t: String| t.replacen(from, to, 1);
+        a.refused(&branch, |d, c| edit(d, format!("{c}/{live}"), change), "HEAD:main", "bad-config");
+    }
     // G-13: unknown keys, duplicate keys.
     a.refused(&branch, |d, c| edit(d, format!("{c}/{live}"), |t| t + "\n[extra]\nx = 1\n"), "HEAD:main", "bad-config");
     // G-17: nobody approved; G-14: an approval of another config does not count.
@@ -311,7 +316,9 @@ fn the_gate_fails_closed() {
     let hook = desk.path("lab/deploy.git/hooks/pre-receive");
     let text = std::fs::read_to_string(&hook).unwrap();
     std::fs::write(&hook, text.replace(env!("CARGO_BIN_EXE_assay"), "/nowhere/assay")).unwrap();
-    desk.assay(&["deploy", &branch]).fails(4, "the verifier /nowhere/assay is missing");
+    let by_hand = desk.git(&["--git-dir", "lab/repo.git", "push", "lab/deploy.git", &format!("{branch}:main")]);
+    assert!(by_hand.code != 0 && by_hand.err.contains("the verifier /nowhere/assay is missing"), "{}", by_hand.err);
+    desk.assay(&["deploy", &branch]).fails(3, "runs '/nowhere/assay', which is no program here");
     std::fs::write(&hook, text.replace("exec ", "unset GIT_OBJECT_DIRECTORY GIT_ALTERNATE_OBJECT_DIRECTORIES; exec "))
         .unwrap();
     desk.assay(&["deploy", &branch]).fails(4, "not visible");

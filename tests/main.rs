@@ -13,6 +13,7 @@ mod judge;
 mod ledger;
 mod mirror;
 mod optuna;
+mod outputs;
 mod place;
 mod readonly;
 mod stop;

@@ -77,7 +77,7 @@ fn reading_never_writes() {
     std::fs::write(&mirror, &whole).unwrap();
     all(&desk, |args| desk.assay(args));
     let said = desk.assay(&["trials"]).ok();
-    assert!(said.err.contains("the mirror lacks 1 entries"), "{}", said.err);
+    assert!(said.err.contains("the mirror lacks 1 entry,"), "{}", said.err);
     std::fs::remove_file(&mirror).unwrap();
     all(&desk, |args| desk.assay(args));
     // A folder that this user may read and not write.

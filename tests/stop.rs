@@ -3,8 +3,10 @@
 
 use crate::desk::{Desk, wait_for};
 use assay_ledger::Log;
-use std::io::Read as _;
+use assay_ledger::storage::lock::Lock;
+use std::io::{Read as _, Write as _};
 use std::process::{Child, Stdio};
+use std::time::Duration;
 
 fn start(desk: &Desk, args: &[&str]) -> Child {
     desk.command(args).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
@@ -34,6 +36,11 @@ fn the_first_signal_ends_every_command() {
     desk.assay(&["key", "new", "--out", "ben"]).ok();
     desk.assay(&["hook", "install", "--repo", "d.git", "--genesis", &"0".repeat(64), "--live", "sqlite:l.sqlite"]).ok();
     desk.run("mkfifo", &["never"]).ok();
+    desk.assay(&["ledger", "export", "export"]).ok();
+    let vkey = std::fs::read_to_string(desk.path("lab/ledger/log.vkey")).unwrap();
+    let witness =
+        ["witness", "export", "--vkey", vkey.trim(), "--key", "ben", "--name", "w.example/b", "--memory", "memory"];
+    desk.assay(&witness).ok();
     for signal in ["-TERM", "-INT"] {
         // Waiting for input that never comes: files, hooks.
         for args in [
@@ -59,9 +66,38 @@ fn the_first_signal_ends_every_command() {
             ends(&desk, start(&desk, args), signal, &args.join(" "));
         }
         log.release();
+        // A witness's memory that another process holds.
+        let held = Lock::take(&desk.path("memory"), Duration::ZERO, &|_| ()).unwrap();
+        ends(&desk, start(&desk, &witness), signal, "witness");
+        drop(held);
     }
     desk.assay(&["verify"]).ok();
     assert_eq!(desk.assay(&["key", "list", "--json"]).ok().json().as_array().unwrap().len(), 1);
+}
+
+/// Ctrl-C at a prompt, in a terminal: it ends as stopped, and nothing is there.
+#[test]
+fn a_prompt_is_no_place_to_stay() {
+    let desk = Desk::new();
+    let before = std::fs::read_dir(desk.path("")).unwrap().count();
+    for command in ["init lab --encrypt", "init lab --encrypt --person ana", "key new --out k --encrypt"] {
+        let command = format!("{} {command}", env!("CARGO_BIN_EXE_assay"));
+        let mut terminal = desk.hermetic("script");
+        terminal.args(["-qec", &command, "/dev/null"]).stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut child = terminal.spawn().unwrap();
+        let (mut shown, mut byte) = (String::new(), [0]);
+        let mut out = child.stdout.take().unwrap();
+        while !shown.contains("passphrase of") {
+            assert_eq!(out.read(&mut byte).unwrap(), 1, "{command} ended: {shown}");
+            shown.push(char::from(byte[0]));
+        }
+        let mut keys = child.stdin.take().unwrap();
+        keys.write_all(b"\x03").unwrap();
+        keys.flush().unwrap();
+        wait_for(&command, || child.try_wait().unwrap().is_some());
+        assert_eq!(child.wait().unwrap().code(), Some(130), "{command}");
+        assert_eq!(std::fs::read_dir(desk.path("")).unwrap().count(), before, "{command} left something");
+    }
 }
 
 const VKEY: &str = "lab.example/ana+9547f319+ATarOjSoMmX6QZGMWiTWoGoCkoGHhkjVbQhQdRCzQNry";

@@ -45,7 +45,7 @@ pub struct Args {
     #[arg(long, default_value_t = 240)]
     trials: u32,
     /// Threads [default: all cores]
-    #[arg(long, value_parser = study::threads)]
+    #[arg(long, value_parser = study::threads())]
     jobs: Option<usize>,
     /// Use the generated market at once
     #[arg(long)]

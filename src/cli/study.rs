@@ -7,6 +7,7 @@ use assay_lab::LabError;
 use assay_lab::study::{Changes, Ended, Opened, jobs, open, read_strategy, read_study, reopen, run as work};
 use assay_lab::trial;
 use assay_research::mirror::query::StudyRow;
+use clap::builder::TypedValueParser;
 use std::path::PathBuf;
 
 /// Run, resume and list studies
@@ -25,7 +26,7 @@ pub enum Args {
         /// Name or id [default: the newest]
         study: Option<String>,
         /// Threads
-        #[arg(long, value_parser = threads)]
+        #[arg(long, value_parser = threads())]
         jobs: Option<usize>,
     },
     /// List studies, or show one with its best trials
@@ -38,12 +39,11 @@ pub enum Args {
 }
 
 /// More threads than this only stand in each other's way.
-const MAX_JOBS: usize = 512;
+const MAX_JOBS: i64 = 512;
 
 /// Reads a number of threads.
-pub fn threads(text: &str) -> Result<usize, String> {
-    let wrong = || format!("give a number of threads from 1 to {MAX_JOBS}");
-    text.parse().ok().filter(|n| (1..=MAX_JOBS).contains(n)).ok_or_else(wrong)
+pub fn threads() -> impl TypedValueParser<Value = usize> {
+    clap::value_parser!(u16).range(1..=MAX_JOBS).map(usize::from)
 }
 
 /// How to run a study.
@@ -66,7 +66,7 @@ pub struct RunArgs {
     #[arg(long)]
     pub seed: Option<u64>,
     /// Threads [default: cores − 1, at most 6, at least 1]
-    #[arg(long, value_parser = threads)]
+    #[arg(long, value_parser = threads())]
     pub jobs: Option<usize>,
 }
 

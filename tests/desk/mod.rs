@@ -53,7 +53,7 @@ impl Desk {
         self.home.path().join(name)
     }
 
-    fn hermetic(&self, program: impl AsRef<std::ffi::OsStr>) -> Command {
+    pub fn hermetic(&self, program: impl AsRef<std::ffi::OsStr>) -> Command {
         let mut c = Command::new(program);
         c.current_dir(self.home.path()).env_clear().stdin(Stdio::null());
         c.env("PATH", std::env::var_os("PATH").unwrap()).env("HOME", self.home.path()).env("LC_ALL", "C");

@@ -34,7 +34,8 @@ fn paths(code: &str) -> Vec<String> {
         }
     }
     for mark in ["crate::", "super::", "self::"] {
-        for (at, _) in code.match_indices(mark) {
+        // The middle of a longer path is none of its own.
+        for (at, _) in code.match_indices(mark).filter(|(at, _)| !code[..*at].ends_with("::")) {
             let path: String = code[at..].chars().take_while(|c| c.is_alphanumeric() || "_:".contains(*c)).collect();
             if !path.ends_with("::") {
                 out.push(path);

@@ -5,7 +5,7 @@
 //! ([`SimDisk`](crate::testing::disk::SimDisk)).
 
 use crate::error::LedgerError;
-use crate::storage::lock::Lock;
+use crate::storage::lock::{Lock, NO_LINK};
 use std::fmt::Debug;
 use std::fs::{File, OpenOptions};
 use std::io;
@@ -166,12 +166,7 @@ impl Disk for RealDisk {
             Open::Write => options.read(true).write(true),
             Open::New => options.read(true).write(true).create_new(true),
             // Never through a link: it may lead to somebody else's file.
-            Open::Replace => options
-                .read(true)
-                .write(true)
-                .create(true)
-                .truncate(true)
-                .custom_flags(rustix::fs::OFlags::NOFOLLOW.bits() as i32),
+            Open::Replace => options.read(true).write(true).create(true).truncate(true).custom_flags(NO_LINK),
         };
         Ok(Box::new(options.open(path)?))
     }

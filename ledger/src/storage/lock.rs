@@ -3,13 +3,16 @@
 //! The lock goes with the process (`flock`), so a killed writer leaves no stale lock behind.
 
 use crate::error::LedgerError;
-use rustix::fs::{FlockOperation, flock};
+use rustix::fs::{FlockOperation, OFlags, flock};
 use rustix::io::Errno;
 use std::fs::{File, OpenOptions};
 use std::io::{Read as _, Seek as _, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
+
+/// Opens a file itself, never what a link of that name leads to.
+pub(crate) const NO_LINK: i32 = OFlags::NOFOLLOW.bits() as i32;
 
 /// A held lock; released when dropped.
 #[derive(Debug)]
@@ -26,9 +29,8 @@ impl Lock {
     /// [`LedgerError::Locked`] with the holder; [`LedgerError::Io`].
     pub fn take(dir: &Path, patience: Duration, waiting: &dyn Fn(&str)) -> Result<Lock, LedgerError> {
         let path: PathBuf = dir.join("lock");
-        let no_link = rustix::fs::OFlags::NOFOLLOW.bits() as i32;
         let open =
-            OpenOptions::new().read(true).write(true).create(true).truncate(false).custom_flags(no_link).open(&path);
+            OpenOptions::new().read(true).write(true).create(true).truncate(false).custom_flags(NO_LINK).open(&path);
         let mut file = open.map_err(LedgerError::io("open", &path))?;
         ours(&mut file, &path)?;
         wait(&mut file, dir, patience, waiting, FlockOperation::NonBlockingLockExclusive)?;

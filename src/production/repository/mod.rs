@@ -4,7 +4,9 @@
 
 pub mod evidence;
 pub mod git;
+mod remote;
 #[cfg(test)]
 mod tests;
 
-pub use git::{Files, Repo, RepoError, can_push};
+pub use git::{Files, Repo, RepoError};
+pub use remote::can_push;

@@ -110,3 +110,52 @@ pub(crate) fn canonical(text: &str, written: &str) -> Result<(), FormatError> {
     let same = text.lines().zip(written.lines()).take_while(|(a, b)| a == b).count();
     Err(FormatError::NotCanonical { line: same + 1 })
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::format::{config::LiveConfig, study};
+    use crate::policy::Policy;
+    use crate::rulebook::Rulebook;
+    use crate::strategy::Strategy;
+    use crate::study::Study;
+
+    /// The text with its `n`th number that has a fraction replaced, if it has so many.
+    fn replaced(text: &str, n: usize, by: &str) -> Option<String> {
+        let number = |word: &str| word.contains('.') && word.parse::<f64>().is_ok();
+        let ends = |c: char| c.is_whitespace() || ",[]{}=".contains(c);
+        let mut places = text.split(ends).filter(|word| number(word));
+        let word = places.nth(n)?;
+        let at = word.as_ptr() as usize - text.as_ptr() as usize;
+        Some(format!("{}{by}{}", &text[..at], &text[at + word.len()..]))
+    }
+
+    /// What is no number is refused by every reader, wherever it stands, and stops none of them.
+    #[test]
+    fn every_reader_wants_numbers() {
+        type Reader = fn(&str) -> bool;
+        let readers: [(&str, Reader); 10] = [
+            (include_str!("config/golden/v1.toml"), |t| LiveConfig::parse(t.as_bytes()).is_ok()),
+            (include_str!("config/golden/v2.toml"), |t| LiveConfig::parse(t.as_bytes()).is_ok()),
+            (include_str!("strategy/golden/v1.toml"), |t| Strategy::recorded(t).is_ok()),
+            (include_str!("strategy/golden/v2.toml"), |t| Strategy::recorded(t).is_ok()),
+            (include_str!("strategy/golden/v2.toml"), |t| Strategy::parse(t).is_ok()),
+            (include_str!("study/golden/v2.toml"), |t| Study::recorded(t).is_ok()),
+            (include_str!("study/golden/v2.toml"), |t| Study::parse(t).is_ok()),
+            (include_str!("policy/golden/v1.toml"), |t| Policy::parse(t).is_ok()),
+            (include_str!("policy/golden/v2.toml"), |t| Policy::parse(t).is_ok()),
+            (include_str!("rulebook/golden/v2.toml"), |t| Rulebook::parse(t).is_ok()),
+        ];
+        assert_eq!(study::CURRENT, 2);
+        for (i, (text, reads)) in readers.into_iter().enumerate() {
+            assert!(reads(text) || i == 4, "reader {i}");
+            // What stands in a config's strategy is a text in itself, with a reader of its own.
+            let own = if i == 1 { text.split("\n[strategy]").next().unwrap_or_default() } else { text };
+            let tried = (0..).map_while(|n| replaced(own, n, "inf").map(|_| n)).count();
+            assert!(tried > 0, "reader {i} has numbers");
+            for (n, by) in (0..tried).flat_map(|n| ["inf", "-inf", "nan", "1e999"].map(|by| (n, by))) {
+                let changed = replaced(text, n, by).unwrap_or_default();
+                assert!(!reads(&changed), "reader {i}, number {n} as {by}");
+            }
+        }
+    }
+}

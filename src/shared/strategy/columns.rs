@@ -127,3 +127,30 @@ pub(super) fn choose(c: f64, a: f64, b: f64) -> f64 {
         _ => f64::NAN,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::market::Field;
+    use crate::strategy::op::Binary;
+
+    /// A chain of any length needs three columns at a time: its column, its last value, the next.
+    #[test]
+    fn columns_are_given_back_after_their_last_use() {
+        let mut ops = vec![Op::Column { symbol: 0, field: Field::Close }];
+        ops.extend((1..1000).map(|i| Op::Binary(Binary::Add, i - 1, 0)));
+        let plan = Plan { ops };
+        let (mut live, mut most) = (0_usize, 0);
+        for gone in spent(&plan, [999].into_iter()) {
+            live += 1;
+            most = most.max(live);
+            live -= gone.len();
+        }
+        assert_eq!((most, live), (3, 1), "only what is wanted is left");
+        let market = crate::market::tests::walk(20, 1, 1);
+        let values = evaluate(&plan, &market, [999].into_iter()).unwrap();
+        assert_eq!(values.iter().filter(|v| !v.is_empty()).count(), 1);
+        let close = market.columns[0].get(Field::Close);
+        assert!(values[999].iter().zip(close).all(|(v, c)| (v - 1000.0 * c).abs() < 1e-6 * v.abs()));
+    }
+}

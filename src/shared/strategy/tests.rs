@@ -60,6 +60,35 @@ fn limits_are_stated() {
     assert!(Strategy::parse(&symbols).unwrap_err()[0].message.contains("at most 1000"));
 }
 
+/// However much is wrong in a file, and for however many symbols, little is done and said about it.
+#[test]
+fn much_that_is_wrong_is_told_shortly() {
+    let symbols: Vec<String> = (0..1000).map(|i| format!("\"A{i}\"")).collect();
+    let on_many = |indicators: &str, entry: &str| {
+        let text = text("", indicators, entry).replace("\"S0USDT\", \"S1USDT\"", &symbols.join(","));
+        Strategy::parse(&text).unwrap_err()
+    };
+    let lines = |line: &dyn Fn(usize) -> String| (0..1200).map(line).collect::<String>();
+    let unknown_names = lines(&|i| format!("a{i} = \"b{i}\"\n"));
+    let unknown_functions = lines(&|i| format!("a{i} = \"b(1)\"\n"));
+    let no_names = lines(&|i| format!("\"{i}\" = \"1\"\n"));
+    let no_expressions = lines(&|i| format!("a{i} = \"(\"\n"));
+    for wrong in [unknown_names, unknown_functions, no_names, no_expressions] {
+        let found = on_many(&wrong, "close > 1");
+        assert_eq!(found.len(), 51, "{}", found[0].message);
+        assert!(found[50].message.contains("there are more problems"));
+    }
+    // The limit holds wherever the expressions stand, and is told once.
+    let long = (0..240).map(|i| format!("close * {i}")).collect::<Vec<_>>().join(" + ");
+    let chained =
+        lines(&|i| format!("i{i} = \"{} + {i}\"\n", if i == 0 { "close".into() } else { format!("i{}", i - 1) }));
+    for (indicators, entry) in [("", format!("{long} > 1")), (chained.as_str(), "i1199 > 1".into())] {
+        let found = on_many(indicators, &entry);
+        assert_eq!(found.len(), 1);
+        assert!(found[0].message.contains("over 200000 distinct expressions"), "{}", found[0].message);
+    }
+}
+
 /// Every problem is told once, at its own place, in the order of the text.
 #[test]
 fn all_problems_are_told_once() {
