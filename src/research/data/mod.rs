@@ -9,6 +9,8 @@ pub mod quality;
 pub mod rows;
 pub mod snapshot;
 pub mod source;
+#[cfg(test)]
+mod tests;
 
 pub use assemble::{Treatments, assemble};
 pub use error::DataError;

@@ -2,6 +2,8 @@
 
 mod html;
 mod svg;
+#[cfg(test)]
+mod tests;
 
 use crate::mirror::query::{StudyRow, TrialRow};
 use assay_shared::account::Run;

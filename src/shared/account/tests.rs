@@ -1,7 +1,7 @@
 //! The state machine against worked numbers and invariants.
 
-use super::record::{CashKind, Record, Rule};
-use super::{Account, Assumptions, Run};
+use super::record::{CashKind, Outcome, Record, Rule};
+use super::{Account, Assumptions, Run, Terms};
 use crate::market::tests::walk;
 use crate::market::{Columns, Field, Market, MarketBar};
 use crate::rulebook::tests::book;
@@ -51,8 +51,18 @@ fn entry(flags: u8, stop_loss: f64, take_profit: f64, trailing_stop: f64) -> Sig
 }
 
 fn run(m: &Market, b: &Bound, slippage_bps: f64, signals: impl Fn(usize, usize) -> Signals) -> Run {
+    run_with(1020.0, m, b, slippage_bps, signals)
+}
+
+fn run_with(
+    initial_cash_usdt: f64,
+    m: &Market,
+    b: &Bound,
+    slippage_bps: f64,
+    signals: impl Fn(usize, usize) -> Signals,
+) -> Run {
     let book = book();
-    let assumptions = Assumptions { initial_cash_usdt: 1020.0, slippage_bps };
+    let assumptions = Assumptions { initial_cash_usdt, slippage_bps };
     let mut account = Account::new(b, &book, &assumptions, m.times[0], true).unwrap();
     for index in 0..m.len() {
         account.step(&MarketBar { market: m, index }, |s| signals(index, s)).unwrap();
@@ -157,6 +167,113 @@ fn cross_liquidation_judges_the_account() {
     assert_eq!((r.trades[0].rule, r.trades[0].exit), (Rule::Liquidation, 20.0));
     assert!(r.records.iter().any(|r| matches!(r, Record::Cash { kind: CashKind::Insurance, .. })));
     assert_eq!(*r.equity.last().unwrap(), 0.0);
+}
+
+/// The orders of a run with what became of them.
+fn orders(r: &Run) -> Vec<(usize, i8, Rule, Outcome)> {
+    let order = |r: &Record| match r {
+        Record::Order { symbol, side, rule, outcome, .. } => Some((*symbol, *side, *rule, *outcome)),
+        _ => None,
+    };
+    r.records.iter().filter_map(order).collect()
+}
+
+fn enters(flags: u8) -> Signals {
+    entry(flags, f64::NAN, f64::NAN, f64::NAN)
+}
+
+/// Every way in which an entry can be refused has its name, and a refused one costs nothing.
+#[test]
+fn entries_are_refused_with_a_reason() {
+    let m = walk(4, 3, 3);
+    let first = |t: usize, _: usize| if t == 0 { enters(flag::LONG_ENTRY) } else { Signals::NONE };
+    let refused = |b: &Bound, why: Outcome| {
+        let r = run(&m, b, 0.0, first);
+        let found: Vec<Outcome> = orders(&r).iter().filter(|o| o.2 == Rule::SignalEntry).map(|o| o.3).collect();
+        assert!(found.contains(&why), "{found:?}");
+        let filled = found.iter().filter(|o| **o == Outcome::Filled).count();
+        assert_eq!(r.trades.len(), filled, "what was refused is no trade");
+        filled
+    };
+    let one = Bound { max_positions: 1, ..bound(3, 1.0, MarginMode::Isolated) };
+    assert_eq!(refused(&one, Outcome::TooManyPositions), 1);
+    let small = Bound { max_position_size_usdt: Some(4.9), ..bound(3, 1.0, MarginMode::Isolated) };
+    assert_eq!(refused(&small, Outcome::BelowMinimum), 0);
+    let greedy = Bound { margin_fraction: 0.6, ..bound(3, 1.0, MarginMode::Isolated) };
+    assert_eq!(refused(&greedy, Outcome::InsufficientMargin), 1);
+    let high = bound(3, 151.0, MarginMode::Isolated);
+    assert_eq!(refused(&high, Outcome::LeverageNotAllowed), 0);
+    // A leverage that the brackets allow up to a size gets that size: 300,000 USDT at 149.
+    let r = run_with(1e6, &m, &bound(3, 149.0, MarginMode::Isolated), 0.0, first);
+    assert!(r.trades.len() == 3 && r.trades.iter().all(|t| t.qty * t.entry <= 300e3 && t.qty * t.entry > 299e3));
+}
+
+/// A cap on the notional, a cap on the leverage and the margin's fraction bound every position; the
+/// terms say what was in force.
+#[test]
+fn caps_bound_every_position() {
+    let m = walk(200, 2, 9);
+    let mut b = bound(2, 8.0, MarginMode::Isolated);
+    (b.max_position_size_usdt, b.leverage_caps) = (Some(300.0), vec![Some(2.0), None]);
+    let terms = Terms::of(&b);
+    assert_eq!(
+        (terms.leverage.as_slice(), terms.highest_leverage(), terms.max_size_usdt),
+        (&[2.0, 8.0][..], 8.0, 300.0)
+    );
+    let r = run(&m, &b, 0.0, random_signals(4));
+    assert!(r.trades.len() > 10);
+    for t in &r.trades {
+        assert!(t.qty * t.entry <= 300.0 * (1.0 + 1e-9), "{} {}", t.qty, t.entry);
+        assert_eq!(t.leverage, [2.0, 8.0][t.symbol]);
+    }
+    assert!(r.margin_usage.iter().all(|u| (0.0..=1.0).contains(u)));
+}
+
+/// An entry of the other side closes and reverses at the same open, in this order.
+#[test]
+fn the_other_side_reverses() {
+    let r = run(&six_bars(), &bound(1, 1.0, MarginMode::Isolated), 0.0, |t, _| match t {
+        0 => enters(flag::LONG_ENTRY),
+        2 => enters(flag::SHORT_ENTRY),
+        _ => Signals::NONE,
+    });
+    let rules: Vec<(i8, Rule)> = orders(&r).iter().map(|o| (o.1, o.2)).collect();
+    assert_eq!(rules[..2], [(1, Rule::SignalEntry), (-1, Rule::OppositeEntry)]);
+    let sides: Vec<_> = r.trades.iter().map(|t| (t.side, t.entry, t.exit)).collect();
+    assert_eq!(sides[0], ("long", 102.0, 99.0));
+    assert!(sides.get(1).is_none_or(|s| s.0 == "short" && s.1 == 99.0), "{sides:?}");
+}
+
+/// Both sides at once say nothing, and a window's end closes what is open at its last close.
+#[test]
+fn contradictions_and_ends() {
+    let both = flag::LONG_ENTRY | flag::SHORT_ENTRY;
+    let r = run(&six_bars(), &bound(1, 1.0, MarginMode::Isolated), 0.0, |_, _| enters(both));
+    assert!(r.trades.is_empty(), "{:?}", r.trades);
+    let r = run(&six_bars(), &bound(1, 1.0, MarginMode::Isolated), 0.0, |t, _| match t {
+        3 => enters(flag::LONG_ENTRY),
+        _ => Signals::NONE,
+    });
+    assert_eq!((r.trades[0].rule, r.trades[0].exit, r.trades[0].bars), (Rule::WindowEnd, 102.0, 2));
+}
+
+/// Slippage is against the trader at every market order, at both ends.
+#[test]
+fn slippage_is_always_paid() {
+    let with = |bps: f64, flags: (u8, u8)| {
+        let r = run(&six_bars(), &bound(1, 1.0, MarginMode::Isolated), bps, move |t, _| match t {
+            0 => enters(flags.0),
+            2 => enters(flags.1),
+            _ => Signals::NONE,
+        });
+        (r.trades[0].entry, r.trades[0].exit, r.trades[0].pnl_usdt)
+    };
+    for (flags, way) in [((flag::LONG_ENTRY, flag::LONG_EXIT), 1.0), ((flag::SHORT_ENTRY, flag::SHORT_EXIT), -1.0)] {
+        let (none, some) = (with(0.0, flags), with(50.0, flags));
+        assert!((some.0 - none.0 * (1.0 + way * 0.005)).abs() < 0.0101, "{some:?} {none:?}");
+        assert!((some.1 - none.1 * (1.0 - way * 0.005)).abs() < 0.0101, "{some:?} {none:?}");
+        assert!(some.2 < none.2);
+    }
 }
 
 fn random_signals(seed: u64) -> impl Fn(usize, usize) -> Signals {

@@ -129,6 +129,62 @@ mod tests {
         Some(format!("{}{by}{}", &text[..at], &text[at + word.len()..]))
     }
 
+    /// What a reader makes of a text: the text that it writes for it again.
+    type Rewrite = fn(&str) -> Option<String>;
+
+    const CANONICAL: [(&str, Rewrite); 7] = [
+        (include_str!("config/golden/v1.toml"), |t| LiveConfig::parse(t.as_bytes()).ok().map(|c| c.text())),
+        (include_str!("config/golden/v2.toml"), |t| LiveConfig::parse(t.as_bytes()).ok().map(|c| c.text())),
+        (include_str!("strategy/golden/v1.toml"), |t| Strategy::recorded(t).ok().map(|s| s.canonical().into())),
+        (include_str!("strategy/golden/v2.toml"), |t| Strategy::recorded(t).ok().map(|s| s.canonical().into())),
+        (include_str!("study/golden/v1.json"), |t| Study::recorded(t).ok().map(|_| t.into())),
+        (include_str!("study/golden/v2.toml"), |t| Study::recorded(t).ok().map(|s| s.text())),
+        (include_str!("rulebook/golden/v2.toml"), |t| Rulebook::parse(t).ok().map(|b| b.text())),
+    ];
+
+    /// One meaning has one text: no reader of a hashed text takes another one for it, whichever byte
+    /// is changed, left out, doubled or put in.
+    #[test]
+    fn one_meaning_has_one_text() {
+        for (i, (text, rewrite)) in CANONICAL.into_iter().enumerate() {
+            // Rule books are known by their bytes, and read in any layout.
+            let loose = i == 6;
+            assert!(loose || rewrite(text).as_deref() == Some(text), "reader {i}");
+            let step = (text.len() / 400).max(1);
+            for at in (0..text.len()).step_by(step).filter(|at| text.is_char_boundary(*at)) {
+                let after = at + text[at..].chars().next().map_or(0, char::len_utf8);
+                let (head, char, tail) = (&text[..at], &text[at..after], &text[after..]);
+                let others = [
+                    format!("{head}{tail}"),
+                    format!("{head}{char}{char}{tail}"),
+                    format!("{head} {char}{tail}"),
+                    format!("{head}\n{char}{tail}"),
+                    format!("{head}7{tail}"),
+                    format!("{head}\"{tail}"),
+                ];
+                for other in others.iter().filter(|_| !loose) {
+                    if let Some(again) = rewrite(other) {
+                        assert_eq!(&again, other, "reader {i} at byte {at}");
+                    }
+                }
+            }
+        }
+    }
+
+    /// Cut anywhere, a text is refused in words, by every reader.
+    #[test]
+    fn cut_texts_are_refused() {
+        for (i, (text, rewrite)) in CANONICAL.into_iter().enumerate() {
+            let step = (text.len() / 200).max(1);
+            let whole = text.trim_end().len();
+            for at in (0..whole).step_by(step).filter(|at| text.is_char_boundary(*at)) {
+                if let Some(again) = rewrite(&text[..at]) {
+                    assert!(i == 6 || again == text[..at], "reader {i}, {at} bytes");
+                }
+            }
+        }
+    }
+
     /// What is no number is refused by every reader, wherever it stands, and stops none of them.
     #[test]
     fn every_reader_wants_numbers() {

@@ -1,0 +1,268 @@
+//! Imports as a whole: what is found in files, what treatments do to it, what a snapshot keeps, and
+//! downloads that are cut off, changed on the way, or aimed at links.
+
+use super::assemble::{Request, assemble};
+use super::error::DataError;
+use super::fetch::{fetch, months, wanted};
+use super::quality::{Quality, look_over};
+use super::rows::{klines, settlements};
+use super::source::{Holds, SourceFile, classify, scan};
+use super::{Treatments, generate, snapshot};
+use assay_ledger::Hash;
+use assay_shared::market::{Field, Market};
+use proptest::prelude::{ProptestConfig, any, prop_assert, prop_assert_eq, proptest};
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::net::{TcpListener, TcpStream};
+use std::path::Path;
+use std::time::Duration;
+
+const HOUR: i64 = 3_600_000;
+const START: i64 = 1_640_995_200_000;
+
+fn kline(hour: i64, prices: [f64; 4], volume: &str) -> String {
+    let [o, h, l, c] = prices;
+    format!("{},{o},{h},{l},{c},{volume},0\n", START + hour * HOUR)
+}
+
+/// A folder with the files of one symbol: candles, marks and funding of so many hours.
+fn files(dir: &Path, symbol: &str, hours: std::ops::Range<i64>) {
+    let price = |h: i64| 100.0 + (h % 7) as f64;
+    let rows = |x: f64| -> String {
+        hours.clone().map(|h| kline(h, [price(h), price(h) + 2.0, price(h) - 2.0, price(h) + x], "5")).collect()
+    };
+    std::fs::write(dir.join(format!("{symbol}-1h.csv")), rows(1.0)).unwrap();
+    std::fs::write(dir.join(format!("{symbol}-1h-mark.csv")), rows(0.5)).unwrap();
+    let funding = hours.filter(|h| h % 8 == 0).map(|h| format!("{},8,0.0001\n", START + h * HOUR + 3));
+    std::fs::write(dir.join(format!("{symbol}-fundingRate.csv")), funding.collect::<String>()).unwrap();
+}
+
+fn request(treatments: Treatments) -> Request {
+    Request { symbols: vec![], interval: "1h".into(), from_ms: None, to_ms: None, treatments }
+}
+
+fn import(dir: &Path, request: &Request) -> Result<(Market, Quality), DataError> {
+    assemble(&scan(dir)?, request, &|_| ())
+}
+
+fn codes(quality: &Quality) -> Vec<&'static str> {
+    quality.errors().map(|f| f.code).collect()
+}
+
+#[test]
+fn a_clean_folder_is_a_market() {
+    let dir = tempfile::tempdir().unwrap();
+    files(dir.path(), "AUSDT", 0..48);
+    files(dir.path(), "BUSDT", 0..48);
+    let (m, q) = import(dir.path(), &request(Treatments::default())).unwrap();
+    assert_eq!(codes(&q), [""; 0]);
+    assert_eq!((m.symbols.as_slice(), m.len(), m.times[0]), (&["AUSDT".to_string(), "BUSDT".into()][..], 48, START));
+    let c = &m.columns[1];
+    assert_eq!((c.get(Field::Close)[3], c.get(Field::MarkClose)[3], c.get(Field::Volume)[3]), (104.0, 103.5, 5.0));
+    let settled: Vec<usize> = (0..48).filter(|t| !c.get(Field::Funding)[*t].is_nan()).collect();
+    assert_eq!(settled, [0, 8, 16, 24, 32, 40]);
+    // Only what is asked for, in the order in which it is asked.
+    let some = Request {
+        symbols: vec!["BUSDT".into(), "AUSDT".into()],
+        from_ms: Some(START + 8 * HOUR),
+        to_ms: Some(START + 24 * HOUR),
+        ..request(Treatments::default())
+    };
+    let (cut, _) = import(dir.path(), &some).unwrap();
+    assert_eq!((cut.symbols[0].as_str(), cut.len(), cut.times[0]), ("BUSDT", 16, START + 8 * HOUR));
+    let other = Request { symbols: vec!["CUSDT".into()], ..request(Treatments::default()) };
+    assert!(import(dir.path(), &other).unwrap_err().to_string().contains("no 1h candles of CUSDT"));
+    let daily = Request { interval: "1d".into(), ..request(Treatments::default()) };
+    assert!(matches!(import(dir.path(), &daily), Err(DataError::Nothing { .. })));
+}
+
+/// Each oddity by itself: its code, its place, whether it can be treated.
+#[test]
+fn each_oddity_has_its_code_and_place() {
+    let good = [100.0, 102.0, 98.0, 101.0];
+    let whole = || (0..48).map(|h| kline(h, good, "5")).collect::<Vec<String>>();
+    let with = |change: &dyn Fn(&mut Vec<String>)| {
+        let dir = tempfile::tempdir().unwrap();
+        files(dir.path(), "AUSDT", 0..48);
+        let mut rows = whole();
+        change(&mut rows);
+        std::fs::write(dir.path().join("AUSDT-1h.csv"), rows.concat()).unwrap();
+        let found = import(dir.path(), &request(Treatments::default())).unwrap().1;
+        found.errors().map(|f| (f.code, f.detail.clone())).collect::<Vec<_>>()
+    };
+    assert_eq!(with(&|_| ()), []);
+    let first = |change: &dyn Fn(&mut Vec<String>)| with(change).remove(0);
+    let (code, place) = first(&|rows| rows[9] = kline(9, [100.0, 99.0, 98.0, 101.0], "5"));
+    assert!(code == "impossible-bar" && place.contains("AUSDT-1h.csv:10:"), "{place}");
+    for bad in [[100.0, 102.0, 0.0, 101.0], [100.0, 102.0, -1.0, 101.0], [100.0, 102.0, 100.5, 101.0]] {
+        assert_eq!(first(&|rows| rows[9] = kline(9, bad, "5")).0, "impossible-bar");
+    }
+    assert_eq!(first(&|rows| rows[9] = kline(9, good, "-1")).0, "impossible-bar");
+    assert_eq!(first(&|rows| rows.swap(3, 4)).0, "disordered");
+    let (code, place) = first(&|rows| rows.extend([rows[5].clone(), rows[6].clone()]));
+    assert!(["disordered", "duplicate"].contains(&code), "{code} {place}");
+    let (code, place) = first(&|rows| drop(rows.drain(10..13)));
+    assert!(code == "gap" && place.contains("3 bars are missing from 2022-01-01 10:00"), "{place}");
+    let off_grid = |rows: &mut Vec<String>| rows[9] = rows[9].replace("00000,", "00001,");
+    assert_eq!(first(&off_grid).0, "off-grid");
+}
+
+#[test]
+fn treatments_do_what_they_are_named_for() {
+    let dir = tempfile::tempdir().unwrap();
+    files(dir.path(), "AUSDT", 0..48);
+    let path = dir.path().join("AUSDT-1h.csv");
+    let rows: Vec<String> = std::fs::read_to_string(&path).unwrap().lines().map(|l| format!("{l}\n")).collect();
+    let gap = [&rows[..30], &rows[33..]].concat();
+    std::fs::write(&path, gap.concat()).unwrap();
+    assert_eq!(codes(&import(dir.path(), &request(Treatments::default())).unwrap().1), ["gap"]);
+    let longest = Treatments { gaps_longest: true, ..Treatments::default() };
+    let (m, q) = import(dir.path(), &request(longest)).unwrap();
+    assert_eq!((m.len(), m.times[29], codes(&q).len()), (30, START + 29 * HOUR, 0));
+    assert!(q.oddities.iter().any(|o| o.treated.is_some()), "what was treated stays in the report");
+    assert_eq!(longest.names(), ["gaps=longest"]);
+    std::fs::write(&path, rows.concat()).unwrap();
+    for (file, treatment) in [
+        ("AUSDT-1h-mark.csv", Treatments { mark_from_last: true, ..Treatments::default() }),
+        ("AUSDT-fundingRate.csv", Treatments { funding_zero: true, ..Treatments::default() }),
+    ] {
+        let text = std::fs::read(dir.path().join(file)).unwrap();
+        std::fs::remove_file(dir.path().join(file)).unwrap();
+        assert_eq!(codes(&import(dir.path(), &request(Treatments::default())).unwrap().1).len(), 1, "{file}");
+        let (m, q) = import(dir.path(), &request(treatment)).unwrap();
+        assert_eq!(codes(&q).len(), 0, "{file}");
+        let c = &m.columns[0];
+        let marked = c.get(Field::MarkClose) == c.get(Field::Close);
+        let unfunded = c.get(Field::Funding).iter().all(|f| f.is_nan() || *f == 0.0);
+        assert!(marked || unfunded, "{file}");
+        std::fs::write(dir.path().join(file), text).unwrap();
+    }
+}
+
+/// What is legal and odd is a note: nothing is refused for it.
+#[test]
+fn oddities_of_the_market_are_noted() {
+    let mut m = generate::market(&["AUSDT".into()], 100, 1);
+    let quiet = |m: &Market| {
+        let mut q = Quality::default();
+        look_over(m, &mut q);
+        q.oddities.iter().map(|o| (o.code, o.error)).collect::<Vec<_>>()
+    };
+    assert!(quiet(&m).iter().all(|o| !o.1));
+    let set = |m: &mut Market, field: Field, value: f64| m.columns[0].get_mut(field)[7] = value;
+    set(&mut m, Field::Volume, 0.0);
+    let (open, mark) = (m.columns[0].get(Field::Open)[7], m.columns[0].get(Field::MarkHigh)[7]);
+    set(&mut m, Field::MarkLow, mark);
+    set(&mut m, Field::Close, open * 1.5);
+    let found: Vec<&str> = quiet(&m).iter().map(|o| o.0).collect();
+    for code in ["no-volume", "frozen-mark", "jump", "mark-apart"] {
+        assert!(found.contains(&code), "{code} is not in {found:?}");
+    }
+}
+
+#[test]
+fn months_and_files_of_a_download() {
+    assert_eq!(months("2023-11", "2024-02").unwrap(), ["2023-11", "2023-12", "2024-01", "2024-02"]);
+    for (from, to) in [("2024-02", "2024-01"), ("2024-13", "2024-14"), ("24-01", "24-02"), ("x", "y"), ("2024", "2024")]
+    {
+        assert_eq!(months(from, to), None, "{from} {to}");
+    }
+    let files = wanted(&["AUSDT".into()], "4h", &["2024-01".into()]);
+    let held: Vec<Holds> = files.iter().filter_map(|w| classify(Path::new(&w.path))).map(|f| f.holds).collect();
+    assert_eq!(held, [Holds::Klines, Holds::MarkKlines, Holds::Funding], "what is downloaded can be imported");
+}
+
+/// A server on loopback that gives `body` with its checksum, in parts where a part is asked for.
+fn server(body: &'static [u8], checksum: Hash) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = format!("http://{}", listener.local_addr().unwrap());
+    let answer = move |mut stream: TcpStream| {
+        let mut lines = BufReader::new(stream.try_clone().unwrap()).lines();
+        let path = lines.next().and_then(Result::ok).unwrap_or_default();
+        let head: Vec<String> = lines.map_while(Result::ok).take_while(|l| !l.is_empty()).collect();
+        let range = head.iter().find_map(|l| l.to_lowercase().strip_prefix("range: bytes=").map(str::to_string));
+        let from: usize = range.and_then(|r| r.trim_end_matches('-').parse().ok()).unwrap_or(0);
+        let (status, bytes) = match () {
+            () if path.contains(".CHECKSUM") => ("200 OK", format!("{checksum}  file\n").into_bytes()),
+            () if from >= body.len() => ("416 Range Not Satisfiable", Vec::new()),
+            () if from > 0 => ("206 Partial Content", body[from..].to_vec()),
+            () => ("200 OK", body.to_vec()),
+        };
+        let head = format!("HTTP/1.1 {status}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n", bytes.len());
+        let _ = stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(&bytes));
+    };
+    std::thread::spawn(move || listener.incoming().flatten().for_each(answer));
+    address
+}
+
+#[test]
+fn downloads_go_on_are_verified_and_follow_no_link() {
+    const BODY: &[u8] = b"1640995200000,1,2,0.5,1.5,3,0\n";
+    let base = server(BODY, Hash::of(BODY));
+    let file = || wanted(&["AUSDT".into()], "1h", &["2024-01".into()])[..1].to_vec();
+    let get = |base: &str, dir: &Path| fetch(base, &file(), dir, Duration::from_secs(5), &|_, _, _| (), &|| false);
+    let dir = tempfile::tempdir().unwrap();
+    let target = dir.path().join(&file()[0].path);
+    assert_eq!(get(&base, dir.path()).unwrap(), 1);
+    assert_eq!(std::fs::read(&target).unwrap(), BODY);
+    // Cut off at any byte, it goes on from there; what is there already is not asked for again.
+    for have in [1, BODY.len() / 2, BODY.len()] {
+        std::fs::remove_file(&target).unwrap();
+        std::fs::write(target.with_extension("part"), &BODY[..have]).unwrap();
+        get(&base, dir.path()).unwrap();
+        assert_eq!(std::fs::read(&target).unwrap(), BODY, "after {have} bytes");
+    }
+    std::fs::write(&target, "kept").unwrap();
+    get("http://127.0.0.1:9", dir.path()).unwrap();
+    assert_eq!(std::fs::read(&target).unwrap(), b"kept");
+    // Changed on the way: refused, and nothing of it stays.
+    let lying = server(BODY, Hash::of(b"other"));
+    let other = tempfile::tempdir().unwrap();
+    assert!(get(&lying, other.path()).unwrap_err().to_string().contains("checksum"));
+    let target = other.path().join(&file()[0].path);
+    assert!(!target.exists() && !target.with_extension("part").exists());
+    // Links beside the target lead to somebody else's files.
+    std::fs::write(other.path().join("precious"), "mine").unwrap();
+    std::os::unix::fs::symlink(other.path().join("precious"), target.with_extension("part")).unwrap();
+    assert!(get(&base, other.path()).unwrap_err().to_string().contains("is a link"));
+    assert_eq!(std::fs::read(other.path().join("precious")).unwrap(), b"mine");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(200))]
+
+    /// Any bytes are rows or an error with its place; never a panic, never a number that is none.
+    #[test]
+    fn any_file_is_rows_or_an_error(bytes in proptest::collection::vec(any::<u8>(), 0..200), text in "[0-9,.eE+\\-\n a-z]{0,120}") {
+        for bytes in [&bytes[..], text.as_bytes()] {
+            let rows = klines(Path::new("x.csv"), bytes).unwrap_or_default();
+            prop_assert!(rows.iter().all(|r| r.volume.is_finite() && r.prices.iter().all(|p| p.is_finite())));
+            let rows = settlements(Path::new("x.csv"), bytes).unwrap_or_default();
+            prop_assert!(rows.iter().all(|r| r.rate.is_finite() && r.ms % 1000 == 0));
+        }
+    }
+
+    /// A name is a source file or none, and says the symbol that it begins with.
+    #[test]
+    fn any_name_is_classified(name in "[A-Z0-9]{1,6}(-[a-zA-Z0-9]{1,11}){0,3}\\.(csv|zip|csv\\.gz|json)") {
+        if let Some(SourceFile { symbol, holds, .. }) = classify(Path::new(&name)) {
+            let rest = name.strip_prefix(&symbol);
+            prop_assert!(holds == Holds::Brackets || rest.is_some_and(|rest| rest.starts_with('-')));
+        }
+    }
+
+    /// A snapshot gives back every bit of its market, and no other hash reads it.
+    #[test]
+    fn snapshots_keep_every_bit(seed in 0u64..1000, bars in 2usize..60, symbols in 1usize..4) {
+        let dir = tempfile::tempdir().unwrap();
+        let names: Vec<String> = (0..symbols).map(|s| format!("S{s}USDT")).collect();
+        let market = generate::market(&names, bars, seed);
+        let (hash, _) = snapshot::write(dir.path(), &market).unwrap();
+        let back = snapshot::read(dir.path(), &hash).unwrap();
+        prop_assert_eq!(back.data_hash(), hash);
+        let bits = |m: &Market| -> Vec<u64> {
+            m.columns.iter().flat_map(|c| c.fields.iter().flatten().map(|v| v.to_bits())).collect()
+        };
+        prop_assert_eq!(bits(&back), bits(&market));
+        prop_assert!(snapshot::read(dir.path(), &Hash::of(b"another")).is_err());
+    }
+}

@@ -1,0 +1,173 @@
+//! A report says what the run says, as numbers and as a page that fetches nothing.
+
+use super::Report;
+use crate::mirror::query::{StudyRow, TrialRow};
+use assay_ledger::Hash;
+use assay_shared::account::{Account, Assumptions, Run};
+use assay_shared::event::study::FoldFact;
+use assay_shared::market::MarketBar;
+use assay_shared::rulebook::{BracketSet, Rulebook};
+use assay_shared::strategy::space::defaults;
+use assay_shared::strategy::{Strategy, columns};
+use proptest::prelude::{ProptestConfig, prop_assert, prop_assert_eq, proptest};
+use std::collections::BTreeMap;
+
+const STRATEGY: &str = include_str!("../../../configs/strategies/trend.toml");
+
+fn strategy() -> Strategy {
+    let text = STRATEGY.replace("\"XRPUSDT\", \"ADAUSDT\", \"LTCUSDT\"", "\"XRPUSDT\", \"SOLUSDT\"");
+    Strategy::parse(&text).unwrap_or_else(|d| panic!("{}", d[0]))
+}
+
+/// A strategy run over a generated market.
+fn ran(seed: u64, bars: usize) -> (Vec<String>, Vec<i64>, Run) {
+    let strategy = strategy();
+    let mut book = Rulebook::parse(include_str!("../../../configs/rulebook.toml")).unwrap();
+    let first = book.brackets[0].clone();
+    book.brackets.insert(0, BracketSet { effective: "2020-01-01".into(), ..first });
+    let market = crate::data::generate::market(&strategy.file.symbols, bars, seed);
+    let bound = strategy.bind(&defaults(&strategy.file.parameters)).unwrap();
+    let signals = columns::signals(&bound, &market).unwrap();
+    let assumptions = Assumptions { initial_cash_usdt: 10_000.0, slippage_bps: 1.0 };
+    let mut account = Account::new(&bound, &book, &assumptions, market.times[0], true).unwrap();
+    for index in 0..market.len() {
+        account.step(&MarketBar { market: &market, index }, |s| signals[s].at(index)).unwrap();
+    }
+    let run = account.finish(&MarketBar { market: &market, index: market.len() - 1 });
+    (market.symbols.clone(), market.times, run)
+}
+
+fn rows(name: &str, generated: bool) -> (StudyRow, TrialRow) {
+    let study = StudyRow {
+        study_id: "00ff".into(),
+        name: name.into(),
+        strategy: "<trend>".into(),
+        strategy_hash: "aa".into(),
+        data_hash: "bb".into(),
+        rulebook_hash: "cc".into(),
+        generated,
+        trials: 7,
+        completed: 5,
+        closed: true,
+        best: Some(3),
+        best_score: Some(1.5),
+        statistics: BTreeMap::from([("dsr".into(), 0.25), ("trials_lineage".into(), 19.0)]),
+        text: String::new(),
+    };
+    let fold = |is, oos| FoldFact { in_sample: is, out_of_sample: oos, is_trades: 4, oos_trades: 2 };
+    let trial = TrialRow {
+        study_id: "00ff".into(),
+        number: 3,
+        seq: 11,
+        state: "COMPLETE".into(),
+        score: Some(1.5),
+        violation: Some(0.0),
+        reason: None,
+        params: defaults(&strategy().file.parameters),
+        folds: vec![fold(Some(1.0), Some(-0.5)), fold(None, None)],
+        identity: "dd".into(),
+        stream_hash: Some("ee".into()),
+        metrics: BTreeMap::from([("sharpe".into(), 1.25), ("max_drawdown".into(), 0.125)]),
+    };
+    (study, trial)
+}
+
+fn report(name: &str, generated: bool, seed: u64) -> Report {
+    let (study, trial) = rows(name, generated);
+    let (symbols, times, run) = ran(seed, 24 * 300);
+    Report::new(study, trial, symbols, times, run)
+}
+
+#[test]
+fn the_json_holds_every_number_to_the_last_bit() {
+    let r = report("s", true, 3);
+    assert!(r.trades.len() > 3, "the run trades");
+    let back: serde_json::Value = serde_json::from_str(&r.to_json()).unwrap();
+    let numbers = |key: &str| -> Vec<u64> {
+        back[key].as_array().unwrap().iter().map(|v| v.as_f64().unwrap().to_bits()).collect()
+    };
+    let bits = |values: &[f64]| values.iter().map(|v| v.to_bits()).collect::<Vec<_>>();
+    assert_eq!(numbers("equity_usdt"), bits(&r.equity_usdt));
+    assert_eq!(numbers("drawdown"), bits(&r.drawdown));
+    assert_eq!(numbers("margin_usage"), bits(&r.margin_usage));
+    assert_eq!(back["times_ms"].as_array().unwrap().len(), r.equity_usdt.len());
+    for (row, trade) in back["trades"].as_array().unwrap().iter().zip(&r.trades) {
+        assert_eq!(row["pnl_usdt"].as_f64().unwrap().to_bits(), trade.pnl_usdt.to_bits());
+        assert_eq!(row["symbol"], r.symbols[trade.symbol].as_str());
+        assert!(row["entry_time"].as_str().unwrap() <= row["exit_time"].as_str().unwrap());
+    }
+    assert_eq!(back["stream_hash"].as_str().unwrap(), r.stream_hash.to_string());
+    assert_eq!((back["generated_data"].as_bool(), back["trial"]["number"].as_u64()), (Some(true), Some(3)));
+    // Each figure is defined in the report itself.
+    for figure in back["figures"].as_array().unwrap() {
+        assert!(["name", "unit", "direction", "definition"].iter().all(|k| figure[k].is_string()), "{figure}");
+    }
+}
+
+#[test]
+fn the_page_fetches_nothing_and_obeys_no_name() {
+    let page = report("<script>alert('x')</script> & \"q\"", false, 4).to_html();
+    assert!(page.starts_with("<!doctype html>") && page.trim_end().ends_with("</html>"));
+    assert!(!page.contains("<script"), "a name is shown, not run");
+    assert!(page.contains("&lt;script&gt;alert('x')&lt;/script&gt; &amp; &quot;q&quot;"));
+    assert!(page.contains("&lt;trend&gt;"));
+    for outside in ["http://", "https://", "src=", "href=", "url(", "@import"] {
+        assert!(!page.contains(outside), "{outside}");
+    }
+    assert!(page.contains("19 trials were tried to find it") && page.contains("undefined"));
+    assert!(!page.contains("NaN") && !page.contains("inf"), "what is undefined is said in words");
+    // Every tag that is opened is closed.
+    for tag in ["table", "tr", "td", "th", "div", "svg", "h2", "span", "body", "html", "head", "code"] {
+        let opened = page.matches(&format!("<{tag}>")).count() + page.matches(&format!("<{tag} ")).count();
+        assert_eq!(opened, page.matches(&format!("</{tag}>")).count(), "{tag}");
+    }
+}
+
+#[test]
+fn generated_data_is_labelled() {
+    assert!(report("s", true, 5).to_html().contains("GENERATED DATA"));
+    assert!(!report("s", false, 5).to_html().contains("GENERATED DATA"));
+}
+
+#[test]
+fn only_reports_are_taken_for_reports() {
+    let dir = tempfile::tempdir().unwrap();
+    let at = |name: &str, text: &str| {
+        let path = dir.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        Report::is_one(&path)
+    };
+    let r = report("s", true, 6);
+    assert!(at("a.json", &r.to_json()) && at("a.html", &r.to_html()));
+    assert!(!at("b.json", "{}") && !at("b.html", "<!doctype html><p>mine</p>") && !at("c", "") && !at("d", "[1, 2"));
+    assert!(!Report::is_one(dir.path()) && !Report::is_one(&dir.path().join("none")));
+    std::fs::write(dir.path().join("e"), [0xff, 0xfe]).unwrap();
+    assert!(!Report::is_one(&dir.path().join("e")));
+}
+
+/// A run with nothing in it still gives a report.
+#[test]
+fn an_empty_run_is_shown() {
+    let (study, trial) = rows("empty", true);
+    let run = Run { equity: Vec::new(), margin_usage: Vec::new(), trades: Vec::new(), ..ran(1, 300).2 };
+    let r = Report::new(study, trial, Vec::new(), Vec::new(), Run { stream_hash: Hash::ZERO, ..run });
+    assert!(r.to_html().contains("<h2>Trades (0)</h2>"));
+    assert!(serde_json::from_str::<serde_json::Value>(&r.to_json()).unwrap()["trades"].as_array().unwrap().is_empty());
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(12))]
+
+    /// The drawdown is never above zero, is zero at each new peak, and is that of the equity.
+    #[test]
+    fn drawdown_is_the_fall_from_the_peak(seed in 1u64..1000) {
+        let r = report("s", true, seed);
+        let mut peak = r.initial_usdt;
+        for (equity, drawdown) in r.equity_usdt.iter().zip(&r.drawdown) {
+            peak = peak.max(*equity);
+            prop_assert!(*drawdown <= 0.0 && *drawdown >= -1.0);
+            prop_assert_eq!(*drawdown == 0.0, *equity == peak);
+            prop_assert!((peak * (1.0 + drawdown) - equity).abs() < 1e-9 * peak);
+        }
+    }
+}
