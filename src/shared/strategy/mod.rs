@@ -22,6 +22,8 @@ mod place;
 pub mod plan;
 pub mod program;
 pub mod read;
+#[cfg(test)]
+mod semantics;
 pub mod signals;
 pub mod space;
 #[cfg(test)]
