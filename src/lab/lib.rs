@@ -49,6 +49,8 @@ pub mod live;
 pub mod mirror;
 pub mod parity;
 pub mod place;
+#[cfg(test)]
+mod place_tests;
 pub mod promote;
 pub mod proposal;
 pub mod report;

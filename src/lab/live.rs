@@ -30,7 +30,7 @@ pub fn rows(host: &Host, when: When) -> Result<Vec<Row>, LabError> {
     })
 }
 
-fn as_of(history: &[Row], at_us: i64) -> Vec<Row> {
+pub(crate) fn as_of(history: &[Row], at_us: i64) -> Vec<Row> {
     let mut live: BTreeMap<&str, &Row> = BTreeMap::new();
     for row in history.iter().filter(|r| r.deployed_us <= at_us) {
         live.insert(&row.strategy, row);

@@ -81,9 +81,9 @@ impl Observer for Ear {
     }
 }
 
-struct Stage {
+pub(crate) struct Stage {
     dir: TempDir,
-    lab: Lab,
+    pub(crate) lab: Lab,
     ear: Arc<Ear>,
 }
 
@@ -101,7 +101,7 @@ fn new_lab(dir: &Path) -> NewLab {
 }
 
 /// A lab with a generated market.
-fn stage() -> Stage {
+pub(crate) fn stage() -> Stage {
     let dir = tempfile::tempdir().unwrap();
     let ear = Arc::new(Ear::default());
     let session = Session { observer: ear.clone(), stop: ear.stop.clone() };
@@ -111,7 +111,7 @@ fn stage() -> Stage {
 }
 
 impl Stage {
-    fn path(&self, name: &str) -> std::path::PathBuf {
+    pub(crate) fn path(&self, name: &str) -> std::path::PathBuf {
         self.dir.path().join(name)
     }
 

@@ -71,3 +71,44 @@ fn pushes_say_what_the_other_side_said() {
     let refused = repo.push(&other, &["refs/heads/main".into()]).unwrap_err();
     assert!(refused.to_string().contains("no, not today"), "{refused}");
 }
+
+/// A branch follows the other repository's where it can: behind it comes forward, ahead it stays,
+/// and where the two have parted it says so and moves neither.
+#[test]
+fn a_branch_catches_up() {
+    let dir = tempfile::tempdir().unwrap();
+    let (here_at, there_at) = (dir.path().join("here.git"), dir.path().join("there.git"));
+    let (here, there) = (Repo::init(&here_at, true).unwrap(), Repo::init(&there_at, true).unwrap());
+    let main = "refs/heads/main";
+    let write = |repo: &Repo, text: &str| {
+        let files: Files = [("a".to_string(), text.as_bytes().to_vec())].into_iter().collect();
+        repo.commit("main", &files, "ana", text).unwrap()
+    };
+    here.catch_up(&there_at, "main").unwrap();
+    assert_eq!(here.tip(main), None, "nothing there, nothing here");
+    let one = write(&there, "one");
+    here.catch_up(&there_at, "main").unwrap();
+    assert_eq!(here.tip(main), Some(one.clone()), "from nothing");
+    let two = write(&there, "two");
+    here.catch_up(&there_at, "main").unwrap();
+    here.catch_up(&there_at, "main").unwrap();
+    assert_eq!(here.tip(main), Some(two.clone()), "behind, then equal");
+    assert!(here.file(&two, "a").unwrap().is_some(), "with its objects");
+    let three = write(&here, "three");
+    here.catch_up(&there_at, "main").unwrap();
+    assert_eq!(here.tip(main), Some(three.clone()), "ahead");
+    write(&there, "another three");
+    let parted = here.catch_up(&there_at, "main").unwrap_err();
+    assert!(matches!(&parted, RepoError::Parted { branch, .. } if branch == "main"), "{parted}");
+    assert_eq!(here.tip(main), Some(three));
+    assert!(here.catch_up(&dir.path().join("none.git"), "main").is_err());
+    let merged = there.merge("main", "main", "ana");
+    assert!(merged.is_ok(), "a branch stands on top of itself");
+    // A push to where nothing is fails before anybody could refuse it.
+    let nowhere = here.push(&dir.path().join("none.git"), &[main.to_string()]).unwrap_err();
+    assert!(matches!(nowhere, RepoError::Unreached { .. }), "{nowhere}");
+    let behind = here.push(&there_at, &[main.to_string()]).unwrap_err();
+    assert!(matches!(behind, RepoError::Push { .. }), "{behind}");
+    assert_eq!(there.setting("core.bare").as_deref(), Some("true"));
+    assert_eq!(there.setting("core.nothing"), None);
+}

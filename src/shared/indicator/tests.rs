@@ -64,3 +64,94 @@ fn lookups_ranges_and_gaps() {
     let late = [f64::NAN, f64::NAN, 1.0, 3.0, 5.0];
     assert_eq!(sma.columns(&[&late], &[2.0]).unwrap()[0][3..], [2.0, 4.0]);
 }
+
+/// A function's first output on columns of a walk, by its name.
+fn output(name: &str, columns: &[&[f64]], options: &[f64], which: usize) -> Vec<f64> {
+    let function = Function::find(name).unwrap();
+    function.columns(columns, options).unwrap().remove(which)
+}
+
+/// Whether a column is a formula's wherever the formula has a value, and unknown before.
+#[track_caller]
+fn agrees(name: &str, found: &[f64], formula: impl Fn(usize) -> Option<f64>) {
+    for (t, v) in found.iter().enumerate() {
+        match formula(t) {
+            None => assert!(v.is_nan(), "{name} at {t}: {v} before its first value"),
+            Some(want) => assert!((v - want).abs() <= 1e-9 * want.abs().max(1.0), "{name} at {t}: {v}, not {want}"),
+        }
+    }
+}
+
+fn window(x: &[f64], t: usize, n: usize) -> Option<&[f64]> {
+    (t + 1 >= n).then(|| &x[t + 1 - n..=t])
+}
+
+fn mean(w: &[f64]) -> f64 {
+    w.iter().sum::<f64>() / w.len() as f64
+}
+
+/// Functions of a window, as a textbook has them.
+#[test]
+fn windows_are_the_textbooks() {
+    let m = walk(120, 1, 5);
+    let x = m.columns[0].get(crate::market::Field::Close);
+    for n in [2_usize, 5, 14, 30] {
+        let of = |name: &str| output(name, &[x], &[n as f64], 0);
+        agrees("SMA", &of("SMA"), |t| window(x, t, n).map(mean));
+        agrees("MAX", &of("MAX"), |t| window(x, t, n).map(|w| w.iter().copied().fold(f64::MIN, f64::max)));
+        agrees("MIN", &of("MIN"), |t| window(x, t, n).map(|w| w.iter().copied().fold(f64::MAX, f64::min)));
+        agrees("SUM", &of("SUM"), |t| window(x, t, n).map(|w| w.iter().sum()));
+        agrees("MOM", &of("MOM"), |t| t.checked_sub(n).map(|b| x[t] - x[b]));
+        agrees("ROC", &of("ROC"), |t| t.checked_sub(n).map(|b| (x[t] / x[b] - 1.0) * 100.0));
+        agrees("WMA", &of("WMA"), |t| {
+            let weighted = |w: &[f64]| w.iter().zip(1..).map(|(v, k)| v * f64::from(k)).sum::<f64>();
+            window(x, t, n).map(|w| weighted(w) / (n * (n + 1) / 2) as f64)
+        });
+        let deviation = |w: &[f64]| (w.iter().map(|v| (v - mean(w)).powi(2)).sum::<f64>() / n as f64).sqrt();
+        let found = output("STDDEV", &[x], &[n as f64, 2.0], 0);
+        agrees("STDDEV", &found, |t| window(x, t, n).map(|w| 2.0 * deviation(w)));
+        let bands = |which| output("BBANDS", &[x], &[n as f64, 2.0, 1.5, 0.0], which);
+        agrees("BBANDS upper", &bands(0), |t| window(x, t, n).map(|w| mean(w) + 2.0 * deviation(w)));
+        agrees("BBANDS middle", &bands(1), |t| window(x, t, n).map(mean));
+        agrees("BBANDS lower", &bands(2), |t| window(x, t, n).map(|w| mean(w) - 1.5 * deviation(w)));
+    }
+}
+
+/// Functions that go on from their own last value: seeded with the plain mean, as TA-Lib does.
+#[test]
+fn recursions_are_the_textbooks() {
+    let m = walk(120, 1, 6);
+    let c = &m.columns[0];
+    let field = |f| c.get(f);
+    let (x, high, low) =
+        (field(crate::market::Field::Close), field(crate::market::Field::High), field(crate::market::Field::Low));
+    for n in [2_usize, 7, 14] {
+        let smooth = |values: &[f64], first: usize, k: f64| -> Vec<Option<f64>> {
+            let mut out = vec![None; values.len()];
+            let seed = first + n - 1;
+            out[seed] = Some(mean(&values[first..=seed]));
+            for t in seed + 1..values.len() {
+                out[t] = out[t - 1].map(|last| last + k * (values[t] - last));
+            }
+            out
+        };
+        let ema = smooth(x, 0, 2.0 / (n as f64 + 1.0));
+        agrees("EMA", &output("EMA", &[x], &[n as f64], 0), |t| ema[t]);
+        let wilder = 1.0 / n as f64;
+        let change = |t: usize| if t == 0 { 0.0 } else { x[t] - x[t - 1] };
+        let ups: Vec<f64> = (0..x.len()).map(|t| change(t).max(0.0)).collect();
+        let downs: Vec<f64> = (0..x.len()).map(|t| (-change(t)).max(0.0)).collect();
+        let (up, down) = (smooth(&ups, 1, wilder), smooth(&downs, 1, wilder));
+        agrees("RSI", &output("RSI", &[x], &[n as f64], 0), |t| {
+            up[t].zip(down[t]).map(|(u, d)| if u + d == 0.0 { 0.0 } else { 100.0 * u / (u + d) })
+        });
+        let ranges: Vec<f64> = (0..x.len())
+            .map(|t| {
+                let before = x[t.saturating_sub(1)];
+                (high[t] - low[t]).max((high[t] - before).abs()).max((low[t] - before).abs())
+            })
+            .collect();
+        let atr = smooth(&ranges, 1, wilder);
+        agrees("ATR", &output("ATR", &[high, low, x], &[n as f64], 0), |t| atr[t]);
+    }
+}

@@ -22,8 +22,6 @@ mod place;
 pub mod plan;
 pub mod program;
 pub mod read;
-#[cfg(test)]
-mod semantics;
 pub mod signals;
 pub mod space;
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! Reading, compiling and binding: limits, names, the same plan however it is written.
 
+mod semantics;
+
 use super::bind::Bound;
 use super::plan::Op;
 use super::read::Strategy;

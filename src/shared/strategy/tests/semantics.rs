@@ -1,13 +1,13 @@
 //! The language against its definition: random expressions, evaluated by a second and much simpler
 //! reading of what each word means, straight over the whole history.
 
-use super::bars::Stepper;
-use super::columns;
-use super::read::Strategy;
-use super::signals::flag;
-use super::space::defaults;
 use crate::market::tests::walk;
 use crate::market::{Field, Market, MarketBar};
+use crate::strategy::bars::Stepper;
+use crate::strategy::columns;
+use crate::strategy::read::Strategy;
+use crate::strategy::signals::flag;
+use crate::strategy::space::defaults;
 use proptest::prelude::{ProptestConfig, prop_assert, prop_assert_eq, proptest};
 
 /// An expression: a word with what it is applied to, and a number of bars where it takes one.
