@@ -5,7 +5,7 @@
 //!
 //! | room | what it is for |
 //! |---|---|
-//! | [`format`] | bytes and nothing else: entries, frames, hashes |
+//! | [`mod@format`] | bytes and nothing else: entries, frames, hashes |
 //! | [`tree`] | the RFC 6962 tree, proofs, checkpoints, tiles |
 //! | [`keys`] | ed25519 keys in OpenSSH's files or in an agent, SSHSIG, signed notes, cosignatures |
 //! | [`storage`] | the disk behind a trait, the journal, the index on sled, the lock |

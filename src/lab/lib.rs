@@ -8,7 +8,7 @@
 //! | [`folder`] | a lab's folder: settings, paths, its stores opened |
 //! | [`writer`] | a ledger that can be written |
 //! | [`history`] | what was verified once must still be there |
-//! | [`environment`] | the versions that results depend on |
+//! | [`mod@environment`] | the versions that results depend on |
 //! | [`create`] | a new lab |
 //! | [`keys`] | keys made, added, revoked, replaced |
 //! | [`data`] | market data and rule books into a lab |

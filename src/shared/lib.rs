@@ -15,7 +15,7 @@
 //! | [`search`] | spaces and samplers: pure functions of (space, seed, number, history) |
 //! | [`event`] | the recorded facts, their bytes, who may record them |
 //! | [`policy`] | people, keys, roles, thresholds, gates |
-//! | [`format`] | frozen texts: strategy, study, config, policy, rule book |
+//! | [`mod@format`] | frozen texts: strategy, study, config, policy, rule book |
 
 pub mod account;
 pub mod event;
