@@ -69,9 +69,10 @@ impl Diagnostic {
         let end = floor_boundary(text, self.span.end.clamp(at, line_end));
         let width = text[at..end].chars().count().max(1);
         let gutter = " ".repeat(line_no.to_string().len());
-        let line = &text[line_start..line_end];
+        let (line, shown) = window(&text[line_start..line_end], column);
+        let width = width.min(line.chars().count().saturating_sub(shown).max(1));
         let mut out = format!("error: {}\n{gutter}--> {name}:{line_no}:{}\n", self.message, column + 1);
-        out += &format!("{gutter} |\n{line_no} | {line}\n{gutter} | {}{}", " ".repeat(column), "^".repeat(width));
+        out += &format!("{gutter} |\n{line_no} | {line}\n{gutter} | {}{}", " ".repeat(shown), "^".repeat(width));
         if let Some(help) = &self.help {
             out += &format!("\n{gutter} = help: {help}");
         }
@@ -84,6 +85,24 @@ impl fmt::Display for Diagnostic {
         f.write_str(&self.message)?;
         self.help.as_ref().map_or(Ok(()), |h| write!(f, " ({h})"))
     }
+}
+
+/// What is shown of a line around a column, and the column's place in it.
+fn window(line: &str, column: usize) -> (String, usize) {
+    const WIDTH: usize = 120;
+    let chars: Vec<char> = line.chars().collect();
+    if chars.len() <= WIDTH {
+        return (line.into(), column);
+    }
+    let from = column.saturating_sub(WIDTH / 2).min(chars.len() - WIDTH);
+    let mut shown: Vec<char> = chars[from..from + WIDTH].to_vec();
+    if from > 0 {
+        shown[0] = '…';
+    }
+    if from + WIDTH < chars.len() {
+        shown[WIDTH - 1] = '…';
+    }
+    (shown.into_iter().collect(), column - from)
 }
 
 fn floor_boundary(text: &str, at: usize) -> usize {
@@ -110,6 +129,20 @@ fn distance(a: &str, b: &str) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Of a line that no screen holds, the part around the place is shown.
+    #[test]
+    fn long_lines_are_cut() {
+        let text = format!("{}bad{}", "x".repeat(500), "y".repeat(500));
+        for at in [0, 30, 500, 900, 1002] {
+            let shown = Diagnostic::new("m", at..at + 3).render("s", &text);
+            let lines: Vec<&str> = shown.lines().collect();
+            let (line, caret) = (lines[3].strip_prefix("1 | ").unwrap(), lines[4].strip_prefix("  | ").unwrap());
+            assert!(line.chars().count() == 120 && caret.chars().count() <= 120, "{shown}");
+            let pointed = line.chars().nth(caret.find('^').unwrap()).unwrap();
+            assert_eq!(pointed, text.chars().nth(at).unwrap(), "{shown}");
+        }
+    }
 
     #[test]
     fn carets_and_suggestions() {
