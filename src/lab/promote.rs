@@ -6,23 +6,33 @@ use crate::proposal::{Behind, Proposed, finish, in_force, now};
 use crate::writer::Writer;
 use crate::{study, trial};
 use assay_ledger::Hash;
+use assay_ledger::format::hash::hex;
+use assay_research::study::{Finished, best};
 use assay_shared::event::{Event, PromotionProposed};
 use assay_shared::format::config::{LiveConfig, Promotion, Versions};
+
+/// A trial of a complete study as it is recorded, by number (or the best).
+fn pick(lab: &Lab, opened: &study::Opened, number: Option<u32>) -> Result<Finished, LabError> {
+    let (name, record) = (&opened.study.name, study::recorded(&lab.log()?, opened.id, opened.data_hash)?);
+    if !record.closed {
+        let hint = format!("finish it with `assay study resume {name}`");
+        return Err(LabError::usage(format!("the study '{name}' is not complete"), hint));
+    }
+    let hint = "see `assay trials --all`";
+    let none = || LabError::usage(format!("the study '{name}' has no feasible trial"), hint);
+    let number = number.or(best(&record.finished).map(|b| b.0)).ok_or_else(none)?;
+    let missing = || LabError::usage(format!("the study '{name}' has no trial {number}"), hint);
+    record.finished.into_iter().find(|f| f.number == number).ok_or_else(missing)
+}
 
 /// Proposes a trial of a study by number (or its best).
 ///
 /// # Errors
 /// A study that is not complete, a trial without a parity proof, or a lab that cannot be written.
 pub fn propose(lab: &Lab, wanted: Option<&str>, number: Option<u32>) -> Result<Proposed, LabError> {
-    let (s, t) = trial::pick(lab, wanted, number)?;
-    if !s.closed {
-        return Err(LabError::usage(
-            format!("the study '{}' is not complete", s.name),
-            format!("finish it with `assay study resume {}`", s.name),
-        ));
-    }
-    let opened = study::reopen(lab, &s.study_id)?;
-    let trial = trial::recorded(lab, t.seq)?;
+    // The mirror only says which study is meant; what is promoted is read from the ledger.
+    let opened = study::reopen(lab, &trial::study(&lab.mirror()?, wanted)?.study_id)?;
+    let trial = pick(lab, &opened, number)?;
     let repo = lab.repo()?;
     let name = &opened.strategy.file.name;
     let before = in_force(&repo, name)?;
@@ -39,8 +49,8 @@ pub fn propose(lab: &Lab, wanted: Option<&str>, number: Option<u32>) -> Result<P
             version: before.as_ref().map_or(0, |b| b.0.promotion.version) + 1,
             replaces_sha256: before.as_ref().map_or(Hash::ZERO, |b| Hash::of(&b.1)),
             author: lab.config.person.clone(),
-            study_id: s.study_id.clone(),
-            study_name: s.name.clone(),
+            study_id: hex(&opened.id),
+            study_name: opened.study.name.clone(),
             trial_id: trial.number,
             strategy_hash: opened.strategy.hash(),
             data_hash: opened.data_hash,

@@ -3,11 +3,12 @@
 use crate::error::LabError;
 use crate::folder::Lab;
 use crate::proposal::{in_force, policy};
-use crate::trial;
 use assay_ledger::keys::sshsig;
 use assay_ledger::{Hash, Signer};
 use assay_production::repository::Repo;
-use assay_shared::format::config::{APPROVAL_NAMESPACE, LiveConfig, approval_statement, evidence_dir};
+use assay_shared::event::Event;
+use assay_shared::event::codec::Real;
+use assay_shared::format::config::{APPROVAL_NAMESPACE, EventRef, LiveConfig, approval_statement, evidence_dir};
 use assay_shared::metric::Metric;
 use assay_shared::policy::Role;
 use std::path::Path;
@@ -109,19 +110,25 @@ const SHOWN: [Metric; 6] =
     [Metric::Cagr, Metric::Sharpe, Metric::MaxDrawdown, Metric::Trades, Metric::WinRate, Metric::Liquidations];
 
 fn facts(lab: &Lab, proposal: &Proposal) -> Result<Vec<(String, Option<f64>)>, LabError> {
-    let mirror = lab.mirror()?;
-    let p = &proposal.config.promotion;
-    let Ok(study) = trial::study(&mirror, Some(&p.study_id)) else { return Ok(Vec::new()) };
-    let trial = mirror.trial(&p.study_id, p.trial_id)?;
-    let mut out = Vec::new();
-    for metric in SHOWN {
-        let value = trial.as_ref().and_then(|t| t.metrics.get(metric.name()).copied());
-        out.push((format!("out-of-sample {}", metric.name()), value));
-    }
-    for name in ["dsr", "pbo", "psr", "trials_lineage"] {
-        out.push((name.into(), study.statistics.get(name).copied()));
-    }
-    Ok(out)
+    let log = lab.log()?;
+    let evidence = proposal.config.ledger.as_ref().filter(|e| e.origin == log.origin());
+    let Some(evidence) = evidence else { return Ok(Vec::new()) };
+    // The very entries that the config names, by hash: a mirror may have been edited.
+    let entry = |at: &EventRef| -> Result<Event, LabError> {
+        let entry = log.entry(at.seq)?;
+        if entry.leaf_hash() != at.leaf {
+            return Err(LabError::Verification(format!("entry {} is not the one that the config names", at.seq)));
+        }
+        Ok(Event::of(&entry)?)
+    };
+    let (walked, closed) = (entry(&evidence.walk_forward)?, entry(&evidence.closed)?);
+    let (Event::WalkForwardCompleted(walked), Event::StudyClosed(closed)) = (walked, closed) else {
+        return Err(LabError::Verification("the config names other events than it should".into()));
+    };
+    let value = |of: &[(String, Real)], name: &str| of.iter().find(|(n, _)| n == name).map(|(_, v)| v.0);
+    let shown = SHOWN.iter().map(|m| (format!("out-of-sample {}", m.name()), value(&walked.metrics, m.name())));
+    let statistics = ["dsr", "pbo", "psr", "trials_lineage"].map(|name| (name.into(), value(&closed.statistics, name)));
+    Ok(shown.chain(statistics).collect())
 }
 
 /// Signs the statement of a branch with a key file and commits the signature. Gives who approved.

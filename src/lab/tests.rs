@@ -199,6 +199,13 @@ fn from_a_trial_to_an_approved_proposal() {
     let seen = review::review(&s.lab, &proposed.branch).unwrap();
     assert_eq!((seen.proposal.sha256, seen.before.is_none(), seen.strategy_changes()), (proposed.sha256, true, false));
     assert!(seen.parameters().iter().all(|p| p.before.is_none()) && seen.facts.iter().any(|f| f.0 == "dsr"));
+    // What a reviewer sees and what is promoted come from the ledger: a spoiled mirror changes nothing.
+    let mirror = std::fs::read(s.lab.mirror_path()).unwrap();
+    std::fs::write(s.lab.mirror_path(), vec![7; 9000]).unwrap();
+    s.ear.notices.lock().unwrap().clear();
+    assert_eq!(review::review(&s.lab, &proposed.branch).unwrap().facts, seen.facts);
+    assert_eq!(*s.ear.notices.lock().unwrap(), [], "it was not even looked at");
+    std::fs::write(s.lab.mirror_path(), mirror).unwrap();
     // Only a reviewer, never the author, approves.
     let own = s.lab.dir.join("keys/ana");
     assert!(matches!(review::approve(&s.lab, &proposed.branch, &own), Err(LabError::Refused(_))));
