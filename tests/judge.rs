@@ -148,7 +148,12 @@ fn spoil(dir: &Path, dice: &mut Dice) {
     let path = all[dice.roll(all.len())].clone();
     let mut bytes = std::fs::read(&path).unwrap();
     let at = dice.roll(bytes.len());
-    match dice.roll(7) {
+    match dice.roll(8) {
+        // Something of that name that is no file.
+        7 => {
+            std::fs::remove_file(&path).unwrap();
+            return std::fs::create_dir(&path).unwrap();
+        }
         0 => bytes.truncate(at),
         1 => bytes.insert(at, dice.roll(256) as u8),
         2 => return std::fs::remove_file(&path).unwrap(),
@@ -180,7 +185,18 @@ fn spoil_note(dir: &Path, how: usize) {
         // A second line by the log's key that does not verify; and that one first.
         3 => text += &line.replacen("AA", "BB", 1).replace(&line, &format!("{}x", &line[..line.len() - 12])),
         4 => text.insert_str(start, &format!("{}AAAA{}", &line[..line.len() - 20], &line[line.len() - 16..])),
-        _ => text.insert(0, '\u{1}'),
+        5 => text.insert(0, '\u{1}'),
+        // Extension lines: signed ones are fine, an empty one is not, nor is one that nobody signed.
+        6 | 7 => {
+            let body = format!("{}{}", &text[..start - 1], if how == 6 { "one\ntwo\n" } else { "one\n\ntwo\n" });
+            text = assay_ledger::keys::note::sign(&body, ORIGIN, &signer(9)).unwrap();
+        }
+        8 => text.insert_str(start - 1, "one\n"),
+        // A size that no folder can hold.
+        _ => {
+            let huge = Checkpoint { origin: ORIGIN.into(), size: i64::MAX as u64, root: Hash::of(b"x") };
+            text = huge.sign(&signer(9)).unwrap();
+        }
     }
     std::fs::write(&path, text).unwrap();
 }
@@ -235,7 +251,7 @@ fn the_judge_agrees() {
     let desk = Desk::new();
     let mut dirs = vec![desk.path("clean")];
     write(&dirs[0], &sealed(&lines()), 9);
-    for how in 0..6 {
+    for how in 0..10 {
         dirs.push(desk.path(&format!("note-{how}")));
         write(&dirs[how + 1], &sealed(&lines()), 9);
         spoil_note(&dirs[how + 1], how);

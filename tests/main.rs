@@ -19,6 +19,7 @@ mod readonly;
 mod stop;
 mod study;
 mod tidy;
+mod trust;
 mod upgrade;
 mod vectors;
 mod whole_way;

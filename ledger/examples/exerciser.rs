@@ -7,8 +7,9 @@
 #[path = "../tests/faults/draft.rs"]
 mod draft;
 
+use assay_ledger::audit::{FixedKeys, export};
 use assay_ledger::log::Home;
-use assay_ledger::{Draft, LedgerError, Log, Signer, audit::export};
+use assay_ledger::{Draft, LedgerError, Log, Signer};
 use draft::draft;
 use std::io::Write as _;
 use std::path::Path;
@@ -26,6 +27,7 @@ fn run(dir: &Path, seed: u64, batches: u64) -> Result<(), LedgerError> {
         Err(LedgerError::Missing { .. }) => Log::create_at(&home, "exercise.example/log", &log_signer)?,
         other => other?,
     };
+    log.follow(0, &mut FixedKeys(vec![signer.public()]), |_| ())?;
     let mut dice = seed;
     for i in 0..batches {
         dice = dice.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);

@@ -1,5 +1,6 @@
 //! What can go wrong in the ledger, with the sources kept.
 
+use crate::finding::Reason;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -136,6 +137,36 @@ pub enum LedgerError {
         /// The file.
         path: PathBuf,
     },
+    /// An entry above the log's own checkpoint that does not verify: somebody wrote it into the files.
+    #[error("the ledger {}: entry {seq}: {reason}: {detail}", path.display())]
+    Untrusted {
+        /// The ledger's folder.
+        path: PathBuf,
+        /// Its number.
+        seq: u64,
+        /// Stable reason code.
+        reason: Reason,
+        /// In words.
+        detail: String,
+    },
+    /// An entry above the log's own checkpoint that was not [verified](crate::Log::follow) yet.
+    #[error("entry {seq} was not verified yet")]
+    Unvouched {
+        /// Its number.
+        seq: u64,
+    },
+    /// Something here was written by a newer release.
+    #[error("{what} is of a newer format than this release reads")]
+    Newer {
+        /// What is newer.
+        what: String,
+    },
+    /// The log's last entry is dated far ahead of this machine's clock.
+    #[error("the last entry is dated {ahead_s} s ahead of this machine's clock")]
+    Ahead {
+        /// By how many seconds.
+        ahead_s: u64,
+    },
     /// Verification found something.
     #[error("entry {seq}: {reason}")]
     Refused {
@@ -170,6 +201,16 @@ impl LedgerError {
                 "nothing that was acknowledged is lost; free some space and run the command again"
             }
             LedgerError::Missing { .. } => "create a lab with `assay init`, or name one with --lab",
+            LedgerError::Index { .. } => {
+                "the journal is what counts; make the index again from it with `assay ledger rebuild --index`"
+            }
+            LedgerError::Untrusted { .. } => {
+                "nothing was signed or shown of it; `assay verify` lists what is wrong, and `assay ledger rebuild --cut` sets the entries from there on aside"
+            }
+            LedgerError::Newer { .. } => "nothing is broken: use the release that wrote it, or a newer one",
+            LedgerError::Ahead { .. } => {
+                "set the clock right; if it is right, that entry was recorded under a wrong one, and later events wait until its time has come"
+            }
             LedgerError::JournalDamaged { .. }
             | LedgerError::CheckpointMismatch { .. }
             | LedgerError::IndexAhead { .. } => {
@@ -194,6 +235,7 @@ impl LedgerError {
                 | LedgerError::Missing { .. }
                 | LedgerError::NoExport { .. }
                 | LedgerError::Index { .. }
+                | LedgerError::Newer { .. }
         )
     }
 }

@@ -9,12 +9,14 @@
 //! | [`tree`] | the RFC 6962 tree, proofs, checkpoints, tiles |
 //! | [`keys`] | ed25519 keys in OpenSSH's files or in an agent, SSHSIG, signed notes, cosignatures |
 //! | [`storage`] | the disk behind a trait, the journal, the index on sled, the lock |
+//! | [`finding`] | what verification finds: stable reason codes |
 //! | [`log`] | an open log: reading, and the write path (appended, integrated, published); rebuilding |
 //! | [`audit`] | verification with typed findings, from raw bytes too; export; an offline witness |
 //! | [`testing`] | a disk and an index in memory that fail on purpose: never in the product |
 
 pub mod audit;
 pub mod error;
+pub mod finding;
 pub mod format;
 pub mod keys;
 pub mod log;
@@ -25,8 +27,9 @@ pub mod tree;
 
 pub use bytes::Bytes;
 
-pub use audit::{Authority, Finding, Reason};
+pub use audit::Authority;
 pub use error::LedgerError;
+pub use finding::{Finding, Reason};
 pub use format::entry::{Draft, Entry, EventId};
 pub use format::hash::Hash;
 pub use keys::public::{KeyId, PublicKey};

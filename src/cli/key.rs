@@ -85,7 +85,7 @@ pub fn run(cx: &Context, args: Args) -> Result<(), LabError> {
         Args::Revoke { public, reason } => {
             let key = read_public(&public)?;
             let at = revoke(&cx.lab()?, &key, &reason)?;
-            say(&format!("{} counts no more from entry {} on", key.id(), at.seq));
+            say(&format!("{} counts no more from entry {at} on", key.id()));
         }
         Args::Rotate { to, encrypt } => {
             let (new, at) = rotate(&mut cx.lab()?, &to, encrypt)?;

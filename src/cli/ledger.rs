@@ -3,11 +3,12 @@
 use super::Context;
 use super::output::{counted, grouped, print_json, say};
 use assay_lab::LabError;
-use assay_lab::exchange::{attach, attach_to_branch, export_to, import, rebuild_journal};
+use assay_lab::exchange::{attach, attach_to_branch, export_to, import};
+use assay_lab::recover::{cut, publish, rebuild_journal, renew_index};
 use serde_json::json;
 use std::path::{Path, PathBuf};
 
-/// Export, import and rebuild the ledger
+/// Publish, export, import and rebuild the ledger
 #[derive(Debug, clap::Subcommand)]
 pub enum Args {
     /// Write the published ledger as a folder of C2SP tiles, or add what is new to one
@@ -36,17 +37,32 @@ pub enum Args {
         #[arg(long)]
         vkey: Option<String>,
     },
-    /// Make a damaged journal again from the index, or from an exported folder
+    /// Publish what is recorded and not published yet
     ///
-    /// Entries come from the source and from what is whole in the old journal; where both have
-    /// one they must agree, the whole must verify, and nothing that was acknowledged may be
-    /// missing. The old journal is kept beside the new one.
+    /// Every command that records publishes at its end. This is for what one left that was cut off,
+    /// by a full disk or a kill.
+    ///
+    /// Example: assay ledger publish
+    Publish,
+    /// Make a damaged journal or index again, or set aside what nobody signed
+    ///
+    /// With --from, entries come from the source and from what is whole in the old journal; the whole
+    /// must verify, and nothing that was acknowledged may be missing. The old journal is kept beside
+    /// the new one. With --index, the index (a second copy of the journal) is thrown away and made
+    /// again. With --cut, entries above the checkpoint are set aside from the first one on that does
+    /// not verify: somebody wrote them into the files.
     ///
     /// Example: assay ledger rebuild --from sled
     Rebuild {
-        /// `sled`, or an exported folder
-        #[arg(long)]
-        from: PathBuf,
+        /// `sled` (the index), an exported folder, or a repository with the ledger's branch
+        #[arg(long, required_unless_present_any = ["index", "cut"])]
+        from: Option<PathBuf>,
+        /// Throw the index away and make it again from the journal
+        #[arg(long, conflicts_with_all = ["from", "cut"])]
+        index: bool,
+        /// Set aside what does not verify above the checkpoint
+        #[arg(long, conflicts_with = "from")]
+        cut: bool,
         /// A ledger's folder instead of the lab's
         #[arg(long)]
         ledger: Option<PathBuf>,
@@ -89,7 +105,31 @@ pub fn run(cx: &Context, args: Args) -> Result<(), LabError> {
             say(&format!("{n} entries of {origin} verified and written to {}", into.display()));
             Ok(())
         }
-        Args::Rebuild { from, ledger } => rebuild(cx, &folder(cx, ledger)?, &from),
+        Args::Publish => {
+            let published = publish(&cx.lab()?)?;
+            if cx.json {
+                print_json(&json!({"origin": published.origin, "size": published.size, "root": published.root}));
+            }
+            say(&format!("{} entries are published", grouped(published.size)));
+            Ok(())
+        }
+        Args::Rebuild { from: Some(from), ledger, .. } => rebuild(cx, &folder(cx, ledger)?, &from),
+        Args::Rebuild { index: true, ledger, .. } => {
+            let entries = renew_index(&folder(cx, ledger)?)?;
+            if cx.json {
+                print_json(&json!({"entries": entries}));
+            }
+            say(&format!("the index was made again from the journal: {} entries", grouped(entries)));
+            Ok(())
+        }
+        Args::Rebuild { ledger, .. } => {
+            let (entries, kept) = cut(&folder(cx, ledger)?)?;
+            if cx.json {
+                print_json(&json!({"entries": entries, "kept": kept}));
+            }
+            say(&format!("{} entries remain; what nobody signed is kept in {}", grouped(entries), kept.display()));
+            Ok(())
+        }
         Args::Attach { file, branch } => {
             let note = std::fs::read(&file).map_err(LabError::io("read", &file))?;
             beside(cx, &note, branch.as_deref())

@@ -5,6 +5,7 @@ mod approve;
 mod audit;
 mod bench;
 mod completions;
+mod consistency;
 mod data;
 mod demo;
 mod deploy;
@@ -14,6 +15,7 @@ mod init;
 mod key;
 mod ledger;
 mod log;
+mod mask;
 mod mirror;
 mod output;
 mod parity;
@@ -88,6 +90,7 @@ enum Command {
     Verify(verify::Args),
     Prove(prove::Args),
     VerifyProof(prove::VerifyArgs),
+    VerifyConsistency(consistency::Args),
     #[command(subcommand)]
     Ledger(ledger::Args),
     Witness(witness::Args),
@@ -140,6 +143,7 @@ fn run(args: Args, session: Session) -> Result<(), LabError> {
         Command::Verify(a) => verify::run(&cx, a),
         Command::Prove(a) => prove::run(&cx, a),
         Command::VerifyProof(a) => prove::verify(&cx, a),
+        Command::VerifyConsistency(a) => consistency::run(&cx, a),
         Command::Ledger(a) => ledger::run(&cx, a),
         Command::Witness(a) => witness::run(&cx, a),
         Command::Audit(a) => audit::run(&cx, a),
@@ -152,7 +156,15 @@ fn run(args: Args, session: Session) -> Result<(), LabError> {
 }
 
 /// Parses the arguments, runs the command, and turns its end into an exit code.
+/// `$XDG_STATE_HOME/assay`, or `~/.local/state/assay`.
+fn memory() -> Option<PathBuf> {
+    let absolute = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|p| p.is_absolute());
+    let state = absolute("XDG_STATE_HOME").or_else(|| Some(absolute("HOME")?.join(".local/state")))?;
+    Some(state.join("assay"))
+}
+
 pub fn main() -> ExitCode {
+    mask::no_write_for_others();
     let args = match Args::try_parse() {
         Ok(args) => args,
         Err(e) => {
@@ -160,7 +172,7 @@ pub fn main() -> ExitCode {
             return ExitCode::from(if e.use_stderr() { 2 } else { 0 });
         }
     };
-    let session = Session { observer: Arc::new(Terminal::default()), ..Session::silent() };
+    let session = Session { observer: Arc::new(Terminal::default()), memory: memory(), ..Session::silent() };
     stop::watch(&session.stop);
     let asked = session.stop.clone();
     match run(args, session) {

@@ -3,8 +3,8 @@
 use super::Context;
 use super::output::{print, print_bytes, print_json};
 use assay_lab::LabError;
-use assay_lab::exchange::prove;
 use assay_lab::place::write_all;
+use assay_lab::proof::{prove, prove_since};
 use assay_lab::verify::verifier;
 use assay_ledger::Entry;
 use assay_ledger::keys::cosign::{Witness, cosigners};
@@ -17,11 +17,18 @@ use std::path::{Path, PathBuf};
 /// The proof holds everything that is needed to check it offline but the log's verifier key
 /// (`log.vkey` in the ledger's folder), which the checker should have from elsewhere.
 ///
+/// With --since it proves that the ledger's checkpoint continues an older one, for
+/// `assay verify-consistency`; a witness takes the same file.
+///
 /// Example: assay prove 17 > 17.tlog-proof
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// Sequence number, or event id in hex
-    event: String,
+    #[arg(required_unless_present = "since")]
+    event: Option<String>,
+    /// The size of an older checkpoint
+    #[arg(long, value_name = "SIZE", conflicts_with_all = ["event", "out"])]
+    since: Option<u64>,
     /// Write the proof and the entry's bytes as two files into this folder instead
     #[arg(long)]
     out: Option<PathBuf>,
@@ -52,7 +59,11 @@ pub struct VerifyArgs {
 }
 
 pub fn run(cx: &Context, args: Args) -> Result<(), LabError> {
-    let (proof, seq, entry) = prove(&cx.lab()?, &args.event)?;
+    let event = match (args.event, args.since) {
+        (Some(event), _) => event,
+        (None, since) => return print_bytes(&prove_since(&cx.lab()?, since.unwrap_or(0))?.to_bytes()),
+    };
+    let (proof, seq, entry) = prove(&cx.lab()?, &event)?;
     let Some(out) = args.out else {
         return print_bytes(&proof.with_entry(entry).to_bytes());
     };

@@ -65,6 +65,11 @@ fn words(notice: &Notice) -> String {
                 "note: the mirror cannot be read ({why}); this comes from the ledger. `assay mirror rebuild` makes it anew"
             )
         }
+        Notice::NotRemembered(why) => {
+            format!(
+                "the checkpoint cannot be remembered outside the lab, so a restored backup would not be noticed: {why}"
+            )
+        }
         Notice::OwnKey => "the key was the folder's own: compare it with one that you have from elsewhere".into(),
         Notice::Pending(why) => format!("assay: pending: {why}"),
     }

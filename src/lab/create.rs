@@ -5,6 +5,7 @@ use crate::error::LabError;
 use crate::folder::{Config, Lab, absolute};
 use crate::host;
 use crate::keys::{self, check_name, write_new};
+use crate::place::private_dir;
 use crate::session::Session;
 use crate::writer::Writer;
 use assay_ledger::keys::cosign::Witness;
@@ -111,7 +112,7 @@ fn check(new: &NewLab) -> Result<(), LabError> {
 fn found(new: &NewLab, passphrases: &[Option<String>; 2], session: &Session) -> Result<Lab, LabError> {
     let dir = &new.dir;
     let keys = dir.join("keys");
-    std::fs::create_dir_all(&keys).map_err(LabError::io("create", &keys))?;
+    private_dir(&keys)?;
     let signer = write_new(&keys.join(&new.person), &new.person, passphrases[0].as_deref())?;
     let log_signer = write_new(&keys.join("log"), &new.origin, passphrases[1].as_deref())?;
     let config = Config {

@@ -1,20 +1,18 @@
-//! A ledger in other hands: exported, imported, rebuilt, proven, cosigned.
+//! A ledger in other hands: exported, imported, cosigned.
 
 use crate::error::LabError;
 use crate::folder::Lab;
+use crate::history;
 use crate::proposal::policy;
 use crate::session::{Notice, Session};
 use crate::verify::verifier;
 use assay_ledger::audit::export::{Export, Exported, export};
 use assay_ledger::audit::witness::{WitnessError, memory};
-use assay_ledger::format::hash::unhex;
 use assay_ledger::keys::cosign::{Witness, cosigners};
-use assay_ledger::log::rebuild::{self, Rebuilt, Source};
-use assay_ledger::log::{Home, read_verifier, system_clock};
+use assay_ledger::log::{Home, read_verifier, rebuild, system_clock};
 use assay_ledger::storage::disk::RealDisk;
 use assay_ledger::tree::merkle::Nodes as _;
-use assay_ledger::tree::proof::Proof;
-use assay_ledger::{Checkpoint, EventId, LedgerError, Log, Signer};
+use assay_ledger::{Checkpoint, LedgerError, Log, Signer};
 use assay_production::repository::evidence::commit_cosigned;
 use assay_shared::event::roster::Roster;
 use std::path::Path;
@@ -30,7 +28,9 @@ pub fn export_to(lab: &Lab, dir: &Path, force: bool) -> Result<Exported, LabErro
         other => Some(other.map_err(LabError::io("list", dir))?),
     };
     let empty = items.as_mut().is_none_or(|items| items.next().is_none());
+    let seen = history::sightings(lab, &read_verifier(&RealDisk, &lab.ledger_dir())?)?;
     let log = lab.log()?;
+    history::refuse_rollback(&log, &seen)?;
     // The log's key is written first: an export that was interrupted has it too.
     let ours = || {
         let mine = read_verifier(&RealDisk, dir).is_ok_and(|vkey| vkey == *log.verifier());
@@ -75,20 +75,6 @@ pub fn import(into: &Path, dir: &Path, vkey: Option<&str>, session: &Session) ->
     Ok(log)
 }
 
-/// Makes a damaged journal again, from the index (`sled`) or an exported folder.
-///
-/// # Errors
-/// Sources that disagree, do not verify, or lack something that was acknowledged.
-pub fn rebuild_journal(ledger: &Path, from: &Path) -> Result<Rebuilt, LabError> {
-    let home = Home::of(ledger);
-    if from == Path::new("sled") {
-        return Ok(rebuild::rebuild(&home, &Source::Index, &mut Roster::new())?);
-    }
-    let own = read_verifier(&RealDisk, ledger)?;
-    let source = Export::open(&RealDisk, from, Some(own))?;
-    Ok(rebuild::rebuild(&home, &Source::Export(&source), &mut Roster::new())?)
-}
-
 /// Puts a witness's cosignature beside the checkpoint's own signature.
 ///
 /// # Errors
@@ -107,32 +93,6 @@ pub fn attach_to_branch(lab: &Lab, note: &[u8], branch: &str) -> Result<(usize, 
     let now = commit_cosigned(&repo, &lab.log()?, branch, note, &lab.config.person)?;
     let (policy, _) = policy(&repo)?;
     Ok((cosigners(&now, &policy.witnesses(), 0)?.len(), policy.thresholds.witnesses))
-}
-
-/// The position of an event given by number or id.
-fn position(log: &Log, event: &str) -> Result<u64, LabError> {
-    if let Ok(seq) = event.parse::<u64>() {
-        return Ok(seq);
-    }
-    let wrong =
-        || LabError::usage(format!("'{event}' is no event of this ledger"), "give a number of `assay log`, or an id");
-    let id: [u8; 16] = unhex(event).and_then(|b| b.try_into().ok()).ok_or_else(wrong)?;
-    log.find(&EventId(id))?.ok_or_else(wrong)
-}
-
-/// A proof that an event is in the ledger, its position, and the entry's bytes.
-///
-/// # Errors
-/// An event that is not under the published checkpoint.
-pub fn prove(lab: &Lab, event: &str) -> Result<(Proof, u64, Vec<u8>), LabError> {
-    let log = lab.log()?;
-    let (checkpoint, seq) = (log.checkpoint()?, position(&log, event)?);
-    if seq >= checkpoint.size {
-        let message = format!("there is no event {seq} under the checkpoint of {} events", checkpoint.size);
-        return Err(LabError::usage(message, "see `assay log`"));
-    }
-    let proof = Proof::new(log.tree(), seq, checkpoint.size, log.checkpoint_note())?;
-    Ok((proof, seq, log.entry_bytes(seq)?.to_vec()))
 }
 
 /// Who witnesses, and what they remember.

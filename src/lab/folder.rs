@@ -117,11 +117,20 @@ impl Lab {
         self.dir.join("ledger")
     }
 
-    /// The ledger, for reading.
+    /// The ledger, for reading. What stands above its checkpoint is verified first.
     ///
     /// # Errors
-    /// When it is missing or damaged.
+    /// When it is missing, damaged, or holds what nobody signed.
     pub fn log(&self) -> Result<Log, LabError> {
+        let mut log = self.open_log()?;
+        if log.vouched() < log.len() {
+            crate::standing::follow(&mut log)?;
+        }
+        Ok(log)
+    }
+
+    /// The ledger, of which nothing above the checkpoint is verified yet.
+    pub(crate) fn open_log(&self) -> Result<Log, LabError> {
         let mut log = Log::open(&self.ledger_dir())?;
         let observer = self.session.observer.clone();
         log.on_wait = OnWait(std::sync::Arc::new(move |holder: &str| {

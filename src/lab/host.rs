@@ -4,6 +4,7 @@ use crate::environment::environment;
 use crate::error::LabError;
 use crate::folder::absolute;
 use crate::hooks;
+use crate::place::private_dir;
 use crate::session::{Notice, Session};
 use crate::writer::Writer;
 use assay_ledger::{Hash, Log, Signer};
@@ -79,7 +80,7 @@ fn settings(gate: &Path, genesis: Option<Hash>, live: Option<&str>, force: bool)
 /// Makes the host's keys and log.
 fn create_log(host: &Host, session: &Session) -> Result<(), LabError> {
     let keys = host.dir().join("keys");
-    std::fs::create_dir_all(&keys).map_err(LabError::io("create", &keys))?;
+    private_dir(&keys)?;
     if keys.join("deploy").exists() {
         return Ok(());
     }

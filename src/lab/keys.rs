@@ -4,10 +4,11 @@ use crate::error::LabError;
 use crate::folder::Lab;
 use crate::place::read_text;
 use crate::session::Session;
-use crate::verify;
+use crate::standing::follow;
+use crate::writer::Writer;
 use assay_ledger::log::Receipt;
-use assay_ledger::{Authority, PublicKey, Signer};
-use assay_shared::event::roster::{Member, Role, Roster};
+use assay_ledger::{PublicKey, Signer};
+use assay_shared::event::roster::{Member, Role};
 use assay_shared::event::{KeyAdded, KeyRevoked, KeyRotated, rotation_message};
 use assay_shared::policy;
 use std::path::{Path, PathBuf};
@@ -68,29 +69,45 @@ pub fn roles(names: &[String]) -> Result<Vec<Role>, LabError> {
     names.iter().map(|name| Role::parse(name).ok_or_else(|| unknown(name))).collect()
 }
 
-/// Lets a key write to the lab's ledger.
+/// Lets a key write to the lab's ledger. Where it may already, as just that, nothing is recorded twice.
 ///
 /// # Errors
-/// A name that will not do, a key that is known already, or a signer who may not add keys.
+/// A name that will not do, a key that is known as something else or was revoked, or a signer who may
+/// not add keys.
 pub fn add(lab: &Lab, person: &str, roles: &[Role], key: &PublicKey) -> Result<Receipt, LabError> {
     check_name(person)?;
     let roles = roles.iter().map(|r| r.name().into()).collect();
     let mut writer = lab.writer()?;
     let at = writer.record_one(KeyAdded { person: person.into(), roles, key: key.to_bytes() })?;
-    writer.publish()?;
-    lab.update_mirror()?;
-    Ok(at)
+    close(lab, &mut writer)?;
+    let revoked = writer.members().find(|m| m.key == *key).and_then(|m| m.revoked_at);
+    match revoked {
+        Some(since) => {
+            Err(LabError::Refused(format!("{} was added at entry {} and revoked at {since}", key.id(), at.seq)))
+        }
+        None => Ok(at),
+    }
 }
 
-/// Stops a key from counting, from the position on that is given back.
+/// Publishes what was recorded, and brings the mirror up to it.
+fn close(lab: &Lab, writer: &mut Writer) -> Result<(), LabError> {
+    writer.publish()?;
+    lab.update_mirror().map(|_| ())
+}
+
+/// Stops a key from counting, from the position on that is given back. One that does not count any more
+/// stays as it is.
 ///
 /// # Errors
 /// An unknown key, the last admin's, or a signer who may not revoke it.
-pub fn revoke(lab: &Lab, key: &PublicKey, reason: &str) -> Result<Receipt, LabError> {
+pub fn revoke(lab: &Lab, key: &PublicKey, reason: &str) -> Result<u64, LabError> {
     let mut writer = lab.writer()?;
-    let at = writer.record_one(KeyRevoked { key: key.to_bytes(), reason: reason.into() })?;
-    writer.publish()?;
-    lab.update_mirror()?;
+    let revoked = writer.members().find(|m| m.key == *key).and_then(|m| m.revoked_at);
+    let at = match revoked {
+        Some(at) => at,
+        None => writer.record_one(KeyRevoked { key: key.to_bytes(), reason: reason.into() })?.seq,
+    };
+    close(lab, &mut writer)?;
     Ok(at)
 }
 
@@ -126,17 +143,11 @@ fn inside(lab: &Path, path: &Path) -> Result<PathBuf, LabError> {
     Ok(path.strip_prefix(&lab).map(Path::to_path_buf).unwrap_or(path))
 }
 
-/// Every key that ever counted in the lab's ledger, which is verified first.
+/// Every key that ever counted in the lab's ledger.
 ///
 /// # Errors
-/// A ledger that does not verify.
+/// A ledger that holds what nobody signed.
 pub fn list(lab: &Lab) -> Result<Vec<Member>, LabError> {
-    let log = lab.log()?;
-    verify::clean(&lab.ledger_dir())?;
-    let mut roster = Roster::new();
-    log.scan(0, |entry| {
-        let _ = roster.admit(&entry);
-        Ok::<(), LabError>(())
-    })?;
-    Ok(roster.members().cloned().collect())
+    let standing = follow(&mut lab.open_log()?)?;
+    Ok(standing.roster.members().cloned().collect())
 }

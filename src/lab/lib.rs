@@ -7,11 +7,12 @@
 //! | [`session`] | who stands around: the observer, the token that says stop |
 //! | [`folder`] | a lab's folder: settings, paths, its stores opened |
 //! | [`writer`] | a ledger that can be written |
-//! | [`history`] | what was verified once must still be there |
+//! | [`history`] | a log never signs two histories |
 //! | [`mod@environment`] | the versions that results depend on |
 //! | [`create`] | a new lab |
 //! | [`keys`] | keys made, added, revoked, replaced |
 //! | [`data`] | market data and rule books into a lab |
+//! | `standing` | whose keys count, what is taken; what nobody vouched for is verified |
 //! | [`study`] | studies opened, run, resumed |
 //! | [`trial`] | trials found |
 //! | [`report`] | a trial's report |
@@ -27,7 +28,9 @@
 //! | [`live`] | what is live, and what was when |
 //! | [`audit`] | everything verified, each live row walked back |
 //! | [`verify`] | a ledger verified |
-//! | [`exchange`] | a ledger exported, imported, rebuilt, proven, cosigned |
+//! | [`exchange`] | a ledger exported, imported, cosigned |
+//! | [`proof`] | events and checkpoints proven, without the lab |
+//! | [`recover`] | ways out: a journal rebuilt, an index thrown away, planted entries set aside |
 //! | [`mirror`] | the SQLite mirror rebuilt and copied |
 //! | [`doctor`] | whether a lab is in order |
 //! | [`tamper`] | copies tampered with, for the demonstration |
@@ -52,11 +55,14 @@ pub mod place;
 #[cfg(test)]
 mod place_tests;
 pub mod promote;
+pub mod proof;
 pub mod proposal;
+pub mod recover;
 pub mod report;
 pub mod review;
 pub mod rollback;
 pub mod session;
+mod standing;
 pub mod study;
 pub mod tamper;
 #[cfg(test)]

@@ -11,14 +11,36 @@ use std::path::{Path, PathBuf};
 /// # Errors
 /// A file that cannot be read, is no UTF-8 or too long.
 pub fn read_text(path: &Path, limit: usize) -> Result<String, LabError> {
+    String::from_utf8(read_bytes(path, limit)?).map_err(|_| wrong(path, "is not UTF-8"))
+}
+
+fn wrong(path: &Path, what: &str) -> LabError {
+    LabError::usage(format!("{} {what}", path.display()), "name the file that is meant")
+}
+
+/// Reads bytes that are not more than they may be.
+///
+/// # Errors
+/// A file that cannot be read or is too long.
+pub fn read_bytes(path: &Path, limit: usize) -> Result<Vec<u8>, LabError> {
     let mut bytes = Vec::new();
     let file = std::fs::File::open(path).map_err(LabError::io("read", path))?;
     file.take(limit as u64 + 1).read_to_end(&mut bytes).map_err(LabError::io("read", path))?;
-    let wrong = |what: String| LabError::usage(format!("{} {what}", path.display()), "name the file that is meant");
     if bytes.len() > limit {
-        return Err(wrong(format!("is over {limit} bytes")));
+        return Err(wrong(path, &format!("is over {limit} bytes")));
     }
-    String::from_utf8(bytes).map_err(|_| wrong("is not UTF-8".into()))
+    Ok(bytes)
+}
+
+/// Makes a folder that its owner alone may look into, and takes others' rights away from one that is
+/// there.
+///
+/// # Errors
+/// A place that cannot be written.
+pub(crate) fn private_dir(path: &Path) -> Result<(), LabError> {
+    use std::os::unix::fs::PermissionsExt as _;
+    std::fs::create_dir_all(path).map_err(LabError::io("create", path))?;
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o700)).map_err(LabError::io("close", path))
 }
 
 /// Refuses a place where something stands that is not ours, unless it is forced. A link is never ours.

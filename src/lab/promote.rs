@@ -2,7 +2,7 @@
 
 use crate::error::LabError;
 use crate::folder::Lab;
-use crate::proposal::{Behind, Proposed, finish, in_force, now};
+use crate::proposal::{Behind, Proposed, finish, in_force};
 use crate::writer::Writer;
 use crate::{study, trial};
 use assay_ledger::Hash;
@@ -56,7 +56,7 @@ pub fn propose(lab: &Lab, wanted: Option<&str>, number: Option<u32>) -> Result<P
             data_hash: opened.data_hash,
             rulebook_hash: opened.book.hash(),
             stream_hash: stream,
-            promotion_timestamp: now(&writer),
+            promotion_timestamp: String::new(),
             generated_data: opened.market.generated,
             restores_version: None,
         },
@@ -66,16 +66,18 @@ pub fn propose(lab: &Lab, wanted: Option<&str>, number: Option<u32>) -> Result<P
         strategy_text: opened.strategy.canonical().into(),
         ledger: None,
     };
-    let p = &config.promotion;
-    let proposal: Event = PromotionProposed {
-        strategy: name.clone(),
-        version: p.version,
-        core_sha256: config.core_sha256().0,
-        replaces_sha256: p.replaces_sha256.0,
-        study_id: opened.id,
-        number: trial.number,
-    }
-    .into();
+    let proposal = |config: &LiveConfig| -> Event {
+        let p = &config.promotion;
+        PromotionProposed {
+            strategy: name.clone(),
+            version: p.version,
+            core_sha256: config.core_sha256().0,
+            replaces_sha256: p.replaces_sha256.0,
+            study_id: opened.id,
+            number: trial.number,
+        }
+        .into()
+    };
     let behind = Behind::find(&writer, opened.id, trial.number, walk_at.seq, parity_at)?;
     finish(lab, &repo, writer, config, proposal, behind)
 }

@@ -52,9 +52,9 @@ pub fn policy(repo: &Repo) -> Result<(Policy, Hash), LabError> {
     Ok((policy, Hash::of(&bytes)))
 }
 
-/// The current time as a config states it.
-pub(crate) fn now(writer: &Writer) -> String {
-    format_ms(((writer.log.clock)() / 1000) as i64) + " UTC"
+/// A time as a config states it.
+fn stated(us: u64) -> String {
+    format_ms((us / 1000) as i64) + " UTC"
 }
 
 /// Positions of the events behind a proposal.
@@ -90,13 +90,14 @@ impl Behind {
     }
 }
 
-/// Records the proposal, publishes, signs the config, and commits config and evidence.
+/// Records the proposal, publishes, signs the config, and commits config and evidence. The config
+/// states the time of the proposal's event, which `proposal` makes of it.
 pub(crate) fn finish(
     lab: &Lab,
     repo: &Repo,
     mut writer: Writer,
     mut config: LiveConfig,
-    proposal: Event,
+    proposal: impl FnOnce(&LiveConfig) -> Event,
     behind: Behind,
 ) -> Result<Proposed, LabError> {
     let (_, policy_sha256) = policy(repo)?;
@@ -104,7 +105,8 @@ pub(crate) fn finish(
     let signer = lab.signer()?;
     writer.keep()?;
     let _held = lab.session.stop.hold();
-    let proposal_at = writer.record_one(proposal)?.seq;
+    config.promotion.promotion_timestamp = stated(writer.fix_time()?);
+    let proposal_at = writer.record_one(proposal(&config))?.seq;
     let checkpoint = writer.publish()?;
     let log = &writer.log;
     let at = |seq| -> Result<EventRef, LabError> { Ok(event_ref(log, seq)?) };

@@ -2,10 +2,10 @@
 
 use crate::error::LabError;
 use crate::folder::Lab;
-use crate::proposal::{Behind, Proposed, finish, in_force, now};
+use crate::proposal::{Behind, Proposed, finish, in_force};
 use assay_ledger::Hash;
 use assay_production::repository::Repo;
-use assay_shared::event::RollbackProposed;
+use assay_shared::event::{Event, RollbackProposed};
 use assay_shared::format::config::LiveConfig;
 
 /// The config of an earlier version, from the history of the lab's main branch.
@@ -45,16 +45,18 @@ pub fn propose(lab: &Lab, strategy: &str, to: u64, reason: &str) -> Result<Propo
     config.promotion.version = current.promotion.version + 1;
     config.promotion.replaces_sha256 = Hash::of(&bytes);
     config.promotion.author = lab.config.person.clone();
-    config.promotion.promotion_timestamp = now(&writer);
     config.promotion.restores_version = Some(to);
-    let p = &config.promotion;
-    let event = RollbackProposed {
-        strategy: p.strategy.clone(),
-        version: p.version,
-        core_sha256: config.core_sha256().0,
-        replaces_sha256: p.replaces_sha256.0,
-        restores_version: to,
-        reason: reason.into(),
+    let proposal = |config: &LiveConfig| -> Event {
+        let p = &config.promotion;
+        RollbackProposed {
+            strategy: p.strategy.clone(),
+            version: p.version,
+            core_sha256: config.core_sha256().0,
+            replaces_sha256: p.replaces_sha256.0,
+            restores_version: to,
+            reason: reason.into(),
+        }
+        .into()
     };
-    finish(lab, &repo, writer, config, event.into(), behind)
+    finish(lab, &repo, writer, config, proposal, behind)
 }

@@ -5,7 +5,7 @@
 
 use assay_research::study::StudyProgress;
 use std::fmt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
@@ -30,6 +30,8 @@ pub enum Notice {
         /// Why.
         why: String,
     },
+    /// The highest checkpoint could not be remembered outside the lab, and why.
+    NotRemembered(String),
     /// A key that was taken from the very place that it should vouch for.
     OwnKey,
     /// The live table could not be brought in line yet; the push stands.
@@ -160,6 +162,9 @@ pub struct Session {
     pub observer: Arc<dyn Observer>,
     /// Says stop.
     pub stop: Stop,
+    /// Where it is remembered what the lab's own folder must not be the only one to know; none when there
+    /// is no such place.
+    pub memory: Option<PathBuf>,
 }
 
 impl fmt::Debug for Session {
@@ -171,7 +176,7 @@ impl fmt::Debug for Session {
 impl Session {
     /// Nobody around.
     pub fn silent() -> Session {
-        Session { observer: Arc::new(Silent), stop: Stop::default() }
+        Session { observer: Arc::new(Silent), stop: Stop::default(), memory: None }
     }
 
     /// Tells the observer.

@@ -5,8 +5,8 @@ use crate::data::{Import, assume_from, generated, read, register};
 use crate::session::{Notice, Observer, Progress, Session, Stop};
 use crate::study::{Ended, jobs, open, parse_strategy, parse_study, recorded, reopen, run, with_symbols};
 use crate::{
-    Kind, Lab, LabError, audit, doctor, exchange, folder, keys, mirror, parity, promote, proposal, report, review,
-    rollback, trial, verify,
+    Kind, Lab, LabError, audit, doctor, exchange, folder, keys, mirror, parity, promote, proof, proposal, report,
+    review, rollback, trial, verify,
 };
 use assay_ledger::{Hash, Signer};
 use assay_research::data::Treatments;
@@ -104,7 +104,8 @@ fn new_lab(dir: &Path) -> NewLab {
 pub(crate) fn stage() -> Stage {
     let dir = tempfile::tempdir().unwrap();
     let ear = Arc::new(Ear::default());
-    let session = Session { observer: ear.clone(), stop: ear.stop.clone() };
+    let memory = Some(dir.path().join("state"));
+    let session = Session { observer: ear.clone(), stop: ear.stop.clone(), memory };
     let lab = create(&new_lab(dir.path()), &session).unwrap().lab;
     generated(&["BTCUSDT", "ETHUSDT"].map(String::from), 24 * 150, 9).unwrap().register(&lab).unwrap();
     Stage { dir, lab, ear }
@@ -243,7 +244,7 @@ fn keys_of_a_lab() {
     let (new, _) = keys::rotate(&mut s.lab, &s.dir.path().join("next"), false).unwrap();
     let members = keys::list(&s.lab).unwrap();
     let of = |key: &assay_ledger::PublicKey| members.iter().find(|m| m.key == *key).unwrap();
-    assert_eq!((of(&public).revoked_at, of(&new.public()).revoked_at), (Some(at.seq), None));
+    assert_eq!((of(&public).revoked_at, of(&new.public()).revoked_at), (Some(at), None));
     assert_eq!(Lab::open(&s.lab.dir, &s.lab.session).unwrap().signer().unwrap().id(), new.id());
 }
 
@@ -267,10 +268,10 @@ fn verified_exported_proven_and_rolled_back() {
     assert!(occupied.kind() == Kind::Usage && occupied.hint().unwrap().contains("--force"));
     mirror::copy(&s.lab, &s.path("copy.sqlite"), false).unwrap();
     mirror::copy(&s.lab, &s.path("copy.sqlite"), false).unwrap();
-    let (proof, seq, entry) = exchange::prove(&s.lab, "1").unwrap();
+    let (proof, seq, entry) = proof::prove(&s.lab, "1").unwrap();
     assert_eq!(seq, 1);
     proof.verify(&entry, s.lab.log().unwrap().verifier()).unwrap();
-    assert!(exchange::prove(&s.lab, "99").is_err() && exchange::prove(&s.lab, "zz").is_err());
+    assert!(proof::prove(&s.lab, "99").is_err() && proof::prove(&s.lab, "zz").is_err());
     let log = exchange::import(&s.path("restored"), &out, Some(&vkey), &s.lab.session).unwrap();
     assert_eq!(log.len(), 3);
     assert!(exchange::import(&s.path("restored"), &out, Some(&vkey), &s.lab.session).is_err(), "never over another");

@@ -40,18 +40,6 @@ pub fn folder(dir: &Path) -> Result<Scrubbed, LabError> {
     against(dir, &[], 0)
 }
 
-/// The log in a folder must be clean.
-///
-/// # Errors
-/// The first finding.
-pub fn clean(dir: &Path) -> Result<u64, LabError> {
-    let scrubbed = folder(dir)?;
-    match scrubbed.findings.first() {
-        None => Ok(scrubbed.entries),
-        Some(f) => Err(LabError::Verification(format!("entry {}: {}: {}", f.seq, f.reason, f.detail))),
-    }
-}
-
 /// `expected` are checkpoints that the log must agree with; below `verified` signatures are known.
 fn against(dir: &Path, expected: &[Checkpoint], verified: u64) -> Result<Scrubbed, LabError> {
     Ok(scrub::folder(&Home::of(dir), &mut Roster::new(), expected, verified)?)
@@ -86,12 +74,15 @@ pub fn exported(dir: &Path, vkey: Option<&str>, session: &Session) -> Result<Scr
 pub fn own(lab: &Lab, depth: Depth) -> Result<Scrubbed, LabError> {
     let dir = lab.ledger_dir();
     let verifier = read_verifier(&RealDisk, &dir)?;
-    let (remembered, spoiled) = match history::verified(lab, &verifier) {
-        Ok(remembered) => (remembered, None),
-        Err(e) => (None, Some(e)),
+    // Whatever was seen of this log anywhere must still be there.
+    let (seen, spoiled) = match history::sightings(lab, &verifier) {
+        Ok(seen) => (seen, None),
+        Err(e) => (Vec::new(), Some(e)),
     };
-    let size = remembered.as_ref().map_or(0, |c| c.size);
-    let mut scrubbed = against(&dir, remembered.as_slice(), if depth.new { size } else { 0 })?;
+    let seen: Vec<Checkpoint> = seen.into_iter().map(|s| s.checkpoint).collect();
+    // Only what was verified here needs no second look at its signatures.
+    let size = history::verified(lab, &verifier).ok().flatten().map_or(0, |c| c.size);
+    let mut scrubbed = against(&dir, &seen, if depth.new { size } else { 0 })?;
     // What is wrong in the ledger is said first; without the memory a clean verdict could be a rollback.
     if let Some(e) = spoiled.filter(|_| scrubbed.findings.is_empty()) {
         return Err(e);

@@ -4,12 +4,13 @@ use crate::error::LabError;
 use crate::folder::Lab;
 use crate::history;
 use crate::session::{Notice, Session};
+use crate::standing::{follow, remembered};
 use assay_ledger::log::{Receipt, read_verifier};
 use assay_ledger::storage::disk::RealDisk;
-use assay_ledger::{Authority, Checkpoint, Log, Signer};
+use assay_ledger::{Checkpoint, Draft, Log, Signer};
 use assay_shared::event::Event;
-use assay_shared::event::roster::Roster;
-use assay_shared::event::rules::Recorded;
+use assay_shared::event::roster::Member;
+use assay_shared::event::standing::Standing;
 
 /// Records events in one log under one person's key.
 #[derive(Debug)]
@@ -18,22 +19,26 @@ pub struct Writer {
     pub log: Log,
     signer: Signer,
     log_signer: Signer,
-    roster: Roster,
-    recorded: Recorded,
-    seen: u64,
+    standing: Standing,
+    /// What the file beside the ledger remembers of it.
+    kept: Standing,
     session: Session,
 }
+
+/// So many entries may be followed again before what they say is written down anew.
+const KEEP_EVERY: u64 = 4096;
 
 impl Lab {
     /// Opens the ledger for writing, with the keys it needs.
     ///
     /// # Errors
-    /// A key that cannot be read, a ledger that is damaged or lacks what was verified here.
+    /// A key that cannot be read; a ledger that is damaged, holds what nobody signed, or lacks what was
+    /// seen of it somewhere.
     pub fn writer(&self) -> Result<Writer, LabError> {
-        // Read before the ledger, which others may go on with in the meantime.
-        let seen = history::verified(self, &read_verifier(&RealDisk, &self.ledger_dir())?)?;
-        let log = self.log()?;
-        history::refuse_rollback(self, &log, seen)?;
+        // Looked for before the ledger is read, which others may go on with in the meantime.
+        let seen = history::sightings(self, &read_verifier(&RealDisk, &self.ledger_dir())?)?;
+        let log = self.open_log()?;
+        history::refuse_rollback(&log, &seen)?;
         Writer::new(log, self.signer()?, self.log_signer()?, &self.session)
     }
 }
@@ -42,26 +47,38 @@ impl Writer {
     /// A writer over a log.
     ///
     /// # Errors
-    /// A log whose key events do not verify.
-    pub fn new(log: Log, signer: Signer, log_signer: Signer, session: &Session) -> Result<Writer, LabError> {
-        let (roster, recorded, session) = (Roster::new(), Recorded::default(), session.clone());
-        let mut writer = Writer { log, signer, log_signer, roster, recorded, seen: 0, session };
-        writer.follow()?;
-        Ok(writer)
+    /// A log that does not verify, or whose checkpoints another key signs.
+    pub fn new(mut log: Log, signer: Signer, log_signer: Signer, session: &Session) -> Result<Writer, LabError> {
+        if log_signer.public() != log.verifier().key {
+            let message = format!("{} is not the key of the log in {}", log_signer.id(), log.dir().display());
+            return Err(LabError::Verification(message));
+        }
+        let kept = remembered(&log).unwrap_or_default();
+        let standing = follow(&mut log)?;
+        if standing.roster.log_key.is_some_and(|key| key != log.verifier().key.to_bytes()) {
+            return Err(LabError::Verification("the log's first entry names another checkpoint key".into()));
+        }
+        Ok(Writer { log, signer, log_signer, standing, kept, session: session.clone() })
     }
 
-    /// Follows what the log says of keys and names, so that nothing is recorded that verification or
-    /// a reader would refuse.
+    /// Follows what others appended, so that nothing is recorded that verification or a reader would
+    /// refuse, and nothing is signed over what does not verify.
     fn follow(&mut self) -> Result<(), LabError> {
-        let (roster, recorded) = (&mut self.roster, &mut self.recorded);
-        self.log.read(self.seen..self.log.len(), |entry| {
-            let refused = |(reason, words)| LabError::Verification(format!("entry {}: {reason}: {words}", entry.seq));
-            roster.admit(&entry).map_err(refused)?;
-            recorded.observe(&entry);
-            Ok::<(), LabError>(())
-        })?;
-        self.seen = self.log.len();
-        Ok(())
+        Ok(self.log.follow(self.standing.seen, &mut self.standing, |_| ())?)
+    }
+
+    /// The keys that ever counted in the log.
+    pub fn members(&self) -> impl Iterator<Item = &Member> {
+        self.standing.roster.members()
+    }
+
+    /// The time that what is recorded next will have, in microseconds since 1970. The ledger must be
+    /// kept.
+    ///
+    /// # Errors
+    /// A log whose last entry is dated far ahead of the clock.
+    pub fn fix_time(&mut self) -> Result<u64, LabError> {
+        Ok(self.log.fix_time()?)
     }
 
     /// Keeps the ledger until [`Writer::release`], for several steps that belong together.
@@ -97,21 +114,34 @@ impl Writer {
     /// Under the lock, so that keys and names are those at the very position.
     fn record_held(&mut self, events: &[Event]) -> Result<Vec<Receipt>, LabError> {
         self.follow()?;
+        history::refuse_behind(&self.log, &self.session)?;
         let founding = self.log.is_empty();
-        for event in events.iter().filter(|_| !founding) {
+        let drafts = events.iter().map(Event::draft).collect::<Result<Vec<_>, _>>()?;
+        for (event, draft) in events.iter().zip(&drafts).filter(|_| !founding) {
+            // What is recorded already is admitted already: a command that is run again goes through.
+            if self.stands(draft)? {
+                continue;
+            }
             let (id, next) = (self.signer.id(), self.log.len());
-            self.roster.would_admit(&id, next, self.log.origin(), event).map_err(|(reason, words)| {
+            self.standing.roster.would_admit(&id, next, self.log.origin(), event).map_err(|(reason, words)| {
                 LabError::Refused(format!("{id} may not record {}: {reason}: {words}", event.kind()))
             })?;
         }
-        self.recorded.would_admit(events).map_err(|clash| LabError::usage(clash.to_string(), clash.hint()))?;
-        let drafts = events.iter().map(Event::draft).collect::<Result<Vec<_>, _>>()?;
+        self.standing.recorded.would_admit(events).map_err(|clash| LabError::usage(clash.to_string(), clash.hint()))?;
         let receipts = self.log.append(&drafts, &self.signer)?;
         for notice in self.log.notices.drain(..) {
             self.session.notice(&Notice::Ledger(notice));
         }
         self.follow()?;
         Ok(receipts)
+    }
+
+    /// Whether the very same event is recorded.
+    fn stands(&self, draft: &Draft) -> Result<bool, LabError> {
+        Ok(match self.log.find(&draft.id)? {
+            Some(seq) => self.log.entry(seq)?.draft() == *draft,
+            None => false,
+        })
     }
 
     /// Records one event and gives its position.
@@ -131,10 +161,24 @@ impl Writer {
         let transient = !self.log.is_held();
         self.log.hold()?;
         let _held = self.session.stop.hold();
-        let published = self.log.publish(&self.log_signer);
+        let published = self.publish_held();
         if transient {
             self.log.release();
         }
-        Ok(published?)
+        published
+    }
+
+    fn publish_held(&mut self) -> Result<Checkpoint, LabError> {
+        self.follow()?;
+        let session = self.session.clone();
+        let remember = |log: &Log, c: &Checkpoint, note: &[u8]| history::remember(log, c, note, &session);
+        let published = self.log.publish_after(&self.log_signer, remember)?;
+        if published.size > self.kept.seen + KEEP_EVERY || self.standing.differs(&self.kept) {
+            // Only a help: without it the log is followed from an earlier entry on.
+            if self.log.remember(self.standing.text().as_bytes(), &self.log_signer).is_ok() {
+                self.kept = self.standing.clone();
+            }
+        }
+        Ok(published)
     }
 }

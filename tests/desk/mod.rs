@@ -165,6 +165,19 @@ pub fn write_market(dir: &Path, market: &assay_shared::market::Market) {
     }
 }
 
+/// Copies a folder; links are not followed, rights stay.
+pub fn copy_dir(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for item in std::fs::read_dir(from).unwrap().map(|i| i.unwrap().path()) {
+        let target = to.join(item.file_name().unwrap());
+        if item.is_dir() {
+            copy_dir(&item, &target);
+        } else {
+            std::fs::copy(&item, &target).unwrap();
+        }
+    }
+}
+
 /// Waits for an event; a bound of minutes only keeps a broken test from hanging.
 #[track_caller]
 pub fn wait_for(what: &str, mut happened: impl FnMut() -> bool) {

@@ -2,7 +2,7 @@
 
 Usage: verify.py [--vkey KEY] DIR...
 Prints one line of JSON for each folder: {"findings": [[seq, reason], ...]}.
-Exit code 0 when all are good, 1 when something was found. Needs the package `cryptography`.
+Exit code 0 when all are good, 1 when something was found, 3 when a file could not be read. Needs the package `cryptography`.
 """
 
 import base64
@@ -14,6 +14,11 @@ import sys
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+# Where no file stands: that is wrong with the log. Any other error is wrong with the reading.
+NO_FILE = (FileNotFoundError, IsADirectoryError, NotADirectoryError)
+# A checkpoint may claim any size.
+MAX_BAD_BUNDLES = 1000
 
 P = 2**255 - 19
 L = 2**252 + 27742317777372353535851937790883648493
@@ -293,7 +298,9 @@ def parse_checkpoint(data, name, key):
             if not signed(key, payload[4:], body.encode()):
                 raise Bad("signature")
             found = True
-    origin, size, digest = body[:-1].split("\n")
+    origin, size, digest, *extensions = body[:-1].split("\n")
+    if "" in extensions:
+        raise Bad("extension line")
     if not found or origin != name or not size.isascii() or not size.isdigit() or str(int(size)) != size or int(size) >= 2**63:
         raise Bad("checkpoint")
     digest = b64(digest)
@@ -316,7 +323,7 @@ class Judge:
             r = Reader(self.read(tile_path("entries", n, width)))
             out = [r.take(r.uint(2)) for _ in range(width)]
             r.end()
-        except (OSError, Bad):
+        except (*NO_FILE, Bad):
             return None
         return out
 
@@ -324,14 +331,19 @@ class Judge:
         try:
             name, key = parse_vkey(self.vkey or self.read("log.vkey").decode())
             size, expected = parse_checkpoint(self.read("checkpoint"), name, key)
-        except (Bad, ValueError, OSError, UnicodeDecodeError):
+        except (Bad, ValueError, *NO_FILE, UnicodeDecodeError):
             return [(0, "bad-checkpoint")]
         roster, ids, leaves = Roster(), set(), []
-        n, prev, time, whole = 0, bytes(32), 0, True
+        n, prev, time, whole, missing = 0, bytes(32), 0, True, 0
         for number in range((size + 255) // 256):
             entries = self.bundle(number, size)
             if entries is None:
                 self.findings.append((n, "bad-tile"))
+                missing += 1
+                if missing > MAX_BAD_BUNDLES:
+                    self.findings.append((n, "shorter-than-checkpoint"))
+                    whole = False
+                    break
                 n, prev, whole = min(size, 256 * (number + 1)), None, False
                 continue
             for data in entries:
@@ -379,7 +391,7 @@ class Judge:
                 hashes = row[256 * n : 256 * (n + 1)]
                 try:
                     good = self.read(tile_path(level, n, len(hashes))) == b"".join(hashes)
-                except OSError:
+                except NO_FILE:
                     good = False
                 if not good:
                     self.findings.append((256 * n * 256**level, "bad-tile"))
@@ -393,7 +405,11 @@ def main(args):
         vkey, args = args[1], args[2:]
     bad = False
     for folder in args or sys.exit(__doc__):
-        findings = Judge(folder, vkey).run()
+        try:
+            findings = Judge(folder, vkey).run()
+        except OSError as error:
+            print(error, file=sys.stderr)
+            return 3
         bad = bad or bool(findings)
         print(json.dumps({"findings": findings}), flush=True)
     return int(bad)

@@ -43,7 +43,7 @@ const ROOMS: [(&str, &[&str]); 37] = [
     ),
     ("rpassword", &["src/cli/terminal.rs"]),
     ("rusqlite", &["src/research/mirror/", "src/production/deploy/embedded.rs"]),
-    ("rustix", &["ledger/src/storage/lock.rs", "ledger/src/keys/signer.rs", "src/cli/stop.rs"]),
+    ("rustix", &["ledger/src/storage/lock.rs", "ledger/src/keys/signer.rs", "src/cli/mask.rs", "src/cli/stop.rs"]),
     ("serde", &["*"]),
     ("serde_json", &["src/"]),
     (
@@ -59,7 +59,7 @@ const ROOMS: [(&str, &[&str]); 37] = [
     ("sled", &["ledger/src/storage/sled_store.rs"]),
     ("ssh_key", &["ledger/src/keys/"]),
     ("ta_lib", &["src/shared/indicator/"]),
-    ("tempfile", &["ledger/src/audit/seen.rs", "ledger/src/storage/sled_store/copy.rs"]),
+    ("tempfile", &["ledger/src/audit/seen.rs", "ledger/src/storage/sled_store/copy.rs", "src/lab/recover.rs"]),
     ("thiserror", &["*"]),
     ("tokio", &["src/production/deploy/postgres.rs"]),
     ("tokio_postgres", &["src/production/deploy/postgres.rs"]),

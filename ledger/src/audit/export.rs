@@ -13,6 +13,7 @@ use crate::tree::tile::{self, TileTree, WIDTH};
 use crate::tree::tile_check::TileCheck;
 use bytes::Bytes;
 use std::collections::BTreeSet;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 /// After so many bad bundles the rest is not read: a checkpoint may claim any size.
@@ -40,7 +41,7 @@ pub fn export(log: &Log, dir: &Path) -> Result<Exported, LedgerError> {
     let path = dir.join("checkpoint");
     let old = match disk.open(&path, Open::Read).and_then(|f| f.read_from(0)) {
         Ok(note) => Some(Checkpoint::open(&note, log.verifier())?),
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => None,
+        Err(e) if e.kind() == ErrorKind::NotFound => None,
         Err(e) => return Err(LedgerError::io("read", &path)(e)),
     };
     let from = old.as_ref().map_or(0, |c| c.size);
@@ -75,11 +76,17 @@ pub fn export(log: &Log, dir: &Path) -> Result<Exported, LedgerError> {
     Ok(Exported { from, size: new.size, files })
 }
 
+/// What the system answers where no file stands: that is wrong with the export, not with the reading.
+const NO_FILE: [ErrorKind; 3] = [ErrorKind::NotFound, ErrorKind::IsADirectory, ErrorKind::NotADirectory];
+
 /// A folder without key or checkpoint is no export.
 fn no_export(e: LedgerError, dir: &Path) -> LedgerError {
     match e {
+        LedgerError::Io { path, source, .. } if source.kind() == ErrorKind::IsADirectory => {
+            LedgerError::Malformed { what: "tiled log", why: format!("{} is no file", path.display()) }
+        }
         LedgerError::Missing { .. } => LedgerError::NoExport { path: dir.into() },
-        LedgerError::Io { source, .. } if source.kind() == std::io::ErrorKind::NotFound => {
+        LedgerError::Io { source, .. } if source.kind() == ErrorKind::NotFound => {
             LedgerError::NoExport { path: dir.into() }
         }
         other => other,
@@ -118,8 +125,9 @@ impl<'a> Export<'a> {
     fn file(&self, path: &str) -> Result<Vec<u8>, LedgerError> {
         let path = self.dir.join(path);
         match self.disk.open(&path, Open::Read).and_then(|f| f.read_from(0)) {
-            Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
-                Err(LedgerError::Malformed { what: "tiled log", why: format!("{} is missing", path.display()) })
+            Err(e) if NO_FILE.contains(&e.kind()) => {
+                let what = if e.kind() == ErrorKind::NotFound { "missing" } else { "no file" };
+                Err(LedgerError::Malformed { what: "tiled log", why: format!("{} is {what}", path.display()) })
             }
             other => other.map_err(LedgerError::io("read", &path)),
         }

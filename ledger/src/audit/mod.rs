@@ -8,6 +8,8 @@ pub mod scrub;
 pub mod seen;
 pub mod witness;
 
+pub use crate::finding::{Finding, Reason};
+
 use crate::audit::seen::Seen;
 use crate::error::LedgerError;
 use crate::format::entry::{Entry, Hashed};
@@ -19,7 +21,6 @@ use crate::tree::checkpoint::Checkpoint;
 use crate::tree::frontier::Frontier;
 use bytes::Bytes;
 use rayon::prelude::*;
-use serde::Serialize;
 
 /// Entries verified at a time: bounds memory, and is enough to keep all cores busy;
 pub const CHUNK: usize = 8192;
@@ -29,75 +30,6 @@ pub const CHUNK_BYTES: usize = 4 << 20;
 /// Whether entries that were gathered are enough to be verified.
 pub fn is_chunk(entries: &[Bytes]) -> bool {
     entries.len() >= CHUNK || entries.iter().map(Bytes::len).sum::<usize>() >= CHUNK_BYTES
-}
-
-/// Why an entry was refused. The names are stable: tools may match on them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Reason {
-    /// The bytes are no entry.
-    BadEncoding,
-    /// The entry belongs to another log.
-    WrongOrigin,
-    /// The sequence number is not the next one.
-    WrongSequence,
-    /// The link does not fit the entry before.
-    ChainBreak,
-    /// The signature does not verify.
-    BadSignature,
-    /// Nobody vouched for the author's key.
-    UnknownKey,
-    /// The author's key was revoked before this position.
-    RevokedKey,
-    /// The author may not record this kind.
-    RoleNotAllowed,
-    /// The time is before the entry before.
-    TimeRegressed,
-    /// The event id stands twice.
-    DuplicateId,
-    /// The payload is malformed or of an unsupported version.
-    BadPayload,
-    /// The log is shorter than a checkpoint of it.
-    ShorterThanCheckpoint,
-    /// The root over the entries is not the checkpoint's.
-    RootMismatch,
-    /// The checkpoint does not verify.
-    BadCheckpoint,
-    /// The journal is damaged.
-    JournalDamaged,
-    /// The index differs from the journal.
-    IndexDiffers,
-    /// An exported tile or bundle is missing, malformed or does not fit.
-    BadTile,
-}
-
-impl std::fmt::Display for Reason {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let text = serde_variant(*self);
-        f.write_str(&text)
-    }
-}
-
-fn serde_variant(reason: Reason) -> String {
-    let mut out = String::new();
-    for c in format!("{reason:?}").chars() {
-        if c.is_uppercase() && !out.is_empty() {
-            out.push('-');
-        }
-        out.extend(c.to_lowercase());
-    }
-    out
-}
-
-/// One thing that is wrong.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Finding {
-    /// Sequence number; for the whole log, its length.
-    pub seq: u64,
-    /// Stable code.
-    pub reason: Reason,
-    /// In words.
-    pub detail: String,
 }
 
 /// Says which key may sign an entry, position by position. It sees the entries in order, so it

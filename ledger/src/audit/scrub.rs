@@ -5,11 +5,12 @@
 
 use crate::audit::{Auditor, Authority, CHUNK, CHUNK_BYTES, Finding, Reason, foreign_log_key};
 use crate::error::LedgerError;
+use crate::format::entry::is_newer;
 use crate::format::frame::{self, Frame};
 use crate::log::{Home, read_verifier};
 use crate::storage::disk::{self, Disk, Open};
 use crate::storage::journal::read_mark;
-use crate::storage::segment::MARKER;
+use crate::storage::segment::{MARKER, check_newer};
 use crate::storage::window::Window;
 use crate::tree::checkpoint::Checkpoint;
 use bytes::Bytes;
@@ -67,9 +68,18 @@ pub fn folder(
     let (sender, pieces) = sync_channel(QUEUE);
     let torn = std::thread::scope(|scope| {
         let reader = scope.spawn(|| {
-            let mut scrub =
-                Scrub { next: 0, chunk: Vec::new(), bytes: 0, promised, damaged: false, torn: 0, out: sender };
-            scrub.segments(&*home.disk, &journal, home.per_segment).map(|()| scrub.torn)
+            let mut scrub = Scrub {
+                next: 0,
+                chunk: Vec::new(),
+                bytes: 0,
+                promised,
+                damaged: false,
+                torn: 0,
+                newer: None,
+                out: sender,
+            };
+            scrub.segments(&*home.disk, &journal, home.per_segment)?;
+            scrub.newer.map_or(Ok(scrub.torn), |what| Err(LedgerError::Newer { what }))
         });
         for piece in pieces {
             take(&mut auditor, piece, verified);
@@ -125,6 +135,8 @@ struct Scrub {
     promised: u64,
     damaged: bool,
     torn: u64,
+    /// What a newer release wrote: nothing can be said of it, or after it.
+    newer: Option<String>,
     out: SyncSender<Piece>,
 }
 
@@ -172,6 +184,7 @@ impl Scrub {
                 self.damage(&path, 0, "the segment before it does not reach it", next);
             }
             let file = disk.open(&path, Open::Read).map_err(LedgerError::io("open", &path))?;
+            check_newer(&path, &file.read_at(0, MARKER.len()).unwrap_or_default())?;
             let numbers = *first..first.saturating_add(per_segment);
             let read = Window::of(&*file, numbers).and_then(|mut window| {
                 self.segment(&path, &mut window, i + 1 == segments.len())?;
@@ -179,6 +192,9 @@ impl Scrub {
             });
             let end = read.map_err(LedgerError::io("read", &path))?;
             self.flush();
+            if self.newer.is_some() {
+                break;
+            }
             if self.next > first.saturating_add(per_segment) {
                 self.damage(&path, end, "more entries than a segment holds", 0);
             }
@@ -198,6 +214,10 @@ impl Scrub {
         loop {
             match window.next(at)? {
                 Frame::End => return Ok(()),
+                Frame::Whole { entry, .. } if is_newer(&entry) => {
+                    self.newer = Some(format!("entry {}", self.next));
+                    return Ok(());
+                }
                 Frame::Whole { entry, .. } => {
                     at += (frame::HEAD + entry.len()) as u64;
                     self.entry(entry);

@@ -128,6 +128,11 @@ impl<'a> Reader<'a> {
     }
 }
 
+/// Whether bytes begin like an entry of a format that comes after this one.
+pub fn is_newer(entry: &[u8]) -> bool {
+    entry.starts_with(&MARKER[..3]) && entry.get(3).is_some_and(|v| (b'2'..=b'9').contains(v))
+}
+
 impl Entry {
     /// Decodes one entry. Every encoding that this crate would not write itself is refused, so
     /// decoding and encoding again gives the same bytes.
@@ -149,7 +154,8 @@ impl Entry {
         let mut r = Reader { bytes, at: 0 };
         let mut fields = || -> Result<Entry, String> {
             if r.array::<4>("the marker")? != *MARKER {
-                return Err("unknown format: it does not begin with ASY1".into());
+                let newer = if is_newer(bytes) { "it is of a newer format" } else { "unknown format" };
+                return Err(format!("{newer}: it does not begin with ASY1"));
             }
             let origin = r.text(255, "the origin")?;
             seq = u64::from_be_bytes(r.array("the sequence number")?);

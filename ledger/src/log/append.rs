@@ -16,8 +16,10 @@ use std::collections::{BTreeMap, HashMap};
 /// Entries that the index may lag behind in bytes before it is opened for them.
 const INDEX_LAG: usize = 4 << 20;
 
-/// A clock that is further behind the last entry's time is mentioned.
+/// A clock that is further behind the last entry's time is mentioned,
 const SKEW_US: u64 = 60_000_000;
+/// and one that is so far behind, a day, records nothing: one of the two times is wrong.
+const FAR_US: u64 = 86_400_000_000;
 
 /// From so many entries on a batch is sealed on all cores,
 const FEW: usize = 4;
@@ -119,6 +121,8 @@ impl Log {
 
     fn append_held(&mut self, drafts: &[Draft], signer: &Signer) -> Result<Vec<Receipt>, LedgerError> {
         self.check_poison()?;
+        self.check_vouched(self.len())?;
+        self.look_at_index()?;
         if self.len() + drafts.len() as u64 > entry::MAX_SEQ {
             return Err(LedgerError::BadDraft { what: "the log is full: sequence numbers end at 2^63 - 1".into() });
         }
@@ -154,14 +158,10 @@ impl Log {
     /// them, which acknowledges them; then hands them to the index.
     fn commit(&mut self, drafts: &[&Draft], signer: &Signer) -> Result<(), LedgerError> {
         let (edge, author, origin) = (self.journal.edge(), signer.id(), self.verifier.name.clone());
-        let now = (self.clock)();
-        let time_us = now.max(edge.time_us);
-        if now + SKEW_US < edge.time_us && !self.skew_said {
-            let behind = (edge.time_us - now) / 1_000_000;
-            self.notices
-                .push(format!("this machine's clock is {behind} s behind the last entry's; the order is by number"));
-            self.skew_said = true;
-        }
+        let time_us = match self.fixed_time.take() {
+            Some(time_us) => time_us.max(edge.time_us),
+            None => self.next_time()?,
+        };
         let (mut seq, mut prev) = (edge.len, edge.head);
         let chained = drafts.iter().map(|draft| {
             let place = Place { origin: &origin, seq, prev, time_us };
@@ -177,6 +177,7 @@ impl Log {
                 return Err(e);
             }
         };
+        self.vouched = self.len();
         self.lag += entries.iter().map(Bytes::len).sum::<usize>();
         match &mut self.held {
             Some(held) if held.has_index() => {
@@ -190,20 +191,65 @@ impl Log {
         Ok(())
     }
 
+    /// The time of an entry that is appended now: the later of the clock and the last entry's. A clock
+    /// that is behind the last entry is said, and above a limit refused.
+    ///
+    /// # Errors
+    /// [`LedgerError::Ahead`].
+    fn next_time(&mut self) -> Result<u64, LedgerError> {
+        let (now, last) = ((self.clock)(), self.journal.edge().time_us);
+        let ahead = last.saturating_sub(now);
+        if ahead > FAR_US {
+            return Err(LedgerError::Ahead { ahead_s: ahead / 1_000_000 });
+        }
+        if ahead > SKEW_US && !self.skew_said {
+            let behind = ahead / 1_000_000;
+            self.notices
+                .push(format!("this machine's clock is {behind} s behind the last entry's; the order is by number"));
+            self.skew_said = true;
+        }
+        Ok(now.max(last))
+    }
+
+    /// The time that the next append will have, in microseconds since 1970: for whoever states it in
+    /// what is recorded. The log must be [held](Log::hold).
+    ///
+    /// # Errors
+    /// [`LedgerError::Ahead`].
+    pub fn fix_time(&mut self) -> Result<u64, LedgerError> {
+        let time_us = self.next_time()?;
+        self.fixed_time = self.held.is_some().then_some(time_us);
+        Ok(time_us)
+    }
+
     /// Publishes a checkpoint over everything appended. Does nothing when there is nothing new.
     ///
     /// # Errors
     /// [`LedgerError::Key`] when `signer` is not this log's key.
     pub fn publish(&mut self, signer: &Signer) -> Result<Checkpoint, LedgerError> {
+        self.publish_after(signer, |_, _, _| Ok(()))
+    }
+
+    /// [`Log::publish`], after `first` was told of the checkpoint and its signed note, which nobody has
+    /// seen yet: to remember it where a restored copy of this folder does not reach.
+    ///
+    /// # Errors
+    /// What `first` fails with; then nothing is published.
+    pub fn publish_after<E: From<LedgerError>>(
+        &mut self,
+        signer: &Signer,
+        first: impl FnOnce(&Log, &Checkpoint, &[u8]) -> Result<(), E>,
+    ) -> Result<Checkpoint, E> {
         if signer.public() != self.verifier.key {
             return Err(LedgerError::Key {
                 path: self.dir.clone(),
                 what: format!("{} is not this log's key", signer.id()),
-            });
+            }
+            .into());
         }
         let transient = self.held.is_none();
         self.hold()?;
-        let result = self.publish_held(signer);
+        let result = self.publish_held(signer, first);
         if transient {
             self.release();
         }
@@ -233,16 +279,24 @@ impl Log {
         self.replace_note(&merged)
     }
 
-    fn publish_held(&mut self, signer: &Signer) -> Result<Checkpoint, LedgerError> {
+    fn publish_held<E: From<LedgerError>>(
+        &mut self,
+        signer: &Signer,
+        first: impl FnOnce(&Log, &Checkpoint, &[u8]) -> Result<(), E>,
+    ) -> Result<Checkpoint, E> {
         self.check_poison()?;
+        self.check_vouched(self.len())?;
+        self.look_at_index()?;
         self.flush_index()?;
         let old = self.checkpoint()?;
         if old.size == self.len() {
             return Ok(old);
         }
         let new = Checkpoint { origin: self.origin().into(), size: self.len(), root: self.journal.root()? };
+        let note = new.sign(signer)?;
+        first(self, &new, note.as_bytes())?;
         // A crash before the rename leaves the old checkpoint, after it the new one: both are prefixes.
-        self.replace_note(new.sign(signer)?.as_bytes())?;
+        self.replace_note(note.as_bytes())?;
         Ok(new)
     }
 }

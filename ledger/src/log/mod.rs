@@ -9,6 +9,8 @@ pub(crate) mod append;
 mod held;
 pub mod rebuild;
 mod recovery;
+mod standing;
+mod trust;
 
 use crate::error::LedgerError;
 use crate::format::entry::{Entry, EventId};
@@ -74,11 +76,15 @@ pub struct Log {
     /// The checkpoint, read before the journal, so that the entries reach it.
     pub(crate) note: Vec<u8>,
     pub(crate) journal: Journal,
+    /// Entries that are vouched for.
+    pub(crate) vouched: u64,
     pub(crate) ending: Ending,
     pub(crate) held: Option<Held>,
     pub(crate) poisoned: bool,
     /// Whether this process has compared the index with the journal.
     pub(crate) index_seen: bool,
+    /// The time of the next append, when it was asked for.
+    pub(crate) fixed_time: Option<u64>,
     /// Whether it was said that the clock is behind.
     pub(crate) skew_said: bool,
     /// Bytes appended since the index was in step.
@@ -191,17 +197,19 @@ impl Log {
         let verifier = read_verifier(&*home.disk, &home.dir)?;
         let note = disk::read(&*home.disk, &checkpoint_path(&home.dir))?;
         let (journal, ending) = Journal::open(home.disk.clone(), &home.dir.join("journal"), home.per_segment)?;
-        let log = Log {
+        let mut log = Log {
             dir: home.dir.clone(),
             disk: home.disk.clone(),
             stores: home.stores.clone(),
             verifier,
             note,
             journal,
+            vouched: 0,
             ending,
             held: None,
             poisoned: false,
             index_seen: false,
+            fixed_time: None,
             skew_said: false,
             lag: 0,
             clock: system_clock,
@@ -222,7 +230,8 @@ impl Log {
         Ok(())
     }
 
-    pub(crate) fn check_checkpoint(&self) -> Result<(), LedgerError> {
+    /// Compares the published checkpoint with the journal, and vouches for what stands under it.
+    pub(crate) fn check_checkpoint(&mut self) -> Result<(), LedgerError> {
         let checkpoint = self.checkpoint()?;
         let fail = |what: String| Err(LedgerError::CheckpointMismatch { size: checkpoint.size, what });
         if checkpoint.size > self.len() {
@@ -232,6 +241,7 @@ impl Log {
         if self.journal.root_at(checkpoint.size)? != checkpoint.root {
             return fail("the journal's entries have another root".into());
         }
+        self.vouched = self.vouched.max(checkpoint.size);
         Ok(())
     }
 
@@ -296,8 +306,15 @@ impl Log {
     /// An entry's stored bytes.
     ///
     /// # Errors
-    /// [`LedgerError::BadEntry`] when there is none.
+    /// [`LedgerError::BadEntry`] when there is none, [`LedgerError::Unvouched`] when nobody
+    /// [vouched](Log::follow) for it.
     pub fn entry_bytes(&self, seq: u64) -> Result<Bytes, LedgerError> {
+        self.check_vouched((seq + 1).min(self.len()))?;
+        self.stored(seq)
+    }
+
+    /// The same of any entry.
+    pub(crate) fn stored(&self, seq: u64) -> Result<Bytes, LedgerError> {
         self.journal.get(seq)?.ok_or(LedgerError::BadEntry { seq, what: format!("the log has {} entries", self.len()) })
     }
 
@@ -334,6 +351,7 @@ impl Log {
         range: Range<u64>,
         mut each: impl FnMut(Entry) -> Result<(), E>,
     ) -> Result<(), E> {
+        self.check_vouched(range.end.min(self.len()))?;
         self.journal.read(range, |_, bytes| each(Entry::decode(Bytes::copy_from_slice(bytes))?))
     }
 
@@ -343,6 +361,7 @@ impl Log {
     /// A damaged journal.
     pub fn bundle(&self, range: Range<u64>) -> Result<Vec<u8>, LedgerError> {
         let mut out = Vec::new();
+        self.check_vouched(range.end.min(self.len()))?;
         self.journal.read(range, |_, bytes| {
             crate::tree::tile::push_entry(&mut out, bytes);
             Ok::<_, LedgerError>(())

@@ -9,11 +9,12 @@ use crate::audit::{Auditor, Authority, CHUNK, CHUNK_BYTES};
 use crate::error::LedgerError;
 use crate::format::entry::{Entry, Hashed};
 use crate::format::frame::{self, Frame};
+use crate::format::hash::Hash;
 use crate::keys::note::Verifier;
 use crate::log::{Home, Log, PATIENCE, read_verifier};
 use crate::storage::disk::{Disk, DiskFile, Open};
 use crate::storage::journal::{Ending, Journal, read_mark};
-use crate::storage::segment::MARKER;
+use crate::storage::segment::{MARKER, check_newer};
 use crate::storage::store::Store;
 use crate::storage::window::Window;
 use crate::tree::checkpoint::Checkpoint;
@@ -60,6 +61,7 @@ impl Salvage {
         for name in names.iter().filter(|n| n.ends_with(".seg")) {
             let path = dir.join(name);
             let file = disk.open(&path, Open::Read).map_err(LedgerError::io("open", &path))?;
+            check_newer(&path, &file.read_at(0, MARKER.len()).unwrap_or_default())?;
             let first: u64 = name.trim_end_matches(".seg").parse().unwrap_or_default();
             let numbers = first..first.saturating_add(per_segment);
             out.gather(&*file, origin, numbers).map_err(LedgerError::io("read", &path))?;
@@ -152,10 +154,18 @@ pub fn rebuild(home: &Home, source: &Source<'_>, authority: &mut impl Authority)
     let old = home.dir.join("journal");
     let salvaged = old_journal(disk, &home.dir)?;
     let salvage = Salvage::of(disk, &salvaged, &verifier.name, home.per_segment)?;
+    let here = whole(home, &old);
+    let nothing = || refuse("the journal is whole, and this source adds nothing to it".into());
     let entries = match source {
-        Source::Index => Entries::Index(home.stores.open()?),
+        Source::Index => match home.stores.open() {
+            Err(LedgerError::Index { .. }) if here > 0 => return nothing(),
+            other => Entries::Index(other?),
+        },
         Source::Export(export) => Entries::Export(export, 0, Vec::new()),
     };
+    if entries.len() <= here {
+        return nothing();
+    }
     let len = salvage.reach(entries.len());
     let promised = salvage.promised.max(checkpoint.size);
     if len < promised {
@@ -176,6 +186,13 @@ pub fn rebuild(home: &Home, source: &Source<'_>, authority: &mut impl Authority)
     own_key(authority, &verifier)?;
     let kept = swap(disk, &home.dir, &old, &new)?.unwrap_or(salvaged);
     Ok(Rebuilt { entries: len, restored, kept })
+}
+
+/// Entries of a journal that is whole; none of one that is not.
+fn whole(home: &Home, dir: &Path) -> u64 {
+    let opened = Journal::open(home.disk.clone(), dir, home.per_segment);
+    let read = |journal: &Journal| journal.read(0..journal.len(), |_, _| Ok::<_, LedgerError>(()));
+    opened.ok().filter(|(journal, ending)| *ending == Ending::Clean && read(journal).is_ok()).map_or(0, |j| j.0.len())
 }
 
 /// The journal, or what an interrupted rebuild put aside just before the new one took its place.
@@ -213,20 +230,25 @@ fn merge<A: Authority>(
 ) -> Result<u64, LedgerError> {
     let mut writer = Journal::fresh(home.disk.clone(), new, home.per_segment);
     let (mut chunk, mut bytes, mut restored) = (Vec::new(), 0, 0);
+    let mut prev = Hash::ZERO;
     for seq in 0..len {
         // A source that cannot give an entry is no harm where the old journal has it.
-        chunk.push(match (salvage.get(seq)?, entries.get(seq)) {
-            (None, Err(e)) => return Err(e),
-            (Some(a), Ok(Some(b))) if a != b => {
+        let (old, new) = (salvage.get(seq)?, entries.get(seq));
+        let new = if old.is_some() { new.unwrap_or(None) } else { new? };
+        let fits = |bytes: &Bytes| Entry::decode(bytes.clone()).is_ok_and(|e| (e.seq, e.prev) == (seq, prev));
+        let taken = match (old.filter(&fits), new.filter(&fits)) {
+            (Some(a), Some(b)) if a != b => {
                 return refuse(format!("entry {seq} is another one in the old journal than in this source"));
             }
             (Some(bytes), _) => bytes,
-            (None, Ok(Some(bytes))) => {
+            (None, Some(bytes)) => {
                 restored += 1;
                 bytes
             }
-            (None, Ok(None)) => return Err(LedgerError::BadEntry { seq, what: "it is nowhere".into() }),
-        });
+            (None, None) => return Err(LedgerError::BadEntry { seq, what: "it is nowhere".into() }),
+        };
+        prev = Entry::decode(taken.clone())?.content_hash();
+        chunk.push(taken);
         bytes += chunk.last().map_or(0, Bytes::len);
         if chunk.len() == CHUNK || bytes >= CHUNK_BYTES || seq + 1 == len {
             bytes = 0;

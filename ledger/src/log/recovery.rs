@@ -40,6 +40,12 @@ impl Log {
             return Err(e);
         }
         self.held = Some(Held::new(lock));
+        // The index takes no entry that nobody vouched for: then it is looked at before the first write.
+        if self.vouched == self.len() { self.look_at_index() } else { Ok(()) }
+    }
+
+    /// Compares the index with the journal once, before anything is written.
+    pub(crate) fn look_at_index(&mut self) -> Result<(), LedgerError> {
         if !self.index_seen {
             self.bring_up_index()?;
             self.index_seen = true;
@@ -112,7 +118,8 @@ impl Log {
                 }
                 Some(problem) => problem,
             },
-            Err(e) => e.to_string(),
+            Err(LedgerError::Index { what, .. }) => what,
+            Err(e) => return Err(e),
         };
         self.stores.set_aside()?;
         self.notices.push(format!("the index was set aside and rebuilt from the journal: {problem}"));
@@ -123,7 +130,7 @@ impl Log {
     fn index_problem(&self, store: &mut dyn Store) -> Result<Option<String>, LedgerError> {
         let Some(last) = store.len().min(self.len()).checked_sub(1) else { return Ok(None) };
         match store.get(last) {
-            Ok(bytes) if bytes.as_deref() == Some(&self.entry_bytes(last)?[..]) => Ok(None),
+            Ok(bytes) if bytes.as_deref() == Some(&self.stored(last)?[..]) => Ok(None),
             Ok(_) => Ok(Some(format!("entry {last} differs from the journal's"))),
             Err(e) => Ok(Some(e.to_string())),
         }
@@ -135,8 +142,8 @@ impl Log {
         }
         let mut chunk = Vec::new();
         let mut from = store.len();
-        while from < self.len() {
-            let to = (from + CHUNK).min(self.len());
+        while from < self.vouched {
+            let to = (from + CHUNK).min(self.vouched);
             self.journal.read(from..to, |_, bytes| {
                 chunk.push(Bytes::copy_from_slice(bytes));
                 Ok::<_, LedgerError>(())
@@ -168,8 +175,8 @@ impl Log {
     pub fn compare_index(&mut self) -> Result<Vec<Finding>, LedgerError> {
         let _lock = self.disk.lock_to_read(&self.dir, PATIENCE, &*self.on_wait.0)?;
         self.refresh()?;
-        let mut out = Vec::new();
-        let mut find = |seq, detail: String| out.push(Finding { seq, reason: Reason::IndexDiffers, detail });
+        let mut found = Differences::default();
+        let mut find = |seq, detail: String| found.add(seq, detail);
         match self.stores.look() {
             Err(e) => find(0, e.to_string()),
             Ok(mut store) => {
@@ -179,13 +186,48 @@ impl Log {
                 }
                 for seq in 0..self.len().min(store.len()) {
                     match store.get(seq) {
-                        Ok(bytes) if bytes.as_deref() == Some(&self.entry_bytes(seq)?[..]) => {}
+                        Ok(bytes) if bytes.as_deref() == Some(&self.stored(seq)?[..]) => {}
                         Ok(_) => find(seq, "the index holds other bytes than the journal".into()),
-                        Err(e) => find(seq, e.to_string()),
+                        Err(e) => find(seq, words(&e, seq)),
                     }
                 }
             }
         }
-        Ok(out)
+        Ok(found.0)
+    }
+
+    /// Throws the index away and makes it again from the journal. Takes the lock.
+    ///
+    /// # Errors
+    /// A journal that is damaged or disagrees with its checkpoint: then nothing is thrown away.
+    pub fn renew_index(&mut self) -> Result<u64, LedgerError> {
+        let _lock = self.disk.lock(&self.dir, PATIENCE, &*self.on_wait.0)?;
+        self.refresh()?;
+        self.check_checkpoint()?;
+        self.journal.read(0..self.vouched, |_, _| Ok::<_, LedgerError>(()))?;
+        self.stores.discard()?;
+        let mut store = self.stores.open()?;
+        self.catch_up(store.as_mut())?;
+        Ok(self.vouched)
+    }
+}
+
+/// An error without the number of the entry at hand, so that the next one's reads the same.
+fn words(e: &LedgerError, seq: u64) -> String {
+    e.to_string().replace(&format!("entry {seq} "), "it ")
+}
+
+/// What differs, one finding for consecutive entries of which the same is to be said.
+#[derive(Default)]
+struct Differences(Vec<Finding>, Option<(u64, String)>);
+
+impl Differences {
+    fn add(&mut self, seq: u64, detail: String) {
+        let goes_on = self.1.as_ref().is_some_and(|(next, said)| *next == seq && *said == detail);
+        self.1 = Some((seq + 1, detail.clone()));
+        match self.0.last_mut().filter(|_| goes_on) {
+            Some(last) => last.detail = format!("{detail}; the same of all up to entry {seq}"),
+            None => self.0.push(Finding { seq, reason: Reason::IndexDiffers, detail }),
+        }
     }
 }

@@ -6,7 +6,7 @@
 //! promised, can be told from damage.
 
 use crate::error::LedgerError;
-use crate::format::entry::{Entry, EventId};
+use crate::format::entry::{Entry, EventId, is_newer};
 use crate::format::frame::{self, Frame};
 use crate::format::hash::Hash;
 use crate::storage::disk::{Disk, DiskFile, Open};
@@ -168,13 +168,18 @@ impl Journal {
             if window.end() < MARKER.len() as u64 && last {
                 return Ok(Ending::Torn(window.end()));
             }
-            if !window.bytes(0).map_err(fail())?.starts_with(MARKER) {
+            let head = window.bytes(0).map_err(fail())?;
+            segment::check_newer(&path, &head)?;
+            if !head.starts_with(MARKER) {
                 return Err(damaged(&path, 0, "it does not begin with the segment marker"));
             }
             self.tail.end = MARKER.len() as u64;
         }
         while self.tail.count() < self.per_segment {
             match window.next(self.tail.end).map_err(fail())? {
+                Frame::Whole { entry: bytes, .. } if is_newer(&bytes) => {
+                    return Err(LedgerError::Newer { what: format!("entry {}", self.edge.len) });
+                }
                 Frame::Whole { entry: bytes, .. } => {
                     let next = self.tail.end + (frame::HEAD + bytes.len()) as u64;
                     self.tail.push(&mut self.edge, &Entry::decode(bytes)?.into(), self.tail.end)?;
@@ -219,6 +224,23 @@ impl Journal {
     /// [`LedgerError::Index`].
     pub fn find(&self, id: &EventId) -> Result<Option<u64>, LedgerError> {
         Ok(self.find_all(&[*id])?.pop().flatten())
+    }
+
+    /// The first position of an event id, if it is before `seq`.
+    ///
+    /// # Errors
+    /// [`LedgerError::Index`].
+    pub fn find_before(&self, id: &EventId, seq: u64) -> Result<Option<u64>, LedgerError> {
+        for (i, sealed) in self.sealed.iter().enumerate() {
+            let first = i as u64 * self.per_segment;
+            if first >= seq {
+                break;
+            }
+            if let Some(place) = sealed.sidecar.find(id)? {
+                return Ok(Some(first + place).filter(|at| *at < seq));
+            }
+        }
+        Ok(self.tail.ids.get(id).map(|place| self.tail.first + u64::from(*place)).filter(|at| *at < seq))
     }
 
     /// The positions of many event ids.
@@ -270,7 +292,7 @@ impl Journal {
     }
 
     /// The bytes of some frames of one segment, and where they begin.
-    fn frames(&self, first: u64, from: u64, to: u64) -> Result<(PathBuf, Vec<u8>, u64), LedgerError> {
+    pub(crate) fn frames(&self, first: u64, from: u64, to: u64) -> Result<(PathBuf, Vec<u8>, u64), LedgerError> {
         let path = segment::path(&self.dir, first);
         if let Some(sealed) = self.sealed.get((first / self.per_segment) as usize) {
             let (start, end) = (sealed.sidecar.frame(from)?.0, sealed.sidecar.frame(to - 1)?.1);

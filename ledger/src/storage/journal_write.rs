@@ -8,6 +8,7 @@ use crate::storage::journal::{Journal, mark_bytes, mark_path, read_mark};
 use crate::storage::segment::{self, MARKER};
 use crate::tree::merkle::{Nodes as _, leaf_hash};
 use bytes::Bytes;
+use std::path::{Path, PathBuf};
 
 /// Bytes that are written again at a time.
 const PIECE: usize = 1 << 20;
@@ -152,11 +153,8 @@ impl Journal {
         let path = self.tail.path.clone();
         let file = self.disk.open(&path, Open::Write).map_err(LedgerError::io("open", &path))?;
         let torn = file.read_from(self.tail.end).map_err(LedgerError::io("read", &path))?;
-        let names = self.disk.list(&self.dir).map_err(LedgerError::io("list", &self.dir))?;
-        let free = (1..)
-            .map(|n| path.with_extension(format!("torn-{n}")))
-            .find(|p| !names.iter().any(|n| p.file_name().is_some_and(|p| p == n.as_str())));
-        if let Some(aside) = free.filter(|_| !torn.is_empty()) {
+        if !torn.is_empty() {
+            let aside = self.beside(&path, "torn")?;
             let kept = self.disk.open(&aside, Open::Replace).and_then(|f| f.write_at(0, &torn));
             kept.map_err(LedgerError::io("write", &aside))?;
         }
@@ -164,6 +162,45 @@ impl Journal {
         file.sync().map_err(LedgerError::io("sync", &path))?;
         self.tail.file = None;
         Ok(())
+    }
+
+    /// Takes the entries from `keep` on out of the segments. Their bytes stay beside them, under
+    /// `.cut-N`, and the mark goes back first: a crash on the way leaves them for another try.
+    ///
+    /// # Errors
+    /// [`LedgerError::Io`]; entries that cannot be located.
+    pub fn cut_from(&mut self, keep: u64) -> Result<PathBuf, LedgerError> {
+        let first = keep / self.per_segment * self.per_segment;
+        let path = segment::path(&self.dir, first);
+        let at =
+            if keep == first { MARKER.len() as u64 } else { self.frames(first, keep - first, keep - first + 1)?.2 };
+        let file = self.disk.open(&path, Open::Write).map_err(LedgerError::io("cut", &path))?;
+        let aside = self.beside(&path, "cut")?;
+        let gone = file.read_from(at).map_err(LedgerError::io("cut", &path))?;
+        let kept = self.disk.open(&aside, Open::Replace).and_then(|f| f.write_at(0, &gone).and_then(|()| f.sync()));
+        kept.map_err(LedgerError::io("cut", &aside))?;
+        self.edge.len = keep;
+        self.write_mark(true)?;
+        let mut later = first + self.per_segment;
+        while later <= self.tail.first {
+            let path = segment::path(&self.dir, later);
+            let aside = self.beside(&path, "cut")?;
+            match self.disk.rename(&path, &aside) {
+                Err(e) if e.kind() == std::io::ErrorKind::NotFound => {}
+                other => other.map_err(LedgerError::io("cut", &path))?,
+            }
+            later += self.per_segment;
+        }
+        file.set_len(at).and_then(|()| file.sync()).map_err(LedgerError::io("cut", &path))?;
+        self.disk.sync_dir(&self.dir).map_err(LedgerError::io("cut", &self.dir))?;
+        Ok(aside)
+    }
+
+    /// A name beside a segment that is not taken yet.
+    fn beside(&self, path: &Path, what: &str) -> Result<PathBuf, LedgerError> {
+        let names = self.disk.list(&self.dir).map_err(LedgerError::io("list", &self.dir))?;
+        let taken = |p: &PathBuf| names.iter().any(|n| p.file_name().is_some_and(|p| p == n.as_str()));
+        Ok((1..).map(|n| path.with_extension(format!("{what}-{n}"))).find(|p| !taken(p)).unwrap_or_default())
     }
 
     /// Makes durable what a writer left that was killed, or whose sync failed: its frames may be in

@@ -13,6 +13,17 @@ use std::path::{Path, PathBuf};
 /// The first bytes of a segment.
 pub const MARKER: &[u8; 8] = b"ASYJRNL1";
 
+/// Refuses a file whose marker is of a later version of the same kind: it is not broken.
+///
+/// # Errors
+/// [`LedgerError::Newer`].
+pub fn check_newer(path: &Path, head: &[u8]) -> Result<(), LedgerError> {
+    if head.starts_with(&MARKER[..7]) && head.get(7).is_some_and(|v| (b'2'..=b'9').contains(v)) {
+        return Err(LedgerError::Newer { what: format!("the segment {}", path.display()) });
+    }
+    Ok(())
+}
+
 /// Path of the segment that begins at entry `first`.
 pub fn path(dir: &Path, first: u64) -> PathBuf {
     dir.join(format!("{first:020}.seg"))

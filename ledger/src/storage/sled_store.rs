@@ -17,6 +17,7 @@ use crate::storage::store::{Store, Stores};
 use crate::tree::tile::{push_entry, split_any};
 use bytes::Bytes;
 use std::cell::Cell;
+use std::io::ErrorKind;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Once;
@@ -30,6 +31,9 @@ const RECORDS_PER_TREE: usize = 9;
 /// sled keeps values in memory whatever its cache is told: it is opened anew after so many bytes.
 const REOPEN_BYTES: usize = 16 << 20;
 const TAIL: &[u8] = b"tail";
+/// System errors that a damaged folder gives.
+const DAMAGE: [ErrorKind; 4] =
+    [ErrorKind::NotFound, ErrorKind::UnexpectedEof, ErrorKind::InvalidData, ErrorKind::InvalidInput];
 /// How long a lock that its owner gave up may linger.
 const LINGER: Duration = Duration::from_secs(5);
 
@@ -44,6 +48,17 @@ impl SledStores {
     pub fn of(dir: &Path) -> SledStores {
         SledStores { path: dir.join("index.sled") }
     }
+
+    /// Removes what was set aside before: one copy is kept, for who wants to look what happened.
+    fn forget_aside(&self) -> Result<(), LedgerError> {
+        let dir = self.path.parent().unwrap_or(Path::new("."));
+        for item in std::fs::read_dir(dir).into_iter().flatten().flatten() {
+            if item.file_name().to_string_lossy().starts_with("index.sled.damaged-") {
+                std::fs::remove_dir_all(item.path()).map_err(LedgerError::io("remove", &item.path()))?;
+            }
+        }
+        Ok(())
+    }
 }
 
 impl Stores for SledStores {
@@ -56,10 +71,19 @@ impl Stores for SledStores {
     }
 
     fn set_aside(&self) -> Result<(), LedgerError> {
-        let aside = (1..).map(|n| self.path.with_extension(format!("sled.damaged-{n}"))).find(|p| !p.exists());
-        match aside.filter(|_| self.path.exists()) {
-            Some(aside) => std::fs::rename(&self.path, aside).map_err(LedgerError::io("set aside", &self.path)),
-            None => Ok(()),
+        if !self.path.exists() {
+            return Ok(());
+        }
+        self.forget_aside()?;
+        std::fs::rename(&self.path, self.path.with_extension("sled.damaged-1"))
+            .map_err(LedgerError::io("set aside", &self.path))
+    }
+
+    fn discard(&self) -> Result<(), LedgerError> {
+        self.forget_aside()?;
+        match std::fs::remove_dir_all(&self.path) {
+            Err(e) if e.kind() != ErrorKind::NotFound => Err(LedgerError::io("remove", &self.path)(e)),
+            _ => Ok(()),
         }
     }
 }
@@ -162,6 +186,8 @@ fn open(path: &Path) -> Result<Parts, LedgerError> {
             Err(e) if e.to_string().contains("could not acquire lock") && start.elapsed() < LINGER => {
                 std::thread::sleep(Duration::from_millis(2));
             }
+            // What the system refuses today says nothing about what stands there.
+            Err(sled::Error::Io(e)) if !DAMAGE.contains(&e.kind()) => return Err(LedgerError::io("open", path)(e)),
             Err(e) => return Err(fail(e.to_string())),
         }
     }

@@ -36,12 +36,12 @@ pub trait Store: Send + Debug {
     fn get(&mut self, seq: u64) -> Result<Option<Bytes>, LedgerError>;
 }
 
-/// Opens a log's index, and sets a damaged one aside.
+/// Opens a log's index, sets a damaged one aside, throws it away.
 pub trait Stores: Send + Sync + Debug {
     /// Opens it, or makes an empty one.
     ///
     /// # Errors
-    /// When it does not open.
+    /// [`LedgerError::Index`] when it is damaged; another one when it cannot be opened now.
     fn open(&self) -> Result<Box<dyn Store>, LedgerError>;
 
     /// Opens a copy for reading: nothing is written to the index itself. Nobody may write it meanwhile.
@@ -50,9 +50,16 @@ pub trait Stores: Send + Sync + Debug {
     /// When it does not open.
     fn look(&self) -> Result<Box<dyn Store>, LedgerError>;
 
-    /// Keeps a damaged index under another name and makes room for a new one.
+    /// Keeps a damaged index under another name, in place of an earlier one, and makes room for a new
+    /// one.
     ///
     /// # Errors
     /// [`LedgerError::Io`].
     fn set_aside(&self) -> Result<(), LedgerError>;
+
+    /// Removes the index and what was set aside of it: all of it can be made again.
+    ///
+    /// # Errors
+    /// [`LedgerError::Io`].
+    fn discard(&self) -> Result<(), LedgerError>;
 }

@@ -153,6 +153,18 @@ impl Disk for SimDisk {
         })
     }
 
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        self.state().step(|s, _| {
+            if s.names.get(path).is_none_or(|n| *n == DIR) {
+                return Err(io::ErrorKind::NotFound.into());
+            }
+            let naming = Naming::Remove(path.into());
+            name(&mut s.names, naming.clone());
+            s.pending_names.push(naming);
+            Ok(())
+        })
+    }
+
     fn sync_dir(&self, dir: &Path) -> io::Result<()> {
         self.state().step(|s, partly| {
             let pending = if partly { Vec::new() } else { std::mem::take(&mut s.pending_names) };

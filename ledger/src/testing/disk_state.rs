@@ -37,19 +37,20 @@ pub(crate) struct Inode {
 pub(crate) enum Naming {
     Link(PathBuf, usize),
     Rename(PathBuf, PathBuf),
+    Remove(PathBuf),
 }
 
 impl Naming {
     /// Whether syncing `dir` makes it durable.
     pub(crate) fn is_in(&self, dir: &Path) -> bool {
         match self {
-            Naming::Link(path, _) => path.parent() == Some(dir),
+            Naming::Link(path, _) | Naming::Remove(path) => path.parent() == Some(dir),
             Naming::Rename(from, to) => from.parent() == Some(dir) || to.parent() == Some(dir),
         }
     }
 
     fn dir(&self) -> PathBuf {
-        let (Naming::Link(path, _) | Naming::Rename(_, path)) = self;
+        let (Naming::Link(path, _) | Naming::Rename(_, path) | Naming::Remove(path)) = self;
         path.parent().unwrap_or(Path::new("/")).into()
     }
 }
@@ -186,6 +187,9 @@ pub(crate) fn name(names: &mut BTreeMap<PathBuf, usize>, naming: Naming) {
     match naming {
         Naming::Link(path, inode) => {
             names.insert(path, inode);
+        }
+        Naming::Remove(path) => {
+            names.remove(&path);
         }
         Naming::Rename(from, to) => {
             // With a folder goes what stands in it.

@@ -7,7 +7,7 @@ use crate::format::entry::{Draft, Entry, MAX_ENTRY, MAX_SEQ, Place};
 use crate::format::hash::Hash;
 use crate::log::rebuild::{Source, import, rebuild};
 use crate::log::{Home, Log};
-use crate::testing::stage::{draft, keys, log_key, new_log, sealed, segment, signer};
+use crate::testing::stage::{draft, keys, log_key, new_log, sealed, segment, signer, trust};
 use crate::tree::checkpoint::Checkpoint;
 use crate::tree::merkle::{Nodes as _, Tree, verify_consistency, verify_inclusion};
 use crate::tree::tile_check::TileCheck;
@@ -204,18 +204,37 @@ fn o10_past_a_full_segment() {
     assert_eq!((verdict.entries, verdict.findings), (900, vec![]));
 }
 
-/// O-13: writers whose clocks disagree by years: the number is the order, and time never runs back.
+/// O-13, L-23: writers whose clocks disagree by hours: the number is the order, and time never runs
+/// back. By more than a day, one of them is wrong, and the slow one records nothing.
 #[test]
 fn o13_clock_skew() {
     let dir = tempfile::tempdir().unwrap();
     let mut fast = new_log(dir.path(), 1);
     let mut slow = Log::open(dir.path()).unwrap();
-    (fast.clock, slow.clock) = (|| 4_000_000_000_000_000, || 1_000_000);
+    (fast.clock, slow.clock) = (|| 4_000_000_000_000_000, || 3_999_980_000_000_000);
     for n in 0..6 {
         let log = if n % 2 == 0 { &mut fast } else { &mut slow };
+        log.refresh().unwrap();
+        trust(log);
         assert_eq!(log.append(&[draft(10 + n)], &signer()).unwrap()[0].seq, n + 1);
     }
-    assert!(slow.notices.iter().any(|n| n.contains("clock is 3999999999 s behind")), "{:?}", slow.notices);
+    assert!(slow.notices.iter().any(|n| n.contains("clock is 20000 s behind")), "{:?}", slow.notices);
+    slow.clock = || 3_900_000_000_000_000;
+    slow.hold().unwrap();
+    trust(&mut slow);
+    assert_eq!(
+        slow.fix_time().unwrap_err().to_string(),
+        "the last entry is dated 100000000 s ahead of this machine's clock"
+    );
+    assert!(matches!(slow.append(&[draft(90)], &signer()), Err(LedgerError::Ahead { ahead_s: 100_000_000 })));
+    slow.clock = || 4_000_000_000_000_007;
+    let stated = slow.fix_time().unwrap();
+    slow.clock = || 4_000_000_009_000_000;
+    slow.append(&[draft(91), draft(92)], &signer()).unwrap();
+    assert_eq!((slow.entry(8).unwrap().time_us, stated), (stated, 4_000_000_000_000_007), "once, for one append");
+    slow.append(&[draft(93)], &signer()).unwrap();
+    assert_eq!(slow.entry(9).unwrap().time_us, 4_000_000_009_000_000);
+    slow.release();
     let verdict = scrub::folder(&Home::of(dir.path()), &mut keys(), &[], 0).unwrap();
     assert_eq!(verdict.findings, []);
 }

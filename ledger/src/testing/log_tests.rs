@@ -4,7 +4,7 @@ use crate::audit::{Auditor, FixedKeys, Reason};
 use crate::error::LedgerError;
 use crate::format::entry::Place;
 use crate::log::Log;
-use crate::testing::stage::{draft, drafts, keys, log_key, new_log, sealed, signer};
+use crate::testing::stage::{draft, drafts, keys, log_key, new_log, sealed, signer, trust};
 use std::path::Path;
 
 fn findings(log: &Log) -> Vec<(u64, Reason)> {
@@ -121,6 +121,7 @@ fn l05_cut_below_the_mark() {
     assert!(matches!(error, LedgerError::JournalDamaged { .. }), "{error}");
     std::fs::remove_file(dir.path().join("journal/mark")).unwrap();
     let mut log = Log::open(dir.path()).unwrap();
+    trust(&mut log);
     let error = log.append(&[draft(50)], &signer()).unwrap_err();
     assert!(matches!(error, LedgerError::IndexAhead { journal: 11, index: 12, .. }), "{error}");
 }
@@ -282,9 +283,17 @@ fn l16_two_writers_take_turns() {
     let mut b = Log::open(dir.path()).unwrap();
     for n in 0..6 {
         let (first, second) = (10 + n * 10, 15 + n * 10);
-        a.append(&drafts(first..first + 3), &signer()).unwrap();
-        b.append(&drafts(second..second + 2), &signer()).unwrap();
+        for (log, drafts) in [(&mut a, drafts(first..first + 3)), (&mut b, drafts(second..second + 2))] {
+            log.hold().unwrap();
+            trust(log);
+            log.append(&drafts, &signer()).unwrap();
+            log.release();
+        }
     }
-    let log = Log::open(dir.path()).unwrap();
+    let mut log = Log::open(dir.path()).unwrap();
+    assert!(matches!(log.entry(31), Err(LedgerError::Unvouched { seq: 2 })), "nobody vouched for it");
+    assert!(matches!(log.append(&drafts(90..91), &signer()), Err(LedgerError::Unvouched { seq: 2 })));
+    assert!(matches!(log.publish(&log_key()), Err(LedgerError::Unvouched { seq: 2 })));
+    trust(&mut log);
     assert_eq!((log.len(), findings(&log)), (2 + 6 * 5, vec![]));
 }

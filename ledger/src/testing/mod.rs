@@ -17,3 +17,5 @@ mod race_tests;
 mod sim_tests;
 #[cfg(test)]
 pub(crate) mod stage;
+#[cfg(test)]
+mod trust_tests;

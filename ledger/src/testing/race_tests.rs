@@ -18,6 +18,10 @@ fn a_writer_notices_a_new_journal() {
     let dir = tempfile::tempdir().unwrap();
     let mut log = new_log(dir.path(), 20);
     log.append(&[draft(20)], &signer()).unwrap();
+    let segment = segment(dir.path());
+    let mut bytes = std::fs::read(&segment).unwrap();
+    bytes[300] ^= 1;
+    std::fs::write(&segment, bytes).unwrap();
     rebuild(&Home::of(dir.path()), &Source::Index, &mut keys()).unwrap();
     log.append(&[draft(21)], &signer()).unwrap();
     log.publish(&log_key()).unwrap();

@@ -8,7 +8,7 @@ use crate::format::entry::{Draft, EventId};
 use crate::log::rebuild::{Source, import, rebuild};
 use crate::log::{Home, Log};
 use crate::testing::disk::{Fault, SimDisk};
-use crate::testing::stage::{keys, log_key, signer};
+use crate::testing::stage::{keys, log_key, signer, trust};
 use crate::testing::store::MemStores;
 use crate::tree::checkpoint::Checkpoint;
 use crate::tree::merkle::Nodes as _;
@@ -53,6 +53,7 @@ struct Told {
 /// Appends, publishes and exports until something fails.
 fn work(home: &Home, told: &mut Told, batches: &[u64]) -> Result<(), LedgerError> {
     let mut log = Log::open_at(home)?;
+    log.follow(0, &mut keys(), |_| ())?;
     for (i, batch) in batches.iter().enumerate() {
         let drafts: Vec<Draft> = (log.len()..log.len() + batch).map(draft).collect();
         told.attempted = told.attempted.max(log.len() + batch);
@@ -72,6 +73,7 @@ fn work(home: &Home, told: &mut Told, batches: &[u64]) -> Result<(), LedgerError
 fn check(home: &Home, told: &Told, words: &str) {
     let mut log = Log::open_at(home).unwrap_or_else(|e| panic!("{words}: {e}"));
     log.hold().unwrap_or_else(|e| panic!("{words}: {e}"));
+    log.follow(0, &mut keys(), |_| ()).unwrap_or_else(|e| panic!("{words}: {e}"));
     assert!(log.len() >= told.acknowledged, "{words}: {} of {} acknowledged", log.len(), told.acknowledged);
     assert!(log.len() <= told.attempted.max(told.acknowledged), "{words}: entries that nobody appended");
     for c in told.published.iter().chain([&log.checkpoint().unwrap()]) {
@@ -248,6 +250,7 @@ fn o04_a_failed_sync() {
     disk.process_loss();
     let mut log = Log::open_at(&home).unwrap();
     assert_eq!(log.len(), 252, "the page cache still shows it");
+    trust(&mut log);
     log.append(&[draft(252)], &signer()).unwrap();
     drop(log);
     disk.power_loss(3);

@@ -36,14 +36,20 @@ impl Checkpoint {
         note::sign(&self.text(), &self.origin, signer)
     }
 
-    /// Reads the text of a checkpoint; extension lines are refused.
+    /// Reads the text of a checkpoint. Extension lines, which other logs may have, are signed with the
+    /// rest and say nothing here; ours has none.
     ///
     /// # Errors
     /// [`LedgerError::Malformed`].
     pub fn parse(text: &str) -> Result<Checkpoint, LedgerError> {
         let lines: Vec<&str> =
             text.strip_suffix('\n').ok_or_else(|| bad("no newline at its end"))?.split('\n').collect();
-        let [origin, size, root] = lines[..] else { return Err(bad("it must have three lines")) };
+        let [origin, size, root, ref extensions @ ..] = lines[..] else {
+            return Err(bad("it has fewer than three lines"));
+        };
+        if extensions.iter().any(|line| line.is_empty()) {
+            return Err(bad("an extension line is empty"));
+        }
         if origin.is_empty() {
             return Err(bad("no origin"));
         }
@@ -89,8 +95,12 @@ pub fn merge(mine: &[u8], theirs: &[u8], verifier: &Verifier) -> Result<Vec<u8>,
         let why = format!("it is of size {}, the other one of size {}", new.size, now.size);
         return Err(LedgerError::Unverified { what: "the cosigned checkpoint", why });
     }
-    // Both carry the same signed text.
     let (mine, theirs) = (String::from_utf8_lossy(mine), String::from_utf8_lossy(theirs));
+    let body = |text: &str| text.rsplit_once("\n\n").map_or(String::new(), |(body, _)| body.to_string());
+    if body(&mine) != body(&theirs) {
+        let why = "its extension lines are others".to_string();
+        return Err(LedgerError::Unverified { what: "the cosigned checkpoint", why });
+    }
     let lines = |text: &str| text.rsplit_once("\n\n").map_or(String::new(), |(_, lines)| lines.to_string());
     let had = lines(&mine);
     let more: String = lines(&theirs).split_inclusive('\n').filter(|l| !had.contains(*l)).collect();
@@ -116,6 +126,13 @@ mod tests {
         assert!(Checkpoint::open(forged.as_bytes(), &log).unwrap_err().to_string().contains("origin mismatch"));
         assert!(Checkpoint::parse(&c.text().replace("\n0\n", "\n00\n")).is_err());
         assert!(Checkpoint::parse(&c.text().replace("\n0\n", "\n+1\n")).is_err());
-        assert!(Checkpoint::parse(&format!("{}extension\n", c.text())).is_err());
+        let extended = format!("{}extension one\ntwo\n", c.text());
+        assert_eq!(Checkpoint::parse(&extended).unwrap(), c);
+        assert!(Checkpoint::parse(&format!("{}\n", c.text())).is_err() && Checkpoint::parse("a\n0\n").is_err());
+        // They are under the signature, and cosignatures of another text are not merged.
+        let signed = note::sign(&extended, "a.example/log", &signer).unwrap();
+        assert_eq!(Checkpoint::open(signed.as_bytes(), &log).unwrap(), c);
+        assert!(Checkpoint::open(signed.replace("two", "owt").as_bytes(), &log).is_err());
+        assert!(merge(signed.as_bytes(), c.sign(&signer).unwrap().as_bytes(), &log).is_err());
     }
 }

@@ -42,6 +42,7 @@ fn check(home: &Home, told: &Told, words: &str) {
     assert_eq!(verdict.findings, [], "{words}");
     let mut log = Log::open_at(home).unwrap_or_else(|e| panic!("{words}: {e}"));
     log.hold().unwrap_or_else(|e| panic!("{words}: {e}"));
+    log.follow(0, &mut keys(), |_| ()).unwrap_or_else(|e| panic!("{words}: {e}"));
     assert!(log.len() >= told.acknowledged, "{words}: {} of {} acknowledged", log.len(), told.acknowledged);
     for seq in 0..log.len() {
         assert_eq!(log.entry(seq).unwrap().draft(), draft(seq), "{words}: entry {seq}");

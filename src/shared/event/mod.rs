@@ -18,6 +18,7 @@ pub mod environment;
 pub mod kinds;
 pub mod roster;
 pub mod rules;
+pub mod standing;
 pub mod study;
 
 use assay_ledger::{Draft, Entry, EventId};

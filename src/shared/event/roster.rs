@@ -84,6 +84,11 @@ impl Roster {
         Roster::default()
     }
 
+    /// A roster of these keys, as it was read together before.
+    pub fn of(members: Vec<Member>, log_key: Option<[u8; 32]>, unknown: Option<u64>) -> Roster {
+        Roster { members: members.into_iter().map(|m| (m.key.id(), m)).collect(), log_key, unknown }
+    }
+
     /// All keys that ever counted.
     pub fn members(&self) -> impl Iterator<Item = &Member> {
         self.members.values()

@@ -34,6 +34,16 @@ pub struct Recorded {
 }
 
 impl Recorded {
+    /// What was read together before.
+    pub fn of(studies: Vec<(String, [u8; 16])>) -> Recorded {
+        Recorded { studies: studies.into_iter().collect() }
+    }
+
+    /// The names of studies, and which they stand for.
+    pub fn studies(&self) -> impl Iterator<Item = (&str, [u8; 16])> {
+        self.studies.iter().map(|(name, id)| (name.as_str(), *id))
+    }
+
     /// Takes an entry in. What cannot be read binds nothing.
     pub fn observe(&mut self, entry: &Entry) {
         if entry.kind() == "StudyOpened"

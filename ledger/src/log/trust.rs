@@ -1,0 +1,144 @@
+//! Local files are not trusted: what stands above the log's own checkpoint is verified before it is
+//! read, signed over, or handed on.
+//!
+//! A log knows how many of its entries are *vouched* for: those under its checkpoint, whose root its
+//! key signed; those that were verified since; those that this process appended itself. The others
+//! can be counted, and nothing else can be done with them.
+
+use crate::audit::{Authority, Reason};
+use crate::error::LedgerError;
+use crate::format::entry::{Entry, Hashed};
+use crate::keys::public::PublicKey;
+use crate::keys::signatures::{Authors, Unverified, bad_signatures};
+use crate::log::Log;
+use bytes::Bytes;
+use std::path::PathBuf;
+
+/// Entries whose signatures are verified at a time.
+const CHUNK: u64 = 4096;
+
+/// What verification found first.
+type Refusal = (u64, Reason, String);
+
+impl Log {
+    /// How many entries are vouched for.
+    pub fn vouched(&self) -> u64 {
+        self.vouched
+    }
+
+    /// Goes through the entries from `from` on and verifies those that nobody vouched for yet: order,
+    /// origin, link, time, id, author and signature. `authority` has followed the log up to `from`;
+    /// it and `each` see every entry.
+    ///
+    /// # Errors
+    /// [`LedgerError::Untrusted`] with the first entry that does not verify; then nothing above it
+    /// is vouched for, and neither `authority` nor what `each` gathered may be used any more.
+    pub fn follow(
+        &mut self,
+        from: u64,
+        authority: &mut impl Authority,
+        mut each: impl FnMut(&Entry),
+    ) -> Result<(), LedgerError> {
+        let mut from = from.min(self.vouched);
+        let mut authors = Authors::default();
+        let mut time_us = self.vouched.checked_sub(1).map_or(Ok(0), |last| self.entry(last).map(|e| e.time_us))?;
+        while from < self.len() {
+            let to = (from + CHUNK).min(self.len());
+            let mut entries = Vec::with_capacity((to - from) as usize);
+            self.journal.read(from..to, |_, bytes| {
+                entries.push(Entry::decode(Bytes::copy_from_slice(bytes))?);
+                Ok::<_, LedgerError>(())
+            })?;
+            let mut pending = Vec::new();
+            let mut found: Option<Refusal> = None;
+            for entry in entries {
+                let (seq, new) = (entry.seq, entry.seq >= self.vouched);
+                let checked = if new { self.check(&entry, time_us) } else { Ok(()) };
+                match checked.and_then(|()| authority.admit(&entry)) {
+                    Ok(key) if new => {
+                        time_us = entry.time_us;
+                        pending.push(unverified(&entry, &key, &mut authors));
+                    }
+                    Ok(_) => {}
+                    Err((reason, detail)) => {
+                        found = Some((seq, reason, detail));
+                        break;
+                    }
+                }
+                each(&entry);
+            }
+            if let Some(seq) = bad_signatures(&pending).into_iter().min() {
+                let detail = "the signature is not the author's over this content".into();
+                found = Some((seq, Reason::BadSignature, detail));
+            }
+            if let Some((seq, reason, detail)) = found {
+                self.vouched = self.vouched.max(seq.min(self.len()));
+                return Err(LedgerError::Untrusted { path: self.dir.clone(), seq, reason, detail });
+            }
+            self.vouched = self.vouched.max(to);
+            from = to;
+        }
+        Ok(())
+    }
+
+    /// Sets aside what stands from the first entry on that does not verify, if that is above the
+    /// checkpoint: nobody was promised it, since an acknowledged entry verifies. Its bytes are kept.
+    /// Gives how many entries remain, and where the others lie.
+    ///
+    /// # Errors
+    /// [`LedgerError::Unverified`] when everything verifies, or when the checkpoint covers what does not.
+    pub fn cut_untrusted(&mut self, authority: &mut impl Authority) -> Result<(u64, PathBuf), LedgerError> {
+        self.hold()?;
+        let result = self.cut_held(authority);
+        self.release();
+        result
+    }
+
+    fn cut_held(&mut self, authority: &mut impl Authority) -> Result<(u64, PathBuf), LedgerError> {
+        let refuse = |why: String| Err(LedgerError::Unverified { what: "the request to cut", why });
+        let seq = match self.follow(0, authority, |_| ()) {
+            Err(LedgerError::Untrusted { seq, .. }) => seq,
+            Err(e) => return Err(e),
+            Ok(()) => return refuse("every entry verifies, so there is nothing to cut".into()),
+        };
+        let size = self.checkpoint()?.size;
+        if seq < size {
+            return refuse(format!("entry {seq} stands under the checkpoint of size {size}, which was signed over it"));
+        }
+        let kept = self.journal.cut_from(seq)?;
+        // An index that an older release filled may have them too.
+        self.stores.discard()?;
+        // What is open here shows the journal as it was.
+        self.poisoned = true;
+        Ok((seq, kept))
+    }
+
+    /// What the journal does not check when it is read.
+    fn check(&self, entry: &Entry, time_us: u64) -> Result<(), (Reason, String)> {
+        if entry.origin() != self.origin() {
+            return Err((Reason::WrongOrigin, format!("it belongs to the log '{}'", entry.origin())));
+        }
+        if entry.time_us < time_us {
+            return Err((Reason::TimeRegressed, "its time is before the entry before".into()));
+        }
+        match self.journal.find_before(&entry.id, entry.seq) {
+            Ok(None) => Ok(()),
+            Ok(Some(at)) => Err((Reason::DuplicateId, format!("its event id stands at {at} already"))),
+            Err(e) => Err((Reason::IndexDiffers, e.to_string())),
+        }
+    }
+
+    /// Nothing is done with entries that nobody vouched for.
+    pub(crate) fn check_vouched(&self, upto: u64) -> Result<(), LedgerError> {
+        if upto <= self.vouched {
+            return Ok(());
+        }
+        Err(LedgerError::Unvouched { seq: self.vouched })
+    }
+}
+
+fn unverified(entry: &Entry, key: &PublicKey, authors: &mut Authors) -> Unverified {
+    let hashed = Hashed::from(entry.clone());
+    let signature = entry.signature().try_into().ok();
+    Unverified { seq: entry.seq, content: hashed.content, signature, key: authors.key(key) }
+}
