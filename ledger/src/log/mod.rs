@@ -2,8 +2,8 @@
 //! *integrated* (the tree, and the index behind it), *published* (a signed checkpoint).
 //!
 //! Opening runs the same steps: what the journal holds is integrated, and nothing that was
-//! acknowledged is ever dropped. Memory does not grow with the log but for two bytes an entry: the
-//! last segment's lookups, and a filter over the ids of each full one.
+//! acknowledged is ever dropped. Memory, descriptors and the time to open do not grow with the log: the
+//! last segment's lookups are in memory, the others are read where they are needed.
 
 pub(crate) mod append;
 mod held;
@@ -19,7 +19,7 @@ use crate::keys::note::Verifier;
 use crate::keys::signer::Signer;
 use crate::log::held::Held;
 use crate::storage::disk::{self, Disk, RealDisk};
-use crate::storage::journal::{Ending, Journal, SEGMENT_ENTRIES};
+use crate::storage::journal::{Derived, Ending, Journal, SEGMENT_ENTRIES};
 use crate::storage::sled_store::SledStores;
 use crate::storage::store::Stores;
 use crate::tree::checkpoint::Checkpoint;
@@ -216,7 +216,13 @@ impl Log {
             notices: Vec::new(),
             on_wait: OnWait::default(),
         };
-        log.check_checkpoint()?;
+        if let Err(e) = log.check_checkpoint() {
+            // What is derived from the segments may be spoiled: they themselves decide.
+            let (journal, ending) =
+                Journal::open_by(home.disk.clone(), &home.dir.join("journal"), home.per_segment, Derived::Passed)?;
+            (log.journal, log.ending) = (journal, ending);
+            log.check_checkpoint().map_err(|_| e)?;
+        }
         Ok(log)
     }
 
@@ -332,6 +338,22 @@ impl Log {
     /// When the lookups cannot be read.
     pub fn find(&self, id: &EventId) -> Result<Option<u64>, LedgerError> {
         self.journal.find(id)
+    }
+
+    /// The newest positions of a kind in a range, at most `limit` of them, newest first.
+    ///
+    /// # Errors
+    /// A damaged journal.
+    pub fn newest_of(&self, kind: &str, range: Range<u64>, limit: usize) -> Result<Vec<u64>, LedgerError> {
+        self.journal.newest_of(kind, range.start..range.end.min(self.vouched), limit)
+    }
+
+    /// The first position whose time, in microseconds since 1970, is not before `time_us`.
+    ///
+    /// # Errors
+    /// A damaged journal.
+    pub fn since(&self, time_us: u64) -> Result<u64, LedgerError> {
+        self.journal.since(time_us)
     }
 
     /// Calls `each` with every entry from `from` on.

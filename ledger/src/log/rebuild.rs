@@ -13,7 +13,7 @@ use crate::format::hash::Hash;
 use crate::keys::note::Verifier;
 use crate::log::{Home, Log, PATIENCE, read_verifier};
 use crate::storage::disk::{Disk, DiskFile, Open};
-use crate::storage::journal::{Ending, Journal, read_mark};
+use crate::storage::journal::{Derived, Ending, Journal, read_mark};
 use crate::storage::segment::{MARKER, check_newer};
 use crate::storage::store::Store;
 use crate::storage::window::Window;
@@ -190,7 +190,7 @@ pub fn rebuild(home: &Home, source: &Source<'_>, authority: &mut impl Authority)
 
 /// Entries of a journal that is whole; none of one that is not.
 fn whole(home: &Home, dir: &Path) -> u64 {
-    let opened = Journal::open(home.disk.clone(), dir, home.per_segment);
+    let opened = Journal::open_by(home.disk.clone(), dir, home.per_segment, Derived::Passed);
     let read = |journal: &Journal| journal.read(0..journal.len(), |_, _| Ok::<_, LedgerError>(()));
     opened.ok().filter(|(journal, ending)| *ending == Ending::Clean && read(journal).is_ok()).map_or(0, |j| j.0.len())
 }

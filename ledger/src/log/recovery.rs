@@ -6,7 +6,7 @@ use crate::audit::{Finding, Reason};
 use crate::error::LedgerError;
 use crate::log::held::Held;
 use crate::log::{Log, PATIENCE};
-use crate::storage::journal::Ending;
+use crate::storage::journal::{Derived, Ending, Journal};
 use crate::storage::store::Store;
 use bytes::Bytes;
 use std::time::Duration;
@@ -39,6 +39,7 @@ impl Log {
             self.poisoned = true;
             return Err(e);
         }
+        self.journal.begin_writing()?;
         self.held = Some(Held::new(lock));
         // The index takes no entry that nobody vouched for: then it is looked at before the first write.
         if self.vouched == self.len() { self.look_at_index() } else { Ok(()) }
@@ -205,6 +206,12 @@ impl Log {
         self.refresh()?;
         self.check_checkpoint()?;
         self.journal.read(0..self.vouched, |_, _| Ok::<_, LedgerError>(()))?;
+        self.journal.forget_derived()?;
+        let per = self.journal.per_segment;
+        let (disk, dir) = (self.disk.clone(), self.dir.join("journal"));
+        (self.journal, self.ending) = Journal::open_by(disk, &dir, per, Derived::MadeAnew)?;
+        self.check_checkpoint()?;
+        self.journal.close();
         self.stores.discard()?;
         let mut store = self.stores.open()?;
         self.catch_up(store.as_mut())?;

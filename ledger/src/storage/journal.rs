@@ -1,17 +1,21 @@
 //! The journal: plain append-only segment files, synced group by group.
 //!
-//! An acknowledgement comes from here, after the sync that ends a group. A segment holds 65,536 entries, a subtree of its own; only
-//! the last one is read when a log is opened, the full ones are looked up by their sidecars. How
-//! many entries were acknowledged stands in the file `mark`, so that a torn tail, which nobody was
-//! promised, can be told from damage.
+//! An acknowledgement comes from here, after the sync that ends a group. A segment holds 65,536
+//! entries, a subtree of its own. How many entries were acknowledged stands in the file `mark`, so that
+//! a torn tail, which nobody was promised, can be told from damage.
+//!
+//! Everything else beside the segments is derived from them: a catalog of the full ones, their lookups,
+//! runs of ids, the lookups of the last one. What is read by them is compared with the tree.
 
 use crate::error::LedgerError;
-use crate::format::entry::{Entry, EventId, is_newer};
+use crate::format::entry::{Entry, is_newer};
 use crate::format::frame::{self, Frame};
 use crate::format::hash::Hash;
+use crate::storage::catalog;
 use crate::storage::disk::{Disk, DiskFile, Open};
-use crate::storage::segment::{self, Edge, MARKER, Sealed, Tail, damaged, open_sealed};
-use crate::storage::sidecar::Probe;
+use crate::storage::full::{Full, Piece};
+use crate::storage::ids::Ids;
+use crate::storage::segment::{self, Edge, MARKER, Tail, damaged};
 use crate::storage::window::Window;
 use crate::tree::merkle::{Nodes, node_hash};
 use bytes::Bytes;
@@ -34,13 +38,25 @@ pub enum Ending {
     Torn(u64),
 }
 
+/// What an opening does with what is derived from the segments.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Derived {
+    /// It goes by it.
+    Used,
+    /// It goes by the segments alone.
+    Passed,
+    /// It goes by the segments, and writes it anew: under the lock.
+    MadeAnew,
+}
+
 /// The segments of one log, and what they are looked up by.
 #[derive(Debug)]
 pub struct Journal {
     pub(crate) disk: Arc<dyn Disk>,
     pub(crate) dir: PathBuf,
     pub(crate) per_segment: u64,
-    sealed: Vec<Sealed>,
+    pub(crate) full: Full,
+    pub(crate) ids: Ids,
     pub(crate) tail: Tail,
     pub(crate) edge: Edge,
     pub(crate) mark: Option<Box<dyn DiskFile>>,
@@ -97,6 +113,19 @@ impl Journal {
     /// # Errors
     /// [`LedgerError::JournalDamaged`], [`LedgerError::BadEntry`], [`LedgerError::Io`].
     pub fn open(disk: Arc<dyn Disk>, dir: &Path, per_segment: u64) -> Result<(Journal, Ending), LedgerError> {
+        Journal::open_by(disk, dir, per_segment, Derived::Used)
+    }
+
+    /// [`Journal::open`], with or without what is derived from the segments.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn open_by(
+        disk: Arc<dyn Disk>,
+        dir: &Path,
+        per_segment: u64,
+        derived: Derived,
+    ) -> Result<(Journal, Ending), LedgerError> {
         assert!(per_segment.is_power_of_two() && per_segment >= 256, "segments are whole tiles");
         let names = disk.list(dir).map_err(LedgerError::io("list", dir))?;
         let firsts: Vec<u64> = names.iter().filter_map(|n| n.strip_suffix(".seg")?.parse().ok()).collect();
@@ -106,23 +135,53 @@ impl Journal {
             }
         }
         let mut journal = Journal::fresh(disk, dir, per_segment);
-        // The last one is read whole: only its successor shows that all of it was synced.
-        for first in firsts.iter().copied().take(firsts.len().saturating_sub(1)) {
-            let Some(sealed) = open_sealed(&*journal.disk, dir, first, per_segment) else { break };
-            let len = first + per_segment;
-            journal.edge = Edge { len, head: sealed.sidecar.head, time_us: sealed.sidecar.time_us };
-            journal.sealed.push(sealed);
-            journal.tail = Tail::new(dir, len);
+        if derived == Derived::Used {
+            let promised = read_mark(&*journal.disk, dir)?;
+            journal.full.all = catalog::read(&*journal.disk, dir);
+            // Only a successor shows that all of a segment was synced.
+            journal.full.all.truncate(firsts.len().saturating_sub(1));
+            journal.restore(promised);
         }
+        journal.full.may_write = derived == Derived::MadeAnew;
+        journal.ids = Ids::open(journal.disk.clone(), dir, per_segment, journal.full.len(), &names);
         let ending = journal.read_on()?;
         Ok((journal, ending))
+    }
+
+    /// Goes to where the catalog ends, and on to what is written down of the segment there.
+    fn restore(&mut self, promised: u64) {
+        let first = self.full.len() * self.per_segment;
+        if let Some((tail, edge)) = Tail::restored(&*self.disk, &self.dir, first, promised) {
+            (self.tail, self.edge) = (tail, edge);
+            return;
+        }
+        // The last entry of the last full segment says where the log stood then.
+        match first.checked_sub(1).map(|last| self.get_full(last)) {
+            None => {}
+            Some(Ok(bytes)) => match Entry::decode(bytes) {
+                Ok(entry) => {
+                    self.edge = Edge { len: first, head: entry.content_hash(), time_us: entry.time_us };
+                    self.tail = Tail::new(&self.dir, first);
+                }
+                Err(_) => self.full.all.clear(),
+            },
+            // Then the segments are read one by one, and say what is wrong.
+            Some(Err(_)) => self.full.all.clear(),
+        }
+    }
+
+    fn get_full(&self, seq: u64) -> Result<Bytes, LedgerError> {
+        let (index, place) = (seq / self.per_segment, seq % self.per_segment);
+        let piece = self.full.piece(index, &(place..place + 1))?;
+        Ok(Bytes::from(piece.bytes).slice(frame::HEAD..))
     }
 
     /// The journal of a folder before anything of it was read.
     pub(crate) fn fresh(disk: Arc<dyn Disk>, dir: &Path, per_segment: u64) -> Journal {
         Journal {
             per_segment,
-            sealed: Vec::new(),
+            full: Full::new(disk.clone(), dir.into(), per_segment),
+            ids: Ids::open(disk.clone(), dir, per_segment, 0, &[]),
             tail: Tail::new(dir, 0),
             edge: Edge { len: 0, head: Hash::ZERO, time_us: 0 },
             mark: None,
@@ -205,66 +264,12 @@ impl Journal {
         Ok(Ending::Clean)
     }
 
-    /// Closes the full segment and begins an empty one, in memory.
-    pub(crate) fn roll(&mut self) -> Result<(), LedgerError> {
-        let sealed = self.tail.seal(&*self.disk, &self.edge)?;
-        self.sealed.push(sealed);
-        self.tail = Tail::new(&self.dir, self.edge.len);
-        Ok(())
-    }
-
     /// Where the log stands.
     pub fn edge(&self) -> Edge {
         self.edge
     }
 
-    /// The position of an event id.
-    ///
-    /// # Errors
-    /// [`LedgerError::Index`].
-    pub fn find(&self, id: &EventId) -> Result<Option<u64>, LedgerError> {
-        Ok(self.find_all(&[*id])?.pop().flatten())
-    }
-
-    /// The first position of an event id, if it is before `seq`.
-    ///
-    /// # Errors
-    /// [`LedgerError::Index`].
-    pub fn find_before(&self, id: &EventId, seq: u64) -> Result<Option<u64>, LedgerError> {
-        for (i, sealed) in self.sealed.iter().enumerate() {
-            let first = i as u64 * self.per_segment;
-            if first >= seq {
-                break;
-            }
-            if let Some(place) = sealed.sidecar.find(id)? {
-                return Ok(Some(first + place).filter(|at| *at < seq));
-            }
-        }
-        Ok(self.tail.ids.get(id).map(|place| self.tail.first + u64::from(*place)).filter(|at| *at < seq))
-    }
-
-    /// The positions of many event ids.
-    ///
-    /// # Errors
-    /// [`LedgerError::Index`].
-    pub fn find_all(&self, ids: &[EventId]) -> Result<Vec<Option<u64>>, LedgerError> {
-        let inside = |id| self.tail.ids.get(id).map(|place| self.tail.first + u64::from(*place));
-        let mut out: Vec<Option<u64>> = ids.iter().map(inside).collect();
-        let probes: Vec<Probe> = ids.iter().map(Probe::of).collect();
-        let mut possible = Vec::with_capacity(ids.len());
-        // Segment by segment: its filter then stays in the cache.
-        for (i, sealed) in self.sealed.iter().enumerate().rev() {
-            possible.clear();
-            possible.extend(0..ids.len());
-            sealed.sidecar.retain_possible(&probes, &mut possible);
-            for n in possible.iter().copied().filter(|n| out[*n].is_none()).collect::<Vec<_>>() {
-                out[n] = sealed.sidecar.find(&ids[n])?.map(|place| i as u64 * self.per_segment + place);
-            }
-        }
-        Ok(out)
-    }
-
-    /// Calls `each` with the bytes of every entry of a range, in order.
+    /// Calls `each` with the bytes of every entry of a range, in order: each compared with its leaf.
     ///
     /// # Errors
     /// [`LedgerError::JournalDamaged`], or what `each` fails with.
@@ -277,12 +282,9 @@ impl Journal {
         while seq < range.end.min(self.len()) {
             let first = seq / self.per_segment * self.per_segment;
             let stop = range.end.min(self.len()).min(first + self.per_segment).min(seq + READ_AHEAD);
-            let (path, bytes, base) = self.frames(first, seq - first, stop - first)?;
+            let piece = self.piece(first, seq - first..stop - first)?;
             let mut at = 0;
-            while seq < stop {
-                let Frame::Whole { entry, .. } = frame::next(&bytes[at..]) else {
-                    return Err(damaged(&path, base + at as u64, format!("entry {seq} is damaged")).into());
-                };
+            while let Frame::Whole { entry, .. } = frame::next(&piece.bytes[at..]) {
                 each(seq, entry)?;
                 at += frame::HEAD + entry.len();
                 seq += 1;
@@ -291,23 +293,20 @@ impl Journal {
         Ok(())
     }
 
-    /// The bytes of some frames of one segment, and where they begin.
-    pub(crate) fn frames(&self, first: u64, from: u64, to: u64) -> Result<(PathBuf, Vec<u8>, u64), LedgerError> {
-        let path = segment::path(&self.dir, first);
-        if let Some(sealed) = self.sealed.get((first / self.per_segment) as usize) {
-            let (start, end) = (sealed.sidecar.frame(from)?.0, sealed.sidecar.frame(to - 1)?.1);
-            if start >= end || end > sealed.sidecar.end {
-                let what = "its offsets do not fit its segment".to_string();
-                return Err(LedgerError::Index { path: path.with_extension("idx"), what });
-            }
-            let bytes = sealed.file.read_at(start, (end - start) as usize).map_err(LedgerError::io("read", &path))?;
-            return Ok((path, bytes, start));
+    /// Some frames of one segment, which begins at `first`.
+    pub(crate) fn piece(&self, first: u64, places: Range<u64>) -> Result<Piece, LedgerError> {
+        let index = first / self.per_segment;
+        if index < self.full.len() {
+            return self.full.piece(index, &places);
         }
-        let places = self.tail.frame(from as usize).zip(self.tail.frame(to as usize - 1));
-        let ((start, _), (_, end)) = places.ok_or_else(|| damaged(&path, 0, "no such entry"))?;
+        let path = segment::path(&self.dir, first);
+        let ends = self.tail.frame(places.start as usize).zip(self.tail.frame(places.end as usize - 1));
+        let ((base, _), (_, end)) = ends.ok_or_else(|| damaged(&path, 0, "no such entry"))?;
         let file = self.disk.open(&path, Open::Read).map_err(LedgerError::io("open", &path))?;
-        let bytes = file.read_at(start, (end - start) as usize).map_err(LedgerError::io("read", &path))?;
-        Ok((path, bytes, start))
+        let bytes = file.read_at(base, (end - base) as usize).map_err(LedgerError::io("read", &path))?;
+        let leaves = self.tail.tree.level(0)[places.start as usize..places.end as usize].to_vec();
+        let piece = Piece { path, bytes, base, leaves };
+        piece.check(first + places.start).map(|()| piece)
     }
 
     /// An entry's bytes.
@@ -328,7 +327,7 @@ impl Journal {
 
     /// Bytes of all segments.
     pub fn bytes_on_disk(&self) -> u64 {
-        self.sealed.iter().map(|s| s.sidecar.end).sum::<u64>() + self.tail.end
+        self.full.all.iter().map(|s| s.end).sum::<u64>() + self.tail.end
     }
 }
 
@@ -343,9 +342,9 @@ impl Nodes for Journal {
             return Ok(node_hash(&self.node(level - 1, 2 * index)?, &self.node(level - 1, 2 * index + 1)?));
         }
         let (first, inside) = ((index << level) >> height, index & ((1 << (height - level)) - 1));
-        match self.sealed.get(first as usize) {
+        match self.full.all.get(first as usize) {
             Some(sealed) if level == height => Ok(sealed.root),
-            Some(sealed) => sealed.sidecar.node(level, inside),
+            Some(_) => self.full.node(first, level, inside),
             None => self.tail.tree.node(level, inside),
         }
     }

@@ -3,9 +3,12 @@
 use crate::error::LedgerError;
 use crate::format::entry::Hashed;
 use crate::format::frame;
+use crate::storage::catalog;
 use crate::storage::disk::Open;
+use crate::storage::full::write_lookups;
+use crate::storage::ids::Ids;
 use crate::storage::journal::{Journal, mark_bytes, mark_path, read_mark};
-use crate::storage::segment::{self, MARKER};
+use crate::storage::segment::{self, MARKER, Tail};
 use crate::tree::merkle::{Nodes as _, leaf_hash};
 use bytes::Bytes;
 use std::path::{Path, PathBuf};
@@ -137,9 +140,59 @@ impl Journal {
         Ok(())
     }
 
-    /// Closes the files that are kept open for writing. Another process may put a new journal in
-    /// their place while the lock is free.
+    /// Closes the full segment and begins an empty one, in memory; whoever may write leaves its lookups.
+    pub(crate) fn roll(&mut self) -> Result<(), LedgerError> {
+        let sealed = self.tail.sealed(&self.edge)?;
+        let index = self.full.len();
+        self.full.all.push(sealed);
+        if self.full.may_write {
+            // What is derived may be missing: then it is made again.
+            let _ = write_lookups(&*self.disk, &self.tail.path, &self.tail.lookups());
+            if self.ids.covered() == index {
+                let _ = self.ids.add(self.tail.ids());
+            }
+            let _ = catalog::write(&*self.disk, &self.dir, &self.full.all, index as usize);
+            self.tail.forget(&*self.disk);
+        }
+        self.tail = Tail::new(&self.dir, self.edge.len);
+        Ok(())
+    }
+
+    /// From here on the lock is held: what is derived may be written, and what is missing of it is.
+    ///
+    /// # Errors
+    /// A damaged segment.
+    pub fn begin_writing(&mut self) -> Result<(), LedgerError> {
+        self.full.may_write = true;
+        self.full.close();
+        let known = catalog::read(&*self.disk, &self.dir);
+        let same = known.iter().zip(&self.full.all).take_while(|(a, b)| a == b).count();
+        if same < self.full.all.len() || known.len() > same {
+            let _ = catalog::write(&*self.disk, &self.dir, &self.full.all, same);
+        }
+        if self.ids.covered() < self.full.len() {
+            // Another writer may have made them.
+            let names = self.disk.list(&self.dir).map_err(LedgerError::io("list", &self.dir))?;
+            self.ids = Ids::open(self.disk.clone(), &self.dir, self.per_segment, self.full.len(), &names);
+        }
+        while self.ids.covered() < self.full.len() {
+            let ids = self.full.scan(self.ids.covered())?.ids;
+            if self.ids.add(ids).is_err() {
+                break;
+            }
+        }
+        self.ids.load_filters();
+        Ok(())
+    }
+
+    /// Closes the files that are kept open for writing, and writes down what is derived of the last
+    /// segment. Another process may put a new journal in their place while the lock is free.
     pub fn close(&mut self) {
+        if self.full.may_write && self.unsynced == 0 {
+            self.tail.save(&*self.disk);
+        }
+        self.full.may_write = false;
+        self.full.close();
         self.tail.file = None;
         self.mark = None;
     }
@@ -173,7 +226,7 @@ impl Journal {
         let first = keep / self.per_segment * self.per_segment;
         let path = segment::path(&self.dir, first);
         let at =
-            if keep == first { MARKER.len() as u64 } else { self.frames(first, keep - first, keep - first + 1)?.2 };
+            if keep == first { MARKER.len() as u64 } else { self.piece(first, keep - first..keep - first + 1)?.base };
         let file = self.disk.open(&path, Open::Write).map_err(LedgerError::io("cut", &path))?;
         let aside = self.beside(&path, "cut")?;
         let gone = file.read_from(at).map_err(LedgerError::io("cut", &path))?;
@@ -181,6 +234,7 @@ impl Journal {
         kept.map_err(LedgerError::io("cut", &aside))?;
         self.edge.len = keep;
         self.write_mark(true)?;
+        self.forget_from(first)?;
         let mut later = first + self.per_segment;
         while later <= self.tail.first {
             let path = segment::path(&self.dir, later);
@@ -194,6 +248,42 @@ impl Journal {
         file.set_len(at).and_then(|()| file.sync()).map_err(LedgerError::io("cut", &path))?;
         self.disk.sync_dir(&self.dir).map_err(LedgerError::io("cut", &self.dir))?;
         Ok(aside)
+    }
+
+    /// Removes everything that is derived of the segments.
+    ///
+    /// # Errors
+    /// [`LedgerError::Io`].
+    pub fn forget_derived(&mut self) -> Result<(), LedgerError> {
+        self.full.close();
+        self.ids.cut(0);
+        for name in self.disk.list(&self.dir).map_err(LedgerError::io("list", &self.dir))? {
+            let derived = [".map", ".tail", ".ids", ".idx"].iter().any(|suffix| name.ends_with(suffix));
+            if derived || name == "catalog" {
+                let path = self.dir.join(name);
+                self.disk.remove(&path).map_err(LedgerError::io("remove", &path))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Removes what is derived of the segments from the one that begins at `first` on.
+    fn forget_from(&mut self, first: u64) -> Result<(), LedgerError> {
+        let index = first / self.per_segment;
+        self.full.close();
+        self.tail.forget(&*self.disk);
+        self.ids.cut(index);
+        let kept: Vec<_> = self.full.all.iter().take(index as usize).copied().collect();
+        catalog::write(&*self.disk, &self.dir, &kept, kept.len())
+            .or_else(|_| catalog::write(&*self.disk, &self.dir, &[], 0))
+            .map_err(LedgerError::io("cut", &catalog::path(&self.dir)))?;
+        for later in (first..=self.tail.first).step_by(self.per_segment as usize) {
+            let segment = segment::path(&self.dir, later);
+            for derived in ["map", "tail"] {
+                let _ = self.disk.remove(&segment.with_extension(derived));
+            }
+        }
+        Ok(())
     }
 
     /// A name beside a segment that is not taken yet.

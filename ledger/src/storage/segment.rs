@@ -1,11 +1,15 @@
-//! The last segment of a journal: the one that grows. Its lookups are kept in memory until it is
-//! full; then they go into a sidecar.
+//! The last segment of a journal: the one that grows. Its lookups are kept in memory, and written down
+//! as far as it was acknowledged, so that the next one who opens it need not read it whole.
 
 use crate::error::LedgerError;
-use crate::format::entry::{EventId, Hashed};
+use crate::format::entry::{Entry, EventId, Hashed};
+use crate::format::frame::{self, Frame};
 use crate::format::hash::Hash;
+use crate::storage::catalog::{Sealed, kind_bit};
 use crate::storage::disk::{Disk, DiskFile, Open};
-use crate::storage::sidecar::{self, Sidecar};
+use crate::storage::kinds::Kinds;
+use crate::storage::lookups::{Contents, encode};
+use crate::storage::tail_file::{self, Known};
 use crate::tree::merkle::{Nodes as _, Tree};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -29,16 +33,8 @@ pub fn path(dir: &Path, first: u64) -> PathBuf {
     dir.join(format!("{first:020}.seg"))
 }
 
-/// A full segment.
-#[derive(Debug)]
-pub struct Sealed {
-    /// Its file.
-    pub file: Box<dyn DiskFile>,
-    /// Its lookups.
-    pub sidecar: Sidecar,
-    /// Root over its entries.
-    pub root: Hash,
-}
+/// So many entries are read again at an opening before they are written down.
+const SAVE_EVERY: u64 = if cfg!(test) { 24 } else { 1024 };
 
 /// Where a log stands: what the next entry must follow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -68,6 +64,10 @@ pub struct Tail {
     pub tree: Tree,
     /// Position of each event id in it.
     pub ids: HashMap<EventId, u32>,
+    /// Kind of each entry.
+    pub kinds: Kinds,
+    /// Entries whose lookups are written down, and the bytes that those take.
+    saved: (u64, u64),
 }
 
 impl Tail {
@@ -81,6 +81,58 @@ impl Tail {
             offsets: Vec::new(),
             tree: Tree::new(),
             ids: HashMap::new(),
+            kinds: Kinds::default(),
+            saved: (0, 0),
+        }
+    }
+
+    /// The segment that begins at `first` as far as its lookups are written down and `promised` entries
+    /// of the log were acknowledged, and where the log stands then; nothing when they do not fit it.
+    pub fn restored(disk: &dyn Disk, dir: &Path, first: u64, promised: u64) -> Option<(Tail, Edge)> {
+        let mut tail = Tail::new(dir, first);
+        let known = tail_file::read(disk, &tail.lookups_path(), first, promised.saturating_sub(first));
+        let (last, offset) = (known.leaves.last()?, *known.offsets.last()?);
+        let file = disk.open(&tail.path, Open::Read).ok()?;
+        let frame = file.read_at(offset, usize::try_from(known.end.checked_sub(offset)?).ok()?).ok()?;
+        let Frame::Whole { entry, .. } = frame::next(&frame) else { return None };
+        let hashed = Hashed::from(Entry::decode(entry.to_vec()).ok()?);
+        if hashed.leaf != *last || frame.len() != frame::HEAD + entry.len() {
+            return None;
+        }
+        let count = known.leaves.len() as u64;
+        let edge = Edge { len: first + count, head: hashed.content, time_us: hashed.entry.time_us };
+        tail.ids = known.ids.iter().zip(0..).map(|(id, place)| (*id, place)).collect();
+        tail.tree = Tree::from_leaves(known.leaves);
+        (tail.offsets, tail.kinds, tail.end, tail.saved) = (known.offsets, known.kinds, known.end, (count, known.len));
+        let fits = hashed.entry.seq + 1 == edge.len && tail.ids.len() as u64 == count;
+        fits.then_some((tail, edge))
+    }
+
+    fn lookups_path(&self) -> PathBuf {
+        self.path.with_extension("tail")
+    }
+
+    /// Writes down the lookups of what came since, when it is enough. Everything here was acknowledged.
+    pub fn save(&mut self, disk: &dyn Disk) {
+        let (count, at) = self.saved;
+        if self.count() < count + SAVE_EVERY {
+            return;
+        }
+        let from = count as usize;
+        let mut ids: Vec<(u32, EventId)> =
+            self.ids.iter().filter(|(_, p)| **p as usize >= from).map(|(id, p)| (*p, *id)).collect();
+        ids.sort_unstable();
+        let new = Known {
+            leaves: self.tree.level(0)[from..].to_vec(),
+            offsets: self.offsets[from..].to_vec(),
+            ids: ids.into_iter().map(|i| i.1).collect(),
+            kinds: self.kinds.since(from),
+            end: self.end,
+            len: 0,
+        };
+        // Without it the segment is read.
+        if let Ok(len) = tail_file::append(disk, &self.lookups_path(), self.first, at, &new) {
+            self.saved = (self.count(), len);
         }
     }
 
@@ -104,6 +156,7 @@ impl Tail {
         }
         self.tree.push(sealed.leaf);
         self.offsets.push(offset);
+        self.kinds.push(entry.kind());
         *edge = Edge { len: edge.len + 1, head: sealed.content, time_us: entry.time_us };
         Ok(())
     }
@@ -114,51 +167,31 @@ impl Tail {
         Some((start, self.offsets.get(place + 1).copied().unwrap_or(self.end)))
     }
 
-    /// Puts a full segment's lookups into a sidecar, on the disk if it may be written.
+    /// What the catalog says of it when it is full.
     ///
     /// # Errors
-    /// [`LedgerError::Io`] when its file cannot be opened.
-    pub fn seal(&mut self, disk: &dyn Disk, edge: &Edge) -> Result<Sealed, LedgerError> {
-        let root = self.tree.root()?;
-        let count = self.count();
-        let file = disk.open(&self.path, Open::Read).map_err(LedgerError::io("open", &self.path))?;
-        let contents = sidecar::Contents {
-            first: self.first,
-            tree: &self.tree,
-            offsets: &self.offsets,
-            ids: &self.ids,
-            end: self.end,
-            head: edge.head,
-            time_us: edge.time_us,
-        };
-        let bytes = sidecar::encode(&contents);
-        let written = self.write_sidecar(disk, &bytes).ok();
-        let sidecar = written
-            .and_then(|f| Sidecar::open(f, self.first, count, self.end))
-            .or_else(|| Sidecar::in_memory(bytes, self.first, count));
-        let lost = || LedgerError::Index { path: self.path.clone(), what: "its index cannot be built".into() };
-        Ok(Sealed { file, sidecar: sidecar.ok_or_else(lost)?, root })
+    /// [`LedgerError::Malformed`] for one without entries.
+    pub fn sealed(&self, edge: &Edge) -> Result<Sealed, LedgerError> {
+        let kinds = self.kinds.names().fold(0, |mask, kind| mask | kind_bit(kind));
+        Ok(Sealed { root: self.tree.root()?, end: self.end, time_us: edge.time_us, kinds })
     }
 
-    /// A sidecar is not synced: after a crash its checksum tells, and it is built again.
-    fn write_sidecar(&self, disk: &dyn Disk, bytes: &[u8]) -> std::io::Result<Box<dyn DiskFile>> {
-        let (temp, path) =
-            (self.path.with_extension(format!("idx-{}", std::process::id())), self.path.with_extension("idx"));
-        disk.open(&temp, Open::Replace)?.write_at(0, bytes)?;
-        disk.rename(&temp, &path)?;
-        disk.open(&path, Open::Read)
+    /// The bytes of its lookups when it is full.
+    pub fn lookups(&self) -> Vec<u8> {
+        let (tree, offsets, kinds) = (&self.tree, &self.offsets[..], &self.kinds);
+        encode(&Contents { first: self.first, tree, offsets, kinds, end: self.end })
     }
-}
 
-/// Opens a full segment by its sidecar; nothing when that is missing or does not fit.
-pub fn open_sealed(disk: &dyn Disk, dir: &Path, first: u64, count: u64) -> Option<Sealed> {
-    let path = path(dir, first);
-    let file = disk.open(&path, Open::Read).ok()?;
-    let end = file.len().ok()?;
-    let index = disk.open(&path.with_extension("idx"), Open::Read).ok()?;
-    let sidecar = Sidecar::open(index, first, count, end)?;
-    let root = sidecar.node(count.trailing_zeros(), 0).ok()?;
-    Some(Sealed { file, sidecar, root })
+    /// Its ids, each with its place.
+    pub fn ids(&self) -> Vec<(EventId, u32)> {
+        self.ids.iter().map(|(id, place)| (*id, *place)).collect()
+    }
+
+    /// Removes the file of its lookups: it is full, or was cut.
+    pub fn forget(&mut self, disk: &dyn Disk) {
+        self.saved = (0, 0);
+        let _ = disk.remove(&self.lookups_path());
+    }
 }
 
 /// The error for damage at a place of a segment.

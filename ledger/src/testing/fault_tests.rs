@@ -168,7 +168,7 @@ fn o09_a_copy_taken_under_load() {
 }
 
 /// O-10: past a full segment everything is as before: proofs, ids, reading, reopening; a missing or
-/// damaged sidecar is built again.
+/// damaged lookup is made again.
 #[test]
 fn o10_past_a_full_segment() {
     let dir = tempfile::tempdir().unwrap();
@@ -179,18 +179,22 @@ fn o10_past_a_full_segment() {
     }
     log.publish(&log_key()).unwrap();
     let tree = Tree::from_leaves((0..900).map(|s| log.entry(s).unwrap().leaf_hash()));
-    let sidecar = dir.path().join("journal/00000000000000000256.idx");
-    for round in 0..3 {
-        match round {
-            0 => std::fs::remove_file(&sidecar).unwrap(),
-            1 => {
-                let mut bytes = std::fs::read(&sidecar).unwrap();
-                bytes[1000] ^= 1;
-                std::fs::write(&sidecar, bytes).unwrap();
+    log.release();
+    let journal = dir.path().join("journal");
+    let derived = ["00000000000000000256.map", "catalog", "00000000000000000000-2.ids", "00000000000000000768.tail"];
+    for round in 0..9 {
+        let file = journal.join(derived[round / 2 % 4]);
+        assert!(file.exists(), "round {round}: {} was made again", file.display());
+        match (round, round % 2) {
+            (8, _) => {}
+            (_, 0) => std::fs::remove_file(&file).unwrap(),
+            _ => {
+                let mut bytes = std::fs::read(&file).unwrap();
+                (0..bytes.len()).step_by(50).for_each(|at| bytes[at] ^= 1);
+                std::fs::write(&file, bytes).unwrap();
             }
-            _ => {}
         }
-        let log = Log::open_at(&home).unwrap();
+        let mut log = Log::open_at(&home).unwrap();
         assert_eq!(log.tree().root().unwrap(), tree.root().unwrap());
         for seq in [0, 255, 256, 511, 600, 767, 768, 899] {
             assert_eq!(log.tree().inclusion(seq, 900).unwrap(), tree.inclusion(seq, 900).unwrap());
@@ -198,8 +202,23 @@ fn o10_past_a_full_segment() {
             assert_eq!(log.find(&draft(seq).id).unwrap(), Some(seq));
             assert_eq!(log.entry(seq).unwrap().draft(), draft(seq));
         }
-        assert!(sidecar.exists(), "built again");
+        assert_eq!(log.newest_of("Test", 100..800, 3).unwrap(), [799, 798, 797]);
+        assert_eq!(log.newest_of("Test", 100..800, 999).unwrap().len(), 700);
+        assert_eq!(log.newest_of("Other", 0..900, 9).unwrap(), []);
+        // Whoever may write leaves them for the next one.
+        log.hold().unwrap();
+        log.entry(300).unwrap();
+        log.release();
+        if !journal.join(derived[3]).exists() {
+            log.renew_index().unwrap();
+        }
     }
+    let at = |seq| log.entry(seq).unwrap().time_us;
+    for seq in [0, 1, 90, 300, 899] {
+        let first = (0..900).find(|s| at(*s) >= at(seq)).unwrap();
+        assert_eq!(log.since(at(seq)).unwrap(), first, "{seq}");
+    }
+    assert_eq!((log.since(0).unwrap(), log.since(u64::MAX).unwrap()), (0, 900));
     let verdict = scrub::folder(&home, &mut keys(), &[], 0).unwrap();
     assert_eq!((verdict.entries, verdict.findings), (900, vec![]));
 }
@@ -286,7 +305,8 @@ fn rebuilding_a_damaged_journal() {
         let mut bytes = whole.clone();
         bytes[at..at + len].fill(0x55);
         std::fs::write(segment(&ledger), bytes).unwrap();
-        assert!(matches!(Log::open(&ledger), Err(LedgerError::JournalDamaged { .. })));
+        let read = Log::open(&ledger).and_then(|log| log.scan(0, |_| Ok(())));
+        assert!(matches!(read, Err(LedgerError::JournalDamaged { .. })), "{read:?}");
     };
     let restored = || {
         let log = Log::open(&ledger).unwrap();

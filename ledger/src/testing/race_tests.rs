@@ -130,7 +130,7 @@ fn a_short_segment_with_a_successor() {
     std::fs::write(&first, &whole[..whole.len() - (whole.len() - 8) / 256]).unwrap();
     std::fs::remove_file(dir.path().join("journal/mark")).unwrap();
     std::fs::remove_dir_all(dir.path().join("index.sled")).unwrap();
-    std::fs::remove_file(first.with_extension("idx")).unwrap();
+    std::fs::remove_file(dir.path().join("journal/catalog")).unwrap();
     let opened = Log::open_at(&home);
     assert!(
         matches!(&opened, Err(LedgerError::JournalDamaged { what, .. }) if what.contains("next segment")),

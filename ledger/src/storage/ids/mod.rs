@@ -1,0 +1,250 @@
+//! Event ids to positions: sorted runs, each over whole segments, merged as they grow like the digits of
+//! a binary counter. So there are never more runs than the number of segments has bits, an id is found
+//! with a few reads whatever the log's length, and nothing is kept in memory for it but, for whoever
+//! writes, filters up to a budget.
+//!
+//! Runs are derived from the segments. Segments that no run covers are searched one by one.
+
+mod run;
+
+use crate::error::LedgerError;
+use crate::format::entry::EventId;
+use crate::storage::disk::{Disk, Open};
+pub use run::Probe;
+use run::{Run, Writer, file_name};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// Bytes of filters that are kept in memory.
+const FILTER_BUDGET: usize = 16 << 20;
+/// Runs of more segments are not merged: places in a run are 32 bits.
+const MAX_SEGMENTS: u64 = 1 << 15;
+
+/// The runs of a journal.
+#[derive(Debug)]
+pub struct Ids {
+    disk: Arc<dyn Disk>,
+    dir: PathBuf,
+    per_segment: u64,
+    /// In order, without gaps from the first entry on.
+    runs: Vec<Run>,
+}
+
+impl Ids {
+    /// Opens the runs of a folder that cover its first segments, up to `segments` of them.
+    pub fn open(disk: Arc<dyn Disk>, dir: &Path, per_segment: u64, segments: u64, names: &[String]) -> Ids {
+        let mut found: Vec<(u64, u64)> = names.iter().filter_map(|name| run::parse_name(name)).collect();
+        // Of two that begin together, the longer one: it is what the other was merged into.
+        found.sort_by_key(|(first, count)| (*first, std::cmp::Reverse(*count)));
+        let mut ids = Ids { disk, dir: dir.into(), per_segment, runs: Vec::new() };
+        for (first, count) in found {
+            let (at, fits) = (ids.covered(), count <= segments.saturating_sub(ids.covered()));
+            if first == at * per_segment && fits {
+                let file = ids.disk.open(&ids.dir.join(file_name(first, count)), Open::Read).ok();
+                ids.runs.extend(file.and_then(|f| Run::open(f, first, count, per_segment)));
+            }
+        }
+        ids
+    }
+
+    /// Segments that are covered.
+    pub fn covered(&self) -> u64 {
+        self.runs.iter().map(|r| r.segments).sum()
+    }
+
+    /// Files that are open for it.
+    pub fn files(&self) -> usize {
+        self.runs.len()
+    }
+
+    /// Keeps the filters of the runs in memory, as far as the budget goes, the small ones first.
+    pub fn load_filters(&mut self) {
+        let mut left = FILTER_BUDGET;
+        for run in self.runs.iter_mut().rev() {
+            match left.checked_sub(run.filter_len()) {
+                Some(rest) if run.load_filter() => left = rest,
+                _ => return,
+            }
+        }
+    }
+
+    /// The first position of an id.
+    ///
+    /// # Errors
+    /// [`LedgerError::Index`] for a run that is damaged.
+    pub fn find(&self, id: &EventId) -> Result<Option<u64>, LedgerError> {
+        let probe = Probe::of(id);
+        for run in &self.runs {
+            if let Some(place) = run.find(id, &probe)? {
+                return Ok(Some(run.first + place));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Of the numbered ids, leaves those that may be in some run; the others are in none.
+    ///
+    /// # Errors
+    /// [`LedgerError::Index`].
+    pub fn possible(&self, probes: &[Probe]) -> Result<Vec<usize>, LedgerError> {
+        let mut out = Vec::new();
+        for run in &self.runs {
+            run.possible(probes, &mut out)?;
+        }
+        out.sort_unstable();
+        out.dedup();
+        Ok(out)
+    }
+
+    /// Adds the ids of the next segment, each with its place in it, and merges what is to be merged.
+    ///
+    /// # Errors
+    /// The system's; then fewer segments are covered.
+    pub fn add(&mut self, mut ids: Vec<(EventId, u32)>) -> io::Result<()> {
+        ids.sort_unstable();
+        let first = self.covered() * self.per_segment;
+        let mut writer = Writer::create(&*self.disk, &self.dir, first, 1, ids.len() as u64)?;
+        for (id, place) in &ids {
+            writer.push(id, *place)?;
+        }
+        self.runs.push(self.finish(writer)?);
+        while let [.., a, b] = &self.runs[..] {
+            if a.segments != b.segments || a.segments + b.segments > MAX_SEGMENTS {
+                break;
+            }
+            let merged = self.merge(a, b)?;
+            let old: Vec<Run> = self.runs.drain(self.runs.len() - 2..).collect();
+            self.runs.push(merged);
+            for run in old {
+                // One that stays is passed over, for the longer one begins where it does.
+                let _ = self.disk.remove(&self.dir.join(file_name(run.first, run.segments)));
+            }
+        }
+        Ok(())
+    }
+
+    fn finish(&self, writer: Writer) -> io::Result<Run> {
+        let (first, segments) = (writer.first, writer.segments);
+        let path = writer.finish(&*self.disk, &self.dir)?;
+        let run = Run::open(self.disk.open(&path, Open::Read)?, first, segments, self.per_segment);
+        let mut run = run.ok_or_else(|| io::Error::from(io::ErrorKind::InvalidData))?;
+        if run.filter_len() <= FILTER_BUDGET / 4 {
+            run.load_filter();
+        }
+        Ok(run)
+    }
+
+    fn merge(&self, a: &Run, b: &Run) -> io::Result<Run> {
+        let (segments, count) = (a.segments + b.segments, a.count + b.count);
+        let mut writer = Writer::create(&*self.disk, &self.dir, a.first, segments, count)?;
+        let (mut left, mut right) = (a.records().peekable(), b.records().peekable());
+        let shift = (b.first - a.first) as u32;
+        loop {
+            let next = |r: Option<&io::Result<(EventId, u32)>>| r.and_then(|r| r.as_ref().ok()).map(|r| r.0);
+            let take_left = match (left.peek(), right.peek()) {
+                (None, None) => break,
+                (Some(_), None) => true,
+                (None, Some(_)) => false,
+                (l, r) => next(l) <= next(r),
+            };
+            let record = if take_left { left.next() } else { right.next() };
+            let Some((id, place)) = record.transpose()? else { break };
+            writer.push(&id, if take_left { place } else { place + shift })?;
+        }
+        self.finish(writer)
+    }
+
+    /// Forgets the runs that cover anything from the `segments`th segment on, and removes their files.
+    pub fn cut(&mut self, segments: u64) {
+        while self.covered() > segments {
+            if let Some(run) = self.runs.pop() {
+                let _ = self.disk.remove(&self.dir.join(file_name(run.first, run.segments)));
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::storage::disk::RealDisk;
+
+    const PER: u64 = 1024;
+
+    fn id(n: u64) -> EventId {
+        // Some stand in one corner, most are hashes.
+        if n % 5 == 0 { EventId((n as u128).to_be_bytes()) } else { EventId::derived(&[&n.to_be_bytes()]) }
+    }
+
+    fn open(dir: &Path, segments: u64) -> Ids {
+        let disk: Arc<dyn Disk> = Arc::new(RealDisk);
+        let names = disk.list(dir).unwrap();
+        Ids::open(disk, dir, PER, segments, &names)
+    }
+
+    /// Every id is found at its place and no other one, through all merges, with filters and without,
+    /// and opened anew; there are few runs.
+    #[test]
+    fn all_are_found_in_few_runs() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut ids = open(dir.path(), 0);
+        for segment in 0..13u64 {
+            ids.add((0..PER).map(|n| (id(segment * PER + n), n as u32)).collect()).unwrap();
+            assert_eq!((ids.covered(), ids.files()), (segment + 1, (segment + 1).count_ones() as usize));
+        }
+        let mut anew = open(dir.path(), 13);
+        assert_eq!((anew.covered(), anew.files()), (13, 3));
+        for filters in [false, true] {
+            if filters {
+                anew.load_filters();
+            }
+            for n in (0..13 * PER).step_by(3) {
+                assert_eq!(anew.find(&id(n)).unwrap(), Some(n), "{n}");
+                assert_eq!(anew.find(&EventId::derived(&[b"none", &n.to_be_bytes()])).unwrap(), None);
+                assert_eq!(ids.find(&id(n)).unwrap(), Some(n));
+            }
+            for none in [[0xff; 16], [0x55; 16]] {
+                assert_eq!(anew.find(&EventId(none)).unwrap(), None);
+            }
+            let mine: Vec<Probe> = (0..3000).map(|n| Probe::of(&id(n * 4))).collect();
+            assert_eq!(anew.possible(&mine).unwrap(), (0..3000).collect::<Vec<_>>());
+            let others: Vec<Probe> =
+                (0..9000u32).map(|n| Probe::of(&EventId::derived(&[b"x", &n.to_be_bytes()]))).collect();
+            let kept = anew.possible(&others).unwrap().len();
+            assert!(kept < 300, "{kept} of 9000 pass the filters");
+        }
+        assert_eq!(open(dir.path(), 9).covered(), 8, "what covers more than there is, is not used");
+        anew.cut(9);
+        assert_eq!((anew.covered(), open(dir.path(), 13).covered()), (8, 8));
+        let names = RealDisk.list(dir.path()).unwrap();
+        assert_eq!(names.len(), 1, "{names:?}");
+    }
+
+    /// Damage of a run is an error or nothing, never another place; and what covers less is gone on with.
+    #[test]
+    fn damage_never_shows_another_place() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut ids = open(dir.path(), 0);
+        ids.add((0..PER).map(|n| (id(n), n as u32)).collect()).unwrap();
+        let path = dir.path().join(file_name(0, 1));
+        let good = std::fs::read(&path).unwrap();
+        let mut refused = 0;
+        for at in (0..good.len()).step_by(37) {
+            let mut bad = good.clone();
+            bad[at] ^= 16;
+            std::fs::write(&path, bad).unwrap();
+            let ids = open(dir.path(), 1);
+            refused += usize::from(ids.covered() == 0);
+            for n in (0..PER).step_by(11).filter(|_| ids.covered() == 1) {
+                match ids.find(&id(n)) {
+                    Ok(found) => assert_eq!(found, Some(n), "byte {at}"),
+                    Err(_) => refused += 1,
+                }
+            }
+        }
+        assert!(refused > 100, "{refused}");
+        std::fs::write(&path, &good[..good.len() - 1]).unwrap();
+        assert_eq!(open(dir.path(), 1).covered(), 0);
+    }
+}

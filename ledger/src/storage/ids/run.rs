@@ -1,0 +1,392 @@
+//! One run: a file of sorted ids over consecutive segments.
+//!
+//! Head; a directory of buckets by the ids' first bits, each with its end and its checksum; a filter of
+//! 64-byte blocks, in the order of the ids, each with a checksum; then records of an id and its place.
+//! All of it is written front to back from sorted ids, and read a bucket or a block at a time.
+
+use crate::error::LedgerError;
+use crate::format::entry::EventId;
+use crate::storage::disk::{Disk, DiskFile, Open};
+use std::io;
+use std::path::{Path, PathBuf};
+
+const MARKER: &[u8; 8] = b"ASYIDSX1";
+const HEAD: u64 = 8 + 8 + 8 + 8 + 4 + 4;
+const RECORD: usize = 16 + 4;
+/// Ids of a bucket, about.
+const BUCKET: u64 = 128;
+const ENTRY: usize = 8 + 4;
+const BLOCK: usize = 64;
+/// Bytes of a block that hold bits; the rest is its checksum.
+const BITS: usize = 60;
+/// Blocks of the filter for each bucket: about 15 bits for an id, one false answer in some hundreds.
+const BLOCKS: u64 = 4;
+const PROBES: u32 = 6;
+/// A bucket of more records is searched without being read whole.
+const CROWD: u64 = 4096;
+/// Bytes that are written or read at a time.
+const PIECE: usize = 64 << 10;
+
+/// The name of a run's file.
+pub fn file_name(first: u64, segments: u64) -> String {
+    format!("{first:020}-{segments}.ids")
+}
+
+/// Reads the name of a run's file.
+pub fn parse_name(name: &str) -> Option<(u64, u64)> {
+    let (first, segments) = name.strip_suffix(".ids")?.split_once('-')?;
+    let (first, segments) = (first.parse().ok()?, segments.parse().ok()?);
+    (segments > 0 && file_name(first, segments) == name).then_some((first, segments))
+}
+
+/// What an id is looked for by.
+#[derive(Debug, Clone, Copy)]
+pub struct Probe {
+    high: u64,
+    low: u64,
+}
+
+impl Probe {
+    /// Of an id.
+    pub fn of(id: &EventId) -> Probe {
+        let half = |at: usize| {
+            let mut word = [0; 8];
+            word.copy_from_slice(&id.0[at..at + 8]);
+            u64::from_be_bytes(word)
+        };
+        Probe { high: half(0), low: half(8) }
+    }
+
+    fn bucket(&self, bits: u32) -> u64 {
+        if bits == 0 { 0 } else { self.high >> (64 - bits) }
+    }
+
+    fn block(&self, bits: u32) -> u64 {
+        self.bucket(bits + BLOCKS.trailing_zeros())
+    }
+
+    fn bit(&self, i: u32) -> usize {
+        // The second half is a hash of its own, and the first one's low bits are not used elsewhere.
+        let step = self.high.rotate_left(32) | 1;
+        (self.low.wrapping_add(step.wrapping_mul(u64::from(i))) >> 20) as usize % (BITS * 8)
+    }
+
+    fn is_in(&self, block: &[u8]) -> bool {
+        (0..PROBES).all(|i| {
+            let bit = self.bit(i);
+            block[bit / 8] >> (bit % 8) & 1 == 1
+        })
+    }
+}
+
+/// Bits by which ids are put into buckets, for so many ids.
+fn bucket_bits(count: u64) -> u32 {
+    (count / BUCKET).max(1).ilog2()
+}
+
+/// An open run.
+#[derive(Debug)]
+pub struct Run {
+    file: Box<dyn DiskFile>,
+    /// Sequence number of its first entry.
+    pub first: u64,
+    /// Segments that it covers.
+    pub segments: u64,
+    /// Ids in it.
+    pub count: u64,
+    bits: u32,
+    filter: Option<Vec<u8>>,
+}
+
+/// Where the directory, the filter and the records begin, and where the file ends.
+fn parts(count: u64) -> [u64; 4] {
+    let buckets = 1u64 << bucket_bits(count);
+    let filter = HEAD + buckets * ENTRY as u64;
+    let records = filter + buckets * BLOCKS * BLOCK as u64;
+    [HEAD, filter, records, records + count * RECORD as u64]
+}
+
+fn head(first: u64, segments: u64, count: u64) -> [u8; HEAD as usize] {
+    let mut out = [0; HEAD as usize];
+    out[..8].copy_from_slice(MARKER);
+    for (at, word) in [(8, first), (16, segments), (24, count)] {
+        out[at..at + 8].copy_from_slice(&word.to_be_bytes());
+    }
+    out[32..36].copy_from_slice(&bucket_bits(count).to_be_bytes());
+    let crc = crc32fast::hash(&out[..36]);
+    out[36..].copy_from_slice(&crc.to_be_bytes());
+    out
+}
+
+fn word(bytes: &[u8], at: usize) -> u64 {
+    bytes.get(at..at + 8).and_then(|b| b.try_into().ok()).map_or(0, u64::from_be_bytes)
+}
+
+fn half(bytes: &[u8], at: usize) -> u32 {
+    bytes.get(at..at + 4).and_then(|b| b.try_into().ok()).map_or(0, u32::from_be_bytes)
+}
+
+fn record(bytes: &[u8]) -> (EventId, u32) {
+    let mut id = [0; 16];
+    id.copy_from_slice(&bytes[..16]);
+    (EventId(id), half(bytes, 16))
+}
+
+fn fail(e: impl ToString) -> LedgerError {
+    LedgerError::Index { path: "the ids".into(), what: e.to_string() }
+}
+
+fn whole_block(block: &[u8]) -> bool {
+    crc32fast::hash(&block[..BITS]) == half(block, BITS)
+}
+
+impl Run {
+    /// Opens the run that begins at `first` over `segments` segments; nothing when it is not that.
+    pub fn open(file: Box<dyn DiskFile>, first: u64, segments: u64, per_segment: u64) -> Option<Run> {
+        let count = segments.checked_mul(per_segment)?;
+        let known = file.read_at(0, HEAD as usize).ok()?;
+        let whole = known == head(first, segments, count) && file.len().ok()? == parts(count)[3];
+        whole.then(|| Run { file, first, segments, count, bits: bucket_bits(count), filter: None })
+    }
+
+    /// Bytes of its filter.
+    pub fn filter_len(&self) -> usize {
+        let [_, filter, records, _] = parts(self.count);
+        (records - filter) as usize
+    }
+
+    /// Keeps its filter in memory, if it is whole. Gives whether it is there.
+    pub fn load_filter(&mut self) -> bool {
+        if self.filter.is_none() {
+            let bytes = self.file.read_at(parts(self.count)[1], self.filter_len()).unwrap_or_default();
+            let whole = !bytes.is_empty() && bytes.chunks_exact(BLOCK).all(whole_block);
+            self.filter = whole.then_some(bytes);
+        }
+        self.filter.is_some()
+    }
+
+    fn may_hold(&self, probe: &Probe) -> Result<bool, LedgerError> {
+        let at = probe.block(self.bits) * BLOCK as u64;
+        if let Some(filter) = &self.filter {
+            return Ok(probe.is_in(&filter[at as usize..at as usize + BLOCK]));
+        }
+        let block = self.file.read_at(parts(self.count)[1] + at, BLOCK).map_err(fail)?;
+        // A filter that is damaged keeps nothing away.
+        Ok(!whole_block(&block) || probe.is_in(&block))
+    }
+
+    /// Adds the numbers of those probes that it may hold.
+    ///
+    /// # Errors
+    /// [`LedgerError::Index`].
+    pub fn possible(&self, probes: &[Probe], out: &mut Vec<usize>) -> Result<(), LedgerError> {
+        for (n, probe) in probes.iter().enumerate() {
+            if self.may_hold(probe)? {
+                out.push(n);
+            }
+        }
+        Ok(())
+    }
+
+    /// The place of an id.
+    ///
+    /// # Errors
+    /// [`LedgerError::Index`].
+    pub fn find(&self, id: &EventId, probe: &Probe) -> Result<Option<u64>, LedgerError> {
+        if !self.may_hold(probe)? {
+            return Ok(None);
+        }
+        let bucket = probe.bucket(self.bits);
+        let [directory, _, records, _] = parts(self.count);
+        let skip = bucket.saturating_sub(1);
+        let entries = self.file.read_at(directory + skip * ENTRY as u64, (bucket - skip + 1) as usize * ENTRY);
+        let entries = entries.map_err(fail)?;
+        let start = if bucket == 0 { 0 } else { word(&entries, 0) };
+        let mine = &entries[entries.len() - ENTRY..];
+        let (end, crc) = (word(mine, 0), half(mine, 8));
+        if start > end || end > self.count {
+            return Err(fail("its directory is damaged"));
+        }
+        if end - start > CROWD {
+            return self.search(id, start, end);
+        }
+        let bytes =
+            self.file.read_at(records + start * RECORD as u64, (end - start) as usize * RECORD).map_err(fail)?;
+        if crc32fast::hash(&bytes) != crc {
+            return Err(fail(format!("its bucket {bucket} is damaged")));
+        }
+        let (mut low, mut high) = (0, (end - start) as usize);
+        while low < high {
+            let middle = low.midpoint(high);
+            if bytes[middle * RECORD..middle * RECORD + 16] < id.0[..] { low = middle + 1 } else { high = middle }
+        }
+        let found = bytes.get(low * RECORD..(low + 1) * RECORD).map(record);
+        Ok(found.filter(|r| r.0 == *id).map(|r| u64::from(r.1)))
+    }
+
+    /// Searches an id among the records from `low` to `high`: ids that are no hashes crowd one bucket.
+    fn search(&self, id: &EventId, mut low: u64, mut high: u64) -> Result<Option<u64>, LedgerError> {
+        let records = parts(self.count)[2];
+        let at = |n: u64| self.file.read_at(records + n * RECORD as u64, RECORD).map(|b| record(&b)).map_err(fail);
+        let end = high;
+        while low < high {
+            let middle = low.midpoint(high);
+            if at(middle)?.0 < *id { low = middle + 1 } else { high = middle }
+        }
+        if low == end {
+            return Ok(None);
+        }
+        let found = at(low)?;
+        Ok((found.0 == *id).then_some(u64::from(found.1)))
+    }
+
+    /// Its records in order, read a piece at a time.
+    pub fn records(&self) -> impl Iterator<Item = io::Result<(EventId, u32)>> + '_ {
+        let begin = parts(self.count)[2];
+        let per = (PIECE / RECORD) as u64;
+        let piece = move |n: u64| {
+            let (from, to) = (n * per, ((n + 1) * per).min(self.count));
+            self.file.read_at(begin + from * RECORD as u64, (to - from) as usize * RECORD)
+        };
+        (0..self.count.div_ceil(per)).flat_map(move |n| {
+            let (bytes, error) = match piece(n) {
+                Ok(bytes) => (bytes, None),
+                Err(e) => (Vec::new(), Some(Err(e))),
+            };
+            let records: Vec<_> = bytes.chunks_exact(RECORD).map(|r| Ok(record(r))).collect();
+            records.into_iter().chain(error)
+        })
+    }
+}
+
+/// A part of a file that is written front to back.
+#[derive(Debug)]
+struct Cursor {
+    at: u64,
+    buffer: Vec<u8>,
+}
+
+impl Cursor {
+    fn put(&mut self, file: &dyn DiskFile, bytes: &[u8]) -> io::Result<()> {
+        self.buffer.extend_from_slice(bytes);
+        if self.buffer.len() >= PIECE { self.flush(file) } else { Ok(()) }
+    }
+
+    fn flush(&mut self, file: &dyn DiskFile) -> io::Result<()> {
+        file.write_at(self.at, &self.buffer)?;
+        self.at += self.buffer.len() as u64;
+        self.buffer.clear();
+        Ok(())
+    }
+}
+
+/// Writes a run from sorted ids.
+#[derive(Debug)]
+pub struct Writer {
+    file: Box<dyn DiskFile>,
+    temp: PathBuf,
+    pub(super) first: u64,
+    pub(super) segments: u64,
+    count: u64,
+    bits: u32,
+    written: u64,
+    bucket: u64,
+    crc: crc32fast::Hasher,
+    blocks: u64,
+    block: [u8; BLOCK],
+    directory: Cursor,
+    filter: Cursor,
+    records: Cursor,
+}
+
+impl Writer {
+    /// Begins a run of `count` ids.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn create(disk: &dyn Disk, dir: &Path, first: u64, segments: u64, count: u64) -> io::Result<Writer> {
+        let temp = dir.join(format!("{}-{}", file_name(first, segments), std::process::id()));
+        let file = disk.open(&temp, Open::Replace)?;
+        let [directory, filter, records, _] = parts(count);
+        let cursor = |at| Cursor { at, buffer: Vec::new() };
+        Ok(Writer {
+            file,
+            temp,
+            first,
+            segments,
+            count,
+            bits: bucket_bits(count),
+            written: 0,
+            bucket: 0,
+            crc: crc32fast::Hasher::new(),
+            blocks: 0,
+            block: [0; BLOCK],
+            directory: cursor(directory),
+            filter: cursor(filter),
+            records: cursor(records),
+        })
+    }
+
+    fn close_buckets(&mut self, upto: u64) -> io::Result<()> {
+        while self.bucket < upto {
+            let mut entry = [0; ENTRY];
+            entry[..8].copy_from_slice(&self.written.to_be_bytes());
+            entry[8..].copy_from_slice(&std::mem::take(&mut self.crc).finalize().to_be_bytes());
+            self.directory.put(&*self.file, &entry)?;
+            self.bucket += 1;
+        }
+        Ok(())
+    }
+
+    fn close_blocks(&mut self, upto: u64) -> io::Result<()> {
+        while self.blocks < upto {
+            let crc = crc32fast::hash(&self.block[..BITS]);
+            self.block[BITS..].copy_from_slice(&crc.to_be_bytes());
+            self.filter.put(&*self.file, &self.block)?;
+            self.block = [0; BLOCK];
+            self.blocks += 1;
+        }
+        Ok(())
+    }
+
+    /// Adds the next id, which is not before the last one.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn push(&mut self, id: &EventId, place: u32) -> io::Result<()> {
+        let probe = Probe::of(id);
+        self.close_buckets(probe.bucket(self.bits))?;
+        self.close_blocks(probe.block(self.bits))?;
+        for i in 0..PROBES {
+            let bit = probe.bit(i);
+            self.block[bit / 8] |= 1 << (bit % 8);
+        }
+        let mut record = [0; RECORD];
+        record[..16].copy_from_slice(&id.0);
+        record[16..].copy_from_slice(&place.to_be_bytes());
+        self.crc.update(&record);
+        self.records.put(&*self.file, &record)?;
+        self.written += 1;
+        Ok(())
+    }
+
+    /// Puts the run in its place.
+    ///
+    /// # Errors
+    /// The system's; ids that are not as many as were said.
+    pub fn finish(mut self, disk: &dyn Disk, dir: &Path) -> io::Result<PathBuf> {
+        if self.written != self.count {
+            return Err(io::ErrorKind::InvalidData.into());
+        }
+        self.close_buckets(1 << self.bits)?;
+        self.close_blocks(BLOCKS << self.bits)?;
+        self.directory.flush(&*self.file)?;
+        self.filter.flush(&*self.file)?;
+        self.records.flush(&*self.file)?;
+        self.file.write_at(0, &head(self.first, self.segments, self.count))?;
+        self.file.sync()?;
+        let path = dir.join(file_name(self.first, self.segments));
+        disk.rename(&self.temp, &path)?;
+        Ok(path)
+    }
+}
