@@ -13,7 +13,7 @@ const ROOMS: [(&str, &[&str]); 37] = [
     ("crc32fast", &["ledger/src/format/frame.rs", "ledger/src/storage/"]),
     ("csv", &["src/research/data/rows.rs"]),
     ("ctrlc", &["src/cli/stop.rs"]),
-    ("curve25519_dalek", &["ledger/src/keys/bulk.rs"]),
+    ("curve25519_dalek", &["ledger/src/keys/bulk.rs", "ledger/src/keys/bulk_sign.rs"]),
     ("ed25519_dalek", &["ledger/src/keys/"]),
     ("flate2", &["src/research/data/source.rs"]),
     ("getrandom", &["ledger/src/keys/signer.rs"]),

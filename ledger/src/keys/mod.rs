@@ -2,6 +2,7 @@
 
 pub mod agent;
 pub mod bulk;
+mod bulk_sign;
 pub mod cosign;
 pub mod note;
 pub mod public;

@@ -4,6 +4,7 @@
 
 use crate::error::LedgerError;
 use crate::keys::agent::Agent;
+use crate::keys::bulk_sign::sign_all;
 use crate::keys::public::{KeyId, PublicKey};
 use ed25519_dalek::{Signer as _, SigningKey};
 use ssh_key::private::{Ed25519Keypair, KeypairData, PrivateKey};
@@ -72,6 +73,17 @@ impl Signer {
         match &self.secret {
             Secret::Own(key) => Ok(key.sign(message).to_bytes()),
             Secret::Agent(agent) => agent.sign(message),
+        }
+    }
+
+    /// Signs messages, as [`Signer::sign`] does each.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn sign_all<M: AsRef<[u8]>>(&self, messages: &[M]) -> Result<Vec<[u8; 64]>, LedgerError> {
+        match &self.secret {
+            Secret::Own(key) => Ok(sign_all(key, messages)),
+            Secret::Agent(agent) => messages.iter().map(|m| agent.sign(m.as_ref())).collect(),
         }
     }
 

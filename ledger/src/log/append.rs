@@ -1,7 +1,7 @@
 //! The write path: *appended*, *integrated*, *published*.
 
 use crate::error::LedgerError;
-use crate::format::entry::{self, Draft, Entry, EventId, Hashed, Place};
+use crate::format::entry::{self, Draft, Entry, EventId, Hashed, Place, signed_message};
 use crate::format::hash::Hash;
 use crate::keys::signer::Signer;
 use crate::log::{Log, Receipt, checkpoint_path};
@@ -35,9 +35,15 @@ const EARLY: u64 = if cfg!(test) { 8 << 10 } else { 256 << 10 };
 /// Content bytes and their hash.
 type Content = (Vec<u8>, Hash);
 
-fn seal((content, hash): Content, signer: &Signer) -> Result<Hashed, LedgerError> {
-    let entry = Entry::decode(entry::seal(content, &hash, signer)?)?;
-    Ok(Hashed { leaf: entry.leaf_hash(), content: hash, entry })
+fn seal(contents: Vec<Content>, signer: &Signer) -> Sealed {
+    let messages: Vec<[u8; 47]> = contents.iter().map(|(_, hash)| signed_message(hash)).collect();
+    let signatures = signer.sign_all(&messages)?;
+    let whole = |((mut bytes, content), signature): (Content, [u8; 64])| {
+        bytes.extend_from_slice(&signature);
+        let entry = Entry::decode(bytes)?;
+        Ok(Hashed { leaf: entry.leaf_hash(), content, entry })
+    };
+    contents.into_iter().zip(signatures).map(whole).collect()
 }
 
 type Sealed = Result<Vec<Hashed>, LedgerError>;
@@ -55,9 +61,9 @@ fn seal_in_pieces(
     let (sender, pieces) = std::sync::mpsc::channel();
     rayon::in_place_scope(|scope| {
         for number in 0..contents.len().div_ceil(PIECE) {
-            let (piece, sender): (Vec<_>, _) = (contents.by_ref().take(PIECE).collect(), sender.clone());
+            let (piece, sender): (Vec<Content>, _) = (contents.by_ref().take(PIECE).collect(), sender.clone());
             scope.spawn(move |_| {
-                let sealed: Sealed = piece.into_iter().map(|c| seal(c, signer)).collect();
+                let sealed = seal(piece, signer);
                 // Nobody listens any more after a failed write.
                 sender.send((number, sealed)).unwrap_or_default();
             });
@@ -78,27 +84,33 @@ fn seal_in_pieces(
     })
 }
 
-/// Signs on all cores, writes, and syncs. Gives the entries' bytes.
+/// Signs on all cores, writes, and syncs. Gives the entries' bytes and leaves.
 fn journal(
     journal: &mut Journal,
     contents: impl ExactSizeIterator<Item = Content>,
     signer: &Signer,
-) -> Result<Vec<Bytes>, LedgerError> {
+) -> Result<(Vec<Bytes>, Vec<Hash>), LedgerError> {
     let count = contents.len();
-    let mut out = Vec::with_capacity(count);
+    let (mut out, mut leaves) = (Vec::with_capacity(count), Vec::with_capacity(count));
     let mut write = |piece: Vec<Hashed>| {
         out.extend(journal.write(&piece)?);
+        leaves.extend(piece.iter().map(|hashed| hashed.leaf));
         // The last piece is followed by the sync of all.
         if out.len() < count { journal.sync_early(EARLY) } else { Ok(()) }
     };
     let pieces = count >= MANY && rayon::current_thread_index().is_none();
     match count {
-        0..FEW => write(contents.map(|c| seal(c, signer)).collect::<Sealed>()?)?,
+        0..FEW => write(seal(contents.collect(), signer)?)?,
         _ if pieces => seal_in_pieces(contents, signer, write)?,
-        _ => write(contents.collect::<Vec<_>>().into_par_iter().map(|c| seal(c, signer)).collect::<Sealed>()?)?,
+        _ => {
+            let contents: Vec<Content> = contents.collect();
+            let each = count.div_ceil(rayon::current_num_threads()).clamp(1, PIECE);
+            let pieces = contents.par_chunks(each).map(|piece| seal(piece.to_vec(), signer));
+            write(pieces.collect::<Result<Vec<_>, _>>()?.concat())?;
+        }
     }
     journal.sync()?;
-    Ok(out)
+    Ok((out, leaves))
 }
 
 impl Log {
@@ -149,14 +161,19 @@ impl Log {
             }
             seqs.push((seq, existed));
         }
-        self.commit(&fresh, signer)?;
-        let receipt = |(seq, existed)| Ok(Receipt { seq, leaf: self.journal.leaf(seq)?, existed });
+        let first = self.len();
+        let leaves = self.commit(&fresh, signer)?;
+        let leaf = |seq: u64| match seq.checked_sub(first).and_then(|n| leaves.get(n as usize)) {
+            Some(leaf) => Ok(*leaf),
+            None => self.journal.leaf(seq),
+        };
+        let receipt = |(seq, existed)| Ok(Receipt { seq, leaf: leaf(seq)?, existed });
         seqs.into_iter().map(receipt).collect()
     }
 
     /// Numbers, chains and seals drafts, journals them while the next are being sealed, and syncs
-    /// them, which acknowledges them; then hands them to the index.
-    fn commit(&mut self, drafts: &[&Draft], signer: &Signer) -> Result<(), LedgerError> {
+    /// them, which acknowledges them; then hands them to the index. Gives their leaves.
+    fn commit(&mut self, drafts: &[&Draft], signer: &Signer) -> Result<Vec<Hash>, LedgerError> {
         let (edge, author, origin) = (self.journal.edge(), signer.id(), self.verifier.name.clone());
         let time_us = match self.fixed_time.take() {
             Some(time_us) => time_us.max(edge.time_us),
@@ -170,8 +187,8 @@ impl Log {
             seq += 1;
             (content, prev)
         });
-        let entries = match journal(&mut self.journal, chained, signer) {
-            Ok(entries) => entries,
+        let (entries, leaves) = match journal(&mut self.journal, chained, signer) {
+            Ok(written) => written,
             Err(e) => {
                 self.poisoned = true;
                 return Err(e);
@@ -188,7 +205,7 @@ impl Log {
             _ if self.lag > INDEX_LAG => self.bring_up_index()?,
             _ => {}
         }
-        Ok(())
+        Ok(leaves)
     }
 
     /// The time of an entry that is appended now: the later of the clock and the last entry's. A clock

@@ -16,6 +16,7 @@ use crate::storage::window::Window;
 use crate::tree::merkle::{Nodes as _, Tree};
 use std::ops::Range;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// Segments that stay open: two files each.
@@ -252,7 +253,10 @@ impl Scanned {
 /// # Errors
 /// The system's.
 pub fn write_lookups(disk: &dyn Disk, segment: &std::path::Path, bytes: &[u8]) -> std::io::Result<()> {
-    let temp = segment.with_extension(format!("map-{}", std::process::id()));
+    // Two threads may write the same one.
+    static TURN: AtomicU64 = AtomicU64::new(0);
+    let turn = TURN.fetch_add(1, Ordering::Relaxed);
+    let temp = segment.with_extension(format!("map-{}-{turn}", std::process::id()));
     let file = disk.open(&temp, Open::Replace)?;
     file.write_at(0, bytes)?;
     file.sync()?;

@@ -15,6 +15,7 @@ use crate::storage::catalog;
 use crate::storage::disk::{Disk, DiskFile, Open};
 use crate::storage::full::{Full, Piece};
 use crate::storage::ids::Ids;
+use crate::storage::rolled::Rolled;
 use crate::storage::segment::{self, Edge, MARKER, Tail, damaged};
 use crate::storage::window::Window;
 use crate::tree::merkle::{Nodes, node_hash};
@@ -57,6 +58,8 @@ pub struct Journal {
     pub(crate) per_segment: u64,
     pub(crate) full: Full,
     pub(crate) ids: Ids,
+    /// The segment whose derived files are being written.
+    pub(crate) rolled: Option<Rolled>,
     pub(crate) tail: Tail,
     pub(crate) edge: Edge,
     pub(crate) mark: Option<Box<dyn DiskFile>>,
@@ -182,6 +185,7 @@ impl Journal {
             per_segment,
             full: Full::new(disk.clone(), dir.into(), per_segment),
             ids: Ids::open(disk.clone(), dir, per_segment, 0, &[]),
+            rolled: None,
             tail: Tail::new(dir, 0),
             edge: Edge { len: 0, head: Hash::ZERO, time_us: 0 },
             mark: None,
@@ -296,15 +300,16 @@ impl Journal {
     /// Some frames of one segment, which begins at `first`.
     pub(crate) fn piece(&self, first: u64, places: Range<u64>) -> Result<Piece, LedgerError> {
         let index = first / self.per_segment;
-        if index < self.full.len() {
+        let rolled = self.rolled.as_ref().and_then(|rolled| rolled.tail_at(first));
+        if index < self.full.len() && rolled.is_none() {
             return self.full.piece(index, &places);
         }
-        let path = segment::path(&self.dir, first);
-        let ends = self.tail.frame(places.start as usize).zip(self.tail.frame(places.end as usize - 1));
+        let (tail, path) = (rolled.unwrap_or(&self.tail), segment::path(&self.dir, first));
+        let ends = tail.frame(places.start as usize).zip(tail.frame(places.end as usize - 1));
         let ((base, _), (_, end)) = ends.ok_or_else(|| damaged(&path, 0, "no such entry"))?;
         let file = self.disk.open(&path, Open::Read).map_err(LedgerError::io("open", &path))?;
         let bytes = file.read_at(base, (end - base) as usize).map_err(LedgerError::io("read", &path))?;
-        let leaves = self.tail.tree.level(0)[places.start as usize..places.end as usize].to_vec();
+        let leaves = tail.tree.level(0)[places.start as usize..places.end as usize].to_vec();
         let piece = Piece { path, bytes, base, leaves };
         piece.check(first + places.start).map(|()| piece)
     }
@@ -344,6 +349,9 @@ impl Nodes for Journal {
         let (first, inside) = ((index << level) >> height, index & ((1 << (height - level)) - 1));
         match self.full.all.get(first as usize) {
             Some(sealed) if level == height => Ok(sealed.root),
+            Some(_) if let Some(tail) = self.rolled.as_ref().and_then(|r| r.tail_at(first << height)) => {
+                tail.tree.node(level, inside)
+            }
             Some(_) => self.full.node(first, level, inside),
             None => self.tail.tree.node(level, inside),
         }

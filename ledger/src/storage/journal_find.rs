@@ -39,13 +39,14 @@ impl Journal {
         if let Some(at) = self.ids.find(id)? {
             return Ok(Some(at));
         }
-        for index in self.ids.covered()..self.full.len() {
+        let beside = self.rolled.as_ref().map_or(0, |_| 1);
+        for index in self.ids.covered()..self.full.len() - beside {
             let found = self.full.scan(index)?.ids.into_iter().find(|(other, _)| other == id);
             if let Some((_, place)) = found {
                 return Ok(Some(index * self.per_segment + u64::from(place)));
             }
         }
-        Ok(None)
+        Ok(self.rolled.as_ref().and_then(|rolled| rolled.find(id)))
     }
 
     /// The positions of many event ids.
@@ -55,7 +56,12 @@ impl Journal {
     pub fn find_all(&self, ids: &[EventId]) -> Result<Vec<Option<u64>>, LedgerError> {
         let inside = |id| self.tail.ids.get(id).map(|place| self.tail.first + u64::from(*place));
         let mut out: Vec<Option<u64>> = ids.iter().map(inside).collect();
-        if self.ids.covered() < self.full.len() {
+        if let Some(rolled) = &self.rolled {
+            for (id, out) in ids.iter().zip(&mut out).filter(|(_, out)| out.is_none()) {
+                *out = rolled.find(id);
+            }
+        }
+        if self.ids.covered() + self.rolled.as_ref().map_or(0, |_| 1) < self.full.len() {
             for (id, out) in ids.iter().zip(&mut out).filter(|(_, out)| out.is_none()) {
                 *out = self.find_full(id)?;
             }

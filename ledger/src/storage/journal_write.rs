@@ -5,9 +5,9 @@ use crate::format::entry::Hashed;
 use crate::format::frame;
 use crate::storage::catalog;
 use crate::storage::disk::Open;
-use crate::storage::full::write_lookups;
 use crate::storage::ids::Ids;
 use crate::storage::journal::{Journal, mark_bytes, mark_path, read_mark};
+use crate::storage::rolled::Rolled;
 use crate::storage::segment::{self, MARKER, Tail};
 use crate::tree::merkle::{Nodes as _, leaf_hash};
 use bytes::Bytes;
@@ -143,19 +143,25 @@ impl Journal {
     /// Closes the full segment and begins an empty one, in memory; whoever may write leaves its lookups.
     pub(crate) fn roll(&mut self) -> Result<(), LedgerError> {
         let sealed = self.tail.sealed(&self.edge)?;
+        self.finish_rolled();
         let index = self.full.len();
         self.full.all.push(sealed);
+        let mut tail = std::mem::replace(&mut self.tail, Tail::new(&self.dir, self.edge.len));
         if self.full.may_write {
-            // What is derived may be missing: then it is made again.
-            let _ = write_lookups(&*self.disk, &self.tail.path, &self.tail.lookups());
-            if self.ids.covered() == index {
-                let _ = self.ids.add(self.tail.ids());
-            }
             let _ = catalog::write(&*self.disk, &self.dir, &self.full.all, index as usize);
-            self.tail.forget(&*self.disk);
+            tail.forget(&*self.disk);
+            tail.file = None;
+            let covers = self.ids.covered() == index;
+            self.rolled = Some(Rolled::begin(self.disk.clone(), tail, &self.ids, covers));
         }
-        self.tail = Tail::new(&self.dir, self.edge.len);
         Ok(())
+    }
+
+    /// Waits for what is being written of the segment that became full last.
+    pub(crate) fn finish_rolled(&mut self) {
+        if let Some(ids) = self.rolled.take().and_then(Rolled::finish) {
+            self.ids = ids;
+        }
     }
 
     /// From here on the lock is held: what is derived may be written, and what is missing of it is.
@@ -188,6 +194,7 @@ impl Journal {
     /// Closes the files that are kept open for writing, and writes down what is derived of the last
     /// segment. Another process may put a new journal in their place while the lock is free.
     pub fn close(&mut self) {
+        self.finish_rolled();
         if self.full.may_write && self.unsynced == 0 {
             self.tail.save(&*self.disk);
         }
@@ -255,6 +262,7 @@ impl Journal {
     /// # Errors
     /// [`LedgerError::Io`].
     pub fn forget_derived(&mut self) -> Result<(), LedgerError> {
+        self.finish_rolled();
         self.full.close();
         self.ids.cut(0);
         for name in self.disk.list(&self.dir).map_err(LedgerError::io("list", &self.dir))? {
@@ -270,6 +278,7 @@ impl Journal {
     /// Removes what is derived of the segments from the one that begins at `first` on.
     fn forget_from(&mut self, first: u64) -> Result<(), LedgerError> {
         let index = first / self.per_segment;
+        self.finish_rolled();
         self.full.close();
         self.tail.forget(&*self.disk);
         self.ids.cut(index);

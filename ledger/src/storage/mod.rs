@@ -11,6 +11,7 @@ mod journal_write;
 pub mod kinds;
 pub mod lock;
 pub mod lookups;
+mod rolled;
 pub mod segment;
 pub mod sled_store;
 pub mod store;

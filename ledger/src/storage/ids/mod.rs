@@ -21,14 +21,14 @@ const FILTER_BUDGET: usize = 16 << 20;
 /// Runs of more segments are not merged: places in a run are 32 bits.
 const MAX_SEGMENTS: u64 = 1 << 15;
 
-/// The runs of a journal.
-#[derive(Debug)]
+/// The runs of a journal. Clones share them.
+#[derive(Debug, Clone)]
 pub struct Ids {
     disk: Arc<dyn Disk>,
     dir: PathBuf,
     per_segment: u64,
     /// In order, without gaps from the first entry on.
-    runs: Vec<Run>,
+    runs: Vec<Arc<Run>>,
 }
 
 impl Ids {
@@ -42,7 +42,7 @@ impl Ids {
             let (at, fits) = (ids.covered(), count <= segments.saturating_sub(ids.covered()));
             if first == at * per_segment && fits {
                 let file = ids.disk.open(&ids.dir.join(file_name(first, count)), Open::Read).ok();
-                ids.runs.extend(file.and_then(|f| Run::open(f, first, count, per_segment)));
+                ids.runs.extend(file.and_then(|f| Run::open(f, first, count, per_segment)).map(Arc::new));
             }
         }
         ids
@@ -61,7 +61,7 @@ impl Ids {
     /// Keeps the filters of the runs in memory, as far as the budget goes, the small ones first.
     pub fn load_filters(&mut self) {
         let mut left = FILTER_BUDGET;
-        for run in self.runs.iter_mut().rev() {
+        for run in self.runs.iter().rev() {
             match left.checked_sub(run.filter_len()) {
                 Some(rest) if run.load_filter() => left = rest,
                 _ => return,
@@ -108,14 +108,14 @@ impl Ids {
         for (id, place) in &ids {
             writer.push(id, *place)?;
         }
-        self.runs.push(self.finish(writer)?);
+        self.runs.push(Arc::new(self.finish(writer)?));
         while let [.., a, b] = &self.runs[..] {
             if a.segments != b.segments || a.segments + b.segments > MAX_SEGMENTS {
                 break;
             }
             let merged = self.merge(a, b)?;
-            let old: Vec<Run> = self.runs.drain(self.runs.len() - 2..).collect();
-            self.runs.push(merged);
+            let old: Vec<Arc<Run>> = self.runs.drain(self.runs.len() - 2..).collect();
+            self.runs.push(Arc::new(merged));
             for run in old {
                 // One that stays is passed over, for the longer one begins where it does.
                 let _ = self.disk.remove(&self.dir.join(file_name(run.first, run.segments)));
@@ -128,7 +128,7 @@ impl Ids {
         let (first, segments) = (writer.first, writer.segments);
         let path = writer.finish(&*self.disk, &self.dir)?;
         let run = Run::open(self.disk.open(&path, Open::Read)?, first, segments, self.per_segment);
-        let mut run = run.ok_or_else(|| io::Error::from(io::ErrorKind::InvalidData))?;
+        let run = run.ok_or_else(|| io::Error::from(io::ErrorKind::InvalidData))?;
         if run.filter_len() <= FILTER_BUDGET / 4 {
             run.load_filter();
         }

@@ -9,6 +9,7 @@ use crate::format::entry::EventId;
 use crate::storage::disk::{Disk, DiskFile, Open};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 const MARKER: &[u8; 8] = b"ASYIDSX1";
 const HEAD: u64 = 8 + 8 + 8 + 8 + 4 + 4;
@@ -95,7 +96,7 @@ pub struct Run {
     /// Ids in it.
     pub count: u64,
     bits: u32,
-    filter: Option<Vec<u8>>,
+    filter: OnceLock<Vec<u8>>,
 }
 
 /// Where the directory, the filter and the records begin, and where the file ends.
@@ -146,7 +147,7 @@ impl Run {
         let count = segments.checked_mul(per_segment)?;
         let known = file.read_at(0, HEAD as usize).ok()?;
         let whole = known == head(first, segments, count) && file.len().ok()? == parts(count)[3];
-        whole.then(|| Run { file, first, segments, count, bits: bucket_bits(count), filter: None })
+        whole.then(|| Run { file, first, segments, count, bits: bucket_bits(count), filter: OnceLock::new() })
     }
 
     /// Bytes of its filter.
@@ -156,18 +157,20 @@ impl Run {
     }
 
     /// Keeps its filter in memory, if it is whole. Gives whether it is there.
-    pub fn load_filter(&mut self) -> bool {
-        if self.filter.is_none() {
+    pub fn load_filter(&self) -> bool {
+        if self.filter.get().is_none() {
             let bytes = self.file.read_at(parts(self.count)[1], self.filter_len()).unwrap_or_default();
             let whole = !bytes.is_empty() && bytes.chunks_exact(BLOCK).all(whole_block);
-            self.filter = whole.then_some(bytes);
+            if whole {
+                let _ = self.filter.set(bytes);
+            }
         }
-        self.filter.is_some()
+        self.filter.get().is_some()
     }
 
     fn may_hold(&self, probe: &Probe) -> Result<bool, LedgerError> {
         let at = probe.block(self.bits) * BLOCK as u64;
-        if let Some(filter) = &self.filter {
+        if let Some(filter) = self.filter.get() {
             return Ok(probe.is_in(&filter[at as usize..at as usize + BLOCK]));
         }
         let block = self.file.read_at(parts(self.count)[1] + at, BLOCK).map_err(fail)?;
