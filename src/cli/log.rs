@@ -3,9 +3,9 @@
 use super::Context;
 use super::output::print;
 use assay_lab::LabError;
-use assay_ledger::Entry;
+use assay_ledger::{Entry, Log};
 use assay_shared::event::Event;
-use assay_shared::time::format_us;
+use assay_shared::time::{format_us, parse};
 use serde_json::{Value, json};
 
 /// Show the ledger's events, newest last
@@ -21,9 +21,21 @@ pub struct Args {
     /// From this position on
     #[arg(long)]
     from: Option<u64>,
+    /// From this time on, UTC, such as 2026-11-03 or "2026-11-03 14:00:00"
+    #[arg(long, value_name = "TIME")]
+    since: Option<String>,
     /// At most this many, counted from the end
     #[arg(long, default_value_t = 50)]
     limit: usize,
+}
+
+/// The position at which a listing begins.
+fn begin(log: &Log, args: &Args) -> Result<u64, LabError> {
+    let from = args.from.unwrap_or(0);
+    let Some(since) = &args.since else { return Ok(from) };
+    let wrong = || LabError::usage(format!("'{since}' is no time"), "write it like 2026-11-03 or 2026-11-03T14:00:00");
+    let ms = parse(since).and_then(|ms| u64::try_from(ms).ok()).ok_or_else(wrong)?;
+    Ok(from.max(log.since(ms * 1000)?))
 }
 
 fn object(entry: &Entry) -> Value {
@@ -36,17 +48,13 @@ fn object(entry: &Entry) -> Value {
 
 pub fn run(cx: &Context, args: Args) -> Result<(), LabError> {
     let log = cx.lab()?.log()?;
-    let mut found = std::collections::VecDeque::new();
-    log.scan(args.from.unwrap_or(0), |entry| {
-        if args.kind.as_ref().is_none_or(|k| k == entry.kind()) {
-            found.push_back(entry);
-            if found.len() > args.limit {
-                found.pop_front();
-            }
-        }
-        Ok::<(), LabError>(())
-    })?;
-    for entry in &found {
+    let begin = begin(&log, &args)?;
+    let found: Vec<u64> = match &args.kind {
+        Some(kind) => log.newest_of(kind, begin..log.len(), args.limit)?.into_iter().rev().collect(),
+        None => (begin.max(log.len().saturating_sub(args.limit as u64))..log.len()).collect(),
+    };
+    for seq in found {
+        let entry = &log.entry(seq)?;
         if cx.json {
             print(&object(entry).to_string());
             continue;

@@ -83,17 +83,13 @@ pub fn propose(lab: &Lab, wanted: Option<&str>, number: Option<u32>) -> Result<P
 }
 
 fn parity_of(writer: &Writer, id: [u8; 16], number: u32) -> Result<u64, LabError> {
-    let mut found = None;
-    writer.log.scan(0, |entry| {
-        if entry.kind() == "ParityVerified"
-            && let Event::ParityVerified(e) = Event::of(&entry)?
+    let log = &writer.log;
+    for seq in log.newest_of("ParityVerified", 0..log.len(), usize::MAX)? {
+        if let Event::ParityVerified(e) = Event::of(&log.entry(seq)?)?
             && (e.study_id, e.number) == (id, number)
         {
-            found = Some(entry.seq);
+            return Ok(seq);
         }
-        Ok::<(), LabError>(())
-    })?;
-    found.ok_or_else(|| {
-        LabError::usage(format!("trial {number} has no parity proof"), format!("run `assay parity {number}` first"))
-    })
+    }
+    Err(LabError::usage(format!("trial {number} has no parity proof"), format!("run `assay parity {number}` first")))
 }

@@ -79,7 +79,7 @@ impl Full {
     }
 
     /// Their number.
-    pub fn len(&self) -> u64 {
+    pub fn count(&self) -> u64 {
         self.all.len() as u64
     }
 

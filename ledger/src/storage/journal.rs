@@ -60,6 +60,8 @@ pub struct Journal {
     pub(crate) ids: Ids,
     /// The segment whose derived files are being written.
     pub(crate) rolled: Option<Rolled>,
+    /// The one before, for its memory.
+    pub(crate) spare: Option<Tail>,
     pub(crate) tail: Tail,
     pub(crate) edge: Edge,
     pub(crate) mark: Option<Box<dyn DiskFile>>,
@@ -146,14 +148,14 @@ impl Journal {
             journal.restore(promised);
         }
         journal.full.may_write = derived == Derived::MadeAnew;
-        journal.ids = Ids::open(journal.disk.clone(), dir, per_segment, journal.full.len(), &names);
+        journal.ids = Ids::open(journal.disk.clone(), dir, per_segment, journal.full.count(), &names);
         let ending = journal.read_on()?;
         Ok((journal, ending))
     }
 
     /// Goes to where the catalog ends, and on to what is written down of the segment there.
     fn restore(&mut self, promised: u64) {
-        let first = self.full.len() * self.per_segment;
+        let first = self.full.count() * self.per_segment;
         if let Some((tail, edge)) = Tail::restored(&*self.disk, &self.dir, first, promised) {
             (self.tail, self.edge) = (tail, edge);
             return;
@@ -186,6 +188,7 @@ impl Journal {
             full: Full::new(disk.clone(), dir.into(), per_segment),
             ids: Ids::open(disk.clone(), dir, per_segment, 0, &[]),
             rolled: None,
+            spare: None,
             tail: Tail::new(dir, 0),
             edge: Edge { len: 0, head: Hash::ZERO, time_us: 0 },
             mark: None,
@@ -301,7 +304,7 @@ impl Journal {
     pub(crate) fn piece(&self, first: u64, places: Range<u64>) -> Result<Piece, LedgerError> {
         let index = first / self.per_segment;
         let rolled = self.rolled.as_ref().and_then(|rolled| rolled.tail_at(first));
-        if index < self.full.len() && rolled.is_none() {
+        if index < self.full.count() && rolled.is_none() {
             return self.full.piece(index, &places);
         }
         let (tail, path) = (rolled.unwrap_or(&self.tail), segment::path(&self.dir, first));

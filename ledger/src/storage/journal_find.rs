@@ -7,8 +7,12 @@ use crate::storage::ids::Probe;
 use crate::storage::journal::Journal;
 use crate::storage::kinds::{Kinds, Said};
 use crate::tree::merkle::Nodes as _;
+use rayon::prelude::*;
 use std::borrow::Cow;
 use std::ops::Range;
+
+/// Ids that one core looks for at a time.
+const MANY: usize = 128;
 
 impl Journal {
     /// The position of an event id.
@@ -40,7 +44,7 @@ impl Journal {
             return Ok(Some(at));
         }
         let beside = self.rolled.as_ref().map_or(0, |_| 1);
-        for index in self.ids.covered()..self.full.len() - beside {
+        for index in self.ids.covered()..self.full.count() - beside {
             let found = self.full.scan(index)?.ids.into_iter().find(|(other, _)| other == id);
             if let Some((_, place)) = found {
                 return Ok(Some(index * self.per_segment + u64::from(place)));
@@ -61,24 +65,29 @@ impl Journal {
                 *out = rolled.find(id);
             }
         }
-        if self.ids.covered() + self.rolled.as_ref().map_or(0, |_| 1) < self.full.len() {
+        if self.ids.covered() + self.rolled.as_ref().map_or(0, |_| 1) < self.full.count() {
             for (id, out) in ids.iter().zip(&mut out).filter(|(_, out)| out.is_none()) {
                 *out = self.find_full(id)?;
             }
             return Ok(out);
         }
-        let probes: Vec<Probe> = ids.iter().map(Probe::of).collect();
-        for n in self.ids.possible(&probes)? {
-            if out[n].is_none() {
-                out[n] = self.ids.find(&ids[n])?;
+        // Most ids are new: filters say so, which waits for memory, and so on all cores.
+        let pieces = ids.par_chunks(MANY).zip(out.par_chunks_mut(MANY));
+        pieces.try_for_each(|(ids, out)| {
+            let probes: Vec<Probe> = ids.iter().map(Probe::of).collect();
+            for n in self.ids.possible(&probes)? {
+                if out[n].is_none() {
+                    out[n] = self.ids.find(&ids[n])?;
+                }
             }
-        }
+            Ok::<_, LedgerError>(())
+        })?;
         Ok(out)
     }
 
     fn kinds(&self, first: u64) -> Result<Cow<'_, Kinds>, LedgerError> {
         let index = first / self.per_segment;
-        if index < self.full.len() {
+        if index < self.full.count() {
             self.full.kinds(index).map(Cow::Owned)
         } else {
             Ok(Cow::Borrowed(&self.tail.kinds))

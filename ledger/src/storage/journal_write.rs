@@ -144,9 +144,13 @@ impl Journal {
     pub(crate) fn roll(&mut self) -> Result<(), LedgerError> {
         let sealed = self.tail.sealed(&self.edge)?;
         self.finish_rolled();
-        let index = self.full.len();
+        let index = self.full.count();
         self.full.all.push(sealed);
-        let mut tail = std::mem::replace(&mut self.tail, Tail::new(&self.dir, self.edge.len));
+        let next = match self.spare.take() {
+            Some(spare) => spare.reusing(&self.dir, self.edge.len),
+            None => Tail::new(&self.dir, self.edge.len),
+        };
+        let mut tail = std::mem::replace(&mut self.tail, next);
         if self.full.may_write {
             let _ = catalog::write(&*self.disk, &self.dir, &self.full.all, index as usize);
             tail.forget(&*self.disk);
@@ -159,7 +163,9 @@ impl Journal {
 
     /// Waits for what is being written of the segment that became full last.
     pub(crate) fn finish_rolled(&mut self) {
-        if let Some(ids) = self.rolled.take().and_then(Rolled::finish) {
+        let Some((ids, tail)) = self.rolled.take().map(Rolled::finish) else { return };
+        self.spare = tail;
+        if let Some(ids) = ids {
             self.ids = ids;
         }
     }
@@ -176,12 +182,12 @@ impl Journal {
         if same < self.full.all.len() || known.len() > same {
             let _ = catalog::write(&*self.disk, &self.dir, &self.full.all, same);
         }
-        if self.ids.covered() < self.full.len() {
+        if self.ids.covered() < self.full.count() {
             // Another writer may have made them.
             let names = self.disk.list(&self.dir).map_err(LedgerError::io("list", &self.dir))?;
-            self.ids = Ids::open(self.disk.clone(), &self.dir, self.per_segment, self.full.len(), &names);
+            self.ids = Ids::open(self.disk.clone(), &self.dir, self.per_segment, self.full.count(), &names);
         }
-        while self.ids.covered() < self.full.len() {
+        while self.ids.covered() < self.full.count() {
             let ids = self.full.scan(self.ids.covered())?.ids;
             if self.ids.add(ids).is_err() {
                 break;
@@ -199,6 +205,7 @@ impl Journal {
             self.tail.save(&*self.disk);
         }
         self.full.may_write = false;
+        self.spare = None;
         self.full.close();
         self.tail.file = None;
         self.mark = None;

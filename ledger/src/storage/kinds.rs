@@ -36,8 +36,14 @@ impl Kinds {
         self.column.push(at as u8);
     }
 
+    /// Forgets them all.
+    pub fn clear(&mut self) {
+        self.names.clear();
+        self.column.clear();
+    }
+
     /// The number of entries.
-    pub fn len(&self) -> usize {
+    pub fn count(&self) -> usize {
         self.column.len()
     }
 
@@ -113,7 +119,7 @@ mod tests {
     fn more_kinds_than_a_byte_can_name() {
         let mut kinds = Kinds::default();
         (0..300).for_each(|n| kinds.push(&format!("K{}", n % 270)));
-        assert_eq!((kinds.len(), kinds.names().count()), (300, 255));
+        assert_eq!((kinds.count(), kinds.names().count()), (300, 255));
         let said = |kind: &str| kinds.are(kind).enumerate().filter(|s| s.1 != Said::No).collect::<Vec<_>>();
         let perhaps: Vec<_> = (255..270).map(|n| (n, Said::Perhaps)).collect();
         assert_eq!(said("K7"), [&[(7, Said::Yes)][..], &perhaps, &[(277, Said::Yes)]].concat());
@@ -123,7 +129,7 @@ mod tests {
         let mut joined = Kinds::default();
         joined.extend(&Kinds::decode(&kinds.encode(), 300).unwrap());
         joined.extend(&kinds.since(290));
-        assert_eq!((joined.len(), joined.are("K29").filter(|s| *s == Said::Yes).count()), (310, 3));
+        assert_eq!((joined.count(), joined.are("K29").filter(|s| *s == Said::Yes).count()), (310, 3));
         for (bytes, count) in [(&b""[..], 0), (&[1, 3, b'a'], 0), (&[0, 0], 1), (&[1, 1, b'a', 0], 2)] {
             assert!(Kinds::decode(bytes, count).is_none(), "{bytes:?}");
         }

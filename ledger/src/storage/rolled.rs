@@ -15,7 +15,8 @@ const BESIDE: bool = !cfg!(test);
 /// What is being written of a full segment.
 #[derive(Debug)]
 pub struct Rolled {
-    tail: Arc<Tail>,
+    /// There until it is finished.
+    tail: Option<Arc<Tail>>,
     work: Option<JoinHandle<Ids>>,
     done: Option<Ids>,
 }
@@ -34,25 +35,28 @@ impl Rolled {
             ids
         };
         let (work, done) = if BESIDE { (Some(std::thread::spawn(write)), None) } else { (None, Some(write())) };
-        Rolled { tail, work, done }
+        Rolled { tail: Some(tail), work, done }
     }
 
     /// The position of an id in the segment.
     pub fn find(&self, id: &EventId) -> Option<u64> {
-        self.tail.ids.get(id).map(|place| self.tail.first + u64::from(*place))
+        let tail = self.tail.as_ref()?;
+        tail.ids.get(id).map(|place| tail.first + u64::from(*place))
     }
 
     /// The segment, if it begins at `first`.
     pub fn tail_at(&self, first: u64) -> Option<&Tail> {
-        Some(&*self.tail).filter(|tail| tail.first == first)
+        self.tail.as_deref().filter(|tail| tail.first == first)
     }
 
-    /// Waits until it is written. Gives the runs with its ids in them.
-    pub fn finish(mut self) -> Option<Ids> {
-        match self.work.take() {
+    /// Waits until it is written. Gives the runs with its ids in them, and the segment, whose memory the
+    /// next one may use.
+    pub fn finish(mut self) -> (Option<Ids>, Option<Tail>) {
+        let ids = match self.work.take() {
             Some(work) => work.join().ok(),
             None => self.done.take(),
-        }
+        };
+        (ids, self.tail.take().and_then(Arc::into_inner))
     }
 }
 

@@ -108,6 +108,16 @@ impl Tail {
         fits.then_some((tail, edge))
     }
 
+    /// An empty one in the memory of another one.
+    pub fn reusing(mut self, dir: &Path, first: u64) -> Tail {
+        self.tree.clear();
+        self.offsets.clear();
+        self.ids.clear();
+        self.kinds.clear();
+        let fresh = Tail::new(dir, first);
+        Tail { tree: self.tree, offsets: self.offsets, ids: self.ids, kinds: self.kinds, ..fresh }
+    }
+
     fn lookups_path(&self) -> PathBuf {
         self.path.with_extension("tail")
     }

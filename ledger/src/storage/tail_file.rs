@@ -137,7 +137,7 @@ mod tests {
             let k = known(0..40);
             (k.leaves, k.offsets, k.ids)
         });
-        assert_eq!((all.end, all.len, all.kinds.len()), (4000, at, 40));
+        assert_eq!((all.end, all.len, all.kinds.count()), (4000, at, 40));
         let short = read(&RealDisk, &path, 512, 39);
         assert_eq!((short.leaves.len(), short.end), (11, 1100), "no more than the mark promises");
         assert_eq!(read(&RealDisk, &path, 0, 40).leaves.len(), 0, "of another segment");

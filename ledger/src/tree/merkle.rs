@@ -155,6 +155,11 @@ impl Tree {
         tree
     }
 
+    /// Forgets every leaf, and keeps the memory.
+    pub fn clear(&mut self) {
+        self.levels.iter_mut().for_each(Vec::clear);
+    }
+
     /// Adds a leaf hash.
     pub fn push(&mut self, leaf: Hash) {
         let mut node = leaf;

@@ -15,7 +15,7 @@ pub enum Goal {
 /// One figure.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Figure {
-    pub name: &'static str,
+    pub name: String,
     value: f64,
     unit: &'static str,
     /// What it cannot exceed, and what that was measured by.
@@ -24,8 +24,8 @@ pub struct Figure {
 }
 
 impl Figure {
-    pub fn new(name: &'static str, value: f64, unit: &'static str) -> Figure {
-        Figure { name, value, unit, limit: None, goal: None }
+    pub fn new(name: impl Into<String>, value: f64, unit: &'static str) -> Figure {
+        Figure { name: name.into(), value, unit, limit: None, goal: None }
     }
 
     /// Beside it, what it cannot exceed.
@@ -66,7 +66,7 @@ impl Figure {
             v if v < 1000.0 => format!("{v:.1}"),
             v => grouped(v as u64),
         };
-        vec![self.name.into(), value, self.unit.into(), limit, goal]
+        vec![self.name.clone(), value, self.unit.into(), limit, goal]
     }
 
     pub fn json(&self) -> Value {

@@ -3,10 +3,11 @@
 //! A shared machine changes its speed from second to second: a figure and its limit are measured in
 //! turns, a slice of each, and compared as means over the same time.
 
-use super::super::output::say;
+use super::super::output::grouped;
 use super::figure::{Figure, Goal};
 use super::{peak_memory_mb, per_second};
-use assay_lab::LabError;
+use assay_lab::create::{NewLab, create};
+use assay_lab::{Lab, LabError, Session};
 use assay_ledger::audit::FixedKeys;
 use assay_ledger::audit::export::{Export, export};
 use assay_ledger::format::entry::{Place, content, seal, signed_message};
@@ -15,9 +16,11 @@ use assay_ledger::log::Home;
 use assay_ledger::storage::disk::RealDisk;
 use assay_ledger::tree::merkle::Nodes as _;
 use assay_ledger::{Draft, Entry, EventId, Hash, Log, Signer, audit::scrub};
+use serde_json::{Value, json};
 use std::hint::black_box;
 use std::os::unix::fs::{FileExt as _, MetadataExt as _};
 use std::path::Path;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 /// The name of the log that is measured.
@@ -27,7 +30,7 @@ const PAYLOAD: usize = 400;
 /// How long a slice of an alone-standing limit is measured.
 const WHILE: Duration = Duration::from_millis(250);
 /// Slices of a figure, between which its limit is measured.
-const SLICES: u64 = 24;
+const SLICES: u64 = 12;
 /// How often everything is verified.
 const VERIFICATIONS: usize = 3;
 /// Proofs, lookups and reads that are averaged.
@@ -38,7 +41,7 @@ fn payload(n: u64) -> Vec<u8> {
     (0..).flat_map(|i: u64| Hash::of(&(n << 8 | i).to_be_bytes()).0).take(PAYLOAD).collect()
 }
 
-fn draft(n: u64) -> Draft {
+pub fn draft(n: u64) -> Draft {
     Draft { id: EventId::derived(&[b"bench", &n.to_be_bytes()]), kind: "Bench".into(), version: 1, payload: payload(n) }
 }
 
@@ -100,6 +103,11 @@ fn disk_bytes(path: &Path) -> u64 {
     if meta.is_dir() { inside.map(|e| disk_bytes(&e.path())).sum() } else { meta.blocks() * 512 }
 }
 
+/// Lets the disk finish what was written before, which would be measured too.
+fn settle() {
+    let _ = Command::new("sync").status();
+}
+
 /// Measures what a figure cannot exceed.
 type Limit<'a> = &'a dyn Fn() -> Result<f64, LabError>;
 
@@ -110,19 +118,20 @@ fn log_size(signer: &Signer) -> Result<usize, LabError> {
     Ok(seal(content, &Hash::ZERO, signer)?.len() + assay_ledger::format::frame::HEAD)
 }
 
-struct Bench<'a> {
+/// A ledger that is measured.
+pub struct Bench<'a> {
     dir: &'a Path,
-    signer: Signer,
-    log_signer: Signer,
+    pub signer: Signer,
+    pub log_signer: Signer,
     events: u64,
     /// Entries that all cores hash per second: content and leaf.
     hashing: f64,
-    out: &'a mut Vec<Figure>,
+    pub out: &'a mut Vec<Figure>,
 }
 
 impl Bench<'_> {
     /// Seconds since `start`; the goal is for a million events, and in proportion for more.
-    fn timed(&self, name: &'static str, start: Instant, goal: f64) -> Figure {
+    fn timed(&self, name: &str, start: Instant, goal: f64) -> Figure {
         let scale = (self.events as f64 / 1e6).max(1.0);
         Figure::new(name, start.elapsed().as_secs_f64(), "s").goal(Goal::AtMost(goal * scale))
     }
@@ -145,35 +154,38 @@ impl Bench<'_> {
         Ok(((log.len() - first) as f64 / spent.as_secs_f64().max(1e-9), mean(&limits)))
     }
 
-    fn appends(&mut self, log: &mut Log, events: u64) -> Result<(), LabError> {
+    /// What single events and small batches cost.
+    fn appends(&mut self, log: &mut Log) -> Result<(), LabError> {
         let (signer, dir, size) = (self.signer.clone(), self.dir, log_size(&self.signer)?);
-        let signing = || Ok(signing_alone(&signer));
+        log.hold()?;
         let syncing = || syncing_alone(dir, size);
-        let (one, limit) = self.append(log, 1, (events / 100).clamp(500, 4000), &syncing)?;
+        let (one, limit) = self.append(log, 1, 2000, &syncing)?;
         self.out.push(Figure::new("durable appends, batch 1", one, "events/s").of(limit, "syncing alone"));
         // What is acknowledged must be signed, and then synced.
         let both = || Ok(1.0 / (1.0 / signing_alone(&signer) + 1.0 / (64.0 * syncing_alone(dir, 64 * size)?)));
-        let (some, limit) = self.append(log, 64, events / 10, &both)?;
+        let (some, limit) = self.append(log, 64, 30_000, &both)?;
         let some = Figure::new("durable appends, batch 64", some, "events/s").of(limit, "signing, then syncing alone");
         self.out.push(some);
-        let half = events / 2;
-        let (many, limit) = self.append(log, 1024, half.saturating_sub(log.len()), &signing)?;
-        let memory = peak_memory_mb();
-        let (rest, later) = self.append(log, 1024, events.saturating_sub(log.len()), &signing)?;
-        // Both halves have as many events.
-        let many = Figure::new("durable appends, batch 1024", 2.0 / (1.0 / many + 1.0 / rest), "events/s");
-        self.out.push(many.of(limit.midpoint(later), "signing alone").goal(Goal::Share(0.70)));
-        self.out.push(Figure::new("peak memory at half of the events", memory, "MB"));
-        self.out.push(Figure::new("peak memory at all events", peak_memory_mb(), "MB").goal(Goal::AtMost(150.0)));
         log.publish(&self.log_signer)?;
         log.release();
         Ok(())
     }
 
-    fn verifying(&mut self, home: &Home, log: &Log) -> Result<(), LabError> {
+    /// Appends and full verification beside their limits, at the length that the log has.
+    pub fn shares(&mut self, log: &mut Log) -> Result<(), LabError> {
+        let (signer, length) = (self.signer.clone(), grouped(log.len()));
+        settle();
+        log.hold()?;
+        let signing = || Ok(signing_alone(&signer));
+        let (many, limit) = self.append(log, 1024, SLICES * 20 * 1024, &signing)?;
+        let name = format!("durable appends, batch 1024, {length} events");
+        self.out.push(Figure::new(name, many, "events/s").of(limit, "signing one by one").goal(Goal::Share(0.75)));
+        log.publish(&self.log_signer)?;
+        log.release();
+        settle();
         let key = self.signer.public();
         let mut entries = Vec::new();
-        log.read(0..log.len().min(4096), |e| {
+        log.read(1..log.len().min(4097), |e| {
             entries.push(e);
             Ok::<_, LabError>(())
         })?;
@@ -190,27 +202,21 @@ impl Bench<'_> {
             }
             64
         });
-        let strict = alone(|| u64::from(black_box(key.verify_strict(&items[0].1, &items[0].2)).is_ok()));
         let verifying = || {
             let once = || alone(|| items.chunks(64).take(8).map(|c| black_box(verify_all(c)).len() as u64).sum());
             mean(&[once(), once(), once(), once()])
         };
-        let (mut spent, mut limits) = (Duration::ZERO, vec![verifying()]);
+        let (mut spent, mut memory, mut limits) = (0.0, 0.0, vec![verifying()]);
         for _ in 0..VERIFICATIONS {
-            let (mut keys, start) = (FixedKeys(vec![key]), Instant::now());
-            let verdict = scrub::folder(home, &mut keys, &[], 0)?;
-            spent += start.elapsed();
-            if let Some(f) = verdict.findings.first() {
-                return Err(LabError::Verification(f.detail.clone()));
-            }
+            let (seconds, peak) = child_verifies(log.dir())?;
+            (spent, memory) = (spent + seconds, f64::max(memory, peak));
             limits.push(verifying());
         }
-        let rate = VERIFICATIONS as f64 * log.len() as f64 / spent.as_secs_f64();
-        self.out.push(Figure::new("verify_strict alone, all cores", strict, "events/s"));
-        self.out.push(Figure::new("hashing alone, all cores", self.hashing, "events/s"));
-        let full = Figure::new("full verification, from the files", rate, "events/s");
-        self.out.push(full.of(mean(&limits), "verifying alone").goal(Goal::Share(0.85)));
-        self.out.push(Figure::new("peak memory after verifying", peak_memory_mb(), "MB").goal(Goal::AtMost(150.0)));
+        let rate = VERIFICATIONS as f64 * log.len() as f64 / spent;
+        let full = Figure::new(format!("full verification, from the files, {length} events"), rate, "events/s");
+        self.out.push(full.of(mean(&limits), "verifying alone").goal(Goal::Share(0.88)));
+        let name = format!("memory of verifying, {length} events");
+        self.out.push(Figure::new(name, memory, "MB").goal(Goal::AtMost(150.0)));
         Ok(())
     }
 
@@ -244,7 +250,7 @@ impl Bench<'_> {
     }
 
     fn lookups(&mut self, log: &Log) -> Result<(), LabError> {
-        let n = log.len();
+        let n = log.checkpoint()?.size;
         let at = |i: u64| i.wrapping_mul(0x9e37_79b9_7f4a_7c15) % n;
         let micros = |start: Instant| start.elapsed().as_secs_f64() * 1e6 / ROUNDS as f64;
         let start = Instant::now();
@@ -257,11 +263,6 @@ impl Bench<'_> {
             black_box(log.tree().consistency(at(i) + 1, n)?);
         }
         self.out.push(Figure::new("consistency proof", micros(start), "us").goal(Goal::AtMost(500.0)));
-        let start = Instant::now();
-        for i in 0..ROUNDS {
-            black_box(log.find(&EventId::derived(&[b"bench", &at(i).to_be_bytes()]))?);
-        }
-        self.out.push(Figure::new("finding an event id", micros(start), "us").goal(Goal::AtMost(100.0)));
         let start = Instant::now();
         for i in 0..ROUNDS {
             black_box(log.entry(at(i))?);
@@ -285,23 +286,54 @@ impl Bench<'_> {
     }
 }
 
-/// Measures a ledger of `events` events in a folder of its own.
+/// What a process says that verifies a log: seconds, and its peak memory.
+pub fn verify(dir: &Path) -> Result<Value, LabError> {
+    let lab_dir = dir.parent().unwrap_or(dir);
+    let key = Lab::open(lab_dir, &Session::silent())?.signer()?.public();
+    let start = Instant::now();
+    let verdict = scrub::folder(&Home::of(dir), &mut FixedKeys(vec![key]), &[], 0)?;
+    match verdict.findings.first() {
+        Some(f) => Err(LabError::Verification(f.detail.clone())),
+        None => Ok(json!({"seconds": start.elapsed().as_secs_f64(), "memory_mb": peak_memory_mb()})),
+    }
+}
+
+fn child_verifies(dir: &Path) -> Result<(f64, f64), LabError> {
+    let program = std::env::current_exe().map_err(LabError::io("find", Path::new("this program")))?;
+    let args = ["bench", "verify", "--dir"];
+    let done = Command::new(&program).args(args).arg(dir).output().map_err(LabError::io("run", &program))?;
+    let said: Value = serde_json::from_slice(&done.stdout)
+        .map_err(|_| LabError::could_not(String::from_utf8_lossy(&done.stderr).into_owned()))?;
+    let figure = |key: &str| said[key].as_f64().unwrap_or(f64::NAN);
+    Ok((figure("seconds"), figure("memory_mb")))
+}
+
+/// Measures a lab's ledger of `events` events in a folder of its own.
 pub fn measure(dir: &Path, events: u64, out: &mut Vec<Figure>) -> Result<(), LabError> {
-    let (signer, log_signer) = (Signer::from_seed([1; 32]), Signer::from_seed([2; 32]));
+    let place = dir.join("lab");
+    let new = NewLab {
+        dir: place.clone(),
+        person: "bench".into(),
+        origin: ORIGIN.into(),
+        reviewers: Vec::new(),
+        witnesses: Vec::new(),
+        live: None,
+        encrypt: false,
+        allow_generated: true,
+    };
+    let lab = create(&new, &Session::silent())?.lab;
+    let (signer, log_signer) = (lab.signer()?, lab.log_signer()?);
+    let mut log = lab.log()?;
+    let home = Home::of(log.dir());
     let mut bench = Bench { dir, signer, log_signer, events, hashing: 0.0, out };
-    let home = Home::of(&dir.join("ledger"));
-    let mut log = Log::create_at(&home, ORIGIN, &bench.log_signer)?;
-    log.hold()?;
-    bench.appends(&mut log, events)?;
+    bench.grow(&place, &mut log, events)?;
+    bench.appends(&mut log)?;
     drop(log);
     let start = Instant::now();
     let mut log = Log::open_at(&home)?;
-    bench.out.push(bench.timed("reopening to read", start, 1.0));
     log.hold()?;
-    bench.out.push(bench.timed("reopening to write", start, 1.0));
+    bench.out.push(Figure::new("reopening to write", start.elapsed().as_secs_f64(), "s").goal(Goal::AtMost(1.0)));
     log.release();
-    say(&format!("a ledger of {} events", log.len()));
-    bench.verifying(&home, &log)?;
     bench.incremental(&home, &mut log)?;
     bench.lookups(&log)?;
     bench.exporting(&log)?;

@@ -1,6 +1,7 @@
 //! `assay bench`
 
 mod figure;
+mod growth;
 mod ledger;
 
 use super::Context;
@@ -35,6 +36,12 @@ enum Part {
     Simulation,
     /// A whole study with ledger and mirror on.
     Study,
+    /// What one process sees that opens the ledger in --dir.
+    #[value(hide = true)]
+    Probe,
+    /// What one process takes that verifies the ledger in --dir.
+    #[value(hide = true)]
+    Verify,
 }
 
 /// Measure this machine: appends, verification, simulation, whole studies
@@ -177,6 +184,16 @@ fn measure(dir: &Path, args: &Args, figures: &mut Vec<Figure>) -> Result<(), Lab
 }
 
 pub fn run(cx: &Context, args: Args) -> Result<(), LabError> {
+    let named = args.dir.as_deref().unwrap_or(Path::new("."));
+    let seen = match args.part {
+        Part::Probe => Some(growth::probe(named)?),
+        Part::Verify => Some(ledger::verify(named)?),
+        _ => None,
+    };
+    if let Some(seen) = seen {
+        print_json(&seen);
+        return Ok(());
+    }
     let base = args.dir.clone().unwrap_or_else(std::env::temp_dir);
     let dir = base.join(format!("assay-bench-{}", std::process::id()));
     std::fs::create_dir_all(&dir).map_err(LabError::io("create", &dir))?;

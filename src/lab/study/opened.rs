@@ -3,9 +3,10 @@
 use crate::environment::environment;
 use crate::error::LabError;
 use crate::folder::Lab;
-use assay_ledger::format::hash::hex;
-use assay_ledger::{EventId, Hash};
+use assay_ledger::format::hash::{hex, unhex};
+use assay_ledger::{EventId, Hash, Log};
 use assay_research::study::{Evaluator, Inputs};
+use assay_shared::event::study::StudyFact;
 use assay_shared::event::{Environment, Event, SeedGrade, StrategyRegistered, StudyOpenedV2};
 use assay_shared::market::Market;
 use assay_shared::rulebook::Rulebook;
@@ -109,19 +110,33 @@ fn study_id(study: &Study, strategy: &Strategy, data: &Hash, book: &Rulebook, en
 
 fn newest_rulebook(lab: &Lab) -> Result<Rulebook, LabError> {
     let log = lab.log()?;
-    let mut found = None;
-    for seq in (0..log.len()).rev() {
-        let entry = log.entry(seq)?;
-        if entry.kind() == "RulebookRegistered"
-            && let Event::RulebookRegistered(e) = Event::of(&entry)?
-        {
-            found = Some(hex(&e.hash));
-            break;
-        }
-    }
+    let newest = log.newest_of("RulebookRegistered", 0..log.len(), 1)?;
+    let found = match newest.first().map(|seq| Event::of(&log.entry(*seq)?).map_err(LabError::from)).transpose()? {
+        Some(Event::RulebookRegistered(e)) => Some(hex(&e.hash)),
+        _ => None,
+    };
     let hash =
         found.ok_or_else(|| LabError::usage("no rule book is registered", "import data first: it brings one"))?;
     lab.rulebook(&hash)
+}
+
+/// The opening of a study, by the id that its event has.
+fn recorded_study(log: &Log, id: &str) -> Result<Option<StudyFact>, LabError> {
+    let Some(raw) = unhex(id) else { return Ok(None) };
+    let Some(seq) = log.find(&EventId::derived(&[b"study", &raw]))? else { return Ok(None) };
+    Ok(Event::of(&log.entry(seq)?)?.study())
+}
+
+/// The text of a strategy, the newest registration first.
+fn recorded_strategy(log: &Log, hash: &[u8; 32]) -> Result<Option<StrategyRegistered>, LabError> {
+    for seq in log.newest_of("StrategyRegistered", 0..log.len(), usize::MAX)? {
+        if let Event::StrategyRegistered(e) = Event::of(&log.entry(seq)?)?
+            && e.hash == *hash
+        {
+            return Ok(Some(e));
+        }
+    }
+    Ok(None)
 }
 
 /// Reads a study back from the ledger, with everything its trials depend on.
@@ -130,21 +145,8 @@ fn newest_rulebook(lab: &Lab) -> Result<Rulebook, LabError> {
 /// A ledger without the study or its strategy, or a lab without its snapshot or rule book.
 pub fn reopen(lab: &Lab, id: &str) -> Result<Opened, LabError> {
     let log = lab.log()?;
-    let (mut opened, mut texts) = (None, Vec::new());
-    log.scan(0, |entry| {
-        match entry.kind() {
-            "StrategyRegistered" | "StudyOpened" => match Event::of(&entry)? {
-                Event::StrategyRegistered(e) => texts.push(e),
-                event => opened = event.study().filter(|e| hex(&e.study_id) == id).or(opened.take()),
-            },
-            _ => {}
-        }
-        Ok::<(), LabError>(())
-    })?;
-    let e = opened.ok_or_else(|| LabError::Verification(format!("the ledger has no study {id}")))?;
-    let text = texts
-        .into_iter()
-        .find(|t| t.hash == e.strategy_hash)
+    let e = recorded_study(&log, id)?.ok_or_else(|| LabError::Verification(format!("the ledger has no study {id}")))?;
+    let text = recorded_strategy(&log, &e.strategy_hash)?
         .ok_or_else(|| LabError::Verification("the ledger lacks the study's strategy".into()))?;
     let strategy = Strategy::recorded(&text.canonical).map_err(LabError::format("the recorded strategy"))?;
     if strategy.hash().0 != e.strategy_hash {

@@ -6,15 +6,17 @@
 //! Runs are derived from the segments. Segments that no run covers are searched one by one.
 
 mod run;
+mod write;
 
 use crate::error::LedgerError;
 use crate::format::entry::EventId;
 use crate::storage::disk::{Disk, Open};
 pub use run::Probe;
-use run::{Run, Writer, file_name};
+use run::{Run, file_name};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use write::Writer;
 
 /// Bytes of filters that are kept in memory.
 const FILTER_BUDGET: usize = 16 << 20;
@@ -138,21 +140,25 @@ impl Ids {
     fn merge(&self, a: &Run, b: &Run) -> io::Result<Run> {
         let (segments, count) = (a.segments + b.segments, a.count + b.count);
         let mut writer = Writer::create(&*self.disk, &self.dir, a.first, segments, count)?;
-        let (mut left, mut right) = (a.records().peekable(), b.records().peekable());
+        let (mut left, mut right) = (a.records(), b.records());
+        let (mut next_left, mut next_right) = (left.next()?, right.next()?);
         let shift = (b.first - a.first) as u32;
         loop {
-            let next = |r: Option<&io::Result<(EventId, u32)>>| r.and_then(|r| r.as_ref().ok()).map(|r| r.0);
-            let take_left = match (left.peek(), right.peek()) {
-                (None, None) => break,
+            let left_first = match (&next_left, &next_right) {
+                (Some(l), Some(r)) => l.0 <= r.0,
                 (Some(_), None) => true,
-                (None, Some(_)) => false,
-                (l, r) => next(l) <= next(r),
+                (None, _) => false,
             };
-            let record = if take_left { left.next() } else { right.next() };
-            let Some((id, place)) = record.transpose()? else { break };
-            writer.push(&id, if take_left { place } else { place + shift })?;
+            if left_first && let Some((id, place)) = next_left {
+                writer.push(&id, place)?;
+                next_left = left.next()?;
+            } else if let Some((id, place)) = next_right {
+                writer.push(&id, place + shift)?;
+                next_right = right.next()?;
+            } else {
+                return self.finish(writer);
+            }
         }
-        self.finish(writer)
     }
 
     /// Forgets the runs that cover anything from the `segments`th segment on, and removes their files.
@@ -174,7 +180,7 @@ mod tests {
 
     fn id(n: u64) -> EventId {
         // Some stand in one corner, most are hashes.
-        if n % 5 == 0 { EventId((n as u128).to_be_bytes()) } else { EventId::derived(&[&n.to_be_bytes()]) }
+        if n.is_multiple_of(5) { EventId((n as u128).to_be_bytes()) } else { EventId::derived(&[&n.to_be_bytes()]) }
     }
 
     fn open(dir: &Path, segments: u64) -> Ids {

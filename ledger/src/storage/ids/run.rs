@@ -6,9 +6,8 @@
 
 use crate::error::LedgerError;
 use crate::format::entry::EventId;
-use crate::storage::disk::{Disk, DiskFile, Open};
+use crate::storage::disk::DiskFile;
 use std::io;
-use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 const MARKER: &[u8; 8] = b"ASYIDSX1";
@@ -16,17 +15,17 @@ const HEAD: u64 = 8 + 8 + 8 + 8 + 4 + 4;
 const RECORD: usize = 16 + 4;
 /// Ids of a bucket, about.
 const BUCKET: u64 = 128;
-const ENTRY: usize = 8 + 4;
-const BLOCK: usize = 64;
+pub(super) const ENTRY: usize = 8 + 4;
+pub(super) const BLOCK: usize = 64;
 /// Bytes of a block that hold bits; the rest is its checksum.
-const BITS: usize = 60;
+pub(super) const BITS: usize = 60;
 /// Blocks of the filter for each bucket: about 15 bits for an id, one false answer in some hundreds.
-const BLOCKS: u64 = 4;
-const PROBES: u32 = 6;
+pub(super) const BLOCKS: u64 = 4;
+pub(super) const PROBES: u32 = 6;
 /// A bucket of more records is searched without being read whole.
 const CROWD: u64 = 4096;
 /// Bytes that are written or read at a time.
-const PIECE: usize = 64 << 10;
+pub(super) const PIECE: usize = 64 << 10;
 
 /// The name of a run's file.
 pub fn file_name(first: u64, segments: u64) -> String {
@@ -58,15 +57,15 @@ impl Probe {
         Probe { high: half(0), low: half(8) }
     }
 
-    fn bucket(&self, bits: u32) -> u64 {
+    pub(super) fn bucket(&self, bits: u32) -> u64 {
         if bits == 0 { 0 } else { self.high >> (64 - bits) }
     }
 
-    fn block(&self, bits: u32) -> u64 {
+    pub(super) fn block(&self, bits: u32) -> u64 {
         self.bucket(bits + BLOCKS.trailing_zeros())
     }
 
-    fn bit(&self, i: u32) -> usize {
+    pub(super) fn bit(&self, i: u32) -> usize {
         // The second half is a hash of its own, and the first one's low bits are not used elsewhere.
         let step = self.high.rotate_left(32) | 1;
         (self.low.wrapping_add(step.wrapping_mul(u64::from(i))) >> 20) as usize % (BITS * 8)
@@ -81,7 +80,7 @@ impl Probe {
 }
 
 /// Bits by which ids are put into buckets, for so many ids.
-fn bucket_bits(count: u64) -> u32 {
+pub(super) fn bucket_bits(count: u64) -> u32 {
     (count / BUCKET).max(1).ilog2()
 }
 
@@ -100,14 +99,14 @@ pub struct Run {
 }
 
 /// Where the directory, the filter and the records begin, and where the file ends.
-fn parts(count: u64) -> [u64; 4] {
+pub(super) fn parts(count: u64) -> [u64; 4] {
     let buckets = 1u64 << bucket_bits(count);
     let filter = HEAD + buckets * ENTRY as u64;
     let records = filter + buckets * BLOCKS * BLOCK as u64;
     [HEAD, filter, records, records + count * RECORD as u64]
 }
 
-fn head(first: u64, segments: u64, count: u64) -> [u8; HEAD as usize] {
+pub(super) fn head(first: u64, segments: u64, count: u64) -> [u8; HEAD as usize] {
     let mut out = [0; HEAD as usize];
     out[..8].copy_from_slice(MARKER);
     for (at, word) in [(8, first), (16, segments), (24, count)] {
@@ -244,152 +243,34 @@ impl Run {
     }
 
     /// Its records in order, read a piece at a time.
-    pub fn records(&self) -> impl Iterator<Item = io::Result<(EventId, u32)>> + '_ {
-        let begin = parts(self.count)[2];
-        let per = (PIECE / RECORD) as u64;
-        let piece = move |n: u64| {
-            let (from, to) = (n * per, ((n + 1) * per).min(self.count));
-            self.file.read_at(begin + from * RECORD as u64, (to - from) as usize * RECORD)
-        };
-        (0..self.count.div_ceil(per)).flat_map(move |n| {
-            let (bytes, error) = match piece(n) {
-                Ok(bytes) => (bytes, None),
-                Err(e) => (Vec::new(), Some(Err(e))),
-            };
-            let records: Vec<_> = bytes.chunks_exact(RECORD).map(|r| Ok(record(r))).collect();
-            records.into_iter().chain(error)
-        })
+    pub fn records(&self) -> Records<'_> {
+        Records { run: self, next: 0, piece: Vec::new(), at: 0 }
     }
 }
 
-/// A part of a file that is written front to back.
+/// The records of a run, in order.
 #[derive(Debug)]
-struct Cursor {
-    at: u64,
-    buffer: Vec<u8>,
+pub struct Records<'a> {
+    run: &'a Run,
+    next: u64,
+    piece: Vec<u8>,
+    at: usize,
 }
 
-impl Cursor {
-    fn put(&mut self, file: &dyn DiskFile, bytes: &[u8]) -> io::Result<()> {
-        self.buffer.extend_from_slice(bytes);
-        if self.buffer.len() >= PIECE { self.flush(file) } else { Ok(()) }
-    }
-
-    fn flush(&mut self, file: &dyn DiskFile) -> io::Result<()> {
-        file.write_at(self.at, &self.buffer)?;
-        self.at += self.buffer.len() as u64;
-        self.buffer.clear();
-        Ok(())
-    }
-}
-
-/// Writes a run from sorted ids.
-#[derive(Debug)]
-pub struct Writer {
-    file: Box<dyn DiskFile>,
-    temp: PathBuf,
-    pub(super) first: u64,
-    pub(super) segments: u64,
-    count: u64,
-    bits: u32,
-    written: u64,
-    bucket: u64,
-    crc: crc32fast::Hasher,
-    blocks: u64,
-    block: [u8; BLOCK],
-    directory: Cursor,
-    filter: Cursor,
-    records: Cursor,
-}
-
-impl Writer {
-    /// Begins a run of `count` ids.
+impl Records<'_> {
+    /// The next one.
     ///
     /// # Errors
     /// The system's.
-    pub fn create(disk: &dyn Disk, dir: &Path, first: u64, segments: u64, count: u64) -> io::Result<Writer> {
-        let temp = dir.join(format!("{}-{}", file_name(first, segments), std::process::id()));
-        let file = disk.open(&temp, Open::Replace)?;
-        let [directory, filter, records, _] = parts(count);
-        let cursor = |at| Cursor { at, buffer: Vec::new() };
-        Ok(Writer {
-            file,
-            temp,
-            first,
-            segments,
-            count,
-            bits: bucket_bits(count),
-            written: 0,
-            bucket: 0,
-            crc: crc32fast::Hasher::new(),
-            blocks: 0,
-            block: [0; BLOCK],
-            directory: cursor(directory),
-            filter: cursor(filter),
-            records: cursor(records),
-        })
-    }
-
-    fn close_buckets(&mut self, upto: u64) -> io::Result<()> {
-        while self.bucket < upto {
-            let mut entry = [0; ENTRY];
-            entry[..8].copy_from_slice(&self.written.to_be_bytes());
-            entry[8..].copy_from_slice(&std::mem::take(&mut self.crc).finalize().to_be_bytes());
-            self.directory.put(&*self.file, &entry)?;
-            self.bucket += 1;
+    pub fn next(&mut self) -> io::Result<Option<(EventId, u32)>> {
+        if self.at == self.piece.len() {
+            let count = (self.run.count - self.next).min((PIECE / RECORD) as u64);
+            let begin = parts(self.run.count)[2] + self.next * RECORD as u64;
+            self.piece = self.run.file.read_at(begin, count as usize * RECORD)?;
+            (self.next, self.at) = (self.next + count, 0);
         }
-        Ok(())
-    }
-
-    fn close_blocks(&mut self, upto: u64) -> io::Result<()> {
-        while self.blocks < upto {
-            let crc = crc32fast::hash(&self.block[..BITS]);
-            self.block[BITS..].copy_from_slice(&crc.to_be_bytes());
-            self.filter.put(&*self.file, &self.block)?;
-            self.block = [0; BLOCK];
-            self.blocks += 1;
-        }
-        Ok(())
-    }
-
-    /// Adds the next id, which is not before the last one.
-    ///
-    /// # Errors
-    /// The system's.
-    pub fn push(&mut self, id: &EventId, place: u32) -> io::Result<()> {
-        let probe = Probe::of(id);
-        self.close_buckets(probe.bucket(self.bits))?;
-        self.close_blocks(probe.block(self.bits))?;
-        for i in 0..PROBES {
-            let bit = probe.bit(i);
-            self.block[bit / 8] |= 1 << (bit % 8);
-        }
-        let mut record = [0; RECORD];
-        record[..16].copy_from_slice(&id.0);
-        record[16..].copy_from_slice(&place.to_be_bytes());
-        self.crc.update(&record);
-        self.records.put(&*self.file, &record)?;
-        self.written += 1;
-        Ok(())
-    }
-
-    /// Puts the run in its place.
-    ///
-    /// # Errors
-    /// The system's; ids that are not as many as were said.
-    pub fn finish(mut self, disk: &dyn Disk, dir: &Path) -> io::Result<PathBuf> {
-        if self.written != self.count {
-            return Err(io::ErrorKind::InvalidData.into());
-        }
-        self.close_buckets(1 << self.bits)?;
-        self.close_blocks(BLOCKS << self.bits)?;
-        self.directory.flush(&*self.file)?;
-        self.filter.flush(&*self.file)?;
-        self.records.flush(&*self.file)?;
-        self.file.write_at(0, &head(self.first, self.segments, self.count))?;
-        self.file.sync()?;
-        let path = dir.join(file_name(self.first, self.segments));
-        disk.rename(&self.temp, &path)?;
-        Ok(path)
+        let found = self.piece.get(self.at..self.at + RECORD).map(record);
+        self.at += found.map_or(0, |_| RECORD);
+        Ok(found)
     }
 }
