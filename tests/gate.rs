@@ -273,7 +273,7 @@ fn p17_a_promotion_needs_its_witnesses() {
     desk.assay(&["ledger", "export", "out"]).ok();
     let vkey = std::fs::read_to_string(desk.path("out/log.vkey")).unwrap();
     let cosigned_by = |key: &str, name: &str| {
-        let args = ["witness", "out", "--vkey", vkey.trim(), "--key", key, "--name", name, "--memory", name];
+        let args = ["witness", "cosign", "out", "--vkey", vkey.trim(), "--key", key, "--name", name, "--memory", name];
         std::fs::create_dir_all(desk.path(name)).unwrap();
         std::fs::write(desk.path("cosigned"), desk.assay(&args).ok().out).unwrap();
         desk.assay(&["ledger", "attach", "cosigned", "--branch", &branch]).ok();

@@ -22,7 +22,7 @@ fn o11_an_offline_auditor() {
     let witness = |desk: &Desk, name: &str, more: &[&str]| {
         let own = format!("{name}.example/witness");
         let memory = format!("{name}-memory");
-        let args = ["witness", "out", "--vkey", &vkey, "--key", name, "--name", &own, "--memory", &memory];
+        let args = ["witness", "cosign", "out", "--vkey", &vkey, "--key", name, "--name", &own, "--memory", &memory];
         desk.assay(&[&args[..], more].concat())
     };
     let said = witness(&desk, "w1", &["--json"]).ok().json();

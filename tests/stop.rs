@@ -38,8 +38,19 @@ fn the_first_signal_ends_every_command() {
     desk.run("mkfifo", &["never"]).ok();
     desk.assay(&["ledger", "export", "export"]).ok();
     let vkey = std::fs::read_to_string(desk.path("lab/ledger/log.vkey")).unwrap();
-    let witness =
-        ["witness", "export", "--vkey", vkey.trim(), "--key", "ben", "--name", "w.example/b", "--memory", "memory"];
+    let witness = [
+        "witness",
+        "cosign",
+        "export",
+        "--vkey",
+        vkey.trim(),
+        "--key",
+        "ben",
+        "--name",
+        "w.example/b",
+        "--memory",
+        "memory",
+    ];
     desk.assay(&witness).ok();
     for signal in ["-TERM", "-INT"] {
         // Waiting for input that never comes: files, hooks.

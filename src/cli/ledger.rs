@@ -3,6 +3,7 @@
 use super::Context;
 use super::output::{counted, grouped, print_json, say};
 use assay_lab::LabError;
+use assay_lab::ask::{Cosigned, witness};
 use assay_lab::exchange::{attach, attach_to_branch, export_to, import};
 use assay_lab::recover::{cut, publish, rebuild_journal, renew_index};
 use serde_json::json;
@@ -67,6 +68,20 @@ pub enum Args {
         #[arg(long)]
         ledger: Option<PathBuf>,
     },
+    /// Ask witnesses over HTTP to cosign the checkpoint (C2SP tlog-witness)
+    ///
+    /// What they sign goes beside the checkpoint's own signature. It is checked by the key given for its
+    /// name, or by the policy's.
+    ///
+    /// Example: assay ledger witness https://w.example.org/tlog
+    Witness {
+        /// Where they answer; `/add-checkpoint` is added
+        #[arg(required = true)]
+        urls: Vec<String>,
+        /// A witness's verifier key, in place of the policy's; repeat for several
+        #[arg(long = "key", value_name = "VKEY")]
+        keys: Vec<String>,
+    },
     /// Put a witness's cosignature beside the checkpoint's own signature
     ///
     /// With --branch it goes beside a proposal's evidence, where a policy that names witnesses asks
@@ -80,6 +95,20 @@ pub enum Args {
         #[arg(long)]
         branch: Option<String>,
     },
+}
+
+/// What each witness answered.
+fn witnesses(cx: &Context, urls: &[String], keys: &[String]) -> Result<(), LabError> {
+    let asked = witness(&cx.lab()?, urls, keys)?;
+    let row = |c: &Cosigned| json!({"url": c.url, "names": c.names, "verified": c.verified});
+    if cx.json {
+        print_json(&asked.iter().map(row).collect::<Vec<_>>());
+    }
+    for c in &asked {
+        let checked = if c.verified.is_empty() { "; nobody named its key, so it was not checked" } else { "" };
+        say(&format!("cosigned by {}{checked}", c.names.join(", ")));
+    }
+    Ok(())
 }
 
 /// A ledger's folder: the one named, else the lab's.
@@ -130,6 +159,7 @@ pub fn run(cx: &Context, args: Args) -> Result<(), LabError> {
             say(&format!("{} entries remain; what nobody signed is kept in {}", grouped(entries), kept.display()));
             Ok(())
         }
+        Args::Witness { urls, keys } => witnesses(cx, &urls, &keys),
         Args::Attach { file, branch } => {
             let note = std::fs::read(&file).map_err(LabError::io("read", &file))?;
             beside(cx, &note, branch.as_deref())

@@ -25,6 +25,7 @@ mod reconcile;
 mod report;
 mod review;
 mod rollback;
+mod serve;
 mod stop;
 mod strategy;
 mod study;
@@ -93,6 +94,7 @@ enum Command {
     VerifyConsistency(consistency::Args),
     #[command(subcommand)]
     Ledger(ledger::Args),
+    #[command(subcommand)]
     Witness(witness::Args),
     Audit(audit::Args),
     Log(log::Args),

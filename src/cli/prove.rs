@@ -8,6 +8,7 @@ use assay_lab::proof::{prove, prove_since};
 use assay_lab::verify::verifier;
 use assay_ledger::Entry;
 use assay_ledger::keys::cosign::{Witness, cosigners};
+use assay_ledger::log::system_seconds;
 use assay_ledger::tree::proof::Proof;
 use serde_json::json;
 use std::path::{Path, PathBuf};
@@ -92,7 +93,7 @@ pub fn verify(cx: &Context, args: VerifyArgs) -> Result<(), LabError> {
     };
     let checkpoint = proof.verify(&entry, &verifier)?;
     let quorum = args.quorum.unwrap_or(witnesses.len());
-    let cosigned = cosigners(&proof.checkpoint, &witnesses, quorum)?;
+    let cosigned = cosigners(&proof.checkpoint, &witnesses, quorum, system_seconds())?;
     let entry = Entry::decode(entry)?;
     let names: Vec<&String> = cosigned.iter().map(|c| &c.name).collect();
     if cx.json {

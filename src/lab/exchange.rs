@@ -1,4 +1,4 @@
-//! A ledger in other hands: exported, imported, cosigned.
+//! A ledger in other hands: exported, imported, with others' cosignatures beside its own.
 
 use crate::error::LabError;
 use crate::folder::Lab;
@@ -6,13 +6,11 @@ use crate::history;
 use crate::proposal::policy;
 use crate::session::{Notice, Session};
 use crate::verify::verifier;
+use assay_ledger::Log;
 use assay_ledger::audit::export::{Export, Exported, export};
-use assay_ledger::audit::witness::{WitnessError, memory};
-use assay_ledger::keys::cosign::{Witness, cosigners};
-use assay_ledger::log::{Home, read_verifier, rebuild, system_clock};
+use assay_ledger::keys::cosign::cosigners;
+use assay_ledger::log::{Home, read_verifier, rebuild, system_seconds};
 use assay_ledger::storage::disk::RealDisk;
-use assay_ledger::tree::merkle::Nodes as _;
-use assay_ledger::{Checkpoint, LedgerError, Log, Signer};
 use assay_production::repository::evidence::commit_cosigned;
 use assay_shared::event::roster::Roster;
 use std::path::Path;
@@ -92,52 +90,5 @@ pub fn attach_to_branch(lab: &Lab, note: &[u8], branch: &str) -> Result<(usize, 
     let repo = lab.repo()?;
     let now = commit_cosigned(&repo, &lab.log()?, branch, note, &lab.config.person)?;
     let (policy, _) = policy(&repo)?;
-    Ok((cosigners(&now, &policy.witnesses(), 0)?.len(), policy.thresholds.witnesses))
-}
-
-/// Who witnesses, and what they remember.
-#[derive(Debug)]
-pub struct Witnessing<'a> {
-    /// The log's verifier key.
-    pub vkey: &'a str,
-    /// The witness's private key file.
-    pub key: &'a Path,
-    /// The witness's name.
-    pub name: &'a str,
-    /// Where it remembers.
-    pub memory: &'a Path,
-    /// The size it saw last, as the caller believes.
-    pub old: Option<u64>,
-}
-
-/// Cosigns an exported ledger's checkpoint, if it continues the last one seen. Gives the cosigned
-/// note, the checkpoint and the witness's verifier key.
-///
-/// # Errors
-/// A rollback or a fork, of which both notes are kept in the memory; an export that cannot be read.
-pub fn cosign(
-    export: &Path,
-    by: &Witnessing<'_>,
-    session: &Session,
-) -> Result<(Vec<u8>, Checkpoint, Witness), LabError> {
-    let log = verifier(by.vkey)?;
-    let signer = Signer::read(by.key, &|path| session.observer.passphrase(path))?;
-    let witness = Witness::new(by.name, signer.public())?;
-    let export = Export::open(&RealDisk, export, Some(log.clone()))?;
-    let proof = |old, new| {
-        let tree = export.tree();
-        // The tiles must be those of the checkpoint before they may prove anything about it.
-        if tree.root_at(new)? == export.checkpoint.root {
-            return tree.consistency(old, new);
-        }
-        let why = "its hash tiles have another root than its checkpoint".to_string();
-        Err(LedgerError::Unverified { what: "the export", why })
-    };
-    let refusal = |e| match e {
-        WitnessError::Ledger(e) => LabError::from(e),
-        other => LabError::Verification(other.to_string()),
-    };
-    let key = (by.name, &signer, system_clock() / 1_000_000);
-    let cosigned = memory(&RealDisk, by.memory).observe(&export.note, &log, by.old, proof, key).map_err(refusal)?;
-    Ok((cosigned, export.checkpoint, witness))
+    Ok((cosigners(&now, &policy.witnesses(), 0, system_seconds())?.len(), policy.thresholds.witnesses))
 }

@@ -28,13 +28,16 @@
 //! | [`live`] | what is live, and what was when |
 //! | [`audit`] | everything verified, each live row walked back |
 //! | [`verify`] | a ledger verified |
-//! | [`exchange`] | a ledger exported, imported, cosigned |
+//! | [`exchange`] | a ledger exported, imported, with others' cosignatures |
+//! | [`witness`] | cosigning and seeds, by file and for requests |
 //! | [`proof`] | events and checkpoints proven, without the lab |
 //! | [`recover`] | ways out: a journal rebuilt, an index thrown away, planted entries set aside |
+//! | [`ask`] | witnesses asked over HTTP |
 //! | [`mirror`] | the SQLite mirror rebuilt and copied |
 //! | [`doctor`] | whether a lab is in order |
 //! | [`tamper`] | copies tampered with, for the demonstration |
 
+pub mod ask;
 pub mod audit;
 pub mod create;
 pub mod data;
@@ -69,6 +72,7 @@ pub mod tamper;
 mod tests;
 pub mod trial;
 pub mod verify;
+pub mod witness;
 pub mod writer;
 
 pub use environment::environment;

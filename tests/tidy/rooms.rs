@@ -4,7 +4,8 @@ use super::source::{self, CRATES, all, files, is_test, product, root};
 use std::collections::BTreeSet;
 
 /// Where each outside crate is used. `*` stands for everywhere in the workspace.
-const ROOMS: [(&str, &[&str]); 38] = [
+const ROOMS: [(&str, &[&str]); 39] = [
+    ("axum", &["src/cli/serve.rs"]),
     ("base64", &["ledger/src/keys/", "ledger/src/tree/"]),
     ("bincode", &["src/shared/event/codec.rs"]),
     ("bytes", &["ledger/src/"]),
@@ -62,7 +63,7 @@ const ROOMS: [(&str, &[&str]); 38] = [
     ("ta_lib", &["src/shared/indicator/"]),
     ("tempfile", &["ledger/src/audit/seen.rs", "ledger/src/storage/sled_store/copy.rs", "src/lab/recover.rs"]),
     ("thiserror", &["*"]),
-    ("tokio", &["src/production/deploy/postgres.rs"]),
+    ("tokio", &["src/cli/serve.rs", "src/production/deploy/postgres.rs"]),
     ("tokio_postgres", &["src/production/deploy/postgres.rs"]),
     (
         "toml",
@@ -74,7 +75,7 @@ const ROOMS: [(&str, &[&str]); 38] = [
             "src/lab/folder.rs",
         ],
     ),
-    ("ureq", &["src/research/data/fetch.rs"]),
+    ("ureq", &["src/lab/ask.rs", "src/research/data/fetch.rs"]),
     ("zeroize", &["ledger/src/keys/bulk_sign.rs"]),
     ("zip", &["src/research/data/source.rs"]),
     ("assay_ledger", &["src/"]),

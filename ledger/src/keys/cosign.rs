@@ -76,12 +76,20 @@ pub fn cosign(note: &[u8], name: &str, signer: &Signer, time_s: u64) -> Result<V
     Ok([note, line.as_bytes()].concat())
 }
 
+/// Seconds that a witness's clock may be ahead of ours.
+const SKEW_S: u64 = 60;
+
 /// The witnesses whose cosignature stands under a note. A key counts once under however many
-/// names, and a signature that does not verify counts for nothing.
+/// names; a signature that does not verify counts for nothing, nor does one of a time after `now_s`.
 ///
 /// # Errors
 /// [`LedgerError::Unverified`] when they are fewer than `quorum`.
-pub fn cosigners(note: &[u8], witnesses: &[Witness], quorum: usize) -> Result<Vec<Cosignature>, LedgerError> {
+pub fn cosigners(
+    note: &[u8],
+    witnesses: &[Witness],
+    quorum: usize,
+    now_s: u64,
+) -> Result<Vec<Cosignature>, LedgerError> {
     let note = Note::parse(note)?;
     let mut keys = Vec::new();
     let mut out = Vec::new();
@@ -89,7 +97,8 @@ pub fn cosigners(note: &[u8], witnesses: &[Witness], quorum: usize) -> Result<Ve
         let Some(witness) = witnesses.iter().find(|w| w.name == *name && w.id() == *id) else { continue };
         let Some((time, signature)) = payload.split_first_chunk::<8>() else { continue };
         let time_s = u64::from_be_bytes(*time);
-        let good = witness.key.verify_strict(&message(&note.text, time_s), signature).is_ok();
+        let good = time_s <= now_s.saturating_add(SKEW_S)
+            && witness.key.verify_strict(&message(&note.text, time_s), signature).is_ok();
         if good && !keys.contains(&witness.key) {
             keys.push(witness.key);
             out.push(Cosignature { name: name.clone(), time_s });
@@ -105,6 +114,8 @@ pub fn cosigners(note: &[u8], witnesses: &[Witness], quorum: usize) -> Result<Ve
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const NOW: u64 = 1_700_000_000;
     use crate::keys::note;
 
     /// P-17: another origin, a wrong time, one witness under two names: not counted.
@@ -118,20 +129,23 @@ mod tests {
         let once = cosign(signed.as_bytes(), "w.example/1", &one, 1_700_000_000).unwrap();
         let twice = cosign(&once, "w.example/2", &two, 1_700_000_001).unwrap();
         let both = [w("w.example/1", &one), w("w.example/2", &two)];
-        assert_eq!(cosigners(&twice, &both, 2).unwrap()[1].time_s, 1_700_000_001);
-        assert!(cosigners(&once, &both, 2).is_err());
+        assert_eq!(cosigners(&twice, &both, 2, NOW).unwrap()[1].time_s, 1_700_000_001);
+        assert!(cosigners(&once, &both, 2, NOW).is_err());
         let alias = cosign(&once, "w.example/3", &one, 1_700_000_000).unwrap();
         assert!(
-            cosigners(&alias, &[w("w.example/1", &one), w("w.example/3", &one)], 2).is_err(),
+            cosigners(&alias, &[w("w.example/1", &one), w("w.example/3", &one)], 2, NOW).is_err(),
             "one key, one witness"
         );
+        let ahead = cosign(&once, "w.example/2", &two, NOW + 3600).unwrap();
+        assert!(cosigners(&ahead, &both, 2, NOW).is_err(), "a time that has not come");
+        assert_eq!(cosigners(&ahead, &both, 2, NOW + 3600).unwrap().len(), 2);
         let moved = String::from_utf8(once.clone()).unwrap().replace("a.example", "b.example");
-        assert!(cosigners(moved.as_bytes(), &both, 1).is_err(), "another origin");
+        assert!(cosigners(moved.as_bytes(), &both, 1, NOW).is_err(), "another origin");
         let text = String::from_utf8(once).unwrap();
         let (head, payload) = text.trim_end().rsplit_once(' ').unwrap();
         let mut bytes = STANDARD.decode(payload).unwrap();
         bytes[11] ^= 1;
         let late = format!("{head} {}\n", STANDARD.encode(bytes));
-        assert!(cosigners(late.as_bytes(), &both, 1).is_err(), "another time");
+        assert!(cosigners(late.as_bytes(), &both, 1, NOW).is_err(), "another time");
     }
 }

@@ -6,6 +6,7 @@ mod bulk_sign;
 pub mod cosign;
 pub mod note;
 pub mod public;
+pub mod seed;
 pub(crate) mod signatures;
 pub mod signer;
 pub mod sshsig;

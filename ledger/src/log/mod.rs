@@ -113,6 +113,11 @@ impl std::fmt::Debug for OnWait {
     }
 }
 
+/// Seconds since 1970 by the system's clock.
+pub fn system_seconds() -> u64 {
+    system_clock() / 1_000_000
+}
+
 /// Microseconds since 1970 by the system's clock.
 pub fn system_clock() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_micros() as u64)

@@ -7,6 +7,7 @@ use super::replay::{Logs, VerifiedLog};
 use crate::repository::git::Repo;
 use assay_ledger::format::hash::hex;
 use assay_ledger::keys::cosign::cosigners;
+use assay_ledger::log::system_seconds;
 use assay_ledger::tree::proof::Proof;
 use assay_ledger::{Checkpoint, Entry};
 use assay_shared::account::Terms;
@@ -127,7 +128,7 @@ fn witnessed(
     if !covered || log.root_at(checkpoint.size) != Some(checkpoint.root) {
         return refuse(Code::BadCheckpoint, path, "it is not one of this log that has the config's events");
     }
-    match cosigners(&note, &policy.witnesses(), need) {
+    match cosigners(&note, &policy.witnesses(), need, system_seconds()) {
         Ok(_) => Ok(()),
         Err(e) => refuse(Code::WitnessQuorum, path, e.to_string()),
     }

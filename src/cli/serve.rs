@@ -1,0 +1,67 @@
+//! A witness's service over HTTP/1.1: the transport alone. It speaks to whoever can reach it; put a proxy
+//! with TLS and limits of its own before it where that is the world.
+
+use super::output::say;
+use assay_lab::witness::{Answer, Service};
+use assay_lab::{LabError, Stop};
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::{DefaultBodyLimit, State};
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::post;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::TcpListener;
+
+/// Bytes of a request at most: a proof, and a note with many signatures.
+const LIMIT: usize = 2 << 20;
+/// How often it is asked whether to stop.
+const TICK: Duration = Duration::from_millis(100);
+
+fn respond(answer: Answer) -> Response {
+    let status = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    (status, [(header::CONTENT_TYPE, answer.media)], answer.body).into_response()
+}
+
+/// Answers beside the thread that listens: an answer may wait for the witness's memory.
+async fn answer(service: Arc<Service>, body: Bytes, by: fn(&Service, &[u8]) -> Answer) -> Response {
+    match tokio::task::spawn_blocking(move || by(&service, &body)).await {
+        Ok(answer) => respond(answer),
+        Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+    }
+}
+
+async fn add_checkpoint(State(service): State<Arc<Service>>, body: Bytes) -> Response {
+    answer(service, body, Service::add_checkpoint).await
+}
+
+async fn study_seed(State(service): State<Arc<Service>>, body: Bytes) -> Response {
+    answer(service, body, Service::study_seed).await
+}
+
+/// Serves until somebody asks to stop; requests at hand are answered first.
+///
+/// # Errors
+/// An address that cannot be listened on.
+pub fn serve(listen: &str, service: Service, stop: &Stop) -> Result<(), LabError> {
+    let failed =
+        |e: std::io::Error| LabError::usage(format!("cannot listen on {listen}: {e}"), "name another --listen");
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
+    let routes = Router::new()
+        .route("/add-checkpoint", post(add_checkpoint))
+        .route("/study-seed", post(study_seed))
+        .layer(DefaultBodyLimit::max(LIMIT))
+        .with_state(Arc::new(service));
+    let (_watched, stop) = (stop.watch(), stop.clone());
+    runtime.block_on(async {
+        let listener = TcpListener::bind(listen).await.map_err(failed)?;
+        say(&format!("listening on http://{}", listener.local_addr().map_err(failed)?));
+        let asked = async move {
+            while !stop.requested() {
+                tokio::time::sleep(TICK).await;
+            }
+        };
+        axum::serve(listener, routes).with_graceful_shutdown(asked).await.map_err(failed)
+    })
+}
