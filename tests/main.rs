@@ -23,4 +23,5 @@ mod trust;
 mod upgrade;
 mod vectors;
 mod whole_way;
+mod witness;
 mod wrong_input;
