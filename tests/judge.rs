@@ -4,12 +4,17 @@
 use crate::desk::Desk;
 use assay_ledger::audit::export::Export;
 use assay_ledger::format::entry::{Place, content, seal};
+use assay_ledger::format::hash::hex;
 use assay_ledger::keys::note::Verifier;
+use assay_ledger::keys::sshsig::signed_data;
 use assay_ledger::storage::disk::RealDisk;
 use assay_ledger::tree::merkle::{Nodes as _, Tree, leaf_hash};
 use assay_ledger::{Checkpoint, Draft, EventId, Hash, Signer, tree::tile};
 use assay_shared::event::roster::Roster;
-use assay_shared::event::{Event, KeyAdded, KeyRevoked, KeyRotated, LabCreated, StudyClosed, rotation_message};
+use assay_shared::event::{
+    CONSENT_NAMESPACE, Consent, Event, KeyAdded, KeyRevoked, KeyRevokedV2, KeyRotated, KeyThresholdSet, LabCreated,
+    StudyClosed, change_statement, rotation_message,
+};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
@@ -207,7 +212,7 @@ fn forge(dir: &Path, dice: &mut Dice) {
     let at = 4 + dice.roll(l.len() - 6);
     let seq = at as u64;
     let mut log_key = 9;
-    match dice.roll(18) {
+    match dice.roll(26) {
         0 => (l[at].author, l[at].signed_by) = (8, 8),
         1 => (l[at].author, l[at].signed_by) = (3, 3),
         2 => l[at].seq += 1,
@@ -224,7 +229,27 @@ fn forge(dir: &Path, dice: &mut Dice) {
         13 => (l[at].author, l[at].signed_by) = (4, 4),
         14 => log_key = 8,
         15 => l[at] = line(seq, lines_founding(), 1),
-        16 => l[at].draft.version = 2,
+        16 => l[at].draft.version = 4,
+        // Under a threshold of two admins: alone, with a consent that is none, and well agreed.
+        n @ 17..=24 => {
+            let second = KeyAdded { person: "bea".into(), roles: vec!["admin".into()], key: raw(11) };
+            l[4] = line(4, second, 1);
+            l[5] = line(5, KeyThresholdSet { admins: if n == 17 { 3 } else { 2 } }, 1);
+            let origin = if n == 20 { "other.example/log" } else { ORIGIN };
+            let agreed = |change: &str| {
+                let by = if n == 21 { 3 } else { 11 };
+                let data = signed_data(CONSENT_NAMESPACE, change_statement(origin, change).as_bytes()).unwrap();
+                let consent = Consent { key: raw(by), signature: signer(by).sign(&data).unwrap() };
+                if n == 19 { vec![] } else { vec![consent] }
+            };
+            let (key, reason) = (raw(3), "x".to_string());
+            let words = if n == 22 { format!("revoke {}", hex(&raw(2))) } else { format!("revoke {}", hex(&key)) };
+            l[at] = match n {
+                18 => line(seq, KeyRevoked { key, reason }, 1),
+                23 => line(seq, KeyAdded { person: "mal".into(), roles: vec!["admin".into()], key: raw(12) }, 1),
+                _ => line(seq, KeyRevokedV2 { key, reason, consents: agreed(&words) }, 1),
+            };
+        }
         _ => l[at] = line(seq, KeyAdded { person: "x".into(), roles: vec!["admin".into()], key: [0; 32] }, 1),
     }
     write(dir, &sealed(&l), log_key);

@@ -268,3 +268,66 @@ fn holds(dir: &Path, needle: &[u8]) -> bool {
         std::fs::read(&path).is_ok_and(|bytes| bytes.windows(needle.len()).any(|w| w == needle))
     })
 }
+
+/// K-05 with several admins: a stolen key alone revokes, adds and replaces nobody; a second admin's consent,
+/// made by `ssh-keygen` or by us, does.
+#[test]
+fn changes_of_keys_need_two_admins() {
+    let desk = Desk::new();
+    desk.assay(&["init", "lab", "--person", "ana"]).ok();
+    for who in ["ben", "cyd", "mal", "new"] {
+        desk.assay(&["key", "new", "--out", who]).ok();
+    }
+    desk.assay(&["key", "threshold", "2"]).fails(4, "not above the number of admins");
+    desk.assay(&["key", "add", "ben", "--role", "admin", "--public", "ben.pub"]).ok();
+    desk.assay(&["key", "add", "cyd", "--role", "researcher", "--public", "cyd.pub"]).ok();
+    desk.assay(&["key", "threshold", "2"]).ok();
+    desk.assay(&["key", "threshold", "1"]).fails(4, "only rises");
+    let revoke = ["key", "revoke", "cyd.pub", "--reason", "left"];
+    desk.assay(&revoke).fails(4, "it needs 2 of the log's admins, 1 agreed");
+    desk.assay(&["key", "add", "mal", "--role", "admin", "--public", "mal.pub"]).fails(4, "it needs 2");
+    desk.assay(&["key", "rotate", "--to", "new"]).fails(4, "it needs 2");
+    desk.assay(&["key", "add", "mal", "--role", "researcher", "--public", "mal.pub"]).ok();
+
+    let agree = desk.assay(&["key", "agree", "--revoke", "cyd.pub", "--key", "ben"]).ok().out;
+    std::fs::write(desk.path("agreed"), &agree).unwrap();
+    desk.assay(&["key", "revoke", "mal.pub", "--reason", "x", "--agreed", "agreed"])
+        .fails(2, "agree to this very change");
+    let statement = desk.assay(&["key", "agree", "--revoke", "cyd.pub"]).ok().out;
+    assert!(statement.starts_with("assay/key-change/v1\nassay.invalid/ana\nrevoke "), "{statement}");
+    std::fs::write(desk.path("statement"), &statement).unwrap();
+    desk.run("ssh-keygen", &["-q", "-Y", "sign", "-n", "key-change@assay", "-f", "ben", "statement"]).ok();
+    desk.assay(&[&revoke[..], &["--agreed", "statement.sig"]].concat()).ok();
+    let agree = desk.assay(&["key", "agree", "--rotate", "lab/keys/ana.pub", "new.pub", "--key", "ben"]).ok().out;
+    std::fs::write(desk.path("agreed"), &agree).unwrap();
+    desk.assay(&["key", "rotate", "--to", "new", "--agreed", "agreed"]).ok();
+    desk.assay(&["verify"]).ok();
+}
+
+/// K-12: a new log names the last checkpoint of the one that it goes on after.
+#[test]
+fn k12_a_log_that_follows() {
+    let desk = Desk::new();
+    desk.assay(&["init", "old", "--person", "ana"]).ok();
+    desk.assay(&["init", "lab", "--person", "ana", "--origin", "assay.invalid/ana-2", "--follows", "old/ledger"]).ok();
+    let event = desk.assay(&["log", "--kind", "LogFollowed", "--json"]).ok().json();
+    assert_eq!((event["seq"].as_u64(), event["event"]["origin"].as_str()), (Some(1), Some("assay.invalid/ana")));
+    assert_eq!(event["event"]["size"], 1);
+    desk.assay(&["init", "third", "--follows", "nowhere"]).fails(3, "no exported ledger");
+    assert!(!desk.path("third").exists(), "found out before anything was made");
+    desk.assay(&["verify"]).ok();
+}
+
+/// L-35: an erasure is an event: `verify --deep` names it, and every proof stays.
+#[test]
+fn l35_an_erasure_is_said() {
+    let desk = Desk::new();
+    desk.demo(8, &[]).ok();
+    let hash = desk.assay(&["data", "show", "--json"]).ok().json()[0]["data_hash"].as_str().unwrap().to_string();
+    desk.assay(&["data", "erase", &"0".repeat(64), "--reason", "x"]).fails(2, "no snapshot");
+    desk.assay(&["data", "erase", &hash, "--reason", "the contract ended"]).ok();
+    let said = desk.assay(&["verify", "--deep"]).ok();
+    assert!(said.err.contains("were erased, as entry"), "{}", said.err);
+    desk.assay(&["prove", "1"]).ok();
+    desk.assay(&["data", "erase", &hash, "--reason", "the contract ended"]).ok();
+}

@@ -3,7 +3,7 @@
 use super::Context;
 use super::output::{grouped, print, print_json, say, table};
 use assay_lab::LabError;
-use assay_lab::data::{Download, Import, Imported, Read, download, read};
+use assay_lab::data::{Download, Import, Imported, Read, download, erase, read};
 use assay_research::data::assemble::Request;
 use assay_research::data::fetch::DEFAULT_BASE;
 use assay_research::data::{Oddity, Treatments};
@@ -44,6 +44,20 @@ pub enum Args {
         /// Address of the bulk data or of a mirror of it
         #[arg(long, default_value = DEFAULT_BASE)]
         base: String,
+    },
+    /// Destroy a snapshot's data, and record that it was
+    ///
+    /// The events about it and their proofs stay as they were; `assay verify --deep` says what was
+    /// erased, and by which event. What was studied on it can be run again only by somebody who has the
+    /// data.
+    ///
+    /// Example: assay data erase 1c682cfe… --reason "the vendor's contract ended"
+    Erase {
+        /// The snapshot's whole hash
+        hash: String,
+        /// Why
+        #[arg(long)]
+        reason: String,
     },
     /// List the snapshots of this lab
     ///
@@ -107,6 +121,11 @@ pub fn run(cx: &Context, args: Args) -> Result<(), LabError> {
             let what = Download { symbols: &symbols, interval: &interval, months, base: &base, connect };
             let done = download(&what, &out, &cx.session)?;
             say(&format!("{done} files in {}", out.display()));
+            Ok(())
+        }
+        Args::Erase { hash, reason } => {
+            let at = erase(&cx.lab()?, &hash, &reason)?;
+            say(&format!("the data are gone; entry {at} says so"));
             Ok(())
         }
         Args::Show => show(cx),

@@ -131,6 +131,7 @@ fn found(cx: &Context, args: &Args, out: &Path, reviewer: &Path) -> Result<Lab, 
         reviewers: vec![("ben".into(), ben.public())],
         live: args.live.clone(),
         encrypt: false,
+        follows: None,
         allow_generated: true,
     };
     let created = create(&new, &cx.session)?;

@@ -35,6 +35,10 @@ pub struct Args {
     /// Where the live table is: sqlite:FILE or postgres://… [default: live.sqlite in the lab]
     #[arg(long)]
     pub live: Option<String>,
+    /// A ledger that the new one goes on after, because its key is lost or feared for: its folder, or an
+    /// export of it. Its last checkpoint is recorded; give the new ledger another --origin
+    #[arg(long, value_name = "DIR")]
+    pub follows: Option<PathBuf>,
     /// Encrypt the new keys (asks for a passphrase, or reads ASSAY_PASSPHRASE)
     #[arg(long)]
     pub encrypt: bool,
@@ -58,6 +62,7 @@ pub fn run(cx: &Context, args: Args) -> Result<(), LabError> {
         witnesses: args.witnesses,
         live: args.live,
         encrypt: args.encrypt,
+        follows: args.follows,
         allow_generated: args.allow_generated,
     };
     announce(&new, &create(&new, &cx.session)?);

@@ -3,7 +3,7 @@
 use super::Context;
 use super::output::{print, print_json, say, table};
 use assay_lab::LabError;
-use assay_lab::keys::{add, list, new_key, read_public, revoke, roles, rotate};
+use assay_lab::keys::{Proposal, add, agree, list, new_key, read_public, revoke, roles, rotate, threshold, to_agree};
 use assay_ledger::keys::signer::public_path;
 use assay_shared::event::roster::Member;
 use serde_json::json;
@@ -38,6 +38,9 @@ pub enum Args {
         /// OpenSSH public key file
         #[arg(long)]
         public: PathBuf,
+        /// Another admin's consent, as `assay key agree` prints it; repeat for several
+        #[arg(long = "agreed", value_name = "FILE")]
+        agreed: Vec<PathBuf>,
     },
     /// Stop a key from counting, from here on
     ///
@@ -48,6 +51,9 @@ pub enum Args {
         /// Why
         #[arg(long)]
         reason: String,
+        /// Another admin's consent, as `assay key agree` prints it; repeat for several
+        #[arg(long = "agreed", value_name = "FILE")]
+        agreed: Vec<PathBuf>,
     },
     /// Replace your own key by a new one, for the same person and roles
     ///
@@ -63,6 +69,45 @@ pub enum Args {
         /// Encrypt it when it is made (asks for a passphrase, or reads ASSAY_PASSPHRASE)
         #[arg(long)]
         encrypt: bool,
+        /// Another admin's consent, as `assay key agree` prints it; repeat for several
+        #[arg(long = "agreed", value_name = "FILE")]
+        agreed: Vec<PathBuf>,
+    },
+    /// Let changes of who counts need several admins from here on
+    ///
+    /// It holds for adding an admin, revoking another person's key, and replacing an admin's. It never
+    /// goes down, so that one stolen key cannot undo it.
+    ///
+    /// Example: assay key threshold 2
+    Threshold {
+        /// How many admins, the one who records it included
+        admins: u32,
+    },
+    /// Agree as an admin to a change of keys: prints a signature for `--agreed`
+    ///
+    /// Without --key it prints what is to be signed, for
+    /// `ssh-keygen -Y sign -n key-change@assay -f KEY FILE`.
+    ///
+    /// Example: assay key agree --revoke cyd.pub --key ~/.ssh/ben > ben.agreed
+    Agree {
+        /// The key that is to count no more
+        #[arg(long, value_name = "FILE", required_unless_present_any = ["rotate", "add"])]
+        revoke: Option<PathBuf>,
+        /// The key that is to be replaced, and the new one
+        #[arg(long, num_args = 2, value_names = ["OLD", "NEW"], conflicts_with_all = ["revoke", "add"])]
+        rotate: Option<Vec<PathBuf>>,
+        /// The person whose key is to count, with --role and --public
+        #[arg(long, value_name = "PERSON", conflicts_with = "revoke", requires = "public")]
+        add: Option<String>,
+        /// Their roles
+        #[arg(long = "role", requires = "add")]
+        roles: Vec<String>,
+        /// Their OpenSSH public key file
+        #[arg(long, requires = "add")]
+        public: Option<PathBuf>,
+        /// Your private key
+        #[arg(long)]
+        key: Option<PathBuf>,
     },
     /// List the keys of this lab's ledger
     ///
@@ -77,20 +122,38 @@ pub fn run(cx: &Context, args: Args) -> Result<(), LabError> {
             let public = public_path(&out);
             say(&format!("key {} written to {} and {}", signer.id(), out.display(), public.display()));
         }
-        Args::Add { person, roles: names, public } => {
+        Args::Add { person, roles: names, public, agreed } => {
             let (roles, key) = (roles(&names)?, read_public(&public)?);
-            add(&cx.lab()?, &person, &roles, &key)?;
+            add(&cx.lab()?, &person, &roles, &key, &agreed)?;
             say(&format!("{} of {person} may now record as {}", key.id(), names.join(", ")));
         }
-        Args::Revoke { public, reason } => {
+        Args::Revoke { public, reason, agreed } => {
             let key = read_public(&public)?;
-            let at = revoke(&cx.lab()?, &key, &reason)?;
+            let at = revoke(&cx.lab()?, &key, &reason, &agreed)?;
             say(&format!("{} counts no more from entry {at} on", key.id()));
         }
-        Args::Rotate { to, encrypt } => {
-            let (new, at) = rotate(&mut cx.lab()?, &to, encrypt)?;
+        Args::Rotate { to, encrypt, agreed } => {
+            let (new, at) = rotate(&mut cx.lab()?, &to, encrypt, &agreed)?;
             say(&format!("{} takes over from entry {} on; the old key counts no more", new.id(), at.seq));
             say("where a policy names the old key, change it there too: `assay review` shows the policy in force");
+        }
+        Args::Threshold { admins } => {
+            let at = threshold(&cx.lab()?, admins)?;
+            say(&format!("from entry {} on, changes of who counts need {admins} admins", at.seq));
+        }
+        Args::Agree { revoke, rotate, add, roles: names, public, key } => {
+            let proposal = match (revoke, rotate.as_deref(), add, public) {
+                (Some(key), ..) => Proposal::Revoke(read_public(&key)?),
+                (_, Some([old, new]), ..) => Proposal::Rotate(read_public(old)?, read_public(new)?),
+                (_, _, Some(person), Some(key)) => Proposal::Add(person, roles(&names)?, read_public(&key)?),
+                _ => return Err(LabError::usage("no change is named", "give --revoke, --rotate or --add")),
+            };
+            let lab = cx.lab()?;
+            let text = match key {
+                Some(key) => agree(&lab, &proposal, &key)?,
+                None => to_agree(&lab, &proposal)?,
+            };
+            print(text.trim_end());
         }
         Args::List => show(cx)?,
     }

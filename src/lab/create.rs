@@ -8,11 +8,13 @@ use crate::keys::{self, check_name, write_new};
 use crate::place::private_dir;
 use crate::session::Session;
 use crate::writer::Writer;
+use assay_ledger::audit::export::Export;
 use assay_ledger::keys::cosign::Witness;
 use assay_ledger::log::check_origin;
+use assay_ledger::storage::disk::RealDisk;
 use assay_ledger::{Hash, Log, PublicKey};
 use assay_production::repository::Repo;
-use assay_shared::event::LabCreated;
+use assay_shared::event::{LabCreated, LogFollowed};
 use assay_shared::policy::{Gates, Origin, PATH, Person, Policy, Role, SIGNERS_PATH, Thresholds, WitnessKey};
 use std::path::{Path, PathBuf};
 
@@ -33,6 +35,8 @@ pub struct NewLab {
     pub live: Option<String>,
     /// Encrypt the new keys.
     pub encrypt: bool,
+    /// A log that this one goes on after: its folder or an export of it. Its last checkpoint is pinned.
+    pub follows: Option<PathBuf>,
     /// Let results on generated data be promoted: for demonstrations.
     pub allow_generated: bool,
 }
@@ -53,13 +57,14 @@ pub struct Created {
 /// written.
 pub fn create(new: &NewLab, session: &Session) -> Result<Created, LabError> {
     check(new)?;
+    let follows = new.follows.as_deref().map(followed).transpose()?;
     // Asked before anything is held or made.
     let keys = new.dir.join("keys");
     let (own, log) = (keys.join(&new.person), keys.join("log"));
     let ask = |path: &Path| if new.encrypt { keys::ask(path, session).map(Some) } else { Ok(None) };
     let passphrases = [ask(&own)?, ask(&log)?];
     let _held = session.stop.hold();
-    let lab = found(new, &passphrases, session)?;
+    let lab = found(new, &passphrases, follows, session)?;
     if new.reviewers.is_empty() {
         return Ok(Created { lab, live: None });
     }
@@ -109,7 +114,12 @@ fn check(new: &NewLab) -> Result<(), LabError> {
     first_policy(new, stand_in, Vec::new()).map(|_| ())
 }
 
-fn found(new: &NewLab, passphrases: &[Option<String>; 2], session: &Session) -> Result<Lab, LabError> {
+fn found(
+    new: &NewLab,
+    passphrases: &[Option<String>; 2],
+    follows: Option<LogFollowed>,
+    session: &Session,
+) -> Result<Lab, LabError> {
     let dir = &new.dir;
     let keys = dir.join("keys");
     private_dir(&keys)?;
@@ -132,11 +142,21 @@ fn found(new: &NewLab, passphrases: &[Option<String>; 2], session: &Session) -> 
         log_key: log_signer.public().to_bytes(),
         engine_version: environment().engine_version,
     })?;
+    if let Some(followed) = follows {
+        writer.record_one(followed)?;
+    }
     writer.publish()?;
     lab.update_mirror()?;
     Repo::init(&lab.repo_path(), true)?;
     lab.save()?;
     Ok(lab)
+}
+
+/// The last checkpoint of the log in a folder, which must verify by the key beside it.
+fn followed(dir: &Path) -> Result<LogFollowed, LabError> {
+    let export = Export::open(&RealDisk, dir, None)?;
+    let c = export.checkpoint;
+    Ok(LogFollowed { origin: c.origin, log_key: export.verifier.key.to_bytes(), size: c.size, root: c.root.0 })
 }
 
 fn first_policy(new: &NewLab, me: PublicKey, origins: Vec<Origin>) -> Result<Policy, LabError> {

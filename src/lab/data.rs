@@ -3,11 +3,11 @@
 use crate::error::LabError;
 use crate::folder::Lab;
 use crate::session::{Progress, Session};
-use assay_ledger::Hash;
+use assay_ledger::{Hash, Log};
 use assay_research::data::assemble::Request;
 use assay_research::data::source::{Holds, scan};
 use assay_research::data::{Quality, assemble, brackets, fetch, generate, quality, snapshot};
-use assay_shared::event::{Event, RulebookRegistered, SnapshotRegistered};
+use assay_shared::event::{Event, PayloadErased, RulebookRegistered, SnapshotRegistered};
 use assay_shared::market::Market;
 use assay_shared::rulebook::{BracketSet, Rulebook};
 use assay_shared::time::parse;
@@ -146,6 +146,37 @@ pub fn register(
     writer.publish()?;
     lab.update_mirror()?;
     Ok(Imported { market, data_hash, rulebook_hash: book.hash() })
+}
+
+/// Destroys a snapshot's data and records that it was: the events about it, and their proofs, stay. Gives
+/// the position of the event.
+///
+/// # Errors
+/// A snapshot that was never registered; a lab that cannot be written.
+pub fn erase(lab: &Lab, hash: &str, reason: &str) -> Result<u64, LabError> {
+    let digest: Hash =
+        hash.parse().map_err(|e| LabError::usage(format!("{e}"), "give the whole hash: see `assay data show`"))?;
+    let mut writer = lab.writer()?;
+    let entry = registered(&writer.log, &digest)?
+        .ok_or_else(|| LabError::usage(format!("no snapshot {digest} is registered"), "see `assay data show`"))?;
+    // Said first: data that is gone without a word would look like damage.
+    let at = writer.record_one(PayloadErased { entry, digest: digest.0, reason: reason.into() })?;
+    writer.publish()?;
+    snapshot::remove(&lab.snapshot_dir(), &digest)?;
+    lab.update_mirror()?;
+    Ok(at.seq)
+}
+
+/// The newest registration of a snapshot.
+fn registered(log: &Log, digest: &Hash) -> Result<Option<u64>, LabError> {
+    for seq in log.newest_of("SnapshotRegistered", 0..log.len(), usize::MAX)? {
+        if let Event::SnapshotRegistered(e) = Event::of(&log.entry(seq)?)?
+            && e.data_hash == digest.0
+        {
+            return Ok(Some(seq));
+        }
+    }
+    Ok(None)
 }
 
 /// The generated market with its rule book, loudly labelled; nothing is registered yet.

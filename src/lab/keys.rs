@@ -6,10 +6,15 @@ use crate::place::read_text;
 use crate::session::Session;
 use crate::standing::follow;
 use crate::writer::Writer;
+use assay_ledger::keys::sshsig;
 use assay_ledger::log::Receipt;
 use assay_ledger::{PublicKey, Signer};
+use assay_shared::event::change::Change;
 use assay_shared::event::roster::{Member, Role};
-use assay_shared::event::{KeyAdded, KeyRevoked, KeyRotated, rotation_message};
+use assay_shared::event::{
+    CONSENT_NAMESPACE, Consent, Event, KeyAdded, KeyAddedV2, KeyRevoked, KeyRevokedV2, KeyRotated, KeyRotatedV2,
+    KeyThresholdSet, rotation_message,
+};
 use assay_shared::policy;
 use std::path::{Path, PathBuf};
 
@@ -74,11 +79,10 @@ pub fn roles(names: &[String]) -> Result<Vec<Role>, LabError> {
 /// # Errors
 /// A name that will not do, a key that is known as something else or was revoked, or a signer who may
 /// not add keys.
-pub fn add(lab: &Lab, person: &str, roles: &[Role], key: &PublicKey) -> Result<Receipt, LabError> {
-    check_name(person)?;
-    let roles = roles.iter().map(|r| r.name().into()).collect();
+pub fn add(lab: &Lab, person: &str, roles: &[Role], key: &PublicKey, agreed: &[PathBuf]) -> Result<Receipt, LabError> {
+    let event = added(person, roles, key)?;
     let mut writer = lab.writer()?;
-    let at = writer.record_one(KeyAdded { person: person.into(), roles, key: key.to_bytes() })?;
+    let at = writer.record_one(with_consents(event, writer.log.origin(), agreed)?)?;
     close(lab, &mut writer)?;
     let revoked = writer.members().find(|m| m.key == *key).and_then(|m| m.revoked_at);
     match revoked {
@@ -87,6 +91,89 @@ pub fn add(lab: &Lab, person: &str, roles: &[Role], key: &PublicKey) -> Result<R
         }
         None => Ok(at),
     }
+}
+
+fn added(person: &str, roles: &[Role], key: &PublicKey) -> Result<Event, LabError> {
+    check_name(person)?;
+    let roles = roles.iter().map(|r| r.name().into()).collect();
+    Ok(KeyAdded { person: person.into(), roles, key: key.to_bytes() }.into())
+}
+
+/// A change with the consents in some files, each checked; as it is when there are none.
+fn with_consents(event: Event, origin: &str, files: &[PathBuf]) -> Result<Event, LabError> {
+    if files.is_empty() {
+        return Ok(event);
+    }
+    let statement = statement(&event, origin);
+    let read = |path: &PathBuf| -> Result<Consent, LabError> {
+        let text = read_text(path, 1 << 16)?;
+        let wrong = |e| {
+            LabError::usage(
+                format!("{}: {e}", path.display()),
+                "it must agree to this very change: see `assay key agree`",
+            )
+        };
+        let (key, signature) = sshsig::open(text.as_bytes(), CONSENT_NAMESPACE, statement.as_bytes()).map_err(wrong)?;
+        Ok(Consent { key: key.to_bytes(), signature })
+    };
+    let consents = files.iter().map(read).collect::<Result<Vec<_>, _>>()?;
+    Ok(match event {
+        Event::KeyAdded(e) => KeyAddedV2 { person: e.person, roles: e.roles, key: e.key, consents }.into(),
+        Event::KeyRevoked(e) => KeyRevokedV2 { key: e.key, reason: e.reason, consents }.into(),
+        Event::KeyRotated(e) => KeyRotatedV2 { old: e.old, new: e.new, proof: e.proof, consents }.into(),
+        other => other,
+    })
+}
+
+fn statement(event: &Event, origin: &str) -> String {
+    Change::of(event).map(|change| change.statement(origin)).unwrap_or_default()
+}
+
+/// A change of keys that an admin may agree to.
+#[derive(Debug, Clone)]
+pub enum Proposal {
+    /// A key is to count.
+    Add(String, Vec<Role>, PublicKey),
+    /// A key is to count no more.
+    Revoke(PublicKey),
+    /// A key is to count in the place of another.
+    Rotate(PublicKey, PublicKey),
+}
+
+/// What an admin signs to agree to a change in the lab's log.
+///
+/// # Errors
+/// A name that will not do; a ledger that is missing.
+pub fn to_agree(lab: &Lab, proposal: &Proposal) -> Result<String, LabError> {
+    let log = lab.log()?;
+    let event = match proposal {
+        Proposal::Add(person, roles, key) => added(person, roles, key)?,
+        Proposal::Revoke(key) => KeyRevoked { key: key.to_bytes(), reason: String::new() }.into(),
+        Proposal::Rotate(old, new) => KeyRotated { old: old.to_bytes(), new: new.to_bytes(), proof: [0; 64] }.into(),
+    };
+    Ok(statement(&event, log.origin()))
+}
+
+/// An admin's consent, as a file for `--agreed`: the same that `ssh-keygen -Y sign -n key-change@assay`
+/// makes of the statement.
+///
+/// # Errors
+/// As [`to_agree`]; a key that cannot be read.
+pub fn agree(lab: &Lab, proposal: &Proposal, key: &Path) -> Result<String, LabError> {
+    let statement = to_agree(lab, proposal)?;
+    let signer = Signer::read(key, &|path| lab.session.observer.passphrase(path))?;
+    Ok(sshsig::sign(&signer, CONSENT_NAMESPACE, statement.as_bytes())?)
+}
+
+/// Sets how many admins a change of who counts needs from here on. It never goes down.
+///
+/// # Errors
+/// More than there are admins, fewer than needed before, or a signer who is none.
+pub fn threshold(lab: &Lab, admins: u32) -> Result<Receipt, LabError> {
+    let mut writer = lab.writer()?;
+    let at = writer.record_one(KeyThresholdSet { admins })?;
+    close(lab, &mut writer)?;
+    Ok(at)
 }
 
 /// Publishes what was recorded, and brings the mirror up to it.
@@ -100,12 +187,15 @@ fn close(lab: &Lab, writer: &mut Writer) -> Result<(), LabError> {
 ///
 /// # Errors
 /// An unknown key, the last admin's, or a signer who may not revoke it.
-pub fn revoke(lab: &Lab, key: &PublicKey, reason: &str) -> Result<u64, LabError> {
+pub fn revoke(lab: &Lab, key: &PublicKey, reason: &str, agreed: &[PathBuf]) -> Result<u64, LabError> {
     let mut writer = lab.writer()?;
     let revoked = writer.members().find(|m| m.key == *key).and_then(|m| m.revoked_at);
     let at = match revoked {
         Some(at) => at,
-        None => writer.record_one(KeyRevoked { key: key.to_bytes(), reason: reason.into() })?.seq,
+        None => {
+            let event = KeyRevoked { key: key.to_bytes(), reason: reason.into() }.into();
+            writer.record_one(with_consents(event, writer.log.origin(), agreed)?)?.seq
+        }
     };
     close(lab, &mut writer)?;
     Ok(at)
@@ -116,7 +206,7 @@ pub fn revoke(lab: &Lab, key: &PublicKey, reason: &str) -> Result<u64, LabError>
 ///
 /// # Errors
 /// A key file that cannot be read or made, or a ledger that cannot be written.
-pub fn rotate(lab: &mut Lab, to: &Path, encrypt: bool) -> Result<(Signer, Receipt), LabError> {
+pub fn rotate(lab: &mut Lab, to: &Path, encrypt: bool, agreed: &[PathBuf]) -> Result<(Signer, Receipt), LabError> {
     let mut writer = lab.writer()?;
     let new = match to.exists() {
         true => Signer::read(to, &|path| lab.session.observer.passphrase(path))?,
@@ -124,9 +214,10 @@ pub fn rotate(lab: &mut Lab, to: &Path, encrypt: bool) -> Result<(Signer, Receip
     };
     let (old, new_raw) = (lab.signer()?.public().to_bytes(), new.public().to_bytes());
     let proof = new.sign(&rotation_message(writer.log.origin(), &old, &new_raw))?;
+    let event = with_consents(KeyRotated { old, new: new_raw, proof }.into(), writer.log.origin(), agreed)?;
     writer.keep()?;
     let _held = lab.session.stop.hold();
-    let at = writer.record_one(KeyRotated { old, new: new_raw, proof })?;
+    let at = writer.record_one(event)?;
     writer.publish()?;
     writer.release();
     lab.config.key = inside(&lab.dir, to)?;

@@ -96,6 +96,7 @@ fn new_lab(dir: &Path) -> NewLab {
         witnesses: Vec::new(),
         live: None,
         encrypt: false,
+        follows: None,
         allow_generated: true,
     }
 }
@@ -238,10 +239,13 @@ fn keys_of_a_lab() {
     let public = keys::read_public(&s.path("cyd.pub")).unwrap();
     assert_eq!(public, cyd.public());
     assert!(keys::read_public(&s.path("cyd")).is_err());
-    keys::add(&s.lab, "cyd", &[Role::Researcher], &public).unwrap();
-    assert!(matches!(keys::add(&s.lab, "eve", &[Role::Admin], &public), Err(LabError::Refused(_))), "known already");
-    let at = keys::revoke(&s.lab, &public, "left").unwrap();
-    let (new, _) = keys::rotate(&mut s.lab, &s.dir.path().join("next"), false).unwrap();
+    keys::add(&s.lab, "cyd", &[Role::Researcher], &public, &[]).unwrap();
+    assert!(
+        matches!(keys::add(&s.lab, "eve", &[Role::Admin], &public, &[]), Err(LabError::Refused(_))),
+        "known already"
+    );
+    let at = keys::revoke(&s.lab, &public, "left", &[]).unwrap();
+    let (new, _) = keys::rotate(&mut s.lab, &s.dir.path().join("next"), false, &[]).unwrap();
     let members = keys::list(&s.lab).unwrap();
     let of = |key: &assay_ledger::PublicKey| members.iter().find(|m| m.key == *key).unwrap();
     assert_eq!((of(&public).revoked_at, of(&new.public()).revoked_at), (Some(at), None));
@@ -276,7 +280,7 @@ fn verified_exported_proven_and_rolled_back() {
     assert_eq!(log.len(), 3);
     assert!(exchange::import(&s.path("restored"), &out, Some(&vkey), &s.lab.session).is_err(), "never over another");
     // An older copy of the ledger in place of the newer one.
-    keys::add(&s.lab, "eve", &[Role::Researcher], &Signer::from_seed([5; 32]).public()).unwrap();
+    keys::add(&s.lab, "eve", &[Role::Researcher], &Signer::from_seed([5; 32]).public(), &[]).unwrap();
     verify::own(&s.lab, verify::Depth::default()).unwrap();
     std::fs::remove_dir_all(s.lab.ledger_dir()).unwrap();
     std::fs::rename(s.path("restored"), s.lab.ledger_dir()).unwrap();

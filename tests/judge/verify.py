@@ -148,11 +148,13 @@ class Entry:
         self.kind = self.kind.decode("ascii")
 
 
-ADMIN = set("LabCreated KeyAdded KeyRevoked KeyRotated".split())
+CHANGES = set("KeyAdded KeyRevoked KeyRotated".split())
+ADMIN = CHANGES | set("LabCreated KeyThresholdSet LogFollowed".split())
+TWO_VERSIONS = CHANGES | set("StudyOpened TrialCompleted TrialPruned TrialFailed".split())
 DEPLOYER = set("ApprovalRecorded PromotionDeployed DriftDetected DriftHealed".split())
 RESEARCHER = set(
     "RulebookRegistered SnapshotRegistered StrategyRegistered StudyOpened TrialCompleted TrialPruned TrialFailed "
-    "StudyClosed WalkForwardCompleted ParityVerified PromotionProposed RollbackProposed".split()
+    "StudyClosed WalkForwardCompleted ParityVerified PromotionProposed RollbackProposed PayloadErased".split()
 )
 
 
@@ -168,8 +170,9 @@ class Roster:
     """Who may record what, position by position."""
 
     def __init__(self):
-        self.keys = {}  # id -> [raw, roles, counts]
+        self.keys = {}  # id -> [raw, roles, counts, person]
         self.log_key = None
+        self.threshold = 0
 
     def fields(self, entry):
         r = Reader(entry.payload)
@@ -180,8 +183,16 @@ class Roster:
                 out = r.text(), [r.text() for _ in range(r.varint())], r.take(32)
             elif entry.kind == "KeyRevoked":
                 out = r.take(32), r.text()
+            elif entry.kind == "KeyThresholdSet":
+                out = (r.varint(),)
+            elif entry.kind == "LogFollowed":
+                out = r.text(), r.take(32), r.varint(), r.take(32)
+            elif entry.kind == "PayloadErased":
+                out = r.varint(), r.take(32), r.text()
             else:
                 out = r.take(32), r.take(32), r.take(64)
+            if entry.version == 2:
+                out += ([(r.take(32), r.take(64)) for _ in range(r.varint())],)
             r.end()
         except Bad:
             raise Refused("bad-payload")
@@ -196,18 +207,18 @@ class Roster:
         if entry.seq == 0:
             if (entry.kind, entry.version) != ("LabCreated", 1):
                 raise Refused("bad-payload")
-            _, _, key, log_key, _ = self.fields(entry)
+            _, founder, key, log_key, _ = self.fields(entry)
             if key_id(self.key(key)) != entry.author:
                 raise Refused("unknown-key")
-            self.keys[entry.author] = [key, {"admin", "researcher", "deployer"}, True]
+            self.keys[entry.author] = [key, {"admin", "researcher", "deployer"}, True, founder]
             self.log_key = log_key
             return key
-        known = entry.version == 1
-        about_keys = known and entry.kind in ADMIN
+        known = entry.version == 1 or (entry.version == 2 and entry.kind in TWO_VERSIONS)
+        about_keys = known and entry.kind in ADMIN | {"PayloadErased"}
         fields = self.fields(entry) if about_keys else None
         if entry.author not in self.keys:
             raise Refused("unknown-key")
-        raw, roles, counts = self.keys[entry.author]
+        raw, roles, counts, _ = self.keys[entry.author]
         if not counts:
             raise Refused("revoked-key")
         role = None
@@ -216,21 +227,63 @@ class Roster:
         own = about_keys and entry.kind in ("KeyRevoked", "KeyRotated") and fields[0] == raw
         if role and role not in roles and not own:
             raise Refused("role-not-allowed")
-        if about_keys:
+        if about_keys and entry.kind in CHANGES:
+            before = {k: list(m) for k, m in self.keys.items()}
+            self.observe(entry, fields)
+            after, self.keys = self.keys, before
+            self.agreed(entry, fields)
+            self.keys = after
+        elif about_keys:
             self.observe(entry, fields)
         return raw
+
+    def admins(self):
+        return {m[3] for m in self.keys.values() if m[2] and "admin" in m[1]}
+
+    def agreed(self, entry, fields):
+        """Enough admins agree to a change of keys: its author, and those whose consents stand in it."""
+        admins = self.admins()
+        need = min(self.threshold, len(admins))
+        if entry.kind == "KeyAdded":
+            weighty = "admin" in fields[1]
+            words = "add %s %s %s" % (fields[2].hex(), fields[0], ",".join(fields[1]))
+            plain = all(t and all(0x21 <= ord(c) <= 0x7E and c != "," for c in t) for t in [fields[0], *fields[1]])
+        elif entry.kind == "KeyRevoked":
+            weighty, plain = key_id(fields[0]) != entry.author, True
+            words = "revoke %s" % fields[0].hex()
+        else:
+            weighty, plain = "admin" in self.keys[key_id(fields[0])][1], True
+            words = "rotate %s %s" % (fields[0].hex(), fields[1].hex())
+        if need <= 1 or not weighty:
+            return
+        people = {self.keys[entry.author][3]}
+        text = ("assay/key-change/v1\n%s\n%s\n" % (entry.origin.decode(), words)).encode()
+        string = lambda b: struct.pack(">I", len(b)) + b
+        data = b"SSHSIG" + b"".join(map(string, (b"key-change@assay", b"", b"sha512", hashlib.sha512(text).digest())))
+        for key, signature in fields[-1] if entry.version == 2 and plain else []:
+            member = self.keys.get(key_id(key))
+            if member and member[2] and signed(key, signature, data):
+                people.add(member[3])
+        if len(people & admins) < need:
+            raise Refused("role-not-allowed")
 
     def observe(self, entry, fields):
         if entry.kind == "LabCreated":
             raise Refused("bad-payload")
-        if entry.kind == "KeyAdded":
-            _, roles, raw = fields
+        if entry.kind == "KeyThresholdSet":
+            if fields[0] < max(self.threshold, 1) or fields[0] > len(self.admins()):
+                raise Refused("bad-payload")
+            self.threshold = fields[0]
+        elif entry.kind in ("LogFollowed", "PayloadErased"):
+            pass
+        elif entry.kind == "KeyAdded":
+            person, roles, raw = fields[:3]
             if key_id(self.key(raw)) in self.keys:
                 raise Refused("bad-payload")
-            self.keys[key_id(raw)] = [raw, set(roles) & {"admin", "researcher", "deployer"}, True]
+            self.keys[key_id(raw)] = [raw, set(roles) & {"admin", "researcher", "deployer"}, True, person]
         elif entry.kind == "KeyRevoked":
             this = key_id(self.key(fields[0]))
-            others = any(k != this and counts and "admin" in roles for k, (_, roles, counts) in self.keys.items())
+            others = any(k != this and counts and "admin" in roles for k, (_, roles, counts, _) in self.keys.items())
             if this not in self.keys or not others:
                 raise Refused("bad-payload")
             self.keys[this][2] = False
@@ -242,7 +295,7 @@ class Roster:
             member = self.keys.get(key_id(old))
             if member is None or not member[2]:
                 raise Refused("bad-payload")
-            self.keys[key_id(new)] = [new, member[1], True]
+            self.keys[key_id(new)] = [new, member[1], True, member[3]]
             member[2] = False
 
 

@@ -8,6 +8,27 @@ use crate::keys::public::PublicKey;
 use crate::keys::signer::Signer;
 use ssh_key::{HashAlg, LineEnding, Signature, SshSig};
 
+/// The bytes that an ed25519 signature over a message in a namespace signs (with SHA-512): for a
+/// signature that is kept without its armour.
+///
+/// # Errors
+/// [`LedgerError::Malformed`] for an empty namespace.
+pub fn signed_data(namespace: &str, message: &[u8]) -> Result<Vec<u8>, LedgerError> {
+    let bad = |e: ssh_key::Error| LedgerError::Malformed { what: "signature", why: e.to_string() };
+    SshSig::signed_data(namespace, HashAlg::Sha512, message).map_err(bad)
+}
+
+/// Verifies an armoured signature, and gives the key that made it and the 64 bytes without the armour.
+///
+/// # Errors
+/// As [`verify`], and [`LedgerError::Malformed`] for another hash than SHA-512.
+pub fn open(armoured: &[u8], namespace: &str, message: &[u8]) -> Result<(PublicKey, [u8; 64]), LedgerError> {
+    let key = verify(armoured, namespace, message)?;
+    let bad = || LedgerError::Malformed { what: "SSH signature", why: "it is not over SHA-512".into() };
+    let sig = SshSig::from_pem(armoured).ok().filter(|s| s.hash_alg() == HashAlg::Sha512).ok_or_else(bad)?;
+    Ok((key, sig.signature_bytes().try_into().map_err(|_| bad())?))
+}
+
 /// Signs `message` in a namespace; gives the armoured text.
 ///
 /// # Errors
@@ -51,6 +72,10 @@ mod tests {
         assert_eq!(verify(text.as_bytes(), "approval@assay", b"yes").unwrap(), signer.public());
         assert!(verify(text.as_bytes(), "promotion@assay", b"yes").is_err());
         assert!(verify(text.as_bytes(), "approval@assay", b"no").is_err());
+        let (key, bare) = open(text.as_bytes(), "approval@assay", b"yes").unwrap();
+        assert_eq!(key, signer.public());
+        key.verify_strict(&signed_data("approval@assay", b"yes").unwrap(), &bare).unwrap();
+        assert!(open(text.as_bytes(), "approval@assay", b"no").is_err());
         assert!(verify(b"junk", "approval@assay", b"yes").is_err());
     }
 }

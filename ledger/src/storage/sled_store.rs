@@ -29,7 +29,7 @@ const RECORD_BYTES: usize = 62 << 10;
 /// Records of a tree: at the tenth update sled would write the whole page again.
 const RECORDS_PER_TREE: usize = 9;
 /// sled keeps values in memory whatever its cache is told: it is opened anew after so many bytes.
-const REOPEN_BYTES: usize = 8 << 20;
+const REOPEN_BYTES: usize = 16 << 20;
 const TAIL: &[u8] = b"tail";
 /// System errors that a damaged folder gives.
 const DAMAGE: [ErrorKind; 4] =

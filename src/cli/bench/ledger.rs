@@ -319,6 +319,7 @@ pub fn measure(dir: &Path, events: u64, out: &mut Vec<Figure>) -> Result<(), Lab
         witnesses: Vec::new(),
         live: None,
         encrypt: false,
+        follows: None,
         allow_generated: true,
     };
     let lab = create(&new, &Session::silent())?.lab;

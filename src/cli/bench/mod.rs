@@ -138,6 +138,7 @@ fn whole_study(dir: &Path, trials: u32, out: &mut Vec<Figure>) -> Result<(), Lab
         reviewers: Vec::new(),
         live: None,
         encrypt: false,
+        follows: None,
         allow_generated: true,
     };
     let lab = create(&new, &Session::silent())?.lab;

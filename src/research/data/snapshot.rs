@@ -60,6 +60,18 @@ pub fn read(dir: &Path, hash: &Hash) -> Result<Market, DataError> {
     }
 }
 
+/// Removes a snapshot; one that is gone already is fine.
+///
+/// # Errors
+/// When it cannot be removed.
+pub fn remove(dir: &Path, hash: &Hash) -> Result<(), DataError> {
+    let path = path(dir, hash);
+    match std::fs::remove_file(&path) {
+        Err(e) if e.kind() != std::io::ErrorKind::NotFound => Err(DataError::io("remove", &path)(e)),
+        _ => Ok(()),
+    }
+}
+
 fn from_frame(frame: &DataFrame) -> Result<Market, polars::prelude::PolarsError> {
     let times: Vec<i64> = frame.column("time")?.i64()?.into_no_null_iter().collect();
     let generated = frame.column("generated")?.bool()?.get(0).unwrap_or(false);

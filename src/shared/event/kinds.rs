@@ -10,7 +10,7 @@ use serde::{Serialize, Serializer};
 /// 32 bytes, shown as hex.
 pub type Digest = [u8; 32];
 
-fn hex<const N: usize, S: Serializer>(bytes: &[u8; N], s: S) -> Result<S::Ok, S::Error> {
+pub(super) fn hex<const N: usize, S: Serializer>(bytes: &[u8; N], s: S) -> Result<S::Ok, S::Error> {
     s.serialize_str(&assay_ledger::format::hash::hex(bytes))
 }
 
@@ -22,12 +22,7 @@ macro_rules! facts {
         pub struct $name { $($(#[$field_doc])* pub $field: $type),* })*
     };
 }
-
-/// What the new key of a rotation signs.
-pub fn rotation_message(origin: &str, old: &Digest, new: &Digest) -> Vec<u8> {
-    let len = (origin.len() as u64).to_be_bytes();
-    [b"assay/key-rotation/v1\0", &len[..], origin.as_bytes(), old, new].concat()
-}
+pub(super) use facts;
 
 /// A parameter's value.
 #[derive(Debug, Clone, Copy, PartialEq, Encode, Decode, Serialize)]
@@ -73,87 +68,6 @@ impl Serialize for MetricCode {
 }
 
 facts! {
-    /// Versions that a result depends on, version 1.
-    EnvironmentV1 {
-        engine_version: String,
-        source_commit: String,
-        lock_hash: String,
-        rustc: String,
-        target: String,
-        talib_version: String,
-    }
-
-    /// Versions that a result depends on, version 2: with the version of the results that the golden
-    /// streams pin.
-    EnvironmentV2 {
-        engine_version: String,
-        source_commit: String,
-        lock_hash: String,
-        rustc: String,
-        target: String,
-        talib_version: String,
-        results: u32,
-    }
-
-    /// One walk-forward fold: the objective in and out of sample, absent when undefined.
-    Fold {
-        in_sample: Option<Real>,
-        out_of_sample: Option<Real>,
-        is_trades: u32,
-        oos_trades: u32,
-    }
-
-    /// One walk-forward fold, version 2: a value for each objective.
-    FoldV2 {
-        in_sample: Vec<Option<Real>>,
-        out_of_sample: Vec<Option<Real>>,
-        is_trades: u32,
-        oos_trades: u32,
-    }
-
-    /// A block of consecutive out-of-sample returns.
-    BlockV2 {
-        /// Returns in it.
-        bars: u32,
-        /// Returns that are not zero.
-        active: u32,
-        /// Sums of the first four powers.
-        powers: [Real; 4],
-        /// Sum of each return times the one before it; the first return of all has none before it.
-        lagged: Real,
-    }
-
-    /// The first entry of every log: who founded it, with which key, and the key of its checkpoints.
-    LabCreated {
-        lab: String,
-        founder: String,
-        #[serde(serialize_with = "hex")] key: Digest,
-        #[serde(serialize_with = "hex")] log_key: Digest,
-        engine_version: String,
-    }
-
-    /// A key began to count for a person.
-    KeyAdded {
-        person: String,
-        roles: Vec<String>,
-        #[serde(serialize_with = "hex")] key: Digest,
-    }
-
-    /// A key stopped counting, from this position on.
-    KeyRevoked {
-        #[serde(serialize_with = "hex")] key: Digest,
-        reason: String,
-    }
-
-    /// A key was replaced: from this position on the new one counts for the same person and roles,
-    /// and the old one no more.
-    KeyRotated {
-        #[serde(serialize_with = "hex")] old: Digest,
-        #[serde(serialize_with = "hex")] new: Digest,
-        /// By the new key over [`rotation_message`]: whoever introduces it also holds it.
-        #[serde(serialize_with = "hex")] proof: [u8; 64],
-    }
-
     /// A rule book was taken into use.
     RulebookRegistered {
         #[serde(serialize_with = "hex")] hash: Digest,

@@ -13,9 +13,11 @@
 //! A release that does not know a kind or version verifies it as opaque bytes, and stops there when
 //! it has to understand it: nothing is promoted past it.
 
+pub mod change;
 pub mod codec;
 pub mod environment;
 pub mod kinds;
+pub mod people;
 pub mod roster;
 pub mod rules;
 pub mod standing;
@@ -24,6 +26,7 @@ pub mod study;
 use assay_ledger::{Draft, Entry, EventId};
 pub use environment::Environment;
 pub use kinds::*;
+pub use people::*;
 
 /// Why a payload is no event.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -102,6 +105,12 @@ events! {
     KeyAdded = "KeyAdded" 1,
     KeyRevoked = "KeyRevoked" 1,
     KeyRotated = "KeyRotated" 1,
+    KeyThresholdSet = "KeyThresholdSet" 1,
+    KeyAddedV2 = "KeyAdded" 2,
+    KeyRevokedV2 = "KeyRevoked" 2,
+    KeyRotatedV2 = "KeyRotated" 2,
+    LogFollowed = "LogFollowed" 1,
+    PayloadErased = "PayloadErased" 1,
     RulebookRegistered = "RulebookRegistered" 1,
     SnapshotRegistered = "SnapshotRegistered" 1,
     StrategyRegistered = "StrategyRegistered" 1,

@@ -1,8 +1,9 @@
 //! Who may record what, position by position: the log's own key events decide, not clocks.
 
-use super::{Event, EventError, KeyRotated, rotation_message};
+use super::change::{Change, Changed};
+use super::{Event, EventError, rotation_message};
 use assay_ledger::{Authority, Entry, KeyId, PublicKey, Reason};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A role in a log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -60,13 +61,16 @@ pub struct Roster {
     pub log_key: Option<[u8; 32]>,
     /// The first event of a kind or version that is not known here: nothing is promoted after it.
     pub unknown: Option<u64>,
+    /// How many admins a change of who counts needs.
+    pub threshold: u32,
 }
 
 type Refusal = (Reason, String);
 
 fn needed(event: &Event) -> Role {
     match event {
-        Event::LabCreated(_) | Event::KeyAdded(_) | Event::KeyRevoked(_) | Event::KeyRotated(_) => Role::Admin,
+        Event::LabCreated(_) | Event::KeyThresholdSet(_) | Event::LogFollowed(_) => Role::Admin,
+        event if Change::of(event).is_some() => Role::Admin,
         Event::ApprovalRecorded(_) | Event::PromotionDeployed(_) | Event::DriftDetected(_) | Event::DriftHealed(_) => {
             Role::Deployer
         }
@@ -85,8 +89,8 @@ impl Roster {
     }
 
     /// A roster of these keys, as it was read together before.
-    pub fn of(members: Vec<Member>, log_key: Option<[u8; 32]>, unknown: Option<u64>) -> Roster {
-        Roster { members: members.into_iter().map(|m| (m.key.id(), m)).collect(), log_key, unknown }
+    pub fn of(members: Vec<Member>, log_key: Option<[u8; 32]>, unknown: Option<u64>, threshold: u32) -> Roster {
+        Roster { members: members.into_iter().map(|m| (m.key.id(), m)).collect(), log_key, unknown, threshold }
     }
 
     /// All keys that ever counted.
@@ -110,11 +114,7 @@ impl Roster {
             return Err((Reason::RevokedKey, format!("the key {key} of {} was revoked at entry {at}", member.person)));
         }
         let own = member.key.to_bytes();
-        let own_key = match event {
-            Some(Event::KeyRevoked(e)) => e.key == own,
-            Some(Event::KeyRotated(e)) => e.old == own,
-            _ => false,
-        };
+        let own_key = event.and_then(Change::of).is_some_and(|change| change.leaves() == Some(own));
         if let Some(role) = event.map(needed)
             && !member.roles.contains(&role)
             && !own_key
@@ -131,12 +131,9 @@ impl Roster {
     /// The refusal that verification would end with.
     pub fn would_admit(&self, key: &KeyId, seq: u64, origin: &str, event: &Event) -> Result<(), Refusal> {
         self.allows(key, Some(event))?;
-        match event {
-            Event::KeyAdded(_) | Event::KeyRevoked(_) | Event::KeyRotated(_) | Event::LabCreated(_) => {
-                self.clone().observe(seq, origin, event)
-            }
-            _ => Ok(()),
-        }
+        let about_keys =
+            Change::of(event).is_some() || matches!(event, Event::LabCreated(_) | Event::KeyThresholdSet(_));
+        if about_keys { self.clone().observe(seq, origin, key, event) } else { Ok(()) }
     }
 
     /// Whether somebody could still add keys if `key` counted no more.
@@ -145,48 +142,99 @@ impl Roster {
         self.members.iter().any(|(id, m)| id != key && counts(m))
     }
 
-    fn rotate(&mut self, seq: u64, origin: &str, e: &KeyRotated) -> Result<(), Refusal> {
+    /// Whether a change is one of those that need several admins: it could make or unmake one, or takes
+    /// away from somebody else.
+    fn is_weighty(&self, author: &KeyId, change: &Change<'_>) -> bool {
+        let of = |raw: &[u8; 32]| PublicKey::from_bytes(raw).and_then(|key| self.members.get(&key.id()));
+        match change.what {
+            Changed::Added { roles, .. } => roles.iter().any(|r| Role::parse(r) == Some(Role::Admin)),
+            Changed::Revoked { key } => of(key).is_none_or(|m| m.key.id() != *author),
+            Changed::Rotated { old, .. } => of(old).is_none_or(|m| m.roles.contains(&Role::Admin)),
+        }
+    }
+
+    /// The people who count as admins now.
+    fn admins(&self) -> BTreeSet<&str> {
+        let counts = |m: &&Member| m.revoked_at.is_none() && m.roles.contains(&Role::Admin);
+        self.members.values().filter(counts).map(|m| m.person.as_str()).collect()
+    }
+
+    /// Enough admins agree to a change: its author, and those whose consents stand in it.
+    fn agreed(&self, origin: &str, author: &KeyId, change: &Change<'_>) -> Result<(), Refusal> {
+        let admins = self.admins();
+        let need = (self.threshold as usize).min(admins.len());
+        if need <= 1 || !self.is_weighty(author, change) {
+            return Ok(());
+        }
+        let mut people: BTreeSet<&str> = self.person(author).filter(|p| admins.contains(p)).into_iter().collect();
+        for key in change.consented(origin) {
+            people.extend(self.members.get(&key.id()).filter(|m| m.revoked_at.is_none()).map(|m| m.person.as_str()));
+        }
+        let have = people.intersection(&admins).count();
+        if have >= need {
+            return Ok(());
+        }
+        Err((Reason::RoleNotAllowed, format!("it needs {need} of the log's admins, {have} agreed")))
+    }
+
+    fn rotate(&mut self, seq: u64, origin: &str, old: &[u8; 32], new: &[u8; 32], proof: &[u8]) -> Result<(), Refusal> {
         let bad = |what: &str| Err((Reason::BadPayload, what.to_string()));
-        let (old, new) = (key_of(&e.old)?, key_of(&e.new)?);
-        if new.verify_strict(&rotation_message(origin, &e.old, &e.new), &e.proof).is_err() {
+        let (old_key, new_key) = (key_of(old)?, key_of(new)?);
+        if new_key.verify_strict(&rotation_message(origin, old, new), proof).is_err() {
             return bad("the new key did not sign the rotation");
         }
-        if self.members.contains_key(&new.id()) {
+        if self.members.contains_key(&new_key.id()) {
             return bad("the new key is known already");
         }
-        let Some(member) = self.members.get_mut(&old.id()).filter(|m| m.revoked_at.is_none()) else {
+        let Some(member) = self.members.get_mut(&old_key.id()).filter(|m| m.revoked_at.is_none()) else {
             return bad("the old key is unknown or counts no more");
         };
-        let next = Member { key: new, ..member.clone() };
+        let next = Member { key: new_key, ..member.clone() };
         member.revoked_at = Some(seq);
-        self.members.insert(new.id(), next);
+        self.members.insert(new_key.id(), next);
         Ok(())
     }
 
-    fn observe(&mut self, seq: u64, origin: &str, event: &Event) -> Result<(), Refusal> {
+    fn observe(&mut self, seq: u64, origin: &str, author: &KeyId, event: &Event) -> Result<(), Refusal> {
+        let bad = |what: &str| Err((Reason::BadPayload, what.to_string()));
         match event {
-            Event::KeyRotated(e) => return self.rotate(seq, origin, e),
-            Event::KeyAdded(e) => {
-                let roles = e.roles.iter().filter_map(|r| Role::parse(r)).collect();
-                let key = key_of(&e.key)?;
+            Event::LabCreated(_) => return bad("a log is created once"),
+            Event::KeyThresholdSet(e) => {
+                if e.admins < self.threshold.max(1) || e.admins as usize > self.admins().len() {
+                    return bad("a threshold only rises, and not above the number of admins");
+                }
+                self.threshold = e.admins;
+            }
+            _ => {}
+        }
+        let Some(change) = Change::of(event) else { return Ok(()) };
+        // First what is wrong with it whoever agrees.
+        let mut changed = self.clone();
+        changed.apply(seq, origin, &change)?;
+        self.agreed(origin, author, &change)?;
+        *self = changed;
+        Ok(())
+    }
+
+    fn apply(&mut self, seq: u64, origin: &str, change: &Change<'_>) -> Result<(), Refusal> {
+        match change.what {
+            Changed::Rotated { old, new, proof } => return self.rotate(seq, origin, old, new, proof),
+            Changed::Added { person, roles, key } => {
+                let roles = roles.iter().filter_map(|r| Role::parse(r)).collect();
+                let key = key_of(key)?;
                 if self.members.contains_key(&key.id()) {
                     return Err((Reason::BadPayload, format!("the key {} is known already", key.id())));
                 }
-                self.members.insert(key.id(), Member { person: e.person.clone(), roles, key, revoked_at: None });
+                self.members.insert(key.id(), Member { person: person.into(), roles, key, revoked_at: None });
             }
-            Event::KeyRevoked(e) => {
-                let key = key_of(&e.key)?;
+            Changed::Revoked { key } => {
+                let key = key_of(key)?;
                 if !self.admin_besides(&key.id()) {
                     return Err((Reason::BadPayload, "it would leave nobody who may add keys".into()));
                 }
-                let member = self
-                    .members
-                    .get_mut(&key.id())
-                    .ok_or((Reason::BadPayload, "it revokes an unknown key".to_string()))?;
-                member.revoked_at.get_or_insert(seq);
+                let unknown = || (Reason::BadPayload, "it revokes an unknown key".to_string());
+                self.members.get_mut(&key.id()).ok_or_else(unknown)?.revoked_at.get_or_insert(seq);
             }
-            Event::LabCreated(_) => return Err((Reason::BadPayload, "a log is created once".into())),
-            _ => {}
         }
         Ok(())
     }
@@ -221,7 +269,7 @@ impl Authority for Roster {
             Err(e) => return Err((Reason::BadPayload, e.to_string())),
         };
         let key = self.allows(&entry.author, event.as_ref())?;
-        event.map_or(Ok(()), |e| self.observe(entry.seq, entry.origin(), &e))?;
+        event.map_or(Ok(()), |e| self.observe(entry.seq, entry.origin(), &entry.author, &e))?;
         Ok(key)
     }
 
@@ -233,8 +281,13 @@ impl Authority for Roster {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::{KeyAdded, KeyRevoked, LabCreated, StudyClosed};
+    use crate::event::{
+        CONSENT_NAMESPACE, Consent, KeyAdded, KeyAddedV2, KeyRevoked, KeyRevokedV2, KeyRotated, KeyRotatedV2,
+        KeyThresholdSet, LabCreated, StudyClosed, change_statement,
+    };
     use assay_ledger::audit::Auditor;
+    use assay_ledger::format::hash::hex;
+    use assay_ledger::keys::sshsig::signed_data;
     use assay_ledger::{Log, Signer};
 
     fn signer(n: u8) -> Signer {
@@ -327,6 +380,56 @@ mod tests {
         let expected =
             [(2, Reason::UnknownKey), (3, Reason::BadPayload), (6, Reason::RevokedKey), (7, Reason::RoleNotAllowed)];
         assert_eq!(s.findings(), expected);
+    }
+
+    /// Several admins: who counts is changed by as many as the threshold says; consents count by person,
+    /// for this change in this log, from admins who count.
+    #[test]
+    fn changes_need_several_admins() {
+        const ORIGIN: &str = "t.example/lab";
+        let consent = |by: u8, origin: &str, change: String| {
+            let data = signed_data(CONSENT_NAMESPACE, change_statement(origin, &change).as_bytes()).unwrap();
+            Consent { key: raw(by), signature: signer(by).sign(&data).unwrap() }
+        };
+        let revoke = |key: u8, consents: Vec<Consent>| KeyRevokedV2 { key: raw(key), reason: "x".into(), consents };
+        let words = |key: u8| format!("revoke {}", hex(&raw(key)));
+        let mut s = stage();
+        s.put(KeyThresholdSet { admins: 4 }, 1);
+        s.add("ben", "admin", 2);
+        s.add("cyd", "admin", 3);
+        s.add("eve", "researcher", 4);
+        s.put(KeyThresholdSet { admins: 2 }, 1);
+        let base = s.findings();
+        assert_eq!(base, [(1, Reason::BadPayload)], "more than there are admins");
+        // Refused, each with its number.
+        s.put(KeyRevoked { key: raw(4), reason: "alone".into() }, 1);
+        s.put(revoke(4, vec![consent(1, ORIGIN, words(4))]), 1);
+        s.put(revoke(4, vec![consent(4, ORIGIN, words(4))]), 1);
+        s.put(revoke(4, vec![consent(2, "other.example/lab", words(4))]), 1);
+        s.put(revoke(4, vec![consent(2, ORIGIN, words(3))]), 1);
+        s.put(KeyAdded { person: "mal".into(), roles: vec!["admin".into()], key: raw(6) }, 1);
+        s.rotate(1, 7, 1, ORIGIN);
+        s.put(KeyThresholdSet { admins: 1 }, 1);
+        let refused: Vec<u64> = s.findings().iter().skip(1).map(|f| f.0).collect();
+        assert_eq!(refused, (6..14).collect::<Vec<_>>());
+        // Taken: by two people, and what weighs nothing by one.
+        s.put(KeyAdded { person: "dan".into(), roles: vec!["researcher".into()], key: raw(5) }, 1);
+        s.put(revoke(4, vec![consent(2, ORIGIN, words(4))]), 1);
+        s.put(KeyRevoked { key: raw(3), reason: "my own".into() }, 3);
+        let statement = format!("add {} fay admin", hex(&raw(8)));
+        let consents = vec![consent(2, ORIGIN, statement)];
+        s.put(KeyAddedV2 { person: "fay".into(), roles: vec!["admin".into()], key: raw(8), consents }, 1);
+        let change = format!("rotate {} {}", hex(&raw(1)), hex(&raw(7)));
+        let proof = signer(7).sign(&rotation_message(ORIGIN, &raw(1), &raw(7))).unwrap();
+        let consents = vec![consent(8, ORIGIN, change)];
+        s.put(KeyRotatedV2 { old: raw(1), new: raw(7), proof, consents }, 1);
+        s.put(KeyThresholdSet { admins: 3 }, 7);
+        assert_eq!(s.findings().len(), 9, "{:?}", s.findings());
+        // A name that could be read in two ways is agreed to by nobody.
+        let statement = format!("add {} g x admin", hex(&raw(9)));
+        let consents = vec![consent(2, ORIGIN, statement.clone()), consent(8, ORIGIN, statement)];
+        s.put(KeyAddedV2 { person: "g x".into(), roles: vec!["admin".into()], key: raw(9), consents }, 7);
+        assert_eq!(s.findings().len(), 10);
     }
 
     /// K-10: the last admin's key cannot be revoked, only rotated.

@@ -38,6 +38,8 @@ struct Text {
     seen: u64,
     log_key: Option<String>,
     unknown: Option<u64>,
+    #[serde(default)]
+    threshold: u32,
     members: Vec<Row>,
     studies: BTreeMap<String, String>,
 }
@@ -68,6 +70,7 @@ impl Standing {
             seen: self.seen,
             log_key: self.roster.log_key.map(|k| hex(&k)),
             unknown: self.roster.unknown,
+            threshold: self.roster.threshold,
             members: self.roster.members().map(row).collect(),
             studies: self.recorded.studies().map(|(name, id)| (name.into(), hex(&id))).collect(),
         };
@@ -87,7 +90,7 @@ impl Standing {
         let studies = text.studies.into_iter().map(|(name, id)| Some((name, raw(&id)?))).collect::<Option<Vec<_>>>()?;
         Some(Standing {
             seen: text.seen,
-            roster: Roster::of(members, log_key, text.unknown),
+            roster: Roster::of(members, log_key, text.unknown, text.threshold),
             recorded: Recorded::of(studies),
         })
     }
@@ -115,7 +118,7 @@ mod tests {
         };
         let whole = Standing {
             seen: 77,
-            roster: Roster::of(vec![member(1, None), member(2, Some(5))], Some([9; 32]), Some(70)),
+            roster: Roster::of(vec![member(1, None), member(2, Some(5))], Some([9; 32]), Some(70), 2),
             recorded: Recorded::of(vec![("trend one".into(), [3; 16]), ("b".into(), [4; 16])]),
         };
         let text = whole.text();

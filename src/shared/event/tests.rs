@@ -34,6 +34,7 @@ pub(crate) fn samples() -> Vec<Event> {
         talib_version: "0.8.3".into(),
     };
     let (study_id, h) = ([1; 16], [2; 32]);
+    let consents = vec![Consent { key: [5; 32], signature: [6; 64] }];
     vec![
         LabCreated { lab: "lab".into(), founder: "ana".into(), key: h, log_key: h, engine_version: "0.1.0".into() }
             .into(),
@@ -125,6 +126,12 @@ pub(crate) fn samples() -> Vec<Event> {
         .into(),
         DriftDetected { strategy: "trend".into(), detail: "d".into(), at_ms: 5 }.into(),
         DriftHealed { strategy: "trend".into(), version: 1, at_ms: 5 }.into(),
+        KeyThresholdSet { admins: 2 }.into(),
+        KeyAddedV2 { person: "ben".into(), roles: vec!["admin".into()], key: h, consents: consents.clone() }.into(),
+        KeyRevokedV2 { key: h, reason: "lost".into(), consents: consents.clone() }.into(),
+        KeyRotatedV2 { old: h, new: [3; 32], proof: [4; 64], consents }.into(),
+        LogFollowed { origin: "o.example/old".into(), log_key: h, size: 300, root: h }.into(),
+        PayloadErased { entry: 3, digest: h, reason: "contract ended".into() }.into(),
         StudyOpenedV2 {
             study_id,
             name: "s".into(),
@@ -231,7 +238,7 @@ fn l20_l21_a_second_version_beside_the_first() {
 
         /// A later version of the kind, with one field more.
         #[derive(Debug, Clone, PartialEq, Encode, Decode, serde::Serialize)]
-        pub struct KeyRevokedV2 {
+        pub struct KeyRevokedV3 {
             pub key: [u8; 32],
             pub reason: String,
             pub by_ticket: u64,
@@ -239,19 +246,19 @@ fn l20_l21_a_second_version_beside_the_first() {
 
         events! {
             KeyRevoked = "KeyRevoked" 1,
-            KeyRevokedV2 = "KeyRevoked" 2,
+            KeyRevokedV3 = "KeyRevoked" 3,
         }
     }
     let old = KeyRevoked { key: [2; 32], reason: "lost".into() };
     let bytes = Event::from(old.clone()).encode().unwrap();
     assert_eq!(later::Event::decode("KeyRevoked", 1, &bytes).unwrap(), later::Event::KeyRevoked(old));
-    let new = later::KeyRevokedV2 { key: [2; 32], reason: "lost".into(), by_ticket: 7 };
+    let new = later::KeyRevokedV3 { key: [2; 32], reason: "lost".into(), by_ticket: 7 };
     let event = later::Event::from(new);
-    assert_eq!((event.kind(), event.version()), ("KeyRevoked", 2));
+    assert_eq!((event.kind(), event.version()), ("KeyRevoked", 3));
     assert_eq!(event.to_json()["by_ticket"], 7);
     let bytes = event.encode().unwrap();
-    assert_eq!(later::Event::decode("KeyRevoked", 2, &bytes).unwrap(), event);
-    assert!(matches!(Event::decode("KeyRevoked", 2, &bytes), Err(EventError::Unsupported { version: 2, .. })));
+    assert_eq!(later::Event::decode("KeyRevoked", 3, &bytes).unwrap(), event);
+    assert!(matches!(Event::decode("KeyRevoked", 3, &bytes), Err(EventError::Unsupported { version: 3, .. })));
 }
 
 proptest::proptest! {
