@@ -90,7 +90,7 @@ proptest! {
         }
         let _ = Note::parse(&bytes);
         let witness = Witness::new("w.example/x", Signer::from_seed([8; 32]).public()).unwrap();
-        let _ = cosigners(&bytes, &[witness], 1);
+        let _ = cosigners(&bytes, &[witness], 1, u64::MAX);
     }
 
     /// Proof files: what is read is written back, and never proves another entry.

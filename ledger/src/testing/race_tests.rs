@@ -96,7 +96,7 @@ fn cosignatures_are_merged() {
         known.push(Witness::new(&name, own.public()).unwrap());
         log.attach(&cosign(&plain, &name, &own, 9).unwrap()).unwrap();
     }
-    assert_eq!(cosigners(log.checkpoint_note(), &known, 2).unwrap().len(), 2);
+    assert_eq!(cosigners(log.checkpoint_note(), &known, 2, u64::MAX).unwrap().len(), 2);
     assert_eq!(Checkpoint::open(log.checkpoint_note(), log.verifier()).unwrap().root, log.tree().root().unwrap());
 }
 

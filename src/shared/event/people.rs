@@ -33,56 +33,6 @@ pub fn change_statement(origin: &str, change: &str) -> String {
 }
 
 facts! {
-    /// Versions that a result depends on, version 1.
-    EnvironmentV1 {
-        engine_version: String,
-        source_commit: String,
-        lock_hash: String,
-        rustc: String,
-        target: String,
-        talib_version: String,
-    }
-
-    /// Versions that a result depends on, version 2: with the version of the results that the golden
-    /// streams pin.
-    EnvironmentV2 {
-        engine_version: String,
-        source_commit: String,
-        lock_hash: String,
-        rustc: String,
-        target: String,
-        talib_version: String,
-        results: u32,
-    }
-
-    /// One walk-forward fold: the objective in and out of sample, absent when undefined.
-    Fold {
-        in_sample: Option<Real>,
-        out_of_sample: Option<Real>,
-        is_trades: u32,
-        oos_trades: u32,
-    }
-
-    /// One walk-forward fold, version 2: a value for each objective.
-    FoldV2 {
-        in_sample: Vec<Option<Real>>,
-        out_of_sample: Vec<Option<Real>>,
-        is_trades: u32,
-        oos_trades: u32,
-    }
-
-    /// A block of consecutive out-of-sample returns.
-    BlockV2 {
-        /// Returns in it.
-        bars: u32,
-        /// Returns that are not zero.
-        active: u32,
-        /// Sums of the first four powers.
-        powers: [Real; 4],
-        /// Sum of each return times the one before it; the first return of all has none before it.
-        lagged: Real,
-    }
-
     /// The first entry of every log: who founded it, with which key, and the key of its checkpoints.
     LabCreated {
         lab: String,
