@@ -23,3 +23,20 @@ fn the_commands_of_the_map_run() {
         desk.assay(&args).ok();
     }
 }
+
+/// Every kind and version of an event has its layout in the format's description.
+#[test]
+fn every_payload_is_described() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let events = std::fs::read_to_string(root.join("src/shared/event/mod.rs")).unwrap();
+    let format = std::fs::read_to_string(root.join("ledger/FORMAT.md")).unwrap();
+    let table = events.split("events! {\n").nth(1).unwrap().split("\n}").next().unwrap();
+    let mut seen = 0;
+    for line in table.lines().filter(|l| l.contains(" = \"")) {
+        let (kind, version) = line.split('"').nth(1).zip(line.rsplit(' ').next()).unwrap();
+        let row = format!("| `{kind}` {} |", version.trim_end_matches(','));
+        assert!(format.contains(&row), "FORMAT.md lacks {row}");
+        seen += 1;
+    }
+    assert!(seen > 25, "{seen}");
+}

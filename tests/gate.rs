@@ -292,7 +292,7 @@ fn l20_nothing_is_promoted_past_an_unknown_event() {
     desk.demo(16, &[]).ok();
     let signer = |name: &str| Signer::read(&desk.path(&format!("lab/keys/{name}")), &|_| None).unwrap();
     let mut log = Log::open(&desk.path("lab/ledger")).unwrap();
-    let draft = Draft { id: EventId([9; 16]), kind: "KeyRevoked".into(), version: 2, payload: vec![1, 2, 3] };
+    let draft = Draft { id: EventId([9; 16]), kind: "KeyRevoked".into(), version: 9, payload: vec![1, 2, 3] };
     log.append(&[draft], &signer("ana")).unwrap();
     log.publish(&signer("log")).unwrap();
     drop(log);

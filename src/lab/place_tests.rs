@@ -102,10 +102,10 @@ fn hooks_are_in_force_or_it_is_said_why_not() {
 fn keys_move_with_their_lab() {
     let mut s = stage();
     let inside = s.lab.dir.join("keys/next");
-    keys::rotate(&mut s.lab, &inside, false).unwrap();
+    keys::rotate(&mut s.lab, &inside, false, &[]).unwrap();
     assert_eq!(s.lab.config.key, Path::new("keys/next"));
     let outside = s.path("outside");
-    keys::rotate(&mut s.lab, &outside, false).unwrap();
+    keys::rotate(&mut s.lab, &outside, false, &[]).unwrap();
     assert!(s.lab.config.key.is_absolute());
     let back = crate::Lab::open(&s.lab.dir, &Session::silent()).unwrap();
     assert_eq!(back.signer().unwrap().id(), s.lab.signer().unwrap().id());
