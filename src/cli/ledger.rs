@@ -73,7 +73,7 @@ pub enum Args {
     /// What they sign goes beside the checkpoint's own signature. It is checked by the key given for its
     /// name, or by the policy's.
     ///
-    /// Example: assay ledger witness https://w.example.org/tlog
+    /// Example: assay ledger witness http://127.0.0.1:8042
     Witness {
         /// Where they answer; `/add-checkpoint` is added
         #[arg(required = true)]
