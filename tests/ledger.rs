@@ -283,6 +283,7 @@ fn changes_of_keys_need_two_admins() {
     desk.assay(&["key", "add", "cyd", "--role", "researcher", "--public", "cyd.pub"]).ok();
     desk.assay(&["key", "threshold", "2"]).ok();
     desk.assay(&["key", "threshold", "1"]).fails(4, "only rises");
+    desk.assay(&["key", "threshold", "2"]).ok();
     let revoke = ["key", "revoke", "cyd.pub", "--reason", "left"];
     desk.assay(&revoke).fails(4, "it needs 2 of the log's admins, 1 agreed");
     desk.assay(&["key", "add", "mal", "--role", "admin", "--public", "mal.pub"]).fails(4, "it needs 2");

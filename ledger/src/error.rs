@@ -155,6 +155,12 @@ pub enum LedgerError {
         /// Its number.
         seq: u64,
     },
+    /// What was asked for is not needed.
+    #[error("there is nothing to do: {what}")]
+    Needless {
+        /// Why not.
+        what: String,
+    },
     /// Something here was written by a newer release.
     #[error("{what} is of a newer format than this release reads")]
     Newer {

@@ -203,6 +203,7 @@ fn ledger_kind(e: &LedgerError) -> Kind {
         LedgerError::Key { .. }
         | LedgerError::Passphrase { .. }
         | LedgerError::BadDraft { .. }
+        | LedgerError::Needless { .. }
         | LedgerError::Exists { .. } => Kind::Usage,
         _ => Kind::Verification,
     }

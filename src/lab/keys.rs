@@ -171,6 +171,10 @@ pub fn agree(lab: &Lab, proposal: &Proposal, key: &Path) -> Result<String, LabEr
 /// More than there are admins, fewer than needed before, or a signer who is none.
 pub fn threshold(lab: &Lab, admins: u32) -> Result<Receipt, LabError> {
     let mut writer = lab.writer()?;
+    let now = writer.threshold();
+    if admins < now {
+        return Err(LabError::Refused(format!("changes of who counts need {now} admins: a threshold only rises")));
+    }
     let at = writer.record_one(KeyThresholdSet { admins })?;
     close(lab, &mut writer)?;
     Ok(at)

@@ -72,6 +72,11 @@ impl Writer {
         self.standing.roster.members()
     }
 
+    /// How many admins changes of who counts need.
+    pub fn threshold(&self) -> u32 {
+        self.standing.roster.threshold
+    }
+
     /// The time that what is recorded next will have, in microseconds since 1970. The ledger must be
     /// kept.
     ///

@@ -155,7 +155,8 @@ pub fn rebuild(home: &Home, source: &Source<'_>, authority: &mut impl Authority)
     let salvaged = old_journal(disk, &home.dir)?;
     let salvage = Salvage::of(disk, &salvaged, &verifier.name, home.per_segment)?;
     let here = whole(home, &old);
-    let nothing = || refuse("the journal is whole, and this source adds nothing to it".into());
+    let nothing =
+        || Err(LedgerError::Needless { what: "the journal is whole, and this source adds nothing to it".into() });
     let entries = match source {
         Source::Index => match home.stores.open() {
             Err(LedgerError::Index { .. }) if here > 0 => return nothing(),

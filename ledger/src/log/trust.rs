@@ -86,7 +86,8 @@ impl Log {
     /// Gives how many entries remain, and where the others lie.
     ///
     /// # Errors
-    /// [`LedgerError::Unverified`] when everything verifies, or when the checkpoint covers what does not.
+    /// [`LedgerError::Needless`] when everything verifies, [`LedgerError::Unverified`] when the checkpoint
+    /// covers what does not.
     pub fn cut_untrusted(&mut self, authority: &mut impl Authority) -> Result<(u64, PathBuf), LedgerError> {
         self.hold()?;
         let result = self.cut_held(authority);
@@ -99,7 +100,9 @@ impl Log {
         let seq = match self.follow(0, authority, |_| ()) {
             Err(LedgerError::Untrusted { seq, .. }) => seq,
             Err(e) => return Err(e),
-            Ok(()) => return refuse("every entry verifies, so there is nothing to cut".into()),
+            Ok(()) => {
+                return Err(LedgerError::Needless { what: "every entry verifies, so there is nothing to cut".into() });
+            }
         };
         let size = self.checkpoint()?.size;
         if seq < size {
