@@ -252,7 +252,8 @@ class Roster:
             weighty, plain = key_id(fields[0]) != entry.author, True
             words = "revoke %s" % fields[0].hex()
         else:
-            weighty, plain = "admin" in self.keys[key_id(fields[0])][1], True
+            old = key_id(fields[0])
+            weighty, plain = "admin" in self.keys[old][1] or old != entry.author, True
             words = "rotate %s %s" % (fields[0].hex(), fields[1].hex())
         if need <= 1 or not weighty:
             return
@@ -262,7 +263,7 @@ class Roster:
         data = b"SSHSIG" + b"".join(map(string, (b"key-change@assay", b"", b"sha512", hashlib.sha512(text).digest())))
         for key, signature in fields[-1] if entry.version == 2 and plain else []:
             member = self.keys.get(key_id(key))
-            if member and member[2] and signed(key, signature, data):
+            if member and member[2] and "admin" in member[1] and signed(key, signature, data):
                 people.add(member[3])
         if len(people & admins) < need:
             raise Refused("role-not-allowed")

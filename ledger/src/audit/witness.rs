@@ -85,10 +85,9 @@ impl Memory<'_> {
 
     fn evidence(&self, origin: &str, what: &str, old: &[u8], new: &[u8]) -> Result<PathBuf, LedgerError> {
         let stem = file_stem(origin);
-        let names = self.disk.list(&self.dir).map_err(LedgerError::io("list", &self.dir))?;
-        let free = (1..).map(|n| format!("{what}-{stem}-{n}.txt")).find(|n| !names.contains(n)).unwrap_or_default();
-        let path = self.dir.join(free);
         let text = [b"seen before:\n\n", old, b"\noffered:\n\n", new].concat();
+        // The same two notes are kept once, however often somebody offers them.
+        let path = self.dir.join(format!("{what}-{stem}-{}.txt", Hash::of(&text).short()));
         disk::replace(self.disk, &path, &text)?;
         Ok(path)
     }

@@ -8,7 +8,7 @@
 //! runs of ids, the lookups of the last one. What is read by them is compared with the tree.
 
 use crate::error::LedgerError;
-use crate::format::entry::{Entry, is_newer};
+use crate::format::entry::{Entry, EventId, is_newer};
 use crate::format::frame::{self, Frame};
 use crate::format::hash::Hash;
 use crate::storage::catalog;
@@ -20,10 +20,11 @@ use crate::storage::segment::{self, Edge, MARKER, Tail, damaged};
 use crate::storage::window::Window;
 use crate::tree::merkle::{Nodes, node_hash};
 use bytes::Bytes;
+use std::collections::HashMap;
 use std::io::ErrorKind;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 /// Entries of a full segment.
 pub const SEGMENT_ENTRIES: u64 = 65_536;
@@ -60,6 +61,8 @@ pub struct Journal {
     pub(crate) ids: Ids,
     /// The segment whose derived files are being written.
     pub(crate) rolled: Option<Rolled>,
+    /// Ids of segments that no run covers, once they were asked for.
+    pub(crate) loose: Mutex<(Range<u64>, HashMap<EventId, u64>)>,
     /// The one before, for its memory.
     pub(crate) spare: Option<Tail>,
     pub(crate) tail: Tail,
@@ -188,6 +191,7 @@ impl Journal {
             full: Full::new(disk.clone(), dir.into(), per_segment),
             ids: Ids::open(disk.clone(), dir, per_segment, 0, &[]),
             rolled: None,
+            loose: Mutex::default(),
             spare: None,
             tail: Tail::new(dir, 0),
             edge: Edge { len: 0, head: Hash::ZERO, time_us: 0 },

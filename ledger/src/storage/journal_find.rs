@@ -9,7 +9,9 @@ use crate::storage::kinds::{Kinds, Said};
 use crate::tree::merkle::Nodes as _;
 use rayon::prelude::*;
 use std::borrow::Cow;
+use std::collections::HashMap;
 use std::ops::Range;
+use std::sync::PoisonError;
 
 /// Ids that one core looks for at a time.
 const MANY: usize = 128;
@@ -44,13 +46,28 @@ impl Journal {
             return Ok(Some(at));
         }
         let beside = self.rolled.as_ref().map_or(0, |_| 1);
-        for index in self.ids.covered()..self.full.count() - beside {
-            let found = self.full.scan(index)?.ids.into_iter().find(|(other, _)| other == id);
-            if let Some((_, place)) = found {
-                return Ok(Some(index * self.per_segment + u64::from(place)));
-            }
+        if let Some(at) = self.find_loose(id, self.ids.covered()..self.full.count() - beside)? {
+            return Ok(Some(at));
         }
         Ok(self.rolled.as_ref().and_then(|rolled| rolled.find(id)))
+    }
+
+    /// Among segments that no run covers: read once, and kept.
+    fn find_loose(&self, id: &EventId, segments: Range<u64>) -> Result<Option<u64>, LedgerError> {
+        if segments.is_empty() {
+            return Ok(None);
+        }
+        let mut loose = self.loose.lock().unwrap_or_else(PoisonError::into_inner);
+        if loose.0 != segments {
+            let mut ids = HashMap::new();
+            for index in segments.clone() {
+                for (id, place) in self.full.scan(index)?.ids {
+                    ids.entry(id).or_insert(index * self.per_segment + u64::from(place));
+                }
+            }
+            *loose = (segments, ids);
+        }
+        Ok(loose.1.get(id).copied())
     }
 
     /// The positions of many event ids.

@@ -198,3 +198,35 @@ fn a_damaged_index_is_renewed() {
         assert_eq!(names.filter(|n| n.contains("damaged")).count(), 0, "nothing is multiplied");
     }
 }
+
+/// Many segments above the checkpoint, with nothing derived beside them: all are followed, ids are found,
+/// and a repeated one is not taken.
+#[test]
+fn a_long_way_above_the_checkpoint() {
+    let dir = tempfile::tempdir().unwrap();
+    let home = Home { per_segment: 256, ..Home::of(dir.path()) };
+    let mut log = Log::create_at(&home, "test.example/log", &log_key()).unwrap();
+    log.append(&drafts(0..10), &signer()).unwrap();
+    log.publish(&log_key()).unwrap();
+    log.append(&drafts(10..1500), &signer()).unwrap();
+    let last = log.entry(1499).unwrap();
+    drop(log);
+    for item in std::fs::read_dir(dir.path().join("journal")).unwrap().flatten() {
+        let name = item.file_name().into_string().unwrap();
+        if !name.ends_with(".seg") && name != "mark" {
+            std::fs::remove_file(item.path()).unwrap();
+        }
+    }
+    let mut log = Log::open_at(&home).unwrap();
+    trust(&mut log);
+    assert_eq!((log.vouched(), log.find(&draft(300).id).unwrap()), (1500, Some(300)));
+    assert_eq!(log.find(&draft(5000).id).unwrap(), None);
+    drop(log);
+    let place = Place { origin: "test.example/log", seq: 1500, prev: last.content_hash(), time_us: last.time_us };
+    let path = dir.path().join("journal/00000000000000001280.seg");
+    let mut bytes = std::fs::read(&path).unwrap();
+    frame::push(&mut bytes, 0, &sealed(&draft(300), &place));
+    std::fs::write(path, bytes).unwrap();
+    let error = Log::open_at(&home).unwrap().follow(0, &mut keys(), |_| ()).unwrap_err();
+    assert!(matches!(error, LedgerError::Untrusted { seq: 1500, reason: Reason::DuplicateId, .. }), "{error}");
+}

@@ -149,7 +149,9 @@ impl Roster {
         match change.what {
             Changed::Added { roles, .. } => roles.iter().any(|r| Role::parse(r) == Some(Role::Admin)),
             Changed::Revoked { key } => of(key).is_none_or(|m| m.key.id() != *author),
-            Changed::Rotated { old, .. } => of(old).is_none_or(|m| m.roles.contains(&Role::Admin)),
+            Changed::Rotated { old, .. } => {
+                of(old).is_none_or(|m| m.roles.contains(&Role::Admin) || m.key.id() != *author)
+            }
         }
     }
 
@@ -168,7 +170,9 @@ impl Roster {
         }
         let mut people: BTreeSet<&str> = self.person(author).filter(|p| admins.contains(p)).into_iter().collect();
         for key in change.consented(origin) {
-            people.extend(self.members.get(&key.id()).filter(|m| m.revoked_at.is_none()).map(|m| m.person.as_str()));
+            // The key itself must be an admin's: anybody may be given another key under a person's name.
+            let counts = |m: &&Member| m.revoked_at.is_none() && m.roles.contains(&Role::Admin);
+            people.extend(self.members.get(&key.id()).filter(counts).map(|m| m.person.as_str()));
         }
         let have = people.intersection(&admins).count();
         if have >= need {

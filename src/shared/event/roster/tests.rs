@@ -132,6 +132,12 @@ fn changes_need_several_admins() {
     s.put(KeyThresholdSet { admins: 1 }, 1);
     let refused: Vec<u64> = s.findings().iter().skip(1).map(|f| f.0).collect();
     assert_eq!(refused, (6..14).collect::<Vec<_>>());
+    // Another key under a second admin's name is no second admin; and whose key is replaced is asked too.
+    s.put(KeyAdded { person: "ben".into(), roles: vec!["researcher".into()], key: raw(20) }, 1);
+    s.put(revoke(4, vec![consent(20, ORIGIN, words(4))]), 1);
+    s.rotate(4, 21, 1, ORIGIN);
+    let refused: Vec<u64> = s.findings().iter().skip(1).map(|f| f.0).collect();
+    assert_eq!(refused, (6..14).chain(15..17).collect::<Vec<_>>());
     // Taken: by two people, and what weighs nothing by one.
     s.put(KeyAdded { person: "dan".into(), roles: vec!["researcher".into()], key: raw(5) }, 1);
     s.put(revoke(4, vec![consent(2, ORIGIN, words(4))]), 1);
@@ -144,12 +150,12 @@ fn changes_need_several_admins() {
     let consents = vec![consent(8, ORIGIN, change)];
     s.put(KeyRotatedV2 { old: raw(1), new: raw(7), proof, consents }, 1);
     s.put(KeyThresholdSet { admins: 3 }, 7);
-    assert_eq!(s.findings().len(), 9, "{:?}", s.findings());
+    assert_eq!(s.findings().len(), 11, "{:?}", s.findings());
     // A name that could be read in two ways is agreed to by nobody.
     let statement = format!("add {} g x admin", hex(&raw(9)));
     let consents = vec![consent(2, ORIGIN, statement.clone()), consent(8, ORIGIN, statement)];
     s.put(KeyAddedV2 { person: "g x".into(), roles: vec!["admin".into()], key: raw(9), consents }, 7);
-    assert_eq!(s.findings().len(), 10);
+    assert_eq!(s.findings().len(), 12);
 }
 
 /// K-10: the last admin's key cannot be revoked, only rotated.
