@@ -108,7 +108,10 @@ fn p16_add_checkpoint() {
     let good = String::from_utf8(since(&desk, 3)).unwrap();
     let bad: String =
         good.lines().enumerate().map(|(n, l)| if n == 1 { format!("{hash}\n") } else { format!("{l}\n") }).collect();
+    let kept = || std::fs::read_dir(desk.path("w-memory")).unwrap().count();
+    let before = kept();
     assert_eq!(add(bad.as_bytes()).0, 422, "a wrong proof");
+    assert_eq!(kept(), before, "which is no evidence against the log");
     assert_eq!(post(&service.address, "/nothing", b"").0, 404);
     assert_eq!(add(&vec![b'x'; 3 << 20]).0, 413);
 

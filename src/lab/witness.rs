@@ -12,7 +12,7 @@ use assay_ledger::keys::seed::sign_seed;
 use assay_ledger::log::system_seconds;
 use assay_ledger::storage::disk::RealDisk;
 use assay_ledger::tree::consistency::Continuation;
-use assay_ledger::tree::merkle::Nodes as _;
+use assay_ledger::tree::merkle::{Nodes as _, verify_consistency};
 use assay_ledger::tree::proof::Proof;
 use assay_ledger::{Checkpoint, Entry, LedgerError, Signer};
 use std::path::{Path, PathBuf};
@@ -140,6 +140,13 @@ impl Service {
         }
         if (asked.old == 0 || asked.old == new.size) && !asked.proof.is_empty() {
             return Err(answer(422, "nothing needs to be proven between these sizes\n"));
+        }
+        // A wrong proof of whoever asks says nothing about the log: it is no evidence.
+        let known =
+            memory(&RealDisk, &self.memory).last(log).map_err(|_| answer(500, "the witness cannot remember\n"))?;
+        if let Some((old, _)) = known.filter(|(old, _)| old.size > 0 && old.size == asked.old && old.size < new.size) {
+            verify_consistency((old.size, &old.root), (new.size, &new.root), &asked.proof)
+                .map_err(|e| answer(422, format!("{e}\n")))?;
         }
         let by = (&*self.name, &self.signer, system_seconds());
         let proof = |_, _| Ok(asked.proof.clone());
