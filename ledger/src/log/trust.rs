@@ -8,6 +8,7 @@
 use crate::audit::{Authority, Reason};
 use crate::error::LedgerError;
 use crate::format::entry::{Entry, Hashed};
+use crate::format::hash::Hash;
 use crate::keys::public::PublicKey;
 use crate::keys::signatures::{Authors, Unverified, bad_signatures};
 use crate::log::Log;
@@ -41,7 +42,8 @@ impl Log {
     ) -> Result<(), LedgerError> {
         let mut from = from.min(self.vouched);
         let mut authors = Authors::default();
-        let mut time_us = self.vouched.checked_sub(1).map_or(Ok(0), |last| self.entry(last).map(|e| e.time_us))?;
+        let before = self.vouched.checked_sub(1).map(|last| self.entry(last)).transpose()?;
+        let (mut time_us, mut prev) = before.map_or((0, Hash::ZERO), |e| (e.time_us, e.content_hash()));
         while from < self.len() {
             let to = (from + CHUNK).min(self.len());
             let mut entries = Vec::with_capacity((to - from) as usize);
@@ -51,13 +53,14 @@ impl Log {
             })?;
             let mut pending = Vec::new();
             let mut found: Option<Refusal> = None;
-            for entry in entries {
-                let (seq, new) = (entry.seq, entry.seq >= self.vouched);
-                let checked = if new { self.check(&entry, time_us) } else { Ok(()) };
+            for (seq, entry) in (from..).zip(entries) {
+                let new = seq >= self.vouched;
+                let checked = if new { self.check(&entry, seq, &prev, time_us) } else { Ok(()) };
                 match checked.and_then(|()| authority.admit(&entry)) {
                     Ok(key) if new => {
-                        time_us = entry.time_us;
-                        pending.push(unverified(&entry, &key, &mut authors));
+                        let waiting = unverified(&entry, &key, &mut authors);
+                        (time_us, prev) = (entry.time_us, waiting.content);
+                        pending.push(waiting);
                     }
                     Ok(_) => {}
                     Err((reason, detail)) => {
@@ -116,8 +119,14 @@ impl Log {
         Ok((seq, kept))
     }
 
-    /// What the journal does not check when it is read.
-    fn check(&self, entry: &Entry, time_us: u64) -> Result<(), (Reason, String)> {
+    /// What the journal does not check when it is read by what is derived from it.
+    fn check(&self, entry: &Entry, seq: u64, prev: &Hash, time_us: u64) -> Result<(), (Reason, String)> {
+        if entry.seq != seq {
+            return Err((Reason::WrongSequence, format!("it says {}", entry.seq)));
+        }
+        if entry.prev != *prev {
+            return Err((Reason::ChainBreak, "its link does not fit the entry before".into()));
+        }
         if entry.origin() != self.origin() {
             return Err((Reason::WrongOrigin, format!("it belongs to the log '{}'", entry.origin())));
         }

@@ -10,7 +10,9 @@ use crate::format::hash::Hash;
 use crate::keys::signer::Signer;
 use crate::log::rebuild::{Source, rebuild};
 use crate::log::{Home, Log};
+use crate::storage::disk::RealDisk;
 use crate::storage::journal::mark_bytes;
+use crate::storage::tail_file;
 use crate::testing::stage::{draft, drafts, keys, log_key, new_log, sealed, segment, signer, trust};
 use crate::tree::merkle::Nodes as _;
 use std::path::Path;
@@ -229,4 +231,41 @@ fn a_long_way_above_the_checkpoint() {
     std::fs::write(path, bytes).unwrap();
     let error = Log::open_at(&home).unwrap().follow(0, &mut keys(), |_| ()).unwrap_err();
     assert!(matches!(error, LedgerError::Untrusted { seq: 1500, reason: Reason::DuplicateId, .. }), "{error}");
+}
+
+/// What is derived can be made to fit entries that the author signed for another history: order and link
+/// are compared when they are followed, not only when frames are read.
+#[test]
+fn a_link_that_only_derived_files_vouch_for() {
+    for (seq, prev) in [(59, Hash::of(b"another history")), (58, Hash::ZERO)] {
+        let dir = tempfile::tempdir().unwrap();
+        let mut log = new_log(dir.path(), 10);
+        log.append(&drafts(10..60), &signer()).unwrap();
+        let time_us = log.entry(59).unwrap().time_us;
+        drop(log);
+        let (path, lookups) = (segment(dir.path()), segment(dir.path()).with_extension("tail"));
+        let mut known = tail_file::read(&RealDisk, &lookups, 0, 60);
+        assert_eq!(known.leaves.len(), 60, "they are written down");
+        let place = Place { origin: "test.example/log", seq, prev, time_us };
+        let entry = sealed(&draft(59), &place);
+        let mut bytes = std::fs::read(&path).unwrap();
+        bytes.truncate(known.offsets[59] as usize);
+        frame::push(&mut bytes, 0, &entry);
+        known.leaves[59] = crate::tree::merkle::leaf_hash(&entry);
+        known.end = bytes.len() as u64;
+        std::fs::write(&path, bytes).unwrap();
+        // One more whole chunk that is read as it is.
+        tail_file::append(&RealDisk, &lookups, 0, 0, &known).unwrap();
+        let error = match Log::open(dir.path()) {
+            Ok(mut log) => log.follow(0, &mut keys(), |_| ()).unwrap_err(),
+            Err(e) => e,
+        };
+        let told = match (seq, &error) {
+            (59, LedgerError::Untrusted { seq: 59, reason: Reason::ChainBreak, .. }) => true,
+            // Lookups that do not fit the last entry's number are passed over, and its frame refused.
+            (58, LedgerError::BadEntry { seq: 59, .. }) => true,
+            _ => false,
+        };
+        assert!(told, "{seq}: {error:?}");
+    }
 }
