@@ -122,6 +122,29 @@ fn nothing_of_somebody_elses_is_written_over() {
     assert_eq!(std::fs::read(desk.path("mine/tampered/file")).unwrap(), b"precious\n");
 }
 
+/// An answer that could not be written is no answer: whatever prints says so, and a reader that went away
+/// is no error.
+#[test]
+fn an_answer_that_gets_lost() {
+    let desk = Desk::new();
+    desk.demo(16, &[]).ok();
+    let lines = "log,log --json,verify,verify --json,active,active --json,audit,key list,data show,doctor,reconcile,prove 1,\
+                 trials,trials --json,review --json,completions bash,--help,--version,log --help,mirror look";
+    for line in lines.split(',') {
+        let args: Vec<&str> = line.split(' ').collect();
+        if desk.assay(&args).out.is_empty() {
+            continue;
+        }
+        let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
+        let said = desk.command(&args).stdout(full).output().unwrap();
+        let err = String::from_utf8_lossy(&said.stderr);
+        assert_eq!(said.status.code(), Some(3), "{line}: {err}");
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        assert_eq!(desk.command(&args).stdout(writer).output().unwrap().status.code(), Some(0), "{line}");
+    }
+}
+
 /// Ctrl-C in a terminal reaches git too, and SIGKILL asks nobody: where the deploy branch stands is the
 /// truth, and the lab follows it.
 #[test]

@@ -106,6 +106,8 @@ fn a_restored_backup_never_signs_again() {
     desk.strategy_and_study(4);
     desk.assay(&["key", "new", "--out", "cyd"]).ok();
     copy_dir(&desk.path("lab"), &desk.path("backup"));
+    desk.assay(&["key", "new", "--out", "dan"]).ok();
+    desk.assay(&["key", "add", "dan", "--role", "researcher", "--public", "dan.pub"]).ok();
     desk.assay(&["rollback", "trend", "--to", "2", "--reason", "test"]).ok();
     desk.git(&["--git-dir", "lab/repo.git", "push", "-q", "../deploy.git", "refs/heads/ledger/*"]);
     let newest = desk.path("lab/deploy.git").to_string_lossy().into_owned();
@@ -159,9 +161,35 @@ fn a_restored_backup_never_signs_again() {
         std::fs::write(&memory, &mind).unwrap();
     }
 
+    // A backup brings back what it will: the mirror, or a note beside the ledger, still knows better.
+    for (name, says) in
+        [("mirror.sqlite", "ahead of the ledger's"), ("ledger/standing", "a note that the log's key signed")]
+    {
+        std::fs::copy(desk.path("lab").join(name), desk.path("kept")).unwrap();
+        restore(&["repo.git", "deploy.git"]);
+        std::fs::remove_file(&memory).unwrap();
+        std::fs::copy(desk.path("kept"), desk.path("lab").join(name)).unwrap();
+        let before = state(&desk);
+        for args in WRITE.iter().filter(|args| args[0] != "mirror") {
+            let said = desk.assay(args).fails(1, "");
+            assert!(said.err.contains(says), "{args:?}: {}", said.err);
+            assert_eq!(state(&desk), before, "{args:?} left a trace");
+        }
+        desk.assay(&["ledger", "rebuild", "--from", "saved-repo"]).ok();
+        desk.assay(&["mirror", "rebuild"]).ok();
+        for (name, from) in &saved {
+            std::fs::remove_dir_all(desk.path(&format!("lab/{name}"))).unwrap();
+            copy_dir(from, &desk.path(&format!("lab/{name}")));
+        }
+        desk.assay(&["ledger", "publish"]).ok();
+        std::fs::write(&memory, &mind).unwrap();
+        desk.assay(&["verify"]).ok();
+    }
+
     // The same size, another history: the very fork that must not be.
     restore(&["repo.git", "deploy.git"]);
     std::fs::remove_file(&memory).unwrap();
+    desk.assay(&["key", "add", "dan", "--role", "researcher", "--public", "dan.pub"]).ok();
     desk.assay(WRITE[0]).ok();
     std::fs::write(&memory, &mind).unwrap();
     let before = state(&desk);
@@ -172,6 +200,45 @@ fn a_restored_backup_never_signs_again() {
     desk.assay(&["mirror", "rebuild"]).ok();
     desk.assay(WRITE[0]).ok();
     desk.assay(&["verify"]).ok();
+}
+
+/// `log.vkey` and `checkpoint` are made again when they are lost; what was seen elsewhere must still be
+/// there, and a file outside the lab that leads nowhere, or that knew nothing of the ledger, is said.
+#[test]
+fn lost_heads_and_a_lost_memory() {
+    let desk = Desk::new();
+    desk.assay(&["init", "lab", "--person", "ana"]).ok();
+    desk.assay(&["key", "new", "--out", "ben"]).ok();
+    desk.assay(&["key", "new", "--out", "cyd"]).ok();
+    let add = |who: &str| desk.assay(&["key", "add", who, "--role", "researcher", "--public", &format!("{who}.pub")]);
+    add("ben").ok();
+    let file = |name: &str| desk.path(&format!("lab/ledger/{name}"));
+    let heads = [std::fs::read(file("log.vkey")).unwrap(), std::fs::read(file("checkpoint")).unwrap()];
+    for name in ["log.vkey", "checkpoint"] {
+        std::fs::remove_file(file(name)).unwrap();
+        add("cyd").fails(3, "is missing, though the journal beside it is there").fails(3, "assay ledger publish");
+        let said = desk.assay(&["ledger", "publish"]).ok();
+        assert!(said.err.contains("was lost and is made again"), "{}", said.err);
+        assert_eq!([std::fs::read(file("log.vkey")).unwrap(), std::fs::read(file("checkpoint")).unwrap()], heads);
+        desk.assay(&["verify"]).ok();
+    }
+    // An older journal without a checkpoint is an older ledger all the same.
+    std::fs::remove_file(file("checkpoint")).unwrap();
+    let memory = desk.path(".local/state/assay");
+    let memory = std::fs::read_dir(memory).unwrap().flatten().next().unwrap().path();
+    let newer = std::fs::read_to_string(&memory).unwrap();
+    add("ben").fails(3, "is missing");
+    std::fs::write(&memory, newer.replacen("\n2\n", "\n3\n", 1)).unwrap();
+    desk.assay(&["ledger", "publish"]).fails(3, "is spoiled");
+    std::fs::remove_file(&memory).unwrap();
+    std::os::unix::fs::symlink("nowhere", &memory).unwrap();
+    desk.assay(&["ledger", "publish"]).fails(3, "cannot read");
+    std::fs::remove_file(&memory).unwrap();
+    desk.assay(&["ledger", "publish"]).ok();
+    std::fs::remove_file(&memory).unwrap();
+    let said = add("cyd").ok();
+    assert!(said.err.contains("was not known here"), "{}", said.err);
+    assert!(memory.exists());
 }
 
 /// Two copies of one lab do not go on side by side: the second one is behind what the first published.
@@ -313,7 +380,7 @@ fn a_newer_format_is_not_damage() {
 fn a_damaged_index_is_thrown_away() {
     let desk = Desk::new();
     desk.demo(24, &[]).ok();
-    let db = desk.path("lab/ledger/index.sled/db");
+    let db = desk.path("lab/ledger/index.sled/00000000000000000000/db");
     let mut bytes = std::fs::read(&db).unwrap();
     let at = bytes.windows(14).position(|w| w == b"TrialCompleted").unwrap();
     bytes[at] ^= 1;

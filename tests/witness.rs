@@ -50,6 +50,12 @@ fn serve(desk: &Desk, key: &str, vkey: &str) -> Running {
     start(desk, desk.command(&args), &format!("{key}.log"), "listening on http://")
 }
 
+/// The verifier key that a running witness told.
+fn witness_key(desk: &Desk, key: &str) -> String {
+    let said = std::fs::read_to_string(desk.path(&format!("{key}.log"))).unwrap();
+    said.lines().find_map(|l| l.strip_prefix("witness ")).unwrap().to_string()
+}
+
 /// One request; gives status, head and body.
 fn post(address: &str, path: &str, body: &[u8]) -> (u16, String, String) {
     let mut stream = TcpStream::connect(address).unwrap();
@@ -86,8 +92,7 @@ fn p16_add_checkpoint() {
     let vkey = vkey(&desk);
     let service = serve(&desk, "w", &vkey);
     let add = |body: &[u8]| post(&service.address, "/add-checkpoint", body);
-    let key = std::fs::read_to_string(desk.path("w.log")).unwrap();
-    let key = key.lines().find_map(|l| l.strip_prefix("witness ")).unwrap().to_string();
+    let key = witness_key(&desk, "w");
 
     let (status, _, line) = add(&since(&desk, 0));
     assert!(
@@ -118,16 +123,17 @@ fn p16_add_checkpoint() {
     // The log's own command asks, and follows what the witness saw last.
     let url = format!("http://{}", service.address);
     let said = desk.assay(&["ledger", "witness", &url, "--key", &key, "--json"]).ok().json();
-    assert_eq!(said[0]["verified"][0], "w.example/witness");
-    let said = desk.assay(&["ledger", "witness", &url]).ok();
-    assert!(said.err.contains("nobody named its key"), "{}", said.err);
+    assert_eq!(said[0]["names"][0], "w.example/witness");
+    let before = std::fs::read(desk.path("lab/ledger/checkpoint")).unwrap();
+    desk.assay(&["ledger", "witness", &url]).fails(2, "whose key nobody named");
+    desk.assay(&["ledger", "witness", "w.example"]).fails(2, "is no address");
+    assert_eq!(std::fs::read(desk.path("lab/ledger/checkpoint")).unwrap(), before);
     let proof = desk.assay(&["prove", "2"]).ok().out;
     std::fs::write(desk.path("2.tlog-proof"), &proof).unwrap();
     desk.assay(&["verify-proof", "2.tlog-proof", "--vkey", &vkey, "--witness", &key]).ok();
     desk.assay(&["key", "new", "--out", "other"]).ok();
     let other = serve(&desk, "other", &vkey);
-    let said = std::fs::read_to_string(desk.path("other.log")).unwrap();
-    let wrong = said.lines().find_map(|l| l.strip_prefix("witness ")).unwrap().replace("other.example", "w.example");
+    let wrong = witness_key(&desk, "other").replace("other.example", "w.example");
     desk.assay(&["ledger", "witness", &url, "--key", &wrong]).fails(2, "hash");
     drop(other);
     desk.assay(&["ledger", "witness", "http://127.0.0.1:9"]).fails(3, "cannot be asked");
@@ -142,15 +148,16 @@ fn seeds() {
     desk.assay(&["key", "new", "--out", "w"]).ok();
     let vkey = vkey(&desk);
     let service = serve(&desk, "w", &vkey);
+    let key = witness_key(&desk, "w");
     let opening = desk.assay(&["log", "--kind", "StudyOpened", "--json"]).ok().json()["seq"].to_string();
     let prove = |event: &str| desk.assay(&["prove", event]).ok().out.into_bytes();
     let ask = |proof: &[u8]| post(&service.address, "/study-seed", proof);
     assert_eq!(ask(&prove(&opening)).0, 403, "not cosigned yet");
-    desk.assay(&["ledger", "witness", &format!("http://{}", service.address)]).ok();
+    desk.assay(&["ledger", "witness", &format!("http://{}", service.address), "--key", &key]).ok();
     let (status, _, first) = ask(&prove(&opening));
     assert!(status == 200 && first.starts_with("assay/study-seed/v1\n"), "{status} {first}");
     grow(&desk, "cyd");
-    desk.assay(&["ledger", "witness", &format!("http://{}", service.address)]).ok();
+    desk.assay(&["ledger", "witness", &format!("http://{}", service.address), "--key", &key]).ok();
     let later = prove(&opening);
     assert_eq!(ask(&later), (200, ask(&later).1, first.clone()), "under another checkpoint, the same answer");
     assert_eq!(ask(&prove("0")).0, 422, "no opening");
@@ -217,7 +224,7 @@ fn outside_judges() {
     let url = format!("http://{}", theirs.address);
     for who in ["dan", "eve"] {
         let said = desk.assay(&["ledger", "witness", &url, "--key", &key, "--json"]).ok().json();
-        assert_eq!(said[0]["verified"][0], "theirs.example/w");
+        assert_eq!(said[0]["names"][0], "theirs.example/w");
         grow(&desk, who);
     }
 

@@ -31,6 +31,12 @@ pub enum LedgerError {
         /// The folder that was looked at.
         path: PathBuf,
     },
+    /// A file is gone without which the journal beside it is no log.
+    #[error("{} is missing, though the journal beside it is there", path.display())]
+    Lost {
+        /// The file.
+        path: PathBuf,
+    },
     /// No exported log here.
     #[error("there is no exported ledger in {}", path.display())]
     NoExport {
@@ -207,6 +213,9 @@ impl LedgerError {
                 "nothing that was acknowledged is lost; free some space and run the command again"
             }
             LedgerError::Missing { .. } => "create a lab with `assay init`, or name one with --lab",
+            LedgerError::Lost { .. } => {
+                "after an import that was cut off, run it again; else `assay ledger publish` makes it again with the log's key, once the whole journal verifies"
+            }
             LedgerError::Index { .. } => {
                 "the journal is what counts; make the index again from it with `assay ledger rebuild --index`"
             }
@@ -239,6 +248,7 @@ impl LedgerError {
             LedgerError::Io { .. }
                 | LedgerError::Locked { .. }
                 | LedgerError::Missing { .. }
+                | LedgerError::Lost { .. }
                 | LedgerError::NoExport { .. }
                 | LedgerError::Index { .. }
                 | LedgerError::Newer { .. }

@@ -1,6 +1,7 @@
 //! `assay completions`
 
 use super::Context;
+use super::output::print_bytes;
 use assay_lab::LabError;
 use clap::CommandFactory as _;
 
@@ -14,6 +15,7 @@ pub struct Args {
 }
 
 pub fn run(_: &Context, args: Args) -> Result<(), LabError> {
-    clap_complete::generate(args.shell, &mut super::Args::command(), "assay", &mut std::io::stdout());
-    Ok(())
+    let mut script = Vec::new();
+    clap_complete::generate(args.shell, &mut super::Args::command(), "assay", &mut script);
+    print_bytes(&script)
 }

@@ -89,15 +89,16 @@ pub enum Args {
     /// `ssh-keygen -Y sign -n key-change@assay -f KEY FILE`.
     ///
     /// Example: assay key agree --revoke cyd.pub --key ~/.ssh/ben > ben.agreed
+    #[command(group = clap::ArgGroup::new("change").required(true))]
     Agree {
         /// The key that is to count no more
-        #[arg(long, value_name = "FILE", required_unless_present_any = ["rotate", "add"])]
+        #[arg(long, value_name = "FILE", group = "change")]
         revoke: Option<PathBuf>,
         /// The key that is to be replaced, and the new one
-        #[arg(long, num_args = 2, value_names = ["OLD", "NEW"], conflicts_with_all = ["revoke", "add"])]
+        #[arg(long, num_args = 2, value_names = ["OLD", "NEW"], group = "change")]
         rotate: Option<Vec<PathBuf>>,
         /// The person whose key is to count, with --role and --public
-        #[arg(long, value_name = "PERSON", conflicts_with = "revoke", requires = "public")]
+        #[arg(long, value_name = "PERSON", group = "change", requires = "public")]
         add: Option<String>,
         /// Their roles
         #[arg(long = "role", requires = "add")]

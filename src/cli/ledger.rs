@@ -41,7 +41,7 @@ pub enum Args {
     /// Publish what is recorded and not published yet
     ///
     /// Every command that records publishes at its end. This is for what one left that was cut off,
-    /// by a full disk or a kill.
+    /// by a full disk or a kill, and for a ledger whose `log.vkey` or `checkpoint` is lost.
     ///
     /// Example: assay ledger publish
     Publish,
@@ -54,15 +54,16 @@ pub enum Args {
     /// not verify: somebody wrote them into the files.
     ///
     /// Example: assay ledger rebuild --from sled
+    #[command(group = clap::ArgGroup::new("way").required(true))]
     Rebuild {
         /// `sled` (the index), an exported folder, or a repository with the ledger's branch
-        #[arg(long, required_unless_present_any = ["index", "cut"])]
+        #[arg(long, group = "way")]
         from: Option<PathBuf>,
         /// Throw the index away and make it again from the journal
-        #[arg(long, conflicts_with_all = ["from", "cut"])]
+        #[arg(long, group = "way")]
         index: bool,
         /// Set aside what does not verify above the checkpoint
-        #[arg(long, conflicts_with = "from")]
+        #[arg(long, group = "way")]
         cut: bool,
         /// A ledger's folder instead of the lab's
         #[arg(long)]
@@ -70,8 +71,8 @@ pub enum Args {
     },
     /// Ask witnesses over HTTP to cosign the checkpoint (C2SP tlog-witness)
     ///
-    /// What they sign goes beside the checkpoint's own signature. It is checked by the key given for its
-    /// name, or by the policy's.
+    /// What they sign goes beside the checkpoint's own signature, once it verifies by a key that is given
+    /// here or named in the policy.
     ///
     /// Example: assay ledger witness http://127.0.0.1:8042
     Witness {
@@ -100,13 +101,12 @@ pub enum Args {
 /// What each witness answered.
 fn witnesses(cx: &Context, urls: &[String], keys: &[String]) -> Result<(), LabError> {
     let asked = witness(&cx.lab()?, urls, keys)?;
-    let row = |c: &Cosigned| json!({"url": c.url, "names": c.names, "verified": c.verified});
+    let row = |c: &Cosigned| json!({"url": c.url, "names": c.names});
     if cx.json {
         print_json(&asked.iter().map(row).collect::<Vec<_>>());
     }
     for c in &asked {
-        let checked = if c.verified.is_empty() { "; nobody named its key, so it was not checked" } else { "" };
-        say(&format!("cosigned by {}{checked}", c.names.join(", ")));
+        say(&format!("cosigned by {}", c.names.join(", ")));
     }
     Ok(())
 }
@@ -152,7 +152,8 @@ pub fn run(cx: &Context, args: Args) -> Result<(), LabError> {
             Ok(())
         }
         Args::Rebuild { ledger, .. } => {
-            let (entries, kept) = cut(&folder(cx, ledger)?)?;
+            let lab = if ledger.is_none() { Some(cx.lab()?) } else { None };
+            let (entries, kept) = cut(&folder(cx, ledger)?, lab.as_ref())?;
             if cx.json {
                 print_json(&json!({"entries": entries, "kept": kept}));
             }

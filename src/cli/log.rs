@@ -49,6 +49,13 @@ fn object(entry: &Entry) -> Value {
 pub fn run(cx: &Context, args: Args) -> Result<(), LabError> {
     let log = cx.lab()?.log()?;
     let begin = begin(&log, &args)?;
+    if let Some(kind) = args.kind.as_deref().filter(|kind| !Event::KINDS.contains(kind))
+        && log.newest_of(kind, 0..log.len(), 1)?.is_empty()
+    {
+        let mut kinds = Event::KINDS.to_vec();
+        kinds.dedup();
+        return Err(LabError::usage(format!("there is no kind '{kind}'"), format!("kinds are {}", kinds.join(", "))));
+    }
     let found: Vec<u64> = match &args.kind {
         Some(kind) => log.newest_of(kind, begin..log.len(), args.limit)?.into_iter().rev().collect(),
         None => (begin.max(log.len().saturating_sub(args.limit as u64))..log.len()).collect(),

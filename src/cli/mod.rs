@@ -157,7 +157,6 @@ fn run(args: Args, session: Session) -> Result<(), LabError> {
     }
 }
 
-/// Parses the arguments, runs the command, and turns its end into an exit code.
 /// `$XDG_STATE_HOME/assay`, or `~/.local/state/assay`.
 fn memory() -> Option<PathBuf> {
     let absolute = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|p| p.is_absolute());
@@ -165,19 +164,23 @@ fn memory() -> Option<PathBuf> {
     Some(state.join("assay"))
 }
 
+/// Parses the arguments, runs the command, and turns its end into an exit code.
 pub fn main() -> ExitCode {
     mask::no_write_for_others();
     let args = match Args::try_parse() {
         Ok(args) => args,
         Err(e) => {
-            let _ = e.print();
-            return ExitCode::from(if e.use_stderr() { 2 } else { 0 });
+            let lost = e.print().is_err_and(|e| e.kind() != std::io::ErrorKind::BrokenPipe);
+            return ExitCode::from(match (e.use_stderr(), lost) {
+                (true, _) => 2,
+                (false, lost) => u8::from(lost) * 3,
+            });
         }
     };
     let session = Session { observer: Arc::new(Terminal::default()), memory: memory(), ..Session::silent() };
     stop::watch(&session.stop);
     let asked = session.stop.clone();
-    match run(args, session) {
+    match run(args, session).and_then(|()| output::written()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(e) => {
             tell(&e);

@@ -3,24 +3,57 @@
 use assay_lab::LabError;
 use indicatif::{ProgressDrawTarget, ProgressStyle};
 use std::io::{IsTerminal, Write};
-use std::sync::Mutex;
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// Writes data to stdout; a reader that went away is no error.
+/// Why stdout did not take what was written there.
+static UNWRITTEN: Mutex<Option<std::io::Error>> = Mutex::new(None);
+
+/// Writes data to stdout; a reader that went away is no error, and any other is told by [`written`].
 pub fn print(text: &str) {
-    let mut out = std::io::stdout().lock();
-    let _ = out.write_all(plain(text).as_bytes()).and_then(|()| out.write_all(b"\n")).and_then(|()| out.flush());
+    write_line(&plain(text));
+}
+
+fn write_line(text: &str) {
+    note_lost(write_flushed(format!("{text}\n").as_bytes()));
+}
+
+/// Whether everything that was printed was written: a command whose answer got lost has not answered.
+pub fn written() -> Result<(), LabError> {
+    match UNWRITTEN.lock().unwrap_or_else(PoisonError::into_inner).take() {
+        None => Ok(()),
+        Some(e) => Err(LabError::io("write", std::path::Path::new("stdout"))(e)),
+    }
 }
 
 /// Writes bytes to stdout: for what goes into a file by redirection.
 pub fn print_bytes(bytes: &[u8]) -> Result<(), LabError> {
+    note_lost(write_flushed(bytes));
+    written()
+}
+
+fn write_flushed(bytes: &[u8]) -> std::io::Result<()> {
     let mut out = std::io::stdout().lock();
-    out.write_all(bytes).and_then(|()| out.flush()).map_err(LabError::io("write", std::path::Path::new("stdout")))
+    out.write_all(bytes).and_then(|()| out.flush())
+}
+
+fn note_lost(done: std::io::Result<()>) {
+    if let Err(e) = done
+        && e.kind() != std::io::ErrorKind::BrokenPipe
+    {
+        UNWRITTEN.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(e);
+    }
 }
 
 /// Writes JSON to stdout.
 pub fn print_json(value: &impl serde::Serialize) {
-    print(&serde_json::to_string_pretty(value).unwrap_or_default());
+    let text = serde_json::to_string_pretty(value).unwrap_or_default();
+    // What a terminal would obey can stand in strings only, and there it has another spelling.
+    let escape = |c: char| {
+        let units = c.encode_utf16(&mut [0; 2]).iter().map(|u| format!("\\u{u:04x}")).collect::<String>();
+        if obeyed(c) { units } else { c.to_string() }
+    };
+    write_line(&text.chars().map(escape).collect::<String>());
 }
 
 /// Writes words to stderr.
@@ -31,8 +64,14 @@ pub fn say(text: &str) {
 
 /// Text without what a terminal would obey: names and words come from other people's files.
 fn plain(text: &str) -> String {
-    let safe = |c: char| if c.is_control() && c != '\n' && c != '\t' { '\u{fffd}' } else { c };
-    text.chars().map(safe).collect()
+    text.chars().map(|c| if obeyed(c) { '\u{fffd}' } else { c }).collect()
+}
+
+/// Whether a terminal obeys a character instead of showing it: controls, and what turns the direction
+/// of writing. Line ends and tabs are ours.
+fn obeyed(c: char) -> bool {
+    let turns = matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    turns || c.is_control() && c != '\n' && c != '\t'
 }
 
 fn colour() -> bool {
@@ -53,8 +92,10 @@ pub fn heading(text: &str) {
     let _ = writeln!(err, "\n{begin}{}{end}", plain(text));
 }
 
-/// Rows under a head, in columns; numbers to the right.
+/// Rows under a head, in columns; numbers to the right. A cell is one line.
 pub fn table(head: &[&str], rows: &[Vec<String>]) -> String {
+    let rows: Vec<Vec<String>> =
+        rows.iter().map(|r| r.iter().map(|c| c.replace(['\n', '\t'], "\u{fffd}")).collect()).collect();
     let width = |i: usize| {
         rows.iter()
             .filter_map(|r| r.get(i))

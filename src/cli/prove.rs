@@ -23,12 +23,13 @@ use std::path::{Path, PathBuf};
 ///
 /// Example: assay prove 17 > 17.tlog-proof
 #[derive(Debug, clap::Args)]
+#[command(group = clap::ArgGroup::new("what").required(true))]
 pub struct Args {
     /// Sequence number, or event id in hex
-    #[arg(required_unless_present = "since")]
+    #[arg(group = "what")]
     event: Option<String>,
     /// The size of an older checkpoint
-    #[arg(long, value_name = "SIZE", conflicts_with_all = ["event", "out"])]
+    #[arg(long, value_name = "SIZE", group = "what", conflicts_with = "out")]
     since: Option<u64>,
     /// Write the proof and the entry's bytes as two files into this folder instead
     #[arg(long)]

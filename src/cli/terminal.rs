@@ -70,6 +70,9 @@ fn words(notice: &Notice) -> String {
                 "the checkpoint cannot be remembered outside the lab, so a restored backup would not be noticed: {why}"
             )
         }
+        Notice::FirstRemembered(path) => {
+            format!("this ledger was not known here: from now on {} remembers how far it was published", path.display())
+        }
         Notice::OwnKey => "the key was the folder's own: compare it with one that you have from elsewhere".into(),
         Notice::Pending(why) => format!("assay: pending: {why}"),
     }

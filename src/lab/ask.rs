@@ -4,9 +4,9 @@ use crate::error::LabError;
 use crate::folder::Lab;
 use crate::proof::prove_since;
 use crate::proposal::policy;
+use assay_ledger::Log;
 use assay_ledger::keys::cosign::{Witness, cosigners};
 use assay_ledger::log::system_seconds;
-use assay_ledger::{Checkpoint, Log};
 use std::time::Duration;
 
 /// How long a witness may take.
@@ -19,10 +19,8 @@ const ANSWER: u64 = 64 << 10;
 pub struct Cosigned {
     /// Where it was asked.
     pub url: String,
-    /// Names on the signature lines that it gave.
+    /// The names under which it signed; each signature verifies.
     pub names: Vec<String>,
-    /// Those of them whose key is known and whose signature verifies.
-    pub verified: Vec<String>,
 }
 
 struct Reply {
@@ -63,7 +61,7 @@ fn ask(lab: &Lab, url: &str) -> Result<String, LabError> {
                 return Err(LabError::CouldNot { message, hint: Some("give its keeper the line of log.vkey".into()) });
             }
             status => {
-                let said: String = said.chars().filter(|c| !c.is_control()).take(200).collect();
+                let said: String = said.chars().filter(|c| *c == ' ' || c.is_ascii_graphic()).take(200).collect();
                 return Err(LabError::Verification(format!("the witness at {url} refused ({status}): {said}")));
             }
         }
@@ -82,28 +80,47 @@ fn keys(lab: &Lab, given: &[String]) -> Result<Vec<Witness>, LabError> {
     Ok(lab.repo().and_then(|repo| policy(&repo)).map(|p| p.0.witnesses()).unwrap_or_default())
 }
 
+/// Of the lines that a witness gave those that a known key signed, and the names on them. What nobody can
+/// check would stand in every proof from then on.
+fn checked(note: &[u8], lines: &str, known: &[Witness], url: &str) -> Result<(String, Vec<String>), LabError> {
+    let text = String::from_utf8_lossy(note);
+    let body = text.rsplit_once("\n\n").map_or("", |(body, _)| body);
+    let (mut kept, mut names) = (String::new(), Vec::new());
+    for line in lines.split_inclusive('\n') {
+        let found = cosigners(format!("{body}\n\n{line}").as_bytes(), known, 1, system_seconds());
+        if let Some(by) = found.ok().and_then(|mut found| found.pop()) {
+            kept += line;
+            names.push(by.name);
+        }
+    }
+    if !names.is_empty() {
+        return Ok((kept, names));
+    }
+    let theirs: Vec<&str> =
+        lines.lines().filter_map(|l| Some(l.strip_prefix("\u{2014} ")?.split_once(' ')?.0)).collect();
+    if theirs.iter().any(|name| known.iter().any(|w| w.name == *name)) {
+        return Err(LabError::Verification(format!("what the witness at {url} signed does not verify by its key")));
+    }
+    let message = format!("the witness at {url} signs as '{}', whose key nobody named", theirs.join("', '"));
+    Err(LabError::usage(message, "give the line that its keeper has from `assay witness serve`: --key VKEY"))
+}
+
 /// Asks witnesses to cosign the published checkpoint, and puts what they sign beside the log's own
-/// signature. An answer that does not verify by a known key of its name is not taken.
+/// signature: only what verifies by a known key.
 ///
 /// # Errors
-/// The first witness that cannot be asked, or refuses; those before it are kept.
+/// The first witness that cannot be asked, refuses, or whose key is not known; those before it are kept.
 pub fn witness(lab: &Lab, urls: &[String], given: &[String]) -> Result<Vec<Cosigned>, LabError> {
+    if let Some(url) = urls.iter().find(|url| !url.starts_with("http://") && !url.starts_with("https://")) {
+        return Err(LabError::usage(format!("'{url}' is no address"), "write it like http://witness.example:8042"));
+    }
     let known = keys(lab, given)?;
     let mut out = Vec::new();
     for url in urls {
         let mut log: Log = lab.log()?;
-        let lines = ask(lab, url)?;
-        let note = [log.checkpoint_note(), lines.as_bytes()].concat();
-        Checkpoint::open(&note, log.verifier())?;
-        let names: Vec<String> =
-            lines.lines().filter_map(|l| Some(l.strip_prefix("\u{2014} ")?.split_once(' ')?.0.to_string())).collect();
-        let theirs: Vec<Witness> = known.iter().filter(|w| names.contains(&w.name)).cloned().collect();
-        let verified = cosigners(&note, &theirs, theirs.len(), system_seconds()).map_err(|_| {
-            LabError::Verification(format!("what the witness at {url} signed does not verify by its key"))
-        })?;
-        log.attach(&note)?;
-        let verified = verified.into_iter().map(|c| c.name).collect();
-        out.push(Cosigned { url: url.clone(), names, verified });
+        let (lines, names) = checked(log.checkpoint_note(), &ask(lab, url)?, &known, url)?;
+        log.attach(&[log.checkpoint_note(), lines.as_bytes()].concat())?;
+        out.push(Cosigned { url: url.clone(), names });
     }
     Ok(out)
 }

@@ -26,9 +26,7 @@ pub fn export_to(lab: &Lab, dir: &Path, force: bool) -> Result<Exported, LabErro
         other => Some(other.map_err(LabError::io("list", dir))?),
     };
     let empty = items.as_mut().is_none_or(|items| items.next().is_none());
-    let seen = history::sightings(lab, &read_verifier(&RealDisk, &lab.ledger_dir())?)?;
-    let log = lab.log()?;
-    history::refuse_rollback(&log, &seen)?;
+    let log = history::open_log(lab)?;
     // The log's key is written first: an export that was interrupted has it too.
     let ours = || {
         let mine = read_verifier(&RealDisk, dir).is_ok_and(|vkey| vkey == *log.verifier());

@@ -6,11 +6,13 @@ use crate::error::LabError;
 use crate::folder::Lab;
 use crate::session::{Notice, Session};
 use assay_ledger::keys::note::Verifier;
+use assay_ledger::log::{read_verifier, standing};
 use assay_ledger::storage::disk::{Disk as _, RealDisk, replace};
 use assay_ledger::tree::merkle::Nodes as _;
 use assay_ledger::{Checkpoint, Log};
 use assay_production::repository::Repo;
 use assay_production::repository::evidence::ledger_branch;
+use assay_research::mirror::look::Position;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -38,7 +40,8 @@ pub fn verified(lab: &Lab, verifier: &Verifier) -> Result<Option<Checkpoint>, La
 
 fn open(path: &Path, verifier: &Verifier) -> Result<Option<Checkpoint>, LabError> {
     let note = match std::fs::read(path) {
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        // A link that leads nowhere is no absence: what it led to is out of reach.
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound && path.symlink_metadata().is_err() => return Ok(None),
         other => other.map_err(LabError::io("read", path))?,
     };
     let could_not = |e| LabError::CouldNot {
@@ -72,8 +75,26 @@ pub fn sightings(lab: &Lab, verifier: &Verifier) -> Result<Vec<Sighting>, LabErr
     for path in [lab.repo_path(), lab.deploy_path()] {
         out.extend(published(&path, verifier)?);
     }
+    if let Some(checkpoint) = standing::last_seen(&RealDisk, &lab.ledger_dir(), verifier) {
+        let place = format!("{}, a note that the log's key signed", lab.ledger_dir().join("standing").display());
+        out.push(Sighting { place, checkpoint, way_back: export.into() });
+    }
     out.extend(remembered(&lab.session, verifier)?);
     Ok(out)
+}
+
+/// The lab's ledger, which must hold whatever was seen of it anywhere, its mirror included.
+///
+/// # Errors
+/// A ledger that cannot be read or is behind.
+pub(crate) fn open_log(lab: &Lab) -> Result<Log, LabError> {
+    // Looked for before the ledger is read, which others may go on with in the meantime.
+    let seen = sightings(lab, &read_verifier(&RealDisk, &lab.ledger_dir())?)?;
+    let mirror = Position::of(&lab.mirror_path());
+    let log = lab.log()?;
+    refuse_rollback(&log, &seen)?;
+    mirror.map_or(Ok(()), |m| m.refuse_rollback(&log))?;
+    Ok(log)
 }
 
 /// What a repository's branch of the log says. A repository that is not there says nothing.
@@ -112,7 +133,7 @@ fn remembered(session: &Session, verifier: &Verifier) -> Result<Option<Sighting>
 ///
 /// # Errors
 /// [`LabError::Rollback`], naming the newest of them.
-pub(crate) fn refuse_rollback(log: &Log, seen: &[Sighting]) -> Result<(), LabError> {
+fn refuse_rollback(log: &Log, seen: &[Sighting]) -> Result<(), LabError> {
     let mut behind: Option<(&Sighting, String)> = None;
     for sighting in seen {
         let (c, place) = (&sighting.checkpoint, &sighting.place);
@@ -163,6 +184,9 @@ pub(crate) fn remember(log: &Log, checkpoint: &Checkpoint, note: &[u8], session:
     };
     let seen = remembered(session, log.verifier())?;
     refuse_rollback(log, seen.as_slice())?;
+    if seen.is_none() && log.checkpoint().is_ok_and(|c| c.size > 0) {
+        session.notice(&Notice::FirstRemembered(path.clone()));
+    }
     if seen.is_none_or(|s| s.checkpoint.size < checkpoint.size)
         && let Err(e) = replace(&RealDisk, &path, note)
     {

@@ -3,6 +3,8 @@
 
 use crate::error::LabError;
 use crate::folder::Lab;
+use crate::history;
+use crate::session::Notice;
 use assay_ledger::audit::export::Export;
 use assay_ledger::log::rebuild::{self, Rebuilt, Source};
 use assay_ledger::log::{Home, read_verifier};
@@ -64,16 +66,29 @@ pub fn renew_index(ledger: &Path) -> Result<u64, LabError> {
 /// Gives how many entries remain, and where the others lie.
 ///
 /// # Errors
-/// A ledger that verifies; one whose checkpoint covers what does not.
-pub fn cut(ledger: &Path) -> Result<(u64, PathBuf), LabError> {
-    Ok(Log::open(ledger)?.cut_untrusted(&mut Roster::new())?)
+/// A ledger that verifies; one whose checkpoint covers what does not, or a lab where a later checkpoint
+/// was seen: what it covers is damaged then, not planted.
+pub fn cut(ledger: &Path, lab: Option<&Lab>) -> Result<(u64, PathBuf), LabError> {
+    let mut log = Log::open(ledger)?;
+    let seen = lab.map_or(Ok(Vec::new()), |lab| history::sightings(lab, log.verifier()))?;
+    if let Some(s) = seen.iter().max_by_key(|s| s.checkpoint.size).filter(|s| s.checkpoint.size > log.vouched()) {
+        let (size, own) = (s.checkpoint.size, log.vouched());
+        let message =
+            format!("rollback: the checkpoint here covers {own} entries, one over {size} was seen in {}", s.place);
+        return Err(LabError::Rollback { message, hint: s.way_back.clone() });
+    }
+    Ok(log.cut_untrusted(&mut Roster::new())?)
 }
 
-/// Publishes what is recorded and not published yet, and brings the mirror up to it.
+/// Publishes what is recorded and not published yet, and brings the mirror up to it. The ledger's
+/// verifier key and checkpoint are made again where they are lost.
 ///
 /// # Errors
 /// As [`Lab::writer`].
 pub fn publish(lab: &Lab) -> Result<Checkpoint, LabError> {
+    for path in Log::renew_heads(&Home::of(&lab.ledger_dir()), &lab.config.origin, &lab.log_signer()?)? {
+        lab.session.notice(&Notice::Ledger(format!("{} was lost and is made again", path.display())));
+    }
     let published = lab.writer()?.publish()?;
     lab.update_mirror()?;
     Ok(published)

@@ -32,6 +32,8 @@ pub enum Notice {
     },
     /// The highest checkpoint could not be remembered outside the lab, and why.
     NotRemembered(String),
+    /// Nothing outside the lab remembered a log that was published before; from now on this file does.
+    FirstRemembered(PathBuf),
     /// A key that was taken from the very place that it should vouch for.
     OwnKey,
     /// The live table could not be brought in line yet; the push stands.

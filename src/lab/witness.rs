@@ -98,7 +98,7 @@ impl Service {
     ///
     /// # Errors
     /// A key that cannot be read, a name or a log's key that is none, two keys for one log.
-    pub fn new(name: &str, key: &Path, memory: &Path, logs: &[String], session: &Session) -> Result<Service, LabError> {
+    pub fn new(name: &str, key: &Path, place: &Path, logs: &[String], session: &Session) -> Result<Service, LabError> {
         let signer = Signer::read(key, &|path| session.observer.passphrase(path))?;
         Witness::new(name, signer.public())?;
         let logs = logs.iter().map(|vkey| verifier(vkey)).collect::<Result<Vec<_>, _>>()?;
@@ -106,7 +106,12 @@ impl Service {
             let message = format!("the log {} is named twice", twice.1.name);
             return Err(LabError::usage(message, "a log has one key"));
         }
-        Ok(Service { name: name.into(), signer, memory: memory.into(), logs })
+        // Where nothing can be remembered, nothing is cosigned; better said now than to whoever asks.
+        memory(&RealDisk, place).prepare()?;
+        for log in &logs {
+            memory(&RealDisk, place).last(log)?;
+        }
+        Ok(Service { name: name.into(), signer, memory: place.into(), logs })
     }
 
     /// The witness's verifier key.

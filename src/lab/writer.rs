@@ -5,8 +5,7 @@ use crate::folder::Lab;
 use crate::history;
 use crate::session::{Notice, Session};
 use crate::standing::{follow, remembered};
-use assay_ledger::log::{Receipt, read_verifier};
-use assay_ledger::storage::disk::RealDisk;
+use assay_ledger::log::Receipt;
 use assay_ledger::{Checkpoint, Draft, Log, Signer};
 use assay_shared::event::Event;
 use assay_shared::event::roster::Member;
@@ -35,10 +34,7 @@ impl Lab {
     /// A key that cannot be read; a ledger that is damaged, holds what nobody signed, or lacks what was
     /// seen of it somewhere.
     pub fn writer(&self) -> Result<Writer, LabError> {
-        // Looked for before the ledger is read, which others may go on with in the meantime.
-        let seen = history::sightings(self, &read_verifier(&RealDisk, &self.ledger_dir())?)?;
-        let log = self.open_log()?;
-        history::refuse_rollback(&log, &seen)?;
+        let log = history::open_log(self)?;
         Writer::new(log, self.signer()?, self.log_signer()?, &self.session)
     }
 }

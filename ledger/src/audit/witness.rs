@@ -70,6 +70,15 @@ impl Memory<'_> {
         self.dir.join(file_stem(origin)).with_extension("checkpoint")
     }
 
+    /// Makes sure that something can be remembered here.
+    ///
+    /// # Errors
+    /// A folder that cannot be made or locked.
+    pub fn prepare(&self) -> Result<(), LedgerError> {
+        self.disk.create_dir(&self.dir).map_err(LedgerError::io("create", &self.dir))?;
+        self.disk.lock(&self.dir, PATIENCE, &|_| ()).map(drop)
+    }
+
     /// The last checkpoint seen of a log.
     ///
     /// # Errors

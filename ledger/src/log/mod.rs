@@ -9,7 +9,7 @@ pub(crate) mod append;
 mod held;
 pub mod rebuild;
 mod recovery;
-mod standing;
+pub mod standing;
 mod trust;
 
 use crate::error::LedgerError;
@@ -150,13 +150,56 @@ pub fn check_origin(origin: &str) -> Result<(), LedgerError> {
 pub fn read_verifier(disk: &dyn Disk, dir: &Path) -> Result<Verifier, LedgerError> {
     let path = vkey_path(dir);
     let bytes = match disk.open(&path, disk::Open::Read).and_then(|f| f.read_from(0)) {
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound && has_segments(disk, dir) => {
+            return Err(LedgerError::Lost { path });
+        }
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Err(LedgerError::Missing { path: dir.into() }),
         other => other.map_err(LedgerError::io("read", &path))?,
     };
     String::from_utf8_lossy(&bytes).parse()
 }
 
+fn has_segments(disk: &dyn Disk, dir: &Path) -> bool {
+    disk.list(&dir.join("journal")).is_ok_and(|names| names.iter().any(|n| n.ends_with(".seg")))
+}
+
+/// The note of the checkpoint in a log's folder, unopened.
+fn read_note(disk: &dyn Disk, dir: &Path) -> Result<Vec<u8>, LedgerError> {
+    let path = checkpoint_path(dir);
+    match disk.open(&path, disk::Open::Read).and_then(|f| f.read_from(0)) {
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => Err(LedgerError::Lost { path }),
+        other => other.map_err(LedgerError::io("read", &path)),
+    }
+}
+
+/// Writes the first checkpoint of a log, over nothing.
+fn write_first(disk: &dyn Disk, dir: &Path, origin: &str, signer: &Signer) -> Result<(), LedgerError> {
+    let empty = Checkpoint { origin: origin.into(), size: 0, root: crate::tree::merkle::empty_root() };
+    disk::replace(disk, &checkpoint_path(dir), empty.sign(signer)?.as_bytes())
+}
+
 impl Log {
+    /// Makes the files again that say whose a journal is and how far it was published, where they are
+    /// lost: the verifier key of `log_signer` under the name `origin`, and a checkpoint over nothing, so
+    /// that every entry is verified before the next one is signed. Gives what was made.
+    ///
+    /// # Errors
+    /// [`LedgerError::Missing`] where there is no journal; a disk that fails.
+    pub fn renew_heads(home: &Home, origin: &str, log_signer: &Signer) -> Result<Vec<PathBuf>, LedgerError> {
+        let (dir, disk, mut made) = (&home.dir, &*home.disk, Vec::new());
+        if matches!(read_verifier(disk, dir), Err(LedgerError::Lost { .. })) {
+            let verifier = Verifier::new(origin, log_signer.public())?;
+            disk::replace(disk, &vkey_path(dir), format!("{verifier}\n").as_bytes())?;
+            made.push(vkey_path(dir));
+        }
+        let verifier = read_verifier(disk, dir)?;
+        if matches!(read_note(disk, dir), Err(LedgerError::Lost { .. })) && verifier.key == log_signer.public() {
+            write_first(disk, dir, &verifier.name, log_signer)?;
+            made.push(checkpoint_path(dir));
+        }
+        Ok(made)
+    }
+
     /// Creates an empty log and publishes its first checkpoint, of size zero.
     ///
     /// # Errors
@@ -174,14 +217,12 @@ impl Log {
         let (dir, disk) = (&home.dir, &*home.disk);
         check_origin(origin)?;
         let verifier = Verifier::new(origin, log_signer.public())?;
-        let segments = disk.list(&dir.join("journal")).is_ok_and(|names| names.iter().any(|n| n.ends_with(".seg")));
-        if segments || disk.open(&vkey_path(dir), disk::Open::Read).is_ok() {
+        if has_segments(disk, dir) || disk.open(&vkey_path(dir), disk::Open::Read).is_ok() {
             return Err(LedgerError::Exists { path: dir.into() });
         }
         disk.create_dir(dir).map_err(LedgerError::io("create", dir))?;
         Journal::create(disk, &dir.join("journal"))?;
-        let empty = Checkpoint { origin: origin.into(), size: 0, root: crate::tree::merkle::empty_root() };
-        disk::replace(disk, &checkpoint_path(dir), empty.sign(log_signer)?.as_bytes())?;
+        write_first(disk, dir, origin, log_signer)?;
         disk::replace(disk, &vkey_path(dir), format!("{verifier}\n").as_bytes())?;
         Log::open_at(home)
     }
@@ -200,7 +241,7 @@ impl Log {
     /// As there.
     pub fn open_at(home: &Home) -> Result<Log, LedgerError> {
         let verifier = read_verifier(&*home.disk, &home.dir)?;
-        let note = disk::read(&*home.disk, &checkpoint_path(&home.dir))?;
+        let note = read_note(&*home.disk, &home.dir)?;
         let (journal, ending) = Journal::open(home.disk.clone(), &home.dir.join("journal"), home.per_segment)?;
         let mut log = Log {
             dir: home.dir.clone(),

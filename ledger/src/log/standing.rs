@@ -7,16 +7,42 @@
 
 use crate::error::LedgerError;
 use crate::format::hash::Hash;
-use crate::keys::note::{self, Note};
+use crate::keys::note::{self, Note, Verifier};
 use crate::keys::signer::Signer;
 use crate::log::Log;
-use crate::storage::disk::{self, Open};
+use crate::storage::disk::{self, Disk, Open};
+use crate::tree::checkpoint::Checkpoint;
 use crate::tree::merkle::Nodes as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 fn title(origin: &str) -> String {
     // No origin holds a space: this can never be read as a checkpoint.
     format!("assay/standing/v1 {origin}")
+}
+
+/// The note that a standing begins with, and the body after it.
+fn split(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+    let blank = bytes.windows(2).position(|w| w == b"\n\n")? + 2;
+    let end = blank + bytes[blank..].iter().position(|b| *b == b'\n')? + 1;
+    Some(bytes.split_at(end))
+}
+
+/// What a standing says, if the log's key signed it: the position as a checkpoint, and the body's hash.
+fn read_note(signed: &[u8], verifier: &Verifier) -> Option<(Checkpoint, Hash)> {
+    let note = Note::parse(signed).ok()?;
+    note.verify(std::slice::from_ref(verifier)).ok()?;
+    let lines: Vec<&str> = note.text.lines().collect();
+    let [first, size, root, digest] = lines[..] else { return None };
+    let (size, root) = (size.parse().ok()?, root.parse().ok()?);
+    let at = Checkpoint { origin: verifier.name.clone(), size, root };
+    (first == title(&verifier.name)).then_some((at, digest.parse().ok()?))
+}
+
+/// The position at which the log in a folder was last remembered: it reached that once, whatever its
+/// journal holds today. None when there is nothing that the log's key signed.
+pub fn last_seen(disk: &dyn Disk, dir: &Path, verifier: &Verifier) -> Option<Checkpoint> {
+    let bytes = disk::read(disk, &dir.join("standing")).ok()?;
+    Some(read_note(split(&bytes)?.0, verifier)?.0)
 }
 
 impl Log {
@@ -28,19 +54,11 @@ impl Log {
     /// nothing, or nothing that fits this log.
     pub fn remembered(&self) -> Option<(u64, Vec<u8>)> {
         let bytes = disk::read(&*self.disk, &self.standing_path()).ok()?;
-        let blank = bytes.windows(2).position(|w| w == b"\n\n")? + 2;
-        let end = blank + bytes[blank..].iter().position(|b| *b == b'\n')? + 1;
-        let (signed, body) = bytes.split_at(end);
-        let note = Note::parse(signed).ok()?;
-        note.verify(std::slice::from_ref(&self.verifier)).ok()?;
-        let lines: Vec<&str> = note.text.lines().collect();
-        let [first, size, root, digest] = lines[..] else { return None };
-        let size: u64 = size.parse().ok()?;
-        let fits = first == title(self.origin())
-            && digest.parse() == Ok(Hash::of(body))
-            && size <= self.vouched
-            && root.parse::<Hash>().ok() == self.journal.root_at(size).ok();
-        fits.then(|| (size, body.to_vec()))
+        let (signed, body) = split(&bytes)?;
+        let (at, digest) = read_note(signed, &self.verifier)?;
+        let fits =
+            digest == Hash::of(body) && at.size <= self.vouched && Some(at.root) == self.journal.root_at(at.size).ok();
+        fits.then(|| (at.size, body.to_vec()))
     }
 
     /// Remembers a body as of the published checkpoint.

@@ -11,6 +11,7 @@
 //! event, where single entries as values took two and a half.
 
 mod copy;
+mod shards;
 
 use crate::error::LedgerError;
 use crate::storage::store::{Store, Stores};
@@ -23,13 +24,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Once;
 use std::time::{Duration, Instant};
 
-const CACHE_BYTES: u64 = 16 << 20;
+const CACHE_BYTES: u64 = 4 << 20;
 /// A record that would grow past this is followed by a new one.
 const RECORD_BYTES: usize = 62 << 10;
 /// Records of a tree: at the tenth update sled would write the whole page again.
 const RECORDS_PER_TREE: usize = 9;
-/// sled keeps values in memory whatever its cache is told: it is opened anew after so many bytes.
-const REOPEN_BYTES: usize = 16 << 20;
 const TAIL: &[u8] = b"tail";
 /// System errors that a damaged folder gives.
 const DAMAGE: [ErrorKind; 4] =
@@ -63,7 +62,7 @@ impl SledStores {
 
 impl Stores for SledStores {
     fn open(&self) -> Result<Box<dyn Store>, LedgerError> {
-        Ok(Box::new(SledStore::open(&self.path)?))
+        Ok(Box::new(shards::Shards::open(&self.path)?))
     }
 
     fn look(&self) -> Result<Box<dyn Store>, LedgerError> {
@@ -102,15 +101,13 @@ struct Parts {
 
 /// Entries in a sled folder.
 pub struct SledStore {
-    /// Gone only when it could not be opened anew.
-    parts: Option<Parts>,
+    parts: Parts,
     path: PathBuf,
     len: u64,
     /// The record that is being filled: the number of its first entry, and its bytes.
     first: u64,
     record: Vec<u8>,
     waiting: bool,
-    written: usize,
     /// The record that was read last.
     read: (u64, Vec<Bytes>),
 }
@@ -203,7 +200,7 @@ impl SledStore {
         let (first, record) = (parts.first, std::mem::take(&mut parts.tail));
         let len = first + split_any(&record)?.len() as u64;
         let (path, read) = (path.to_path_buf(), (0, Vec::new()));
-        Ok(SledStore { parts: Some(parts), path, len, first, record, waiting: false, written: 0, read })
+        Ok(SledStore { parts, path, len, first, record, waiting: false, read })
     }
 
     fn fail(&self, what: impl Into<String>) -> LedgerError {
@@ -212,7 +209,7 @@ impl SledStore {
 
     fn guard<T>(&mut self, work: impl FnOnce(&mut Parts) -> sled::Result<T>) -> Result<T, LedgerError> {
         let fail = |what: String| LedgerError::Index { path: self.path.clone(), what };
-        let parts = self.parts.as_mut().ok_or_else(|| fail("it was closed".into()))?;
+        let parts = &mut self.parts;
         let done = quietly(|| work(parts));
         done.map_err(|_| fail("sled panicked".into()))?.map_err(|e| fail(e.to_string()))
     }
@@ -233,12 +230,6 @@ impl SledStore {
             Ok(())
         })?;
         self.first = self.len;
-        self.written += record.len();
-        if self.written > REOPEN_BYTES {
-            self.parts = None;
-            self.parts = Some(open(&self.path)?);
-            self.written = 0;
-        }
         Ok(())
     }
 }

@@ -3,9 +3,9 @@
 use crate::audit::{Auditor, FixedKeys, Reason};
 use crate::error::LedgerError;
 use crate::format::entry::Place;
-use crate::log::Log;
+use crate::log::{Home, Log};
 use crate::testing::stage::{draft, drafts, keys, log_key, new_log, sealed, signer, trust};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 fn findings(log: &Log) -> Vec<(u64, Reason)> {
     let mut keys = FixedKeys(vec![signer().public()]);
@@ -133,7 +133,7 @@ fn l25_a_damaged_index_is_rebuilt() {
         let dir = tempfile::tempdir().unwrap();
         drop(new_log(dir.path(), 200));
         let index = dir.path().join("index.sled");
-        let db = index.join("db");
+        let db = index.join("00000000000000000000/db");
         match damage {
             0 => std::fs::remove_dir_all(&index).unwrap(),
             1 => std::fs::write(&db, vec![0x5a; 4096]).unwrap(),
@@ -272,7 +272,37 @@ fn l34_junk_is_refused() {
         );
     }
     std::fs::remove_file(dir.path().join("log.vkey")).unwrap();
-    assert!(matches!(Log::open(dir.path()), Err(LedgerError::Missing { .. })), "no new empty ledger");
+    assert!(matches!(Log::open(dir.path()), Err(LedgerError::Lost { .. })), "no new empty ledger");
+}
+
+/// A lost verifier key or checkpoint is made again, by the log's key alone, and over nothing: what the
+/// journal holds must be verified before anything is signed over it.
+#[test]
+fn lost_heads_are_made_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let root = new_log(dir.path(), 30).checkpoint().unwrap().root;
+    let home = Home::of(dir.path());
+    let origin = Log::open(dir.path()).unwrap().origin().to_string();
+    assert_eq!(Log::renew_heads(&home, &origin, &log_key()).unwrap(), Vec::<PathBuf>::new());
+    for lost in [&["log.vkey"][..], &["checkpoint"], &["log.vkey", "checkpoint"]] {
+        for name in lost {
+            std::fs::remove_file(dir.path().join(name)).unwrap();
+        }
+        assert!(matches!(Log::open(dir.path()), Err(LedgerError::Lost { .. })), "{lost:?}");
+        let made = Log::renew_heads(&home, &origin, &log_key()).unwrap();
+        assert_eq!(made, lost.iter().map(|name| dir.path().join(name)).collect::<Vec<_>>());
+        let mut log = Log::open(dir.path()).unwrap();
+        if lost.contains(&"checkpoint") {
+            assert!(matches!(log.entry(29), Err(LedgerError::Unvouched { seq: 0 })));
+            assert!(matches!(log.publish(&log_key()), Err(LedgerError::Unvouched { seq: 0 })));
+            trust(&mut log);
+        }
+        assert_eq!(log.publish(&log_key()).unwrap().root, root);
+        assert_eq!(findings(&log), vec![]);
+    }
+    std::fs::remove_file(dir.path().join("checkpoint")).unwrap();
+    assert_eq!(Log::renew_heads(&home, &origin, &signer()).unwrap(), Vec::<PathBuf>::new(), "another key");
+    assert!(matches!(Log::open(dir.path()), Err(LedgerError::Lost { .. })));
 }
 
 /// L-16: two processes append in turn; each sees what the other acknowledged.

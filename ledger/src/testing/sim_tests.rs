@@ -203,7 +203,7 @@ fn o01_an_import_fails_anywhere() {
         lose(&disk, loss);
         let home = into(&home(&disk, &stores));
         if let Err(e) = Log::open_at(&home) {
-            assert!(matches!(e, LedgerError::Missing { .. }), "{words}: {e}");
+            assert!(matches!(e, LedgerError::Missing { .. } | LedgerError::Lost { .. }), "{words}: {e}");
             let again = make(&home);
             assert!(again.is_ok(), "{words}: first {ended:?}, then {again:?}");
         }

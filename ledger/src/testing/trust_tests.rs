@@ -178,7 +178,7 @@ fn a_whole_journal_is_not_rebuilt() {
 fn a_damaged_index_is_renewed() {
     let dir = tempfile::tempdir().unwrap();
     drop(new_log(dir.path(), 3000));
-    let db = dir.path().join("index.sled/db");
+    let db = dir.path().join("index.sled/00000000000000000000/db");
     for round in 0..3 {
         let mut bytes = std::fs::read(&db).unwrap();
         let at = (50_000..bytes.len() - 4).find(|at| &bytes[*at..at + 4] == b"Test").unwrap();

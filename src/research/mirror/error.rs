@@ -64,9 +64,9 @@ impl MirrorError {
                 _ => "rebuild it from the ledger: `assay mirror rebuild`",
             }),
             MirrorError::Schema { .. } => Some("rebuild it from the ledger: `assay mirror rebuild`"),
-            MirrorError::Ahead { .. } => {
-                Some("if the ledger is right, run `assay mirror rebuild`; if not, restore the ledger first")
-            }
+            MirrorError::Ahead { .. } => Some(
+                "bring the newer ledger back (`assay ledger rebuild --from DIR` or `--from REPO`); only if the mirror is not of this ledger, run `assay mirror rebuild`",
+            ),
             MirrorError::Event { .. } => Some("use the version of assay that wrote the event, or a newer one"),
             MirrorError::Ledger(e) => e.hint(),
             MirrorError::Io { .. } => None,

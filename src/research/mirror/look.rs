@@ -43,6 +43,30 @@ pub fn is_mirror(path: &Path) -> bool {
     open(path).and_then(ours).unwrap_or(false)
 }
 
+/// How far a mirror is, without a word about what stands there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Position {
+    cursor: u64,
+    leaf: String,
+}
+
+impl Position {
+    /// The position of the mirror in a file, if there is one and it can be read.
+    pub fn of(path: &Path) -> Option<Position> {
+        let conn = path.exists().then(|| open(path))?.ok()?;
+        let (cursor, leaf) = Mirror { conn, path: path.into() }.position().ok()?;
+        Some(Position { cursor, leaf })
+    }
+
+    /// Refuses a ledger that does not hold what the mirror has seen.
+    ///
+    /// # Errors
+    /// [`MirrorError::Ahead`].
+    pub fn refuse_rollback(&self, log: &Log) -> Result<(), MirrorError> {
+        check_cursor(log, self.cursor, &self.leaf)
+    }
+}
+
 impl Mirror {
     /// The mirror in a file as the ledger stands, for questions. What the file lacks is applied to a
     /// copy in memory.

@@ -61,6 +61,9 @@ macro_rules! events {
         })*
 
         impl Event {
+            /// Every kind that this release knows, as recorded; one of several versions stands there more than once.
+            pub const KINDS: &[&str] = &[$($kind),*];
+
             /// Kind as recorded.
             pub fn kind(&self) -> &'static str {
                 match self { $(Event::$variant(_) => $kind),* }

@@ -1,6 +1,6 @@
 //! A copy of an index, to read: sled writes whenever it opens.
 
-use super::SledStore;
+use super::shards::Shards;
 use crate::error::LedgerError;
 use crate::storage::store::Store;
 use bytes::Bytes;
@@ -10,7 +10,7 @@ use tempfile::TempDir;
 /// An index opened in a copy that goes with it.
 #[derive(Debug)]
 pub(super) struct Copied {
-    store: SledStore,
+    store: Shards,
     _dir: TempDir,
 }
 
@@ -36,7 +36,7 @@ impl Copied {
         if path.exists() {
             copy(path, &place).map_err(LedgerError::io("copy", path))?;
         }
-        Ok(Copied { store: SledStore::open(&place)?, _dir: dir })
+        Ok(Copied { store: Shards::open(&place)?, _dir: dir })
     }
 }
 
