@@ -1,6 +1,7 @@
 //! Every command in the docs runs.
 
 use crate::desk::Desk;
+use assay_shared::metric::Metric;
 use std::path::Path;
 
 /// The `assay` lines of the shell blocks in a text.
@@ -39,4 +40,15 @@ fn every_payload_is_described() {
         seen += 1;
     }
     assert!(seen > 25, "{seen}");
+}
+
+/// The numbers of metrics that the format names are those that are written.
+#[test]
+fn every_metric_has_its_number() {
+    let text = std::fs::read_to_string("ledger/FORMAT.md").unwrap();
+    let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let named = text.split("Numbers of metrics: ").nth(1).unwrap().split('.').next().unwrap();
+    let mut known: Vec<_> = Metric::ALL.iter().map(|m| (m.code(), m.name())).collect();
+    known.sort_unstable();
+    assert_eq!(named, known.iter().map(|(code, name)| format!("{code} `{name}`")).collect::<Vec<_>>().join(", "));
 }

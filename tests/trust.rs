@@ -202,45 +202,6 @@ fn a_restored_backup_never_signs_again() {
     desk.assay(&["verify"]).ok();
 }
 
-/// `log.vkey` and `checkpoint` are made again when they are lost; what was seen elsewhere must still be
-/// there, and a file outside the lab that leads nowhere, or that knew nothing of the ledger, is said.
-#[test]
-fn lost_heads_and_a_lost_memory() {
-    let desk = Desk::new();
-    desk.assay(&["init", "lab", "--person", "ana"]).ok();
-    desk.assay(&["key", "new", "--out", "ben"]).ok();
-    desk.assay(&["key", "new", "--out", "cyd"]).ok();
-    let add = |who: &str| desk.assay(&["key", "add", who, "--role", "researcher", "--public", &format!("{who}.pub")]);
-    add("ben").ok();
-    let file = |name: &str| desk.path(&format!("lab/ledger/{name}"));
-    let heads = [std::fs::read(file("log.vkey")).unwrap(), std::fs::read(file("checkpoint")).unwrap()];
-    for name in ["log.vkey", "checkpoint"] {
-        std::fs::remove_file(file(name)).unwrap();
-        add("cyd").fails(3, "is missing, though the journal beside it is there").fails(3, "assay ledger publish");
-        let said = desk.assay(&["ledger", "publish"]).ok();
-        assert!(said.err.contains("was lost and is made again"), "{}", said.err);
-        assert_eq!([std::fs::read(file("log.vkey")).unwrap(), std::fs::read(file("checkpoint")).unwrap()], heads);
-        desk.assay(&["verify"]).ok();
-    }
-    // An older journal without a checkpoint is an older ledger all the same.
-    std::fs::remove_file(file("checkpoint")).unwrap();
-    let memory = desk.path(".local/state/assay");
-    let memory = std::fs::read_dir(memory).unwrap().flatten().next().unwrap().path();
-    let newer = std::fs::read_to_string(&memory).unwrap();
-    add("ben").fails(3, "is missing");
-    std::fs::write(&memory, newer.replacen("\n2\n", "\n3\n", 1)).unwrap();
-    desk.assay(&["ledger", "publish"]).fails(3, "is spoiled");
-    std::fs::remove_file(&memory).unwrap();
-    std::os::unix::fs::symlink("nowhere", &memory).unwrap();
-    desk.assay(&["ledger", "publish"]).fails(3, "cannot read");
-    std::fs::remove_file(&memory).unwrap();
-    desk.assay(&["ledger", "publish"]).ok();
-    std::fs::remove_file(&memory).unwrap();
-    let said = add("cyd").ok();
-    assert!(said.err.contains("was not known here"), "{}", said.err);
-    assert!(memory.exists());
-}
-
 /// Two copies of one lab do not go on side by side: the second one is behind what the first published.
 #[test]
 fn two_copies_of_a_lab() {

@@ -3,12 +3,15 @@
 use super::Context;
 use super::output::{grouped, print, print_json, say, table};
 use assay_lab::LabError;
-use assay_lab::data::{Download, Import, Imported, Read, download, erase, read};
+use assay_lab::data::{Download, Import, Imported, Read, download, erase, erasures, read};
+use assay_ledger::Hash;
 use assay_research::data::assemble::Request;
 use assay_research::data::fetch::DEFAULT_BASE;
+use assay_research::data::snapshot::path;
 use assay_research::data::{Oddity, Treatments};
 use assay_research::mirror::query::SnapshotRow;
 use assay_shared::time::{format_date, format_ms, interval_ms, interval_text, parse};
+use serde_json::json;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -206,13 +209,26 @@ pub fn show_quality(found: &Read, json: bool) {
 }
 
 fn show(cx: &Context) -> Result<(), LabError> {
-    let rows = cx.lab()?.mirror()?.snapshots()?;
+    let lab = cx.lab()?;
+    let (rows, erased) = (lab.mirror()?.snapshots()?, erasures(&lab.log()?)?);
+    // Data that were imported again are there again.
+    let gone = |hash: Hash| erased.contains_key(&hash.0) && !path(&lab.snapshot_dir(), &hash).exists();
+    let erased = |s: &SnapshotRow| s.data_hash.parse().is_ok_and(gone);
     if cx.json {
-        print_json(&rows);
+        let row = |s: &SnapshotRow| {
+            let mut row = json!(s);
+            row["erased"] = json!(erased(s));
+            row
+        };
+        print_json(&rows.iter().map(row).collect::<Vec<_>>());
         return Ok(());
     }
     let row = |s: &SnapshotRow| {
-        let kind = if s.generated { "GENERATED" } else { "real" };
+        let kind = match (erased(s), s.generated) {
+            (true, _) => "ERASED",
+            (_, true) => "GENERATED",
+            _ => "real",
+        };
         vec![
             s.data_hash[..12].into(),
             kind.into(),

@@ -11,6 +11,7 @@ use assay_shared::event::{Event, PayloadErased, RulebookRegistered, SnapshotRegi
 use assay_shared::market::Market;
 use assay_shared::rulebook::{BracketSet, Rulebook};
 use assay_shared::time::parse;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -159,12 +160,30 @@ pub fn erase(lab: &Lab, hash: &str, reason: &str) -> Result<u64, LabError> {
     let mut writer = lab.writer()?;
     let entry = registered(&writer.log, &digest)?
         .ok_or_else(|| LabError::usage(format!("no snapshot {digest} is registered"), "see `assay data show`"))?;
-    // Said first: data that is gone without a word would look like damage.
-    let at = writer.record_one(PayloadErased { entry, digest: digest.0, reason: reason.into() })?;
+    // Said first: data that is gone without a word would look like damage. Said once: what one run of this
+    // began, the next one ends.
+    let at = match erasures(&writer.log)?.get(&digest.0) {
+        Some(at) => *at,
+        None => writer.record_one(PayloadErased { entry, digest: digest.0, reason: reason.into() })?.seq,
+    };
     writer.publish()?;
     snapshot::remove(&lab.snapshot_dir(), &digest)?;
     lab.update_mirror()?;
-    Ok(at.seq)
+    Ok(at)
+}
+
+/// What was destroyed on purpose, by its hash, and the entry that says so first.
+///
+/// # Errors
+/// A ledger that cannot be read.
+pub fn erasures(log: &Log) -> Result<BTreeMap<[u8; 32], u64>, LabError> {
+    let mut out = BTreeMap::new();
+    for seq in log.newest_of("PayloadErased", 0..log.len(), usize::MAX)? {
+        if let Event::PayloadErased(e) = Event::of(&log.entry(seq)?)? {
+            out.insert(e.digest, seq);
+        }
+    }
+    Ok(out)
 }
 
 /// The newest registration of a snapshot.

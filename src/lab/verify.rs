@@ -1,5 +1,6 @@
 //! Verification of a ledger: its bytes, chain, signatures, keys, tree and checkpoint.
 
+use crate::data::erasures;
 use crate::error::LabError;
 use crate::folder::Lab;
 use crate::history;
@@ -9,11 +10,10 @@ use assay_ledger::audit::scrub::{self, Scrubbed};
 use assay_ledger::keys::note::Verifier;
 use assay_ledger::log::{Home, read_verifier};
 use assay_ledger::storage::disk::{RealDisk, replace};
-use assay_ledger::{Checkpoint, Finding, Hash, Log, Reason};
+use assay_ledger::{Checkpoint, Finding, Hash, Reason};
 use assay_research::data::snapshot;
 use assay_shared::event::Event;
 use assay_shared::event::roster::Roster;
-use std::collections::BTreeMap;
 use std::path::Path;
 
 /// How much of the lab's own ledger is verified.
@@ -110,21 +110,10 @@ fn remember(lab: &Lab, verifier: &Verifier, scrubbed: &Scrubbed, size: u64) -> R
     Ok(())
 }
 
-/// What was destroyed on purpose, and where that is recorded.
-fn erased(log: &Log) -> Result<BTreeMap<[u8; 32], u64>, LabError> {
-    let mut out = BTreeMap::new();
-    for seq in log.newest_of("PayloadErased", 0..log.len(), usize::MAX)? {
-        if let Event::PayloadErased(e) = Event::of(&log.entry(seq)?)? {
-            out.insert(e.digest, seq);
-        }
-    }
-    Ok(out)
-}
-
 fn deep(lab: &Lab, out: &mut Vec<Finding>) -> Result<(), LabError> {
     let mut log = lab.log()?;
     out.extend(log.compare_index()?);
-    let erased = erased(&log)?;
+    let erased = erasures(&log)?;
     for seq in log.newest_of("SnapshotRegistered", 0..log.len(), usize::MAX)?.into_iter().rev() {
         let Event::SnapshotRegistered(e) = Event::of(&log.entry(seq)?)? else { continue };
         match (snapshot::read(&lab.snapshot_dir(), &Hash(e.data_hash)), erased.get(&e.data_hash)) {

@@ -6,17 +6,22 @@
 //! last segment's lookups are in memory, the others are read where they are needed.
 
 pub(crate) mod append;
+mod files;
+mod heads;
 mod held;
 pub mod rebuild;
 mod recovery;
 pub mod standing;
 mod trust;
 
+pub use files::read_verifier;
+
 use crate::error::LedgerError;
 use crate::format::entry::{Entry, EventId};
 use crate::format::hash::Hash;
 use crate::keys::note::Verifier;
 use crate::keys::signer::Signer;
+use crate::log::files::{checkpoint_path, has_segments, read_note, vkey_path, write_first};
 use crate::log::held::Held;
 use crate::storage::disk::{self, Disk, RealDisk};
 use crate::storage::journal::{Derived, Ending, Journal, SEGMENT_ENTRIES};
@@ -123,14 +128,6 @@ pub fn system_clock() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_micros() as u64)
 }
 
-fn vkey_path(dir: &Path) -> PathBuf {
-    dir.join("log.vkey")
-}
-
-pub(crate) fn checkpoint_path(dir: &Path) -> PathBuf {
-    dir.join("checkpoint")
-}
-
 /// Whether a log may be called so: 1 to 255 printable ASCII characters, no space and no `+`.
 ///
 /// # Errors
@@ -143,63 +140,7 @@ pub fn check_origin(origin: &str) -> Result<(), LedgerError> {
     Err(LedgerError::Malformed { what: "origin", why })
 }
 
-/// The verifier key of the log in a folder.
-///
-/// # Errors
-/// [`LedgerError::Missing`] when there is no log.
-pub fn read_verifier(disk: &dyn Disk, dir: &Path) -> Result<Verifier, LedgerError> {
-    let path = vkey_path(dir);
-    let bytes = match disk.open(&path, disk::Open::Read).and_then(|f| f.read_from(0)) {
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound && has_segments(disk, dir) => {
-            return Err(LedgerError::Lost { path });
-        }
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Err(LedgerError::Missing { path: dir.into() }),
-        other => other.map_err(LedgerError::io("read", &path))?,
-    };
-    String::from_utf8_lossy(&bytes).parse()
-}
-
-fn has_segments(disk: &dyn Disk, dir: &Path) -> bool {
-    disk.list(&dir.join("journal")).is_ok_and(|names| names.iter().any(|n| n.ends_with(".seg")))
-}
-
-/// The note of the checkpoint in a log's folder, unopened.
-fn read_note(disk: &dyn Disk, dir: &Path) -> Result<Vec<u8>, LedgerError> {
-    let path = checkpoint_path(dir);
-    match disk.open(&path, disk::Open::Read).and_then(|f| f.read_from(0)) {
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => Err(LedgerError::Lost { path }),
-        other => other.map_err(LedgerError::io("read", &path)),
-    }
-}
-
-/// Writes the first checkpoint of a log, over nothing.
-fn write_first(disk: &dyn Disk, dir: &Path, origin: &str, signer: &Signer) -> Result<(), LedgerError> {
-    let empty = Checkpoint { origin: origin.into(), size: 0, root: crate::tree::merkle::empty_root() };
-    disk::replace(disk, &checkpoint_path(dir), empty.sign(signer)?.as_bytes())
-}
-
 impl Log {
-    /// Makes the files again that say whose a journal is and how far it was published, where they are
-    /// lost: the verifier key of `log_signer` under the name `origin`, and a checkpoint over nothing, so
-    /// that every entry is verified before the next one is signed. Gives what was made.
-    ///
-    /// # Errors
-    /// [`LedgerError::Missing`] where there is no journal; a disk that fails.
-    pub fn renew_heads(home: &Home, origin: &str, log_signer: &Signer) -> Result<Vec<PathBuf>, LedgerError> {
-        let (dir, disk, mut made) = (&home.dir, &*home.disk, Vec::new());
-        if matches!(read_verifier(disk, dir), Err(LedgerError::Lost { .. })) {
-            let verifier = Verifier::new(origin, log_signer.public())?;
-            disk::replace(disk, &vkey_path(dir), format!("{verifier}\n").as_bytes())?;
-            made.push(vkey_path(dir));
-        }
-        let verifier = read_verifier(disk, dir)?;
-        if matches!(read_note(disk, dir), Err(LedgerError::Lost { .. })) && verifier.key == log_signer.public() {
-            write_first(disk, dir, &verifier.name, log_signer)?;
-            made.push(checkpoint_path(dir));
-        }
-        Ok(made)
-    }
-
     /// Creates an empty log and publishes its first checkpoint, of size zero.
     ///
     /// # Errors

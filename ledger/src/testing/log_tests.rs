@@ -17,7 +17,7 @@ fn findings(log: &Log) -> Vec<(u64, Reason)> {
     auditor.findings.iter().map(|f| (f.seq, f.reason)).collect()
 }
 
-fn last_segment(dir: &Path) -> std::path::PathBuf {
+fn last_segment(dir: &Path) -> PathBuf {
     let mut all: Vec<_> = std::fs::read_dir(dir.join("journal")).unwrap().map(|d| d.unwrap().path()).collect();
     all.retain(|p| p.extension().is_some_and(|e| e == "seg"));
     all.sort();

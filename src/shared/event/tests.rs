@@ -256,6 +256,7 @@ fn l20_l21_a_second_version_beside_the_first() {
     let event = later::Event::from(new);
     assert_eq!((event.kind(), event.version()), ("KeyRevoked", 3));
     assert_eq!(event.to_json()["by_ticket"], 7);
+    assert_eq!(later::Event::KINDS, ["KeyRevoked", "KeyRevoked"]);
     let bytes = event.encode().unwrap();
     assert_eq!(later::Event::decode("KeyRevoked", 3, &bytes).unwrap(), event);
     assert!(matches!(Event::decode("KeyRevoked", 3, &bytes), Err(EventError::Unsupported { version: 3, .. })));
