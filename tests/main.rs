@@ -6,6 +6,7 @@
 mod deploy;
 mod desk;
 mod docs;
+mod faults;
 mod gate;
 mod golden;
 mod help;

@@ -172,6 +172,11 @@ impl Writer {
     fn publish_held(&mut self) -> Result<Checkpoint, LabError> {
         self.follow()?;
         let session = self.session.clone();
+        // What could not be remembered when it was published is made up for.
+        let stands = self.log.checkpoint()?;
+        if stands.size > 0 {
+            history::remember(&self.log, &stands, self.log.checkpoint_note(), &session)?;
+        }
         let remember = |log: &Log, c: &Checkpoint, note: &[u8]| history::remember(log, c, note, &session);
         let published = self.log.publish_after(&self.log_signer, remember)?;
         if published.size > self.kept.seen + KEEP_EVERY || self.standing.differs(&self.kept) {

@@ -14,7 +14,7 @@ pub struct Said {
 }
 
 impl Said {
-    fn of(o: Output) -> Said {
+    pub fn of(o: Output) -> Said {
         let text = |b: &[u8]| String::from_utf8_lossy(b).into_owned();
         Said { code: o.status.code().unwrap_or(-1), out: text(&o.stdout), err: text(&o.stderr) }
     }
