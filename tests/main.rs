@@ -11,6 +11,7 @@ mod gate;
 mod golden;
 mod help;
 mod judge;
+mod keys;
 mod ledger;
 mod mirror;
 mod optuna;

@@ -212,7 +212,9 @@ impl LedgerError {
             LedgerError::Io { source, .. } if source.kind() == io::ErrorKind::StorageFull => {
                 "nothing that was acknowledged is lost; free some space and run the command again"
             }
-            LedgerError::Missing { .. } => "create a lab with `assay init`, or name one with --lab",
+            LedgerError::Missing { .. } => {
+                "create a lab with `assay init`, or name one with --lab; a lab that lost its ledger takes an export: `assay ledger import DIR`"
+            }
             LedgerError::Lost { .. } => {
                 "after an import that was cut off, run it again; else `assay ledger publish` makes it again with the log's key, once the whole journal verifies"
             }

@@ -3,7 +3,8 @@
 use super::Context;
 use super::output::{grouped, print, print_json, say, table};
 use assay_lab::LabError;
-use assay_lab::data::{Download, Import, Imported, Read, download, erase, erasures, read};
+use assay_lab::data::{Download, Import, Imported, Read, download, erase, read};
+use assay_lab::erased::erasures;
 use assay_ledger::Hash;
 use assay_research::data::assemble::Request;
 use assay_research::data::fetch::DEFAULT_BASE;

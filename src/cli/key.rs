@@ -135,7 +135,7 @@ pub fn run(cx: &Context, args: Args) -> Result<(), LabError> {
         }
         Args::Rotate { to, encrypt, agreed } => {
             let (new, at) = rotate(&mut cx.lab()?, &to, encrypt, &agreed)?;
-            say(&format!("{} takes over from entry {} on; the old key counts no more", new.id(), at.seq));
+            say(&format!("{} takes over from entry {} on; the old key counts no more", new.id(), at));
             say("where a policy names the old key, change it there too: `assay review` shows the policy in force");
         }
         Args::Threshold { admins } => {

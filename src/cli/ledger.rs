@@ -5,6 +5,7 @@ use super::output::{counted, grouped, print_json, say};
 use assay_lab::LabError;
 use assay_lab::ask::{Cosigned, witness};
 use assay_lab::exchange::{attach, attach_to_branch, export_to, import};
+use assay_lab::proof::read_checkpoint;
 use assay_lab::recover::{cut, publish, rebuild_journal, renew_index};
 use serde_json::json;
 use std::path::{Path, PathBuf};
@@ -162,7 +163,7 @@ pub fn run(cx: &Context, args: Args) -> Result<(), LabError> {
         }
         Args::Witness { urls, keys } => witnesses(cx, &urls, &keys),
         Args::Attach { file, branch } => {
-            let note = std::fs::read(&file).map_err(LabError::io("read", &file))?;
+            let note = read_checkpoint(&file)?;
             beside(cx, &note, branch.as_deref())
         }
     }

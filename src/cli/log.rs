@@ -53,6 +53,7 @@ pub fn run(cx: &Context, args: Args) -> Result<(), LabError> {
         && log.newest_of(kind, 0..log.len(), 1)?.is_empty()
     {
         let mut kinds = Event::KINDS.to_vec();
+        kinds.sort_unstable();
         kinds.dedup();
         return Err(LabError::usage(format!("there is no kind '{kind}'"), format!("kinds are {}", kinds.join(", "))));
     }

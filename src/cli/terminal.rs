@@ -65,6 +65,9 @@ fn words(notice: &Notice) -> String {
                 "note: the mirror cannot be read ({why}); this comes from the ledger. `assay mirror rebuild` makes it anew"
             )
         }
+        Notice::MirrorNotWritten { why } => {
+            format!("note: recorded, but the mirror could not follow ({why}); `assay mirror update` brings it up")
+        }
         Notice::NotRemembered(why) => {
             format!(
                 "the checkpoint cannot be remembered outside the lab, so a restored backup would not be noticed: {why}"

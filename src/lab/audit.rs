@@ -63,7 +63,7 @@ pub struct Audit {
 /// # Errors
 /// What could not be read, or a deploy branch that does not verify.
 pub fn audit(lab: &Lab, full: bool) -> Result<Audit, LabError> {
-    let own = verify::folder(&lab.ledger_dir())?;
+    let own = verify::audited(lab)?;
     let mut gate = lab.gate()?;
     gate.full = full;
     let hosts = verify::folder(&gate.dir().join("ledger"))?;

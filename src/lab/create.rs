@@ -100,7 +100,12 @@ fn check(new: &NewLab) -> Result<(), LabError> {
     let made = ["assay.toml", "ledger", "keys", "mirror.sqlite", "live.sqlite", "repo.git", "deploy.git"];
     if let Some(clash) = made.into_iter().find(|name| stands(name)) {
         let what = format!("{} holds '{clash}' already, but no lab", new.dir.display());
-        return Err(LabError::usage(what, "choose another folder, or remove what an earlier attempt left there"));
+        let hint = if stands("ledger") {
+            "a ledger stands there: bring its assay.toml back from a backup, or choose another folder"
+        } else {
+            "choose another folder, or remove what an earlier attempt left there"
+        };
+        return Err(LabError::usage(what, hint));
     }
     if let Some(live) = &new.live {
         assay_production::deploy::check_setting(live)?;
@@ -146,7 +151,7 @@ fn found(
         writer.record_one(followed)?;
     }
     writer.publish()?;
-    lab.update_mirror()?;
+    lab.refresh_mirror()?;
     Repo::init(&lab.repo_path(), true)?;
     lab.save()?;
     Ok(lab)

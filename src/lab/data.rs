@@ -1,5 +1,6 @@
 //! Market data into a lab: imported, generated or downloaded, with its rule book.
 
+use crate::erased::erasures;
 use crate::error::LabError;
 use crate::folder::Lab;
 use crate::session::{Progress, Session};
@@ -11,7 +12,6 @@ use assay_shared::event::{Event, PayloadErased, RulebookRegistered, SnapshotRegi
 use assay_shared::market::Market;
 use assay_shared::rulebook::{BracketSet, Rulebook};
 use assay_shared::time::parse;
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -145,7 +145,7 @@ pub fn register(
     let mut writer = lab.writer()?;
     writer.record(&[Event::from(event), Event::from(rules)])?;
     writer.publish()?;
-    lab.update_mirror()?;
+    lab.refresh_mirror()?;
     Ok(Imported { market, data_hash, rulebook_hash: book.hash() })
 }
 
@@ -155,11 +155,8 @@ pub fn register(
 /// # Errors
 /// A snapshot that was never registered; a lab that cannot be written.
 pub fn erase(lab: &Lab, hash: &str, reason: &str) -> Result<u64, LabError> {
-    let digest: Hash =
-        hash.parse().map_err(|e| LabError::usage(format!("{e}"), "give the whole hash: see `assay data show`"))?;
     let mut writer = lab.writer()?;
-    let entry = registered(&writer.log, &digest)?
-        .ok_or_else(|| LabError::usage(format!("no snapshot {digest} is registered"), "see `assay data show`"))?;
+    let (entry, digest) = registered(&writer.log, hash)?;
     // Said first: data that is gone without a word would look like damage. Said once: what one run of this
     // began, the next one ends.
     let at = match erasures(&writer.log)?.get(&digest.0) {
@@ -168,34 +165,31 @@ pub fn erase(lab: &Lab, hash: &str, reason: &str) -> Result<u64, LabError> {
     };
     writer.publish()?;
     snapshot::remove(&lab.snapshot_dir(), &digest)?;
-    lab.update_mirror()?;
+    lab.refresh_mirror()?;
     Ok(at)
 }
 
-/// What was destroyed on purpose, by its hash, and the entry that says so first.
-///
-/// # Errors
-/// A ledger that cannot be read.
-pub fn erasures(log: &Log) -> Result<BTreeMap<[u8; 32], u64>, LabError> {
-    let mut out = BTreeMap::new();
-    for seq in log.newest_of("PayloadErased", 0..log.len(), usize::MAX)? {
-        if let Event::PayloadErased(e) = Event::of(&log.entry(seq)?)? {
-            out.insert(e.digest, seq);
-        }
-    }
-    Ok(out)
-}
-
-/// The newest registration of a snapshot.
-fn registered(log: &Log, digest: &Hash) -> Result<Option<u64>, LabError> {
+/// The newest registration of the one snapshot whose hash begins so, and its hash.
+fn registered(log: &Log, begin: &str) -> Result<(u64, Hash), LabError> {
+    let mut found: Vec<(u64, Hash)> = Vec::new();
     for seq in log.newest_of("SnapshotRegistered", 0..log.len(), usize::MAX)? {
-        if let Event::SnapshotRegistered(e) = Event::of(&log.entry(seq)?)?
-            && e.data_hash == digest.0
-        {
-            return Ok(Some(seq));
+        let Event::SnapshotRegistered(e) = Event::of(&log.entry(seq)?)? else { continue };
+        let hash = Hash(e.data_hash);
+        if hash.to_string().starts_with(begin) && found.iter().all(|f| f.1 != hash) {
+            found.push((seq, hash));
         }
     }
-    Ok(None)
+    match found[..] {
+        [one] if begin.len() >= 8 => Ok(one),
+        [_, _, ..] if begin.len() >= 8 => {
+            let what = format!("{} snapshots have a hash that begins with {begin}", found.len());
+            Err(LabError::usage(what, "give more of it: `assay data show --json` has whole ones"))
+        }
+        _ => Err(LabError::usage(
+            format!("no snapshot {begin} is registered"),
+            "give 8 digits or more: see `assay data show`",
+        )),
+    }
 }
 
 /// The generated market with its rule book, loudly labelled; nothing is registered yet.

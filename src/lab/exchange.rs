@@ -9,6 +9,7 @@ use crate::verify::verifier;
 use assay_ledger::Log;
 use assay_ledger::audit::export::{Export, Exported, export};
 use assay_ledger::keys::cosign::cosigners;
+use assay_ledger::keys::note::Note;
 use assay_ledger::log::{Home, read_verifier, rebuild, system_seconds};
 use assay_ledger::storage::disk::RealDisk;
 use assay_production::repository::evidence::commit_cosigned;
@@ -32,7 +33,9 @@ pub fn export_to(lab: &Lab, dir: &Path, force: bool) -> Result<Exported, LabErro
         let mine = read_verifier(&RealDisk, dir).is_ok_and(|vkey| vkey == *log.verifier());
         mine && holds_only(dir, &["tile", "checkpoint", "log.vkey"])
     };
-    if !empty && !force && !ours() {
+    // What an export leaves that was cut off at its very first file.
+    let begun = || holds_only(dir, &["log.vkey"]) && !dir.join("log.vkey").exists();
+    if !empty && !force && !begun() && !ours() {
         return Err(LabError::Occupied { path: dir.into(), why: "is not an export of this ledger" });
     }
     Ok(export(&log, dir)?)
@@ -76,7 +79,12 @@ pub fn import(into: &Path, dir: &Path, vkey: Option<&str>, session: &Session) ->
 /// # Errors
 /// A note that is of another checkpoint.
 pub fn attach(lab: &Lab, note: &[u8]) -> Result<(), LabError> {
-    Ok(lab.log()?.attach(note)?)
+    lab.log()?.attach(note)?;
+    if Note::parse(note)?.signatures.len() < 2 {
+        let what = "it is the checkpoint itself: no witness signed it";
+        return Err(LabError::usage(what, "give what `assay witness cosign` printed"));
+    }
+    Ok(())
 }
 
 /// Puts a cosigned checkpoint beside a proposal's evidence. Gives how many of the policy's witnesses

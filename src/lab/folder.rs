@@ -164,6 +164,21 @@ impl Lab {
         Ok(mirror)
     }
 
+    /// Brings the mirror up after something was recorded. What was recorded stands whatever becomes of its
+    /// copy: a mirror that cannot be written is said, and brought up by the next command.
+    ///
+    /// # Errors
+    /// A mirror that has seen another ledger, or a ledger that cannot be read.
+    pub fn refresh_mirror(&self) -> Result<(), LabError> {
+        match self.update_mirror() {
+            Err(LabError::Mirror(e @ (MirrorError::Sqlite { .. } | MirrorError::Io { .. }))) => {
+                self.session.notice(&Notice::MirrorNotWritten { why: e.to_string() });
+                Ok(())
+            }
+            other => other.map(|_| ()),
+        }
+    }
+
     /// The mirror as the ledger stands, for questions: nothing is written. What the file lacks is
     /// computed in memory, and said.
     ///
@@ -222,6 +237,12 @@ impl Lab {
     /// A malformed hash, a missing file, or values with another hash.
     pub fn snapshot(&self, hash: &str) -> Result<(Hash, Market), LabError> {
         let hash: Hash = hash.parse().map_err(|e| LabError::usage(format!("{e}"), "see `assay data show`"))?;
+        if !snapshot::path(&self.snapshot_dir(), &hash).exists()
+            && let Some(at) = crate::erased::erasures(&self.log()?)?.get(&hash.0)
+        {
+            let message = format!("the data {} were erased, as entry {at} says", hash.short());
+            return Err(LabError::usage(message, "who has the same data can import them again: `assay data import`"));
+        }
         Ok((hash, snapshot::read(&self.snapshot_dir(), &hash)?))
     }
 

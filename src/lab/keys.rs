@@ -8,7 +8,7 @@ use crate::standing::follow;
 use crate::writer::Writer;
 use assay_ledger::keys::sshsig;
 use assay_ledger::log::Receipt;
-use assay_ledger::{PublicKey, Signer};
+use assay_ledger::{Log, PublicKey, Signer};
 use assay_shared::event::change::Change;
 use assay_shared::event::roster::{Member, Role};
 use assay_shared::event::{
@@ -183,7 +183,7 @@ pub fn threshold(lab: &Lab, admins: u32) -> Result<Receipt, LabError> {
 /// Publishes what was recorded, and brings the mirror up to it.
 fn close(lab: &Lab, writer: &mut Writer) -> Result<(), LabError> {
     writer.publish()?;
-    lab.update_mirror().map(|_| ())
+    lab.refresh_mirror()
 }
 
 /// Stops a key from counting, from the position on that is given back. One that does not count any more
@@ -209,14 +209,22 @@ pub fn revoke(lab: &Lab, key: &PublicKey, reason: &str, agreed: &[PathBuf]) -> R
 /// signs the event, the new one that it takes over; the lab's settings then name the new one.
 ///
 /// # Errors
-/// A key file that cannot be read or made, or a ledger that cannot be written.
-pub fn rotate(lab: &mut Lab, to: &Path, encrypt: bool, agreed: &[PathBuf]) -> Result<(Signer, Receipt), LabError> {
+/// A key file that cannot be read or made, the log's own key, or a ledger that cannot be written.
+pub fn rotate(lab: &mut Lab, to: &Path, encrypt: bool, agreed: &[PathBuf]) -> Result<(Signer, u64), LabError> {
     let mut writer = lab.writer()?;
     let new = match to.exists() {
         true => Signer::read(to, &|path| lab.session.observer.passphrase(path))?,
         false => new_key(to, &lab.config.person, encrypt, &lab.session)?,
     };
+    if new.public() == lab.log_signer()?.public() {
+        return Err(LabError::usage("it is the key of the log", "a person's key is another one; name a new file"));
+    }
     let (old, new_raw) = (lab.signer()?.public().to_bytes(), new.public().to_bytes());
+    // Run again after it was done: it is done.
+    if let Some(at) = rotated(&writer.log, new_raw)?.filter(|_| old == new_raw) {
+        close(lab, &mut writer)?;
+        return Ok((new, at));
+    }
     let proof = new.sign(&rotation_message(writer.log.origin(), &old, &new_raw))?;
     let event = with_consents(KeyRotated { old, new: new_raw, proof }.into(), writer.log.origin(), agreed)?;
     writer.keep()?;
@@ -226,8 +234,23 @@ pub fn rotate(lab: &mut Lab, to: &Path, encrypt: bool, agreed: &[PathBuf]) -> Re
     writer.release();
     lab.config.key = inside(&lab.dir, to)?;
     lab.save()?;
-    lab.update_mirror()?;
-    Ok((new, at))
+    lab.refresh_mirror()?;
+    Ok((new, at.seq))
+}
+
+/// Where a key took the place of another.
+fn rotated(log: &Log, new: [u8; 32]) -> Result<Option<u64>, LabError> {
+    for seq in log.newest_of("KeyRotated", 0..log.len(), usize::MAX)? {
+        let found = match Event::of(&log.entry(seq)?)? {
+            Event::KeyRotated(e) => e.new == new,
+            Event::KeyRotatedV2(e) => e.new == new,
+            _ => false,
+        };
+        if found {
+            return Ok(Some(seq));
+        }
+    }
+    Ok(None)
 }
 
 /// A path as the lab's settings name it: from the lab's folder when it lies there, so that the folder

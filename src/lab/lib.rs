@@ -12,6 +12,7 @@
 //! | [`create`] | a new lab |
 //! | [`keys`] | keys made, added, revoked, replaced |
 //! | [`data`] | market data and rule books into a lab |
+//! | [`erased`] | what was destroyed on purpose |
 //! | `standing` | whose keys count, what is taken; what nobody vouched for is verified |
 //! | [`study`] | studies opened, run, resumed |
 //! | [`trial`] | trials found |
@@ -44,6 +45,7 @@ pub mod data;
 pub mod deploy;
 pub mod doctor;
 pub mod environment;
+pub mod erased;
 pub mod error;
 pub mod exchange;
 pub mod folder;

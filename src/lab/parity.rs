@@ -40,6 +40,6 @@ pub fn prove(lab: &Lab, wanted: Option<&str>, number: Option<u32>) -> Result<(Pa
     let mut writer = lab.writer()?;
     writer.record_one(event.clone())?;
     writer.publish()?;
-    lab.update_mirror()?;
+    lab.refresh_mirror()?;
     Ok((event, live.trades))
 }

@@ -40,7 +40,7 @@ pub fn prove_since(lab: &Lab, old: u64) -> Result<Continuation, LabError> {
 pub fn verify_consistency(old: &Path, new: &Path, vkey: &str) -> Result<(Checkpoint, Checkpoint), LabError> {
     let key = verifier(vkey)?;
     let note_of = |path: &Path| if path.is_dir() { path.join("checkpoint") } else { path.into() };
-    let older = Checkpoint::open(&read_bytes(&note_of(old), NOTE_LIMIT)?, &key)?;
+    let older = Checkpoint::open(&read_checkpoint(&note_of(old))?, &key)?;
     let continuation = if new.is_dir() {
         let export = Export::open(&RealDisk, new, Some(key.clone()))?;
         let size = export.checkpoint.size;
@@ -54,6 +54,7 @@ pub fn verify_consistency(old: &Path, new: &Path, vkey: &str) -> Result<(Checkpo
         let bytes = read_bytes(new, NOTE_LIMIT)?;
         let plain = !bytes.starts_with(b"old ");
         if plain {
+            refuse_proof(new, &bytes)?;
             Continuation { old: older.size, proof: Vec::new(), note: bytes }
         } else {
             Continuation::parse(&bytes)?
@@ -76,6 +77,29 @@ pub fn verify_consistency(old: &Path, new: &Path, vkey: &str) -> Result<(Checkpo
     }
     verify((older.size, &older.root), (newer.size, &newer.root), &continuation.proof)?;
     Ok((older, newer))
+}
+
+/// The bytes of a signed checkpoint's file, which are not verified yet.
+///
+/// # Errors
+/// A file that cannot be read, or that is a proof.
+pub fn read_checkpoint(path: &Path) -> Result<Vec<u8>, LabError> {
+    let bytes = read_bytes(path, NOTE_LIMIT)?;
+    if bytes.starts_with(b"old ") {
+        let what = format!("{} proves that one checkpoint continues another; it is no checkpoint", path.display());
+        return Err(LabError::usage(what, "give the checkpoint itself; were two files swapped?"));
+    }
+    refuse_proof(path, &bytes)?;
+    Ok(bytes)
+}
+
+/// Refuses what proves that an event is in a log, where a checkpoint is asked for.
+fn refuse_proof(path: &Path, bytes: &[u8]) -> Result<(), LabError> {
+    if Proof::parse(bytes).is_err() {
+        return Ok(());
+    }
+    let what = format!("{} proves that an event is in a log; it is no checkpoint", path.display());
+    Err(LabError::usage(what, "give the checkpoint itself, such as `checkpoint` in an export"))
 }
 
 /// The position of an event given by number or id.

@@ -141,6 +141,6 @@ pub(crate) fn finish(
         format!("promote {name} v{version}: trial {} of {}", config.promotion.trial_id, config.promotion.study_name);
     repo.commit_from(&branch, main.as_deref(), &commit, &lab.config.person, &message)?;
     writer.release();
-    lab.update_mirror()?;
+    lab.refresh_mirror()?;
     Ok(Proposed { branch, config, sha256 })
 }

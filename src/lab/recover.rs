@@ -90,6 +90,6 @@ pub fn publish(lab: &Lab) -> Result<Checkpoint, LabError> {
         lab.session.notice(&Notice::Ledger(format!("{} was lost and is made again", path.display())));
     }
     let published = lab.writer()?.publish()?;
-    lab.update_mirror()?;
+    lab.refresh_mirror()?;
     Ok(published)
 }

@@ -30,6 +30,11 @@ pub enum Notice {
         /// Why.
         why: String,
     },
+    /// The mirror cannot be written; what was recorded stands.
+    MirrorNotWritten {
+        /// Why.
+        why: String,
+    },
     /// The highest checkpoint could not be remembered outside the lab, and why.
     NotRemembered(String),
     /// Nothing outside the lab remembered a log that was published before; from now on this file does.

@@ -1,6 +1,6 @@
 //! Verification of a ledger: its bytes, chain, signatures, keys, tree and checkpoint.
 
-use crate::data::erasures;
+use crate::erased::erasures;
 use crate::error::LabError;
 use crate::folder::Lab;
 use crate::history;
@@ -73,6 +73,19 @@ pub fn exported(dir: &Path, vkey: Option<&str>, session: &Session) -> Result<Scr
 /// # Errors
 /// A folder that cannot be read, or a memory that is spoiled.
 pub fn own(lab: &Lab, depth: Depth) -> Result<Scrubbed, LabError> {
+    let (mut scrubbed, verifier, size) = look(lab, depth)?;
+    if depth.deep && scrubbed.findings.is_empty() {
+        deep(lab, &mut scrubbed.findings)?;
+    }
+    if scrubbed.findings.is_empty() {
+        remember(lab, &verifier, &scrubbed, size)?;
+    }
+    Ok(scrubbed)
+}
+
+/// Verifies the lab's own ledger against whatever was seen of it anywhere. Writes nothing. Gives the log's
+/// key and the size that was verified before, too.
+fn look(lab: &Lab, depth: Depth) -> Result<(Scrubbed, Verifier, u64), LabError> {
     let dir = lab.ledger_dir();
     let verifier = read_verifier(&RealDisk, &dir)?;
     // Whatever was seen of this log anywhere must still be there.
@@ -83,18 +96,20 @@ pub fn own(lab: &Lab, depth: Depth) -> Result<Scrubbed, LabError> {
     let seen: Vec<Checkpoint> = seen.into_iter().map(|s| s.checkpoint).collect();
     // Only what was verified here needs no second look at its signatures.
     let size = history::verified(lab, &verifier).ok().flatten().map_or(0, |c| c.size);
-    let mut scrubbed = against(&dir, &seen, if depth.new { size } else { 0 })?;
+    let scrubbed = against(&dir, &seen, if depth.new { size } else { 0 })?;
     // What is wrong in the ledger is said first; without the memory a clean verdict could be a rollback.
     if let Some(e) = spoiled.filter(|_| scrubbed.findings.is_empty()) {
         return Err(e);
     }
-    if depth.deep && scrubbed.findings.is_empty() {
-        deep(lab, &mut scrubbed.findings)?;
-    }
-    if scrubbed.findings.is_empty() {
-        remember(lab, &verifier, &scrubbed, size)?;
-    }
-    Ok(scrubbed)
+    Ok((scrubbed, verifier, size))
+}
+
+/// The lab's own ledger as [`own`] verifies it, with nothing written.
+///
+/// # Errors
+/// As there.
+pub fn audited(lab: &Lab) -> Result<Scrubbed, LabError> {
+    Ok(look(lab, Depth::default())?.0)
 }
 
 fn remember(lab: &Lab, verifier: &Verifier, scrubbed: &Scrubbed, size: u64) -> Result<(), LabError> {

@@ -150,7 +150,11 @@ fn write_new(path: &Path, mode: u32, bytes: &[u8]) -> Result<(), LedgerError> {
     let mut options = std::fs::OpenOptions::new();
     let mut file =
         options.write(true).create_new(true).mode(mode).open(path).map_err(LedgerError::io("create", path))?;
-    file.write_all(bytes).and_then(|()| file.sync_all()).map_err(LedgerError::io("write", path))
+    file.write_all(bytes).and_then(|()| file.sync_all()).map_err(|e| {
+        // Made just now, and no key: it would be in the way of the next try.
+        let _ = std::fs::remove_file(path);
+        LedgerError::io("write", path)(e)
+    })
 }
 
 fn check_private_file(path: &Path) -> Result<(), String> {

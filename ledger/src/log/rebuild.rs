@@ -164,7 +164,16 @@ pub fn rebuild(home: &Home, source: &Source<'_>, authority: &mut impl Authority)
         },
         Source::Export(export) => Entries::Export(export, 0, Vec::new()),
     };
-    if entries.len() <= here {
+    if let Source::Export(export) = source
+        && here >= export.checkpoint.size
+        && root_of(home, &old, export.checkpoint.size)? != export.checkpoint.root
+    {
+        return refuse(format!(
+            "the journal is whole, and its first {} entries are not the source's: it is another history",
+            export.checkpoint.size
+        ));
+    }
+    if here > 0 && entries.len() <= here {
         return nothing();
     }
     let len = salvage.reach(entries.len());
@@ -194,6 +203,11 @@ fn whole(home: &Home, dir: &Path) -> u64 {
     let opened = Journal::open_by(home.disk.clone(), dir, home.per_segment, Derived::Passed);
     let read = |journal: &Journal| journal.read(0..journal.len(), |_, _| Ok::<_, LedgerError>(()));
     opened.ok().filter(|(journal, ending)| *ending == Ending::Clean && read(journal).is_ok()).map_or(0, |j| j.0.len())
+}
+
+/// The root over the first entries of a journal that is whole.
+fn root_of(home: &Home, dir: &Path, size: u64) -> Result<Hash, LedgerError> {
+    Journal::open_by(home.disk.clone(), dir, home.per_segment, Derived::Passed)?.0.root_at(size)
 }
 
 /// The journal, or what an interrupted rebuild put aside just before the new one took its place.

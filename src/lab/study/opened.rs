@@ -101,7 +101,7 @@ fn record(lab: &Lab, opened: &Opened) -> Result<(), LabError> {
     let mut writer = lab.writer()?;
     writer.record(&[registered.into(), event.into()])?;
     writer.publish()?;
-    lab.update_mirror().map(|_| ())
+    lab.refresh_mirror()
 }
 
 fn study_id(study: &Study, strategy: &Strategy, data: &Hash, book: &Rulebook, environment: &Environment) -> [u8; 16] {

@@ -64,7 +64,7 @@ pub fn run(lab: &Lab, opened: &Opened, threads: usize) -> Result<Ended, LabError
     let (writer, record) = trials(lab, opened, &evaluator, threads, writer, record)?;
     let total = opened.study.trials;
     if (record.finished.len() as u32) < total {
-        lab.update_mirror()?;
+        lab.refresh_mirror()?;
         let (done, name) = (record.finished.len(), &opened.study.name);
         let words = format!("{done} of {total} trials are recorded; go on with `assay study resume {name}`");
         return Err(LabError::Stopped(words));
@@ -164,7 +164,7 @@ fn finish(
         writer.record_one(walk_forward(opened, evaluator, trial)?)?;
     }
     writer.publish()?;
-    lab.update_mirror().map(|_| ())
+    lab.refresh_mirror()
 }
 
 /// The walk-forward event of a trial: its out-of-sample windows, stitched.
