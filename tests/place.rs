@@ -23,7 +23,10 @@ fn nothing_is_deployed_past_hooks_that_are_elsewhere() {
         let tip = desk.git(&["--git-dir", &format!("{lab}/deploy.git"), "rev-parse", "main"]).ok();
         assert_eq!(tip.out, before.out, "nothing landed");
     }
+    // A copy would deploy into the original's live table.
+    desk.assay(&["hook", "install", "--repo", "copy/deploy.git"]).fails(2, "belongs to the lab in").fails(2, "--live");
     desk.run("mv", &["lab", "it's moved"]).ok();
+    desk.assay(&["hook", "install", "--repo", "it's moved/deploy.git"]).fails(2, "is gone");
     let lab = |args: &[&str]| desk.assay(&[&["--lab", "it's moved"], args].concat());
     lab(&["deploy", &branch]).fails(3, "git looks for them in");
     desk.assay(&["hook", "install", "--repo", "it's moved/deploy.git", "--live", "sqlite:moved.sqlite"]).ok();

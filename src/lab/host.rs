@@ -30,6 +30,9 @@ pub fn install(
 ) -> Result<GateSettings, LabError> {
     let settings = settings(&path.join("assay"), genesis, live, force)?;
     deploy::check_setting(&settings.live)?;
+    if live.is_none() {
+        still_ours(path, &settings.live)?;
+    }
     let _held = session.stop.hold();
     let empty = std::fs::read_dir(path).map_or(true, |mut items| items.next().is_none());
     if !empty && !path.join("HEAD").exists() {
@@ -55,6 +58,24 @@ pub fn install(
     let host = Host::create(&gate, &settings)?;
     create_log(&host, session)?;
     Ok(settings)
+}
+
+/// Refuses a live table that was named where this repository stood before: a copy of a lab would deploy into
+/// the original's.
+fn still_ours(repo: &Path, live: &str) -> Result<(), LabError> {
+    let Some(file) = live.strip_prefix("sqlite:").map(Path::new) else { return Ok(()) };
+    let hint = "name the one that is meant with --live sqlite:FILE or postgres://…";
+    let folder = |p: &Path| p.parent().and_then(|dir| dir.canonicalize().ok());
+    let Some(theirs) = folder(file) else {
+        let message = format!("the folder of this gate's live table {} is gone", file.display());
+        return Err(LabError::usage(message, hint));
+    };
+    let here = std::path::absolute(repo).ok().and_then(|p| folder(&p));
+    if theirs.join("assay.toml").exists() && here.is_some_and(|here| here != theirs) {
+        let message = format!("this gate's live table {} belongs to the lab in {}", file.display(), theirs.display());
+        return Err(LabError::usage(message, hint));
+    }
+    Ok(())
 }
 
 /// A gate's settings: those given, else those that stand.
