@@ -257,3 +257,44 @@ fn lost_heads_and_a_lost_memory() {
     assert!(said.err.contains("was not known here"), "{}", said.err);
     assert!(memory.exists());
 }
+
+/// A pipe, a folder or a device in the place of a file is said; nobody waits for it.
+#[test]
+fn what_is_no_file() {
+    let desk = Desk::new();
+    desk.assay(&["init", "lab", "--person", "ana"]).ok();
+    desk.assay(&["key", "new", "--out", "ben"]).ok();
+    desk.assay(&["verify"]).ok();
+    let memory = std::fs::read_dir(desk.path(".local/state/assay")).unwrap().flatten().next().unwrap().path();
+    let names = [
+        "lab/assay.toml",
+        "lab/verified.checkpoint",
+        "lab/ledger/checkpoint",
+        "lab/ledger/log.vkey",
+        "lab/ledger/standing",
+        "lab/ledger/derived",
+        "lab/ledger/journal/mark",
+        "lab/ledger/journal/catalog",
+        "lab/ledger/journal/00000000000000000000.seg",
+        "lab/ledger/journal/00000000000000000000.tail",
+    ];
+    for path in names.iter().map(|name| desk.path(name)).chain([memory]) {
+        let kept = std::fs::read(&path).ok();
+        let _ = std::fs::remove_file(&path);
+        for make in [&["mkfifo"][..], &["mkdir"], &["ln", "-s", "/dev/zero"]] {
+            desk.run(make[0], &[&make[1..], &[path.to_str().unwrap()]].concat()).ok();
+            for args in
+                [&["verify"][..], &["log"], &["key", "add", "ben", "--role", "researcher", "--public", "ben.pub"]]
+            {
+                let mut c = desk.hermetic("timeout");
+                c.args(["60", env!("CARGO_BIN_EXE_assay")]).args(args);
+                let code = c.output().unwrap().status.code();
+                assert!(code.is_some_and(|code| code < 5), "{make:?} {}: {args:?} ends with {code:?}", path.display());
+            }
+            desk.run("rm", &["-rf", path.to_str().unwrap()]).ok();
+        }
+        if let Some(kept) = kept {
+            std::fs::write(&path, kept).unwrap();
+        }
+    }
+}

@@ -53,7 +53,7 @@ pub enum Args {
 
 pub fn run(cx: &Context, args: Args) -> Result<(), LabError> {
     match args {
-        Args::PreReceive { gate } => judge(&gate),
+        Args::PreReceive { gate } => judge(&gate, &cx.session),
         Args::PostReceive { gate } => poke(&gate, &cx.session),
         Args::Install { repo, policy, genesis, live, force } => {
             let (root, live) = (root_of_trust(policy, genesis)?, live.as_deref());
@@ -92,8 +92,8 @@ fn updates() -> Result<Vec<Update>, LabError> {
     lines.iter().map(|l| Update::parse(l).ok_or_else(|| bad(l))).collect()
 }
 
-fn judge(gate: &Path) -> Result<(), LabError> {
-    match pre_receive(gate, &updates()?) {
+fn judge(gate: &Path, session: &Session) -> Result<(), LabError> {
+    match pre_receive(gate, &updates()?, session) {
         Ok(verdict) => {
             verdict.lines.iter().for_each(|l| say(&format!("assay: {l}")));
             Ok(())

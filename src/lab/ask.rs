@@ -55,6 +55,12 @@ fn ask(lab: &Lab, url: &str) -> Result<String, LabError> {
                     LabError::Verification(format!("the witness at {url} answered 409 with '{said}', which is no size"))
                 };
                 old = said.parse().map_err(|_| wrong())?;
+                let have = lab.log()?.checkpoint()?.size;
+                if old > have {
+                    return Err(LabError::Verification(format!(
+                        "the witness at {url} says that it saw {old} entries, {have} are published here: one of the two is wrong"
+                    )));
+                }
             }
             404 => {
                 let message = format!("the witness at {url} does not know this ledger");

@@ -66,7 +66,7 @@ pub fn audit(lab: &Lab, full: bool) -> Result<Audit, LabError> {
     let own = verify::audited(lab)?;
     let mut gate = lab.gate()?;
     gate.full = full;
-    let hosts = verify::folder(&gate.dir().join("ledger"))?;
+    let hosts = verify::host(&gate.dir().join("ledger"), &lab.session)?;
     let repo = host::repo_of(&gate)?;
     let mut live = deploy::look(&gate.settings.live, &gate.settings.genesis_policy_sha256.to_string())?;
     let now = assay_ledger::log::system_clock();

@@ -2,7 +2,9 @@
 
 use crate::error::LabError;
 use crate::folder::Lab;
+use crate::history::refuse_behind;
 use crate::hooks;
+use assay_ledger::Log;
 use assay_production::deploy;
 use assay_production::repository::Repo;
 use assay_research::mirror::Mirror;
@@ -30,6 +32,13 @@ fn deploy_branch(lab: &Lab, repo: &Repo) -> Result<String, LabError> {
     })
 }
 
+/// How long the host's log is, which must hold what is remembered of it.
+fn deploy_log(lab: &Lab) -> Result<String, LabError> {
+    let log = Log::open(&lab.gate()?.dir().join("ledger"))?;
+    refuse_behind(&log, &lab.session)?;
+    Ok(format!("{} entries", log.len()))
+}
+
 /// Looks a lab over. Writes nothing.
 pub fn checks(lab: &Lab) -> Vec<Check> {
     let words = |e: LabError| e.to_string();
@@ -45,6 +54,7 @@ pub fn checks(lab: &Lab) -> Vec<Check> {
         ("ledger", lab.log().map(|l| format!("{} entries", l.len())).map_err(words)),
         ("mirror", mirror(lab)),
         ("hooks", hooks::check(&lab.deploy_path()).map(|()| "in force".into()).map_err(words)),
+        ("deploy log", deploy_log(lab).map_err(words)),
         ("deploy branch", lab.repo().and_then(|repo| deploy_branch(lab, &repo)).map_err(words)),
         ("live table", live().map_err(words)),
     ]

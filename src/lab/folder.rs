@@ -3,7 +3,7 @@
 use crate::error::LabError;
 use crate::session::{Notice, Session};
 use assay_ledger::log::OnWait;
-use assay_ledger::storage::disk::{RealDisk, replace};
+use assay_ledger::storage::disk::{Disk as _, Open, RealDisk, replace};
 use assay_ledger::{Hash, Log, Signer};
 use assay_production::gate::Host;
 use assay_production::repository::Repo;
@@ -67,7 +67,8 @@ impl Lab {
     /// When there is none, or its settings cannot be read.
     pub fn open(dir: &Path, session: &Session) -> Result<Lab, LabError> {
         let path = dir.join("assay.toml");
-        let text = match std::fs::read_to_string(&path) {
+        let bytes = RealDisk.open(&path, Open::Read).and_then(|file| file.read_from(0));
+        let text = match bytes.and_then(|bytes| String::from_utf8(bytes).map_err(std::io::Error::other)) {
             Ok(text) => text,
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
                 return Err(LabError::CouldNot {

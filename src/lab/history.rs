@@ -7,7 +7,7 @@ use crate::folder::Lab;
 use crate::session::{Notice, Session};
 use assay_ledger::keys::note::Verifier;
 use assay_ledger::log::{read_verifier, standing};
-use assay_ledger::storage::disk::{Disk as _, RealDisk, replace};
+use assay_ledger::storage::disk::{Disk as _, Open, RealDisk, replace};
 use assay_ledger::tree::merkle::Nodes as _;
 use assay_ledger::{Checkpoint, Log};
 use assay_production::repository::Repo;
@@ -39,7 +39,7 @@ pub fn verified(lab: &Lab, verifier: &Verifier) -> Result<Option<Checkpoint>, La
 }
 
 fn open(path: &Path, verifier: &Verifier) -> Result<Option<Checkpoint>, LabError> {
-    let note = match std::fs::read(path) {
+    let note = match RealDisk.open(path, Open::Read).and_then(|file| file.read_from(0)) {
         // A link that leads nowhere is no absence: what it led to is out of reach.
         Err(e) if e.kind() == std::io::ErrorKind::NotFound && path.symlink_metadata().is_err() => return Ok(None),
         other => other.map_err(LabError::io("read", path))?,
@@ -115,7 +115,7 @@ fn published(path: &Path, verifier: &Verifier) -> Result<Option<Sighting>, LabEr
 }
 
 /// What the file outside the lab says.
-fn remembered(session: &Session, verifier: &Verifier) -> Result<Option<Sighting>, LabError> {
+pub(crate) fn remembered(session: &Session, verifier: &Verifier) -> Result<Option<Sighting>, LabError> {
     let Some(path) = outside(session, verifier) else { return Ok(None) };
     let sighting = |checkpoint| {
         Sighting {

@@ -3,6 +3,7 @@
 use crate::environment::environment;
 use crate::error::LabError;
 use crate::folder::absolute;
+use crate::history;
 use crate::hooks;
 use crate::place::private_dir;
 use crate::session::{Notice, Session};
@@ -63,7 +64,7 @@ pub fn install(
 /// Refuses a live table that was named where this repository stood before: a copy of a lab would deploy into
 /// the original's.
 fn still_ours(repo: &Path, live: &str) -> Result<(), LabError> {
-    let Some(file) = live.strip_prefix("sqlite:").map(Path::new) else { return Ok(()) };
+    let Some(file) = live.strip_prefix("sqlite:").map(Path::new).filter(|f| f.is_absolute()) else { return Ok(()) };
     let hint = "name the one that is meant with --live sqlite:FILE or postgres://…";
     let folder = |p: &Path| p.parent().and_then(|dir| dir.canonicalize().ok());
     let Some(theirs) = folder(file) else {
@@ -163,8 +164,10 @@ pub fn reconcile_once(host: &Host, write: bool, session: &Session) -> Result<Rec
 ///
 /// # Errors
 /// The first refusal, or why the question could not be answered: then nothing is accepted.
-pub fn pre_receive(gate_dir: &Path, updates: &[Update]) -> Result<Verdict, LabError> {
+pub fn pre_receive(gate_dir: &Path, updates: &[Update], session: &Session) -> Result<Verdict, LabError> {
     let host = Host::open(gate_dir)?;
+    // Before the branch moves: what goes live must be recorded in the host's log as it stands.
+    history::refuse_behind(&Log::open(&host.dir().join("ledger"))?, session)?;
     if std::env::var_os("GIT_DIR").is_none() {
         return Err(LabError::usage("GIT_DIR is not set", "this command is run by git"));
     }

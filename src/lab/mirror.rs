@@ -4,15 +4,18 @@ use crate::error::LabError;
 use crate::folder::Lab;
 use crate::place::{beside, free};
 use assay_research::mirror::Mirror;
-use assay_research::mirror::look::is_mirror;
+use assay_research::mirror::look::{Position, is_mirror};
 use std::path::Path;
 
 /// Builds the mirror anew from the first entry.
 ///
 /// # Errors
-/// A ledger that cannot be read, or a folder that cannot be written.
+/// A ledger that cannot be read or lacks what the mirror has seen; a folder that cannot be written.
 pub fn rebuild(lab: &Lab) -> Result<Mirror, LabError> {
-    Ok(Mirror::rebuild(&lab.mirror_path(), &lab.log()?)?)
+    let (seen, log) = (Position::of(&lab.mirror_path()), lab.log()?);
+    // It may be the only place that remembers what the ledger lost.
+    seen.map_or(Ok(()), |seen| seen.refuse_rollback(&log))?;
+    Ok(Mirror::rebuild(&lab.mirror_path(), &log)?)
 }
 
 /// Writes a compact copy. A file that is no copy of a mirror, or is the mirror of a lab, is not

@@ -6,6 +6,7 @@ use crate::folder::Lab;
 use crate::history;
 use crate::session::Notice;
 use assay_ledger::audit::export::Export;
+use assay_ledger::keys::note::Verifier;
 use assay_ledger::log::rebuild::{self, Rebuilt, Source};
 use assay_ledger::log::{Home, read_verifier};
 use assay_ledger::storage::disk::RealDisk;
@@ -86,7 +87,11 @@ pub fn cut(ledger: &Path, lab: Option<&Lab>) -> Result<(u64, PathBuf), LabError>
 /// # Errors
 /// As [`Lab::writer`].
 pub fn publish(lab: &Lab) -> Result<Checkpoint, LabError> {
-    for path in Log::renew_heads(&Home::of(&lab.ledger_dir()), &lab.config.origin, &lab.log_signer()?)? {
+    let seen = |verifier: &Verifier| {
+        let seen = history::sightings(lab, verifier).unwrap_or_default();
+        seen.into_iter().map(|sighting| sighting.checkpoint).collect()
+    };
+    for path in Log::renew_heads(&Home::of(&lab.ledger_dir()), &lab.config.origin, &lab.log_signer()?, seen)? {
         lab.session.notice(&Notice::Ledger(format!("{} was lost and is made again", path.display())));
     }
     let published = lab.writer()?.publish()?;

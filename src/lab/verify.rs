@@ -104,6 +104,15 @@ fn look(lab: &Lab, depth: Depth) -> Result<(Scrubbed, Verifier, u64), LabError> 
     Ok((scrubbed, verifier, size))
 }
 
+/// The log of a deploy host, against what is remembered of it outside.
+///
+/// # Errors
+/// A folder that cannot be read, or a memory that is spoiled.
+pub fn host(dir: &Path, session: &Session) -> Result<Scrubbed, LabError> {
+    let seen = history::remembered(session, &read_verifier(&RealDisk, dir)?)?;
+    against(dir, &seen.into_iter().map(|s| s.checkpoint).collect::<Vec<_>>(), 0)
+}
+
 /// The lab's own ledger as [`own`] verifies it, with nothing written.
 ///
 /// # Errors

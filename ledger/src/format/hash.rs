@@ -28,6 +28,19 @@ impl Hash {
         Hash(hasher.finalize().into())
     }
 
+    /// SHA-256 over `len` bytes that `read` gives, a piece at a time: from where, and how many.
+    ///
+    /// # Errors
+    /// What `read` fails with.
+    pub fn of_pieces<E>(len: u64, mut read: impl FnMut(u64, usize) -> Result<Vec<u8>, E>) -> Result<Hash, E> {
+        const PIECE: u64 = 1 << 20;
+        let mut hasher = Sha256::new();
+        for at in (0..len).step_by(PIECE as usize) {
+            hasher.update(read(at, (len - at).min(PIECE) as usize)?);
+        }
+        Ok(Hash(hasher.finalize().into()))
+    }
+
     /// The digest's bytes.
     pub fn as_bytes(&self) -> &[u8; 32] {
         &self.0

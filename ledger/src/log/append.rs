@@ -307,6 +307,7 @@ impl Log {
         self.flush_index()?;
         let old = self.checkpoint()?;
         if old.size == self.len() {
+            self.vouch(signer)?;
             return Ok(old);
         }
         let new = Checkpoint { origin: self.origin().into(), size: self.len(), root: self.journal.root()? };
@@ -314,6 +315,7 @@ impl Log {
         first(self, &new, note.as_bytes())?;
         // A crash before the rename leaves the old checkpoint, after it the new one: both are prefixes.
         self.replace_note(note.as_bytes())?;
+        self.vouch(signer)?;
         Ok(new)
     }
 }

@@ -13,6 +13,7 @@ pub mod rebuild;
 mod recovery;
 pub mod standing;
 mod trust;
+mod vouch;
 
 pub use files::read_verifier;
 
@@ -183,7 +184,9 @@ impl Log {
     pub fn open_at(home: &Home) -> Result<Log, LedgerError> {
         let verifier = read_verifier(&*home.disk, &home.dir)?;
         let note = read_note(&*home.disk, &home.dir)?;
-        let (journal, ending) = Journal::open(home.disk.clone(), &home.dir.join("journal"), home.per_segment)?;
+        let sums = vouch::read(&*home.disk, &home.dir, &verifier);
+        let (journal, ending) =
+            Journal::open_by(home.disk.clone(), &home.dir.join("journal"), home.per_segment, Derived::Used(&sums))?;
         let mut log = Log {
             dir: home.dir.clone(),
             disk: home.disk.clone(),
@@ -219,6 +222,7 @@ impl Log {
     /// A damaged journal.
     pub fn refresh(&mut self) -> Result<(), LedgerError> {
         self.note = disk::read(&*self.disk, &checkpoint_path(&self.dir))?;
+        self.journal.sums = vouch::read(&*self.disk, &self.dir, &self.verifier);
         self.ending = self.journal.read_on()?;
         Ok(())
     }

@@ -338,7 +338,7 @@ pub fn import(home: &Home, export: &Export<'_>, authority: &mut impl Authority) 
 
 /// Whether a journal holds exactly what an export does.
 fn is_import_of(home: &Home, journal: &Path, export: &Export<'_>) -> bool {
-    let opened = Journal::open(home.disk.clone(), journal, home.per_segment);
+    let opened = Journal::open_by(home.disk.clone(), journal, home.per_segment, Derived::Passed);
     opened.is_ok_and(|(journal, ending)| {
         let same = journal.len() == export.checkpoint.size && journal.root().is_ok_and(|r| r == export.checkpoint.root);
         same && ending == Ending::Clean

@@ -206,6 +206,12 @@ impl Log {
         self.refresh()?;
         self.check_checkpoint()?;
         self.journal.read(0..self.vouched, |_, _| Ok::<_, LedgerError>(()))?;
+        // A longer index is the only place that knows of what the journal lost.
+        if let Ok(index) = self.stores.open().map(|store| store.len())
+            && index > self.len()
+        {
+            return Err(LedgerError::IndexAhead { path: self.dir.clone(), journal: self.len(), index });
+        }
         self.journal.forget_derived()?;
         let per = self.journal.per_segment;
         let (disk, dir) = (self.disk.clone(), self.dir.join("journal"));

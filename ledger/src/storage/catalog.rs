@@ -1,4 +1,4 @@
-//! What is known of each full segment, 60 bytes of it: root, length, last time, kinds. Derived from the
+//! What is known of each full segment, 92 bytes of it: root, length, last time, kinds. Derived from the
 //! segments, checked by CRC, and made again where it is missing.
 
 use crate::format::hash::Hash;
@@ -6,8 +6,8 @@ use crate::storage::disk::{Disk, Open};
 use std::io;
 use std::path::{Path, PathBuf};
 
-const MARKER: &[u8; 8] = b"ASYCATL1";
-const RECORD: usize = 32 + 8 + 8 + 8 + 4;
+const MARKER: &[u8; 8] = b"ASYCATL2";
+const RECORD: usize = 32 + 8 + 8 + 8 + 32 + 4;
 
 /// A full segment, as far as it is known without opening it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,6 +20,8 @@ pub struct Sealed {
     pub time_us: u64,
     /// A bit for each kind that occurs in it, by [`kind_bit`].
     pub kinds: u64,
+    /// Hash over the kinds of its entries as its lookups hold them.
+    pub kinds_hash: Hash,
 }
 
 /// The bit of a kind in a segment's mask; several kinds may share one.
@@ -38,6 +40,7 @@ fn encode(s: &Sealed) -> [u8; RECORD] {
     for (at, word) in [(32, s.end), (40, s.time_us), (48, s.kinds)] {
         out[at..at + 8].copy_from_slice(&word.to_be_bytes());
     }
+    out[56..88].copy_from_slice(&s.kinds_hash.0);
     let crc = crc32fast::hash(&out[..RECORD - 4]);
     out[RECORD - 4..].copy_from_slice(&crc.to_be_bytes());
     out
@@ -45,8 +48,13 @@ fn encode(s: &Sealed) -> [u8; RECORD] {
 
 fn decode(record: &[u8]) -> Option<Sealed> {
     let word = |at: usize| record.get(at..at + 8).and_then(|b| b.try_into().ok()).map(u64::from_be_bytes);
-    let sealed =
-        Sealed { root: Hash::from_slice(record.get(..32)?)?, end: word(32)?, time_us: word(40)?, kinds: word(48)? };
+    let sealed = Sealed {
+        root: Hash::from_slice(record.get(..32)?)?,
+        end: word(32)?,
+        time_us: word(40)?,
+        kinds: word(48)?,
+        kinds_hash: Hash::from_slice(record.get(56..88)?)?,
+    };
     (encode(&sealed) == record).then_some(sealed)
 }
 
@@ -55,6 +63,18 @@ pub fn read(disk: &dyn Disk, dir: &Path) -> Vec<Sealed> {
     let bytes = disk.open(&path(dir), Open::Read).and_then(|f| f.read_from(0)).unwrap_or_default();
     let Some(records) = bytes.strip_prefix(MARKER) else { return Vec::new() };
     records.chunks_exact(RECORD).map_while(decode).collect()
+}
+
+/// The hash over the records of some segments, for the log's key to sign.
+pub fn hash(all: &[Sealed]) -> Hash {
+    Hash::of(&[&MARKER[..], &all.iter().flat_map(encode).collect::<Vec<u8>>()].concat())
+}
+
+/// The records that have the hash; none when they are not there.
+pub fn read_vouched(disk: &dyn Disk, dir: &Path, (segments, expected): (u64, Hash)) -> Vec<Sealed> {
+    let mut all = read(disk, dir);
+    all.truncate(segments as usize);
+    if all.len() as u64 == segments && hash(&all) == expected { all } else { Vec::new() }
 }
 
 /// Writes the records from `from` on; those before stand already.
@@ -83,7 +103,13 @@ mod tests {
     #[test]
     fn whole_records_come_back() {
         let dir = tempfile::tempdir().unwrap();
-        let record = |n: u64| Sealed { root: Hash::of(&n.to_be_bytes()), end: n, time_us: 2 * n, kinds: kind_bit("K") };
+        let record = |n: u64| Sealed {
+            root: Hash::of(&n.to_be_bytes()),
+            end: n,
+            time_us: 2 * n,
+            kinds: kind_bit("K"),
+            kinds_hash: Hash::of(b"K"),
+        };
         let all: Vec<Sealed> = (0..9).map(record).collect();
         assert_eq!(read(&RealDisk, dir.path()), []);
         write(&RealDisk, dir.path(), &all[..4], 0).unwrap();

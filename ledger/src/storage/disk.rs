@@ -5,7 +5,7 @@
 //! ([`SimDisk`](crate::testing::disk::SimDisk)).
 
 use crate::error::LedgerError;
-use crate::storage::lock::{Lock, NO_LINK};
+use crate::storage::lock::{Lock, NO_LINK, NO_WAIT};
 use std::fmt::Debug;
 use std::fs::{File, OpenOptions};
 use std::io;
@@ -168,13 +168,20 @@ impl Disk for RealDisk {
     fn open(&self, path: &Path, how: Open) -> io::Result<Box<dyn DiskFile>> {
         let mut options = OpenOptions::new();
         match how {
-            Open::Read => options.read(true),
+            // Without waiting: a pipe in the place of a file would keep everybody waiting.
+            Open::Read => options.read(true).custom_flags(NO_WAIT),
             Open::Write => options.read(true).write(true),
             Open::New => options.read(true).write(true).create_new(true),
             // Never through a link: it may lead to somebody else's file.
             Open::Replace => options.read(true).write(true).create(true).truncate(true).custom_flags(NO_LINK),
         };
-        Ok(Box::new(options.open(path)?))
+        let file = options.open(path)?;
+        match file.metadata()?.file_type() {
+            kind if kind.is_file() => {}
+            kind if kind.is_dir() => return Err(io::ErrorKind::IsADirectory.into()),
+            _ => return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is no file")),
+        }
+        Ok(Box::new(file))
     }
 
     fn list(&self, dir: &Path) -> io::Result<Vec<String>> {

@@ -192,7 +192,8 @@ impl Full {
     /// # Errors
     /// A damaged segment.
     pub fn kinds(&self, index: u64) -> Result<Kinds, LedgerError> {
-        self.ask(index, |o| o.lookups.kinds())
+        let expected = self.segment(index)?.0.kinds_hash;
+        self.ask(index, |o| o.lookups.kinds(&expected))
     }
 
     /// Where a frame begins.
@@ -237,6 +238,9 @@ impl Piece {
                 return Err(bad("is not the one that the log committed to"));
             }
             at += frame::HEAD + entry.len();
+        }
+        if at != self.bytes.len() {
+            return Err(damaged(&self.path, self.base + at as u64, "more than the entries that were asked for"));
         }
         Ok(())
     }

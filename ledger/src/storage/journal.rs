@@ -17,6 +17,7 @@ use crate::storage::full::{Full, Piece};
 use crate::storage::ids::Ids;
 use crate::storage::rolled::Rolled;
 use crate::storage::segment::{self, Edge, MARKER, Tail, damaged};
+use crate::storage::sums::Sums;
 use crate::storage::window::Window;
 use crate::tree::merkle::{Nodes, node_hash};
 use bytes::Bytes;
@@ -41,10 +42,10 @@ pub enum Ending {
 }
 
 /// What an opening does with what is derived from the segments.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Derived {
-    /// It goes by it.
-    Used,
+#[derive(Debug, Clone, Copy)]
+pub enum Derived<'a> {
+    /// It goes by it, as far as the log's key vouched for it.
+    Used(&'a Sums),
     /// It goes by the segments alone.
     Passed,
     /// It goes by the segments, and writes it anew: under the lock.
@@ -67,6 +68,8 @@ pub struct Journal {
     pub(crate) spare: Option<Tail>,
     pub(crate) tail: Tail,
     pub(crate) edge: Edge,
+    /// What the log's key vouched for of the derived files.
+    pub(crate) sums: Sums,
     pub(crate) mark: Option<Box<dyn DiskFile>>,
     /// Entries of the group that is being written.
     pub(crate) unsynced: u32,
@@ -120,19 +123,11 @@ impl Journal {
     ///
     /// # Errors
     /// [`LedgerError::JournalDamaged`], [`LedgerError::BadEntry`], [`LedgerError::Io`].
-    pub fn open(disk: Arc<dyn Disk>, dir: &Path, per_segment: u64) -> Result<(Journal, Ending), LedgerError> {
-        Journal::open_by(disk, dir, per_segment, Derived::Used)
-    }
-
-    /// [`Journal::open`], with or without what is derived from the segments.
-    ///
-    /// # Errors
-    /// As there.
     pub fn open_by(
         disk: Arc<dyn Disk>,
         dir: &Path,
         per_segment: u64,
-        derived: Derived,
+        derived: Derived<'_>,
     ) -> Result<(Journal, Ending), LedgerError> {
         assert!(per_segment.is_power_of_two() && per_segment >= 256, "segments are whole tiles");
         let names = disk.list(dir).map_err(LedgerError::io("list", dir))?;
@@ -143,15 +138,16 @@ impl Journal {
             }
         }
         let mut journal = Journal::fresh(disk, dir, per_segment);
-        if derived == Derived::Used {
+        if let Derived::Used(sums) = derived {
             let promised = read_mark(&*journal.disk, dir)?;
-            journal.full.all = catalog::read(&*journal.disk, dir);
+            journal.sums = sums.clone();
+            journal.full.all = catalog::read_vouched(&*journal.disk, dir, sums.catalog);
             // Only a successor shows that all of a segment was synced.
             journal.full.all.truncate(firsts.len().saturating_sub(1));
             journal.restore(promised);
         }
-        journal.full.may_write = derived == Derived::MadeAnew;
-        journal.ids = Ids::open(journal.disk.clone(), dir, per_segment, journal.full.count(), &names);
+        journal.full.may_write = matches!(derived, Derived::MadeAnew);
+        journal.ids = Ids::open(journal.disk.clone(), dir, per_segment, journal.full.count(), &journal.sums.runs);
         let ending = journal.read_on()?;
         Ok((journal, ending))
     }
@@ -159,7 +155,7 @@ impl Journal {
     /// Goes to where the catalog ends, and on to what is written down of the segment there.
     fn restore(&mut self, promised: u64) {
         let first = self.full.count() * self.per_segment;
-        if let Some((tail, edge)) = Tail::restored(&*self.disk, &self.dir, first, promised) {
+        if let Some((tail, edge)) = Tail::restored(&*self.disk, &self.dir, first, promised, self.sums.tail) {
             (self.tail, self.edge) = (tail, edge);
             return;
         }
@@ -195,6 +191,7 @@ impl Journal {
             spare: None,
             tail: Tail::new(dir, 0),
             edge: Edge { len: 0, head: Hash::ZERO, time_us: 0 },
+            sums: Sums::default(),
             mark: None,
             unsynced: 0,
             synced: 0,
@@ -273,6 +270,19 @@ impl Journal {
             return Err(damaged(&path, self.tail.end, "it ends before the next segment begins"));
         }
         Ok(Ending::Clean)
+    }
+
+    /// What is derived, for the log's key to sign.
+    pub fn sums(&mut self) -> Sums {
+        self.finish_rolled();
+        if self.full.may_write && self.unsynced == 0 {
+            self.tail.save(&*self.disk);
+        }
+        Sums {
+            catalog: (self.full.count(), catalog::hash(&self.full.all)),
+            runs: self.ids.sums(),
+            tail: self.tail.sum(&*self.disk, self.sums.tail),
+        }
     }
 
     /// Where the log stands.

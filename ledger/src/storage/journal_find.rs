@@ -42,11 +42,16 @@ impl Journal {
 
     /// Among the full segments; those that no run covers are read.
     fn find_full(&self, id: &EventId) -> Result<Option<u64>, LedgerError> {
-        if let Some(at) = self.ids.find(id)? {
+        let found = self.ids.find(id)?;
+        if let Some(at) = found
+            && self.get(at)?.is_some_and(|bytes| Entry::decode(bytes).is_ok_and(|e| e.id == *id))
+        {
             return Ok(Some(at));
         }
+        // That it is not there is believed of what the log's key vouched for, and of the segments.
+        let covered = if found.is_some() { 0 } else { self.ids.sound() };
         let beside = self.rolled.as_ref().map_or(0, |_| 1);
-        if let Some(at) = self.find_loose(id, self.ids.covered()..self.full.count() - beside)? {
+        if let Some(at) = self.find_loose(id, covered..self.full.count() - beside)? {
             return Ok(Some(at));
         }
         Ok(self.rolled.as_ref().and_then(|rolled| rolled.find(id)))

@@ -13,6 +13,8 @@ use std::time::{Duration, Instant};
 
 /// Opens a file itself, never what a link of that name leads to.
 pub(crate) const NO_LINK: i32 = OFlags::NOFOLLOW.bits() as i32;
+/// Opening does not wait for another end, as that of a pipe does.
+pub(crate) const NO_WAIT: i32 = OFlags::NONBLOCK.bits() as i32;
 
 /// A held lock; released when dropped.
 #[derive(Debug)]

@@ -172,9 +172,13 @@ impl Lookups {
     ///
     /// # Errors
     /// [`LedgerError::Index`].
-    pub fn kinds(&self) -> Result<Kinds, LedgerError> {
+    pub fn kinds(&self, expected: &Hash) -> Result<Kinds, LedgerError> {
+        // A kind is a byte, names are few: more than this is not what was written.
+        if self.kinds_len as u64 > self.count + (256 * 256) {
+            return Err(spoiled("its kinds are damaged".into()));
+        }
         let bytes = self.read(self.parts()[2], self.kinds_len)?;
-        let whole = crc32fast::hash(&bytes) == self.kinds_crc;
+        let whole = crc32fast::hash(&bytes) == self.kinds_crc && Hash::of(&bytes) == *expected;
         let kinds = Kinds::decode(&bytes, self.count as usize).filter(|_| whole);
         kinds.ok_or_else(|| spoiled("its kinds are damaged".into()))
     }
@@ -209,6 +213,7 @@ mod tests {
         (0..n).for_each(|i| kinds.push(if i % 3 == 0 { "A" } else { "B" }));
         let c = Contents { first: 2048, tree: &tree, offsets: &offsets, kinds: &kinds, end: 110_000 };
         let (bytes, root) = (encode(&c), tree.root().unwrap());
+        let said = Hash::of(&kinds.encode());
         let open = |bytes: Vec<u8>| Lookups::in_memory(bytes, 2048, 1024, 110_000, &root);
         let s = open(bytes.clone()).unwrap();
         for level in 0..=10 {
@@ -218,7 +223,7 @@ mod tests {
         }
         assert!(s.node(11, 0).is_err() && s.node(0, 1024).is_err());
         assert_eq!((s.frame(0).unwrap(), s.frame(1023).unwrap()), ((8, 108), (102_308, 110_000)));
-        assert_eq!(s.kinds().unwrap(), kinds);
+        assert_eq!(s.kinds(&said).unwrap(), kinds);
         assert!(Lookups::in_memory(bytes.clone(), 0, 1024, 110_000, &root).is_none(), "of another segment");
         assert!(Lookups::in_memory(bytes.clone(), 2048, 1024, 110_000, &Hash::ZERO).is_none(), "of another root");
         for at in (0..bytes.len()).step_by(61) {
@@ -231,9 +236,9 @@ mod tests {
                     "byte {at}"
                 );
             }
-            assert!(s.kinds().is_ok_and(|k| k == kinds) || s.kinds().is_err(), "byte {at}");
+            assert!(s.kinds(&said).is_ok_and(|k| k == kinds) || s.kinds(&said).is_err(), "byte {at}");
         }
         let cut = open(bytes[..bytes.len() - 1].to_vec()).unwrap();
-        assert!(cut.kinds().is_err());
+        assert!(cut.kinds(&said).is_err());
     }
 }

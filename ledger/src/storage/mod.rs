@@ -15,5 +15,6 @@ mod rolled;
 pub mod segment;
 pub mod sled_store;
 pub mod store;
+pub mod sums;
 pub mod tail_file;
 pub mod window;

@@ -88,9 +88,20 @@ impl Tail {
 
     /// The segment that begins at `first` as far as its lookups are written down and `promised` entries
     /// of the log were acknowledged, and where the log stands then; nothing when they do not fit it.
-    pub fn restored(disk: &dyn Disk, dir: &Path, first: u64, promised: u64) -> Option<(Tail, Edge)> {
+    pub fn restored(
+        disk: &dyn Disk,
+        dir: &Path,
+        first: u64,
+        promised: u64,
+        vouched: (u64, u64, Hash),
+    ) -> Option<(Tail, Edge)> {
         let mut tail = Tail::new(dir, first);
-        let known = tail_file::read(disk, &tail.lookups_path(), first, promised.saturating_sub(first));
+        let known = match vouched {
+            (at, bytes, hash) if at == first => {
+                tail_file::read(disk, &tail.lookups_path(), first, promised.saturating_sub(first), (bytes, hash))
+            }
+            _ => return None,
+        };
         let (last, offset) = (known.leaves.last()?, *known.offsets.last()?);
         let file = disk.open(&tail.path, Open::Read).ok()?;
         let frame = file.read_at(offset, usize::try_from(known.end.checked_sub(offset)?).ok()?).ok()?;
@@ -146,6 +157,16 @@ impl Tail {
         }
     }
 
+    /// What is written down of it, for the log's key to sign; `known` is what was signed last.
+    pub fn sum(&self, disk: &dyn Disk, known: (u64, u64, Hash)) -> (u64, u64, Hash) {
+        let bytes = self.saved.1;
+        if (known.0, known.1) == (self.first, bytes) {
+            return known;
+        }
+        let written = disk.open(&self.lookups_path(), Open::Read).and_then(|f| f.read_at(0, bytes as usize));
+        written.map_or((self.first, 0, Hash::ZERO), |written| (self.first, bytes, Hash::of(&written)))
+    }
+
     /// Number of entries.
     pub fn count(&self) -> u64 {
         self.offsets.len() as u64
@@ -183,7 +204,8 @@ impl Tail {
     /// [`LedgerError::Malformed`] for one without entries.
     pub fn sealed(&self, edge: &Edge) -> Result<Sealed, LedgerError> {
         let kinds = self.kinds.names().fold(0, |mask, kind| mask | kind_bit(kind));
-        Ok(Sealed { root: self.tree.root()?, end: self.end, time_us: edge.time_us, kinds })
+        let kinds_hash = Hash::of(&self.kinds.encode());
+        Ok(Sealed { root: self.tree.root()?, end: self.end, time_us: edge.time_us, kinds, kinds_hash })
     }
 
     /// The bytes of its lookups when it is full.

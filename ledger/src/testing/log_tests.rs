@@ -3,8 +3,10 @@
 use crate::audit::{Auditor, FixedKeys, Reason};
 use crate::error::LedgerError;
 use crate::format::entry::Place;
+use crate::format::hash::Hash;
 use crate::log::{Home, Log};
 use crate::testing::stage::{draft, drafts, keys, log_key, new_log, sealed, signer, trust};
+use crate::tree::checkpoint::Checkpoint;
 use std::path::{Path, PathBuf};
 
 fn findings(log: &Log) -> Vec<(u64, Reason)> {
@@ -123,6 +125,9 @@ fn l05_cut_below_the_mark() {
     let mut log = Log::open(dir.path()).unwrap();
     trust(&mut log);
     let error = log.append(&[draft(50)], &signer()).unwrap_err();
+    assert!(matches!(error, LedgerError::IndexAhead { journal: 11, index: 12, .. }), "{error}");
+    // Only the index knows of the lost one: it is not thrown away.
+    let error = Log::open(dir.path()).unwrap().renew_index().unwrap_err();
     assert!(matches!(error, LedgerError::IndexAhead { journal: 11, index: 12, .. }), "{error}");
 }
 
@@ -283,13 +288,13 @@ fn lost_heads_are_made_again() {
     let root = new_log(dir.path(), 30).checkpoint().unwrap().root;
     let home = Home::of(dir.path());
     let origin = Log::open(dir.path()).unwrap().origin().to_string();
-    assert_eq!(Log::renew_heads(&home, &origin, &log_key()).unwrap(), Vec::<PathBuf>::new());
+    assert_eq!(Log::renew_heads(&home, &origin, &log_key(), |_| Vec::new()).unwrap(), Vec::<PathBuf>::new());
     for lost in [&["log.vkey"][..], &["checkpoint"], &["log.vkey", "checkpoint"]] {
         for name in lost {
             std::fs::remove_file(dir.path().join(name)).unwrap();
         }
         assert!(matches!(Log::open(dir.path()), Err(LedgerError::Lost { .. })), "{lost:?}");
-        let made = Log::renew_heads(&home, &origin, &log_key()).unwrap();
+        let made = Log::renew_heads(&home, &origin, &log_key(), |_| Vec::new()).unwrap();
         assert_eq!(made, lost.iter().map(|name| dir.path().join(name)).collect::<Vec<_>>());
         let mut log = Log::open(dir.path()).unwrap();
         if lost.contains(&"checkpoint") {
@@ -301,8 +306,15 @@ fn lost_heads_are_made_again() {
         assert_eq!(findings(&log), vec![]);
     }
     std::fs::remove_file(dir.path().join("checkpoint")).unwrap();
-    assert_eq!(Log::renew_heads(&home, &origin, &signer()).unwrap(), Vec::<PathBuf>::new(), "another key");
+    let other = Log::renew_heads(&home, &origin, &signer(), |_| Vec::new());
+    assert!(matches!(other, Err(LedgerError::Key { .. })), "another key");
     assert!(matches!(Log::open(dir.path()), Err(LedgerError::Lost { .. })));
+    // Of what was seen, what the journal holds is taken.
+    let (right, wrong) = (Checkpoint { origin: origin.clone(), size: 30, root }, Hash::of(b"wrong"));
+    let forged = [Checkpoint { root: wrong, ..right.clone() }, Checkpoint { size: 31, ..right.clone() }];
+    let seen = |_: &_| forged.iter().chain([&right]).cloned().collect();
+    Log::renew_heads(&home, &origin, &log_key(), seen).unwrap();
+    assert_eq!(Log::open(dir.path()).unwrap().vouched(), 30);
 }
 
 /// L-16: two processes append in turn; each sees what the other acknowledged.

@@ -6,6 +6,8 @@ mod disk_state;
 pub mod store;
 
 #[cfg(test)]
+mod derived_tests;
+#[cfg(test)]
 mod fault_tests;
 #[cfg(test)]
 mod fuzz_tests;

@@ -65,7 +65,7 @@ impl MirrorError {
             }),
             MirrorError::Schema { .. } => Some("rebuild it from the ledger: `assay mirror rebuild`"),
             MirrorError::Ahead { .. } => Some(
-                "bring the newer ledger back (`assay ledger rebuild --from DIR` or `--from REPO`); only if the mirror is not of this ledger, run `assay mirror rebuild`",
+                "bring the newer ledger back (`assay ledger rebuild --from DIR` or `--from REPO`); only if the mirror is not of this ledger, remove its file",
             ),
             MirrorError::Event { .. } => Some("use the version of assay that wrote the event, or a newer one"),
             MirrorError::Ledger(e) => e.hint(),

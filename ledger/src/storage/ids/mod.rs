@@ -10,6 +10,7 @@ mod write;
 
 use crate::error::LedgerError;
 use crate::format::entry::EventId;
+use crate::format::hash::Hash;
 use crate::storage::disk::{Disk, Open};
 pub use run::Probe;
 use run::{Run, file_name};
@@ -34,20 +35,39 @@ pub struct Ids {
 }
 
 impl Ids {
-    /// Opens the runs of a folder that cover its first segments, up to `segments` of them.
-    pub fn open(disk: Arc<dyn Disk>, dir: &Path, per_segment: u64, segments: u64, names: &[String]) -> Ids {
-        let mut found: Vec<(u64, u64)> = names.iter().filter_map(|name| run::parse_name(name)).collect();
-        // Of two that begin together, the longer one: it is what the other was merged into.
-        found.sort_by_key(|(first, count)| (*first, std::cmp::Reverse(*count)));
+    /// Opens the runs of a folder that cover its first segments, up to `segments` of them, among those that
+    /// the log's key vouched for.
+    pub fn open(disk: Arc<dyn Disk>, dir: &Path, per_segment: u64, segments: u64, vouched: &[(u64, u64, Hash)]) -> Ids {
         let mut ids = Ids { disk, dir: dir.into(), per_segment, runs: Vec::new() };
-        for (first, count) in found {
-            let (at, fits) = (ids.covered(), count <= segments.saturating_sub(ids.covered()));
-            if first == at * per_segment && fits {
-                let file = ids.disk.open(&ids.dir.join(file_name(first, count)), Open::Read).ok();
-                ids.runs.extend(file.and_then(|f| Run::open(f, first, count, per_segment)).map(Arc::new));
+        for (first, count, hash) in vouched {
+            let (at, fits) = (ids.covered(), *count <= segments.saturating_sub(ids.covered()));
+            if *first == at * per_segment && fits {
+                let file = ids.disk.open(&ids.dir.join(file_name(*first, *count)), Open::Read).ok();
+                let run = file.and_then(|f| Run::open(f, *first, *count, per_segment, *hash));
+                ids.runs.extend(run.map(Arc::new));
             }
         }
         ids
+    }
+
+    /// The segments that runs cover whose files are as they were vouched for, from the first one on.
+    pub fn sound(&self) -> u64 {
+        self.runs.iter().take_while(|run| run.is_sound()).map(|run| run.segments).sum()
+    }
+
+    /// The runs, for the log's key to sign.
+    pub fn sums(&self) -> Vec<(u64, u64, Hash)> {
+        self.runs.iter().map(|run| (run.first, run.segments, run.hash)).collect()
+    }
+
+    /// Removes the files that are none of the runs, once those are vouched for: what was merged into them.
+    pub fn tidy(&self) {
+        for name in self.disk.list(&self.dir).unwrap_or_default() {
+            let mine = |(first, segments)| self.runs.iter().any(|r| (r.first, r.segments) == (first, segments));
+            if run::parse_name(&name).is_some_and(|known| !mine(known)) {
+                let _ = self.disk.remove(&self.dir.join(&name));
+            }
+        }
     }
 
     /// Segments that are covered.
@@ -116,12 +136,9 @@ impl Ids {
                 break;
             }
             let merged = self.merge(a, b)?;
-            let old: Vec<Arc<Run>> = self.runs.drain(self.runs.len() - 2..).collect();
+            // Their files stay until the longer one is vouched for: until then they are what is gone by.
+            self.runs.truncate(self.runs.len() - 2);
             self.runs.push(Arc::new(merged));
-            for run in old {
-                // One that stays is passed over, for the longer one begins where it does.
-                let _ = self.disk.remove(&self.dir.join(file_name(run.first, run.segments)));
-            }
         }
         Ok(())
     }
@@ -129,7 +146,9 @@ impl Ids {
     fn finish(&self, writer: Writer) -> io::Result<Run> {
         let (first, segments) = (writer.first, writer.segments);
         let path = writer.finish(&*self.disk, &self.dir)?;
-        let run = Run::open(self.disk.open(&path, Open::Read)?, first, segments, self.per_segment);
+        let file = self.disk.open(&path, Open::Read)?;
+        let hash = run::hash(&*file)?;
+        let run = Run::open(file, first, segments, self.per_segment, hash);
         let run = run.ok_or_else(|| io::Error::from(io::ErrorKind::InvalidData))?;
         if run.filter_len() <= FILTER_BUDGET / 4 {
             run.load_filter();
@@ -185,8 +204,16 @@ mod tests {
 
     fn open(dir: &Path, segments: u64) -> Ids {
         let disk: Arc<dyn Disk> = Arc::new(RealDisk);
+        // As if the log's key had signed what is there.
         let names = disk.list(dir).unwrap();
-        Ids::open(disk, dir, PER, segments, &names)
+        let mut runs: Vec<(u64, u64)> = names.iter().filter_map(|n| run::parse_name(n)).collect();
+        runs.sort_by_key(|(first, count)| (*first, std::cmp::Reverse(*count)));
+        let sum = |(first, count): (u64, u64)| {
+            let file = disk.open(&dir.join(file_name(first, count)), Open::Read).unwrap();
+            (first, count, run::hash(&*file).unwrap())
+        };
+        let runs: Vec<_> = runs.into_iter().map(sum).collect();
+        Ids::open(disk, dir, PER, segments, &runs)
     }
 
     /// Every id is found at its place and no other one, through all merges, with filters and without,
@@ -199,6 +226,7 @@ mod tests {
             ids.add((0..PER).map(|n| (id(segment * PER + n), n as u32)).collect()).unwrap();
             assert_eq!((ids.covered(), ids.files()), (segment + 1, (segment + 1).count_ones() as usize));
         }
+        ids.tidy();
         let mut anew = open(dir.path(), 13);
         assert_eq!((anew.covered(), anew.files()), (13, 3));
         for filters in [false, true] {

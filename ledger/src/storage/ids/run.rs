@@ -6,6 +6,7 @@
 
 use crate::error::LedgerError;
 use crate::format::entry::EventId;
+use crate::format::hash::Hash;
 use crate::storage::disk::DiskFile;
 use std::io;
 use std::sync::OnceLock;
@@ -96,6 +97,17 @@ pub struct Run {
     pub count: u64,
     bits: u32,
     filter: OnceLock<Vec<u8>>,
+    /// The hash that its file must have.
+    pub hash: Hash,
+    sound: OnceLock<bool>,
+}
+
+/// The hash over a file, read a piece at a time.
+///
+/// # Errors
+/// The system's.
+pub fn hash(file: &dyn DiskFile) -> io::Result<Hash> {
+    Hash::of_pieces(file.len()?, |at, len| file.read_at(at, len))
 }
 
 /// Where the directory, the filter and the records begin, and where the file ends.
@@ -142,11 +154,17 @@ fn whole_block(block: &[u8]) -> bool {
 
 impl Run {
     /// Opens the run that begins at `first` over `segments` segments; nothing when it is not that.
-    pub fn open(file: Box<dyn DiskFile>, first: u64, segments: u64, per_segment: u64) -> Option<Run> {
+    pub fn open(file: Box<dyn DiskFile>, first: u64, segments: u64, per_segment: u64, hash: Hash) -> Option<Run> {
         let count = segments.checked_mul(per_segment)?;
         let known = file.read_at(0, HEAD as usize).ok()?;
         let whole = known == head(first, segments, count) && file.len().ok()? == parts(count)[3];
-        whole.then(|| Run { file, first, segments, count, bits: bucket_bits(count), filter: OnceLock::new() })
+        let (filter, sound) = (OnceLock::new(), OnceLock::new());
+        whole.then(|| Run { file, first, segments, count, bits: bucket_bits(count), filter, hash, sound })
+    }
+
+    /// Whether its file is the one that was vouched for.
+    pub fn is_sound(&self) -> bool {
+        *self.sound.get_or_init(|| hash(&*self.file).is_ok_and(|hash| hash == self.hash))
     }
 
     /// Bytes of its filter.
