@@ -139,7 +139,7 @@ fn false_contents_are_not_gone_by() {
                 (0..PER).for_each(|_| kinds.push("Other"));
             });
         }),
-        ("offsets of a segment", |dir| put_lookups(dir, |offsets, _| offsets[5] = offsets[6])),
+        ("offsets of a segment", |dir| put_lookups(dir, |offsets, _| offsets[4] = offsets[5])),
         ("ids of segments", put_ids),
     ];
     for (words, attack) in attacks {
