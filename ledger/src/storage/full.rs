@@ -204,6 +204,19 @@ impl Full {
         self.ask(index, |o| Ok(o.lookups.frame(place)?.0))
     }
 
+    /// The id that stands at a place, of bytes that nobody compared with the tree: a help to look it up.
+    ///
+    /// # Errors
+    /// A damaged segment.
+    pub fn id_at(&self, index: u64, place: u64) -> Result<Option<EventId>, LedgerError> {
+        self.ask(index, |o| {
+            let (base, end) = o.lookups.frame(place)?;
+            let Ok(bytes) = o.file.read_at(base, (end - base) as usize) else { return Ok(None) };
+            let Frame::Whole { entry, .. } = frame::next(&bytes) else { return Ok(None) };
+            Ok(Entry::decode(entry.to_vec()).ok().map(|e| e.id))
+        })
+    }
+
     /// Some frames of a segment, each checked against its leaf.
     ///
     /// # Errors

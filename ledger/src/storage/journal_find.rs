@@ -44,7 +44,8 @@ impl Journal {
     fn find_full(&self, id: &EventId) -> Result<Option<u64>, LedgerError> {
         let found = self.ids.find(id)?;
         if let Some(at) = found
-            && self.get(at)?.is_some_and(|bytes| Entry::decode(bytes).is_ok_and(|e| e.id == *id))
+            && at / self.per_segment < self.full.count()
+            && self.full.id_at(at / self.per_segment, at % self.per_segment)? == Some(*id)
         {
             return Ok(Some(at));
         }

@@ -11,7 +11,7 @@ use crate::storage::disk::DiskFile;
 use crate::storage::kinds::Kinds;
 use crate::tree::merkle::{Nodes as _, Tree};
 use std::io;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 const MARKER: &[u8; 8] = b"ASYLKUP1";
 const HEAD: usize = 8 + 8 + 8 + 8 + 4 + 4;
@@ -35,7 +35,8 @@ pub struct Lookups {
     kinds_len: usize,
     kinds_crc: u32,
     /// The tree over the roots of its tiles.
-    tops: Tree,
+    root: Hash,
+    tops: OnceLock<Tree>,
     /// The tile that was read last, verified.
     tile: Mutex<Option<(u64, Arc<Vec<Hash>>)>>,
 }
@@ -96,9 +97,20 @@ impl Lookups {
             return None;
         }
         let (kinds_len, kinds_crc) = (half(32)? as usize, half(36)?);
-        let tops = Tree::from_leaves(hashes(&read(&body, HEAD as u64, 32 * (count as usize >> TOP_LEVEL)).ok()?));
-        let fits = tops.root().ok()? == *root;
-        fits.then(|| Lookups { body, count, end, kinds_len, kinds_crc, tops, tile: Mutex::new(None) })
+        let (root, tops, tile) = (*root, OnceLock::new(), Mutex::new(None));
+        Some(Lookups { body, count, end, kinds_len, kinds_crc, root, tops, tile })
+    }
+
+    /// The nodes from the tiles' roots up, which must lead to the segment's root: read when the first leaf is.
+    fn tops(&self) -> Result<&Tree, LedgerError> {
+        if let Some(tops) = self.tops.get() {
+            return Ok(tops);
+        }
+        let tops = Tree::from_leaves(hashes(&self.read(HEAD as u64, 32 * (self.count as usize >> TOP_LEVEL))?));
+        if tops.root()? != self.root {
+            return Err(spoiled("its tiles do not lead to the segment's root".into()));
+        }
+        Ok(self.tops.get_or_init(|| tops))
     }
 
     /// Where the leaves, the offsets and the kinds begin.
@@ -130,7 +142,7 @@ impl Lookups {
     /// [`LedgerError::Index`] for leaves that do not hash to the segment's root.
     pub fn node(&self, level: u32, index: u64) -> Result<Hash, LedgerError> {
         if level >= TOP_LEVEL {
-            return self.tops.node(level - TOP_LEVEL, index);
+            return self.tops()?.node(level - TOP_LEVEL, index);
         }
         let (tile, inside) = (index >> (TOP_LEVEL - level), index & ((1 << (TOP_LEVEL - level)) - 1));
         let leaves = self.tile(tile)?;
@@ -160,7 +172,7 @@ impl Lookups {
         if cached.as_ref().is_none_or(|c| c.0 != tile) {
             let bytes = self.read(self.parts()[0] + ((32 * tile) << TOP_LEVEL), 32 << TOP_LEVEL)?;
             let leaves: Vec<Hash> = hashes(&bytes).collect();
-            if Tree::from_leaves(leaves.iter().copied()).root()? != self.tops.node(0, tile)? {
+            if Tree::from_leaves(leaves.iter().copied()).root()? != self.tops()?.node(0, tile)? {
                 return Err(spoiled(format!("the leaves of its tile {tile} are not those of the segment")));
             }
             *cached = Some((tile, Arc::new(leaves)));
@@ -225,7 +237,8 @@ mod tests {
         assert_eq!((s.frame(0).unwrap(), s.frame(1023).unwrap()), ((8, 108), (102_308, 110_000)));
         assert_eq!(s.kinds(&said).unwrap(), kinds);
         assert!(Lookups::in_memory(bytes.clone(), 0, 1024, 110_000, &root).is_none(), "of another segment");
-        assert!(Lookups::in_memory(bytes.clone(), 2048, 1024, 110_000, &Hash::ZERO).is_none(), "of another root");
+        let other = Lookups::in_memory(bytes.clone(), 2048, 1024, 110_000, &Hash::ZERO).unwrap();
+        assert!(other.node(0, 0).is_err() && other.leaves(0..1).is_err(), "of another root");
         for at in (0..bytes.len()).step_by(61) {
             let mut bad = bytes.clone();
             bad[at] ^= 4;
