@@ -82,12 +82,14 @@ impl Writer {
         Ok(self.log.fix_time()?)
     }
 
-    /// Keeps the ledger until [`Writer::release`], for several steps that belong together.
+    /// Keeps the ledger until [`Writer::release`], for several steps that belong together. What others
+    /// appended in the meantime is verified first, so that it can be read.
     ///
     /// # Errors
-    /// When another process keeps it for too long.
+    /// When another process keeps it for too long, or appended what does not verify.
     pub fn keep(&mut self) -> Result<(), LabError> {
-        Ok(self.log.hold()?)
+        self.log.hold()?;
+        self.follow().inspect_err(|_| self.log.release())
     }
 
     /// Lets others write again.
