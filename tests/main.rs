@@ -10,6 +10,7 @@ mod faults;
 mod gate;
 mod golden;
 mod help;
+mod import;
 mod judge;
 mod keys;
 mod ledger;

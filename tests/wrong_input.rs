@@ -93,8 +93,9 @@ fn broken_market_files() {
     let whole = std::fs::read_to_string(&file).unwrap();
     let lines: Vec<&str> = whole.lines().collect();
     let import = || desk.assay(&["--lab", "lab", "data", "import", "market"]);
-    std::fs::write(&file, format!("{whole}{}\n", lines[7])).unwrap();
-    import().fails(2, "stands twice");
+    let twice = |row: &str| [&lines[..8], &[row], &lines[8..]].concat().join("\n") + "\n";
+    std::fs::write(&file, twice(&lines[7].replacen(',', ",1", 1))).unwrap();
+    import().fails(2, "stands twice, with different values");
     std::fs::write(&file, lines[..100].join("\n") + "\n" + &lines[103..].join("\n") + "\n").unwrap();
     import().fails(2, "3 bars are missing");
     std::fs::write(&file, whole.replacen(',', ",x", 40)).unwrap();

@@ -7,12 +7,15 @@ use assay_lab::data::{Download, Import, Imported, Read, download, erase, read};
 use assay_lab::erased::erasures;
 use assay_ledger::Hash;
 use assay_research::data::assemble::Request;
+use assay_research::data::cells::Named;
 use assay_research::data::fetch::DEFAULT_BASE;
 use assay_research::data::snapshot::path;
+use assay_research::data::source::Unused;
 use assay_research::data::{Oddity, Treatments};
 use assay_research::mirror::query::SnapshotRow;
 use assay_shared::time::{format_date, format_ms, interval_ms, interval_text, parse};
-use serde_json::json;
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -86,18 +89,30 @@ pub struct ImportArgs {
     /// Time before which it ends
     #[arg(long)]
     pub to: Option<String>,
-    /// Treat gaps: keep the longest stretch without one
-    #[arg(long, value_parser = ["longest"])]
+    /// Treat a finding: CODE=WAY, for a symbol CODE=WAY@SYMBOL, for a stretch CODE=WAY@SYMBOL:FROM..TO; repeat
+    /// for several
+    ///
+    /// Which codes and ways there are stands in each finding. It is recorded with the snapshot.
+    #[arg(long = "treat", value_name = "CODE=WAY")]
+    pub treat: Vec<String>,
+    /// The same as --treat gap=longest
+    #[arg(long, value_parser = ["longest", "hold"])]
     pub gaps: Option<String>,
-    /// Treat rows with the same time: keep the first
-    #[arg(long, value_parser = ["first"])]
+    /// The same as --treat contradiction=first
+    #[arg(long, value_parser = ["first", "last"])]
     pub duplicates: Option<String>,
-    /// Treat missing mark prices: use the traded price
+    /// The same as --treat no-mark=last-price
     #[arg(long, value_parser = ["last-price"])]
     pub missing_mark: Option<String>,
-    /// Treat missing funding: assume none
+    /// The same as --treat no-funding=zero --treat funding-gap=zero
     #[arg(long, value_parser = ["zero"])]
     pub missing_funding: Option<String>,
+    /// Names of columns that no list knows, such as time=Zeit,close=Schluss
+    #[arg(long, value_name = "WHAT=NAME,…")]
+    pub columns: Option<String>,
+    /// The day on which bracket tables were seen whose file names have none
+    #[arg(long, value_name = "DATE")]
+    pub brackets_seen: Option<String>,
     /// Use the oldest bracket tables from this day on, though they are newer (an assumption that
     /// is recorded)
     #[arg(long, value_name = "DATE")]
@@ -114,7 +129,7 @@ pub fn run(cx: &Context, args: Args) -> Result<(), LabError> {
             let found = read(&a.request()?, &lab.session)?;
             show_quality(&found, cx.json);
             if a.dry_run {
-                return Ok(());
+                return found.check();
             }
             registered(&found.register(&lab)?);
             Ok(())
@@ -149,36 +164,57 @@ impl ImportArgs {
             let message = format!("'{}' is not an interval", self.interval);
             return Err(LabError::usage(message, "write it as 1m, 1h, 4h or 1d"));
         }
-        let treatments = Treatments {
-            gaps_longest: self.gaps.is_some(),
-            duplicates_first: self.duplicates.is_some(),
-            mark_from_last: self.missing_mark.is_some(),
-            funding_zero: self.missing_funding.is_some(),
-        };
         let request = Request {
             symbols: self.symbols.clone(),
             interval: self.interval.clone(),
             from_ms: time(self.from.as_ref())?,
             to_ms: time(self.to.as_ref())?,
-            treatments,
+            treatments: Treatments::parse(self.treated().iter().map(String::as_str))?,
+            columns: Named::parse(self.columns.as_deref().unwrap_or_default())?,
         };
-        Ok(Import { dir: self.dir.clone(), request, assume_brackets_from: self.assume_brackets_from.clone() })
+        time(self.brackets_seen.as_ref())?;
+        Ok(Import {
+            dir: self.dir.clone(),
+            request,
+            assume_brackets_from: self.assume_brackets_from.clone(),
+            brackets_seen: self.brackets_seen.clone(),
+        })
+    }
+
+    /// Every treatment that is named, however.
+    fn treated(&self) -> Vec<String> {
+        let short = [
+            ("gap", &self.gaps),
+            ("contradiction", &self.duplicates),
+            ("no-mark", &self.missing_mark),
+            ("no-funding", &self.missing_funding),
+            ("funding-gap", &self.missing_funding),
+        ];
+        let named = short.iter().filter_map(|(code, way)| Some(format!("{code}={}", way.as_ref()?)));
+        self.treat.iter().cloned().chain(named).collect()
     }
 }
 
 /// Says what was registered.
 pub fn registered(imported: &Imported) {
     let (data, rules) = (imported.data_hash.short(), imported.rulebook_hash.short());
-    say(&format!("snapshot {data} registered, rule book {rules}"));
+    match imported.known {
+        None => say(&format!("snapshot {data} registered, rule book {rules}")),
+        Some(at) => say(&format!("nothing new: snapshot {data} with rule book {rules} is registered as entry {at}")),
+    }
 }
 
 /// Shows the quality report of what was read.
 pub fn show_quality(found: &Read, json: bool) {
     let (market, quality) = (&found.market, &found.quality);
     if json {
-        print_json(quality);
+        let unused = |u: &Unused| json!({"file": u.path.display().to_string(), "why": u.why});
+        let used: Vec<String> = found.found.used.iter().map(|f| f.path.display().to_string()).collect();
+        let unused: Vec<Value> = found.found.unused.iter().map(unused).collect();
+        print_json(&json!({"findings": quality.oddities, "used": used, "unused": unused}));
         return;
     }
+    show_unused(&found.found.unused);
     let span = market
         .times
         .first()
@@ -193,7 +229,8 @@ pub fn show_quality(found: &Read, json: bool) {
     ));
     let verdict = |o: &Oddity| match (&o.treated, o.error) {
         (Some(t), _) => format!("treated: {t}"),
-        (None, true) => "ERROR".into(),
+        (None, true) if o.treatments.is_empty() => "ERROR".into(),
+        (None, true) => format!("ERROR: --treat {}", o.treatments.join(" or ")),
         (None, false) => "note".into(),
     };
     let row = |o: &Oddity| vec![o.symbol.clone(), o.code.into(), verdict(o), o.detail.clone()];
@@ -206,6 +243,18 @@ pub fn show_quality(found: &Read, json: bool) {
     say(&table(&["symbol", "finding", "verdict", "detail"], &shown));
     if quality.oddities.len() > shown.len() {
         say(&format!("… and {} more (--json shows all)", quality.oddities.len() - shown.len()));
+    }
+}
+
+/// Lists the files that were not read, those with one reason together.
+fn show_unused(unused: &[Unused]) {
+    let mut reasons: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+    for u in unused {
+        reasons.entry(&u.why).or_default().push(u.path.display().to_string());
+    }
+    for (why, files) in reasons {
+        let more = if files.len() > 3 { format!(" and {} more", files.len() - 3) } else { String::new() };
+        say(&format!("not used: {}{more}: {why}", files[..files.len().min(3)].join(", ")));
     }
 }
 

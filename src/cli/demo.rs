@@ -9,7 +9,6 @@ use assay_lab::proposal::Proposed;
 use assay_lab::study::{open, parse_strategy, parse_study, run as work, with_symbols};
 use assay_lab::{Lab, LabError, parity, promote, report, review, rollback, tamper, trial};
 use assay_ledger::Signer;
-use assay_research::data::Treatments;
 use assay_research::data::assemble::Request;
 use assay_research::data::fetch::DEFAULT_BASE;
 use assay_shared::strategy::Strategy;
@@ -181,9 +180,8 @@ fn downloaded(lab: &Lab, symbols: &[String], base: &str) -> Result<Read, LabErro
 }
 
 fn import(dir: PathBuf, symbols: Vec<String>, from: Option<&str>, brackets: Option<&str>) -> Import {
-    let treatments = Treatments::default();
-    let request = Request { symbols, interval: "1h".into(), from_ms: from.and_then(parse), to_ms: None, treatments };
-    Import { dir, request, assume_brackets_from: brackets.map(str::to_string) }
+    let request = Request { symbols, interval: "1h".into(), from_ms: from.and_then(parse), ..Request::default() };
+    Import { dir, request, assume_brackets_from: brackets.map(str::to_string), brackets_seen: None }
 }
 
 fn register(lab: &Lab, found: Read) -> Result<Imported, LabError> {

@@ -105,9 +105,13 @@ pub fn table(head: &[&str], rows: &[Vec<String>]) -> String {
             .unwrap_or(0)
     };
     let widths: Vec<usize> = (0..head.len()).map(width).collect();
+    // Digits and what stands between them; words that begin with a number are words.
+    let plain = |c: &str| c.chars().all(|c| c.is_ascii_digit() || " .,:%+-−exnaif".contains(c));
     let number = |i: usize| {
         rows.iter().filter_map(|r| r.get(i)).all(|c| {
-            c.is_empty() || c == "-" || c.trim_start_matches(['-', '+']).starts_with(|c: char| c.is_ascii_digit())
+            c.is_empty()
+                || c == "-"
+                || plain(c) && c.trim_start_matches(['-', '+']).starts_with(|c: char| c.is_ascii_digit())
         })
     };
     let right: Vec<bool> = (0..head.len()).map(number).collect();

@@ -4,14 +4,18 @@ use crate::erased::erasures;
 use crate::error::LabError;
 use crate::folder::Lab;
 use crate::session::{Progress, Session};
+use assay_ledger::storage::disk::{Disk as _, Open, RealDisk, replace};
 use assay_ledger::{Hash, Log};
 use assay_research::data::assemble::Request;
-use assay_research::data::source::{Holds, scan};
-use assay_research::data::{Quality, assemble, brackets, fetch, generate, quality, snapshot};
-use assay_shared::event::{Event, PayloadErased, RulebookRegistered, SnapshotRegistered};
+use assay_research::data::layout::{Holds, SourceFile};
+use assay_research::data::source::{Found, scan};
+use assay_research::data::{Assembled, DataError, Quality, assemble, brackets, fetch, generate, quality, snapshot};
+use assay_shared::event::{Event, PayloadErased, RulebookRegistered, SnapshotRegisteredV2};
 use assay_shared::market::Market;
+use assay_shared::rulebook::bracket::Bracket;
 use assay_shared::rulebook::{BracketSet, Rulebook};
 use assay_shared::time::parse;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -27,6 +31,8 @@ pub struct Import {
     pub request: Request,
     /// The oldest bracket tables hold from this day on: an assumption that is recorded.
     pub assume_brackets_from: Option<String>,
+    /// The day on which bracket tables without one in their name were seen.
+    pub brackets_seen: Option<String>,
 }
 
 /// What was read, before anything is registered.
@@ -36,6 +42,8 @@ pub struct Read {
     pub market: Market,
     /// What was odd about it.
     pub quality: Quality,
+    /// The files that were used, and the others.
+    pub found: Found,
     book: Rulebook,
     source: String,
     treatments: Vec<String>,
@@ -50,6 +58,8 @@ pub struct Imported {
     pub data_hash: Hash,
     /// Hash of its rule book.
     pub rulebook_hash: Hash,
+    /// The entry at which the very same import was registered before.
+    pub known: Option<u64>,
 }
 
 /// Reads a folder: market, quality, rule book. Registers nothing.
@@ -57,20 +67,19 @@ pub struct Imported {
 /// # Errors
 /// Files that cannot be read or understood.
 pub fn read(import: &Import, session: &Session) -> Result<Read, LabError> {
-    let files = scan(&import.dir)?;
-    let (total, done) = (files.len() as u64, std::cell::Cell::new(0));
-    let assembled = assemble(&files, &import.request, &|name| {
+    let found = scan(&import.dir)?;
+    let (total, done) = (found.used.len() as u64, std::cell::Cell::new(0));
+    let assembled = assemble(found, &import.request, &|name| {
         done.set(done.get() + 1);
         session.progress(&Progress::Files { what: "reading", done: done.get(), total, name });
     });
     session.progress(&Progress::Ended);
-    let (market, quality) = assembled?;
-    let paths: Vec<&Path> = files.iter().filter(|f| f.holds == Holds::Brackets).map(|f| f.path.as_path()).collect();
+    let Assembled { market, quality, found } = assembled?;
+    let tables = found.used.iter().filter(|f| f.holds == Holds::Brackets).map(|f| f.path.as_path());
     let base = Rulebook::parse(RULEBOOK)?;
-    let mut book = if paths.is_empty() {
-        base
-    } else {
-        brackets::rulebook(&base, paths.into_iter(), &market.symbols, "dated bracket files")?
+    let mut book = match tables.clone().next() {
+        None => base,
+        Some(_) => brackets::rulebook(&base, tables, &market.symbols, import.brackets_seen.as_deref())?,
     };
     let mut treatments = import.request.treatments.names();
     if let Some(date) = &import.assume_brackets_from {
@@ -78,23 +87,48 @@ pub fn read(import: &Import, session: &Session) -> Result<Read, LabError> {
         treatments.push(format!("brackets=assumed-from-{date}"));
     }
     let source = import.dir.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
-    Ok(Read { market, quality, book, source, treatments })
+    Ok(Read { market, quality, found, book, source, treatments })
 }
 
 impl Read {
+    /// Whether the data can be used.
+    ///
+    /// # Errors
+    /// Findings that no treatment covers.
+    pub fn check(&self) -> Result<(), LabError> {
+        let Some(first) = self.quality.errors().next() else { return Ok(()) };
+        let first = format!("{} {}: {}", first.code, first.symbol, first.detail);
+        Err(DataError::Findings { count: self.quality.errors().count(), first }.into())
+    }
+
     /// Writes the snapshot and the rule book and records both.
     ///
     /// # Errors
     /// Findings that no treatment covers, or a lab that cannot be written.
     pub fn register(self, lab: &Lab) -> Result<Imported, LabError> {
-        if let Some(first) = self.quality.errors().next() {
-            let first = format!("{} {}: {}", first.code, first.symbol, first.detail);
-            let count = self.quality.errors().count();
-            return Err(assay_research::data::DataError::Findings { count, first }.into());
-        }
-        let oddities = self.quality.oddities.len() as u32;
-        register(lab, self.market, &self.book, &self.source, &self.treatments, oddities)
+        self.check()?;
+        let origin = Origin {
+            files: sums(&self.found)?,
+            source: self.source,
+            treatments: self.treatments,
+            findings: self.quality.oddities.len() as u32,
+        };
+        register(lab, self.market, &self.book, origin)
     }
+}
+
+/// The raw files that were used, as `sha256sum` lists them.
+fn sums(found: &Found) -> Result<Vec<String>, LabError> {
+    let sum = |file: &SourceFile| -> Result<String, LabError> {
+        let read = LabError::io("read", &file.path);
+        let opened = RealDisk.open(&file.path, Open::Read);
+        let hash = opened.and_then(|f| Hash::of_pieces(f.len()?, |at, len| f.read_at(at, len))).map_err(read)?;
+        let path = file.path.strip_prefix(&found.root).unwrap_or(&file.path);
+        Ok(format!("{hash}  {}", path.display()))
+    };
+    let mut out = found.used.iter().map(sum).collect::<Result<Vec<_>, _>>()?;
+    out.sort_by(|a, b| a[66..].cmp(&b[66..]));
+    Ok(out)
 }
 
 /// The oldest bracket tables, held to be in force from an earlier day on.
@@ -107,46 +141,89 @@ pub fn assume_from(book: &Rulebook, date: &str) -> Result<Rulebook, LabError> {
         return Err(LabError::usage(message, "write it as 2022-03-01 or 2022-03-01T12:00"));
     }
     let mut sets = book.brackets.clone();
-    if let Some(first) = sets.first().cloned() {
-        sets.insert(0, BracketSet { effective: date.into(), ..first });
+    // Each symbol's own oldest table: not all begin on one day.
+    let mut oldest: BTreeMap<String, Vec<Bracket>> = BTreeMap::new();
+    for (symbol, table) in sets.iter().flat_map(|set| &set.symbols) {
+        oldest.entry(symbol.clone()).or_insert_with(|| table.clone());
+    }
+    if !oldest.is_empty() {
+        sets.insert(0, BracketSet { effective: date.into(), symbols: oldest });
     }
     let out = book.with_brackets(sets, &format!("{}; oldest brackets assumed from {date}", book.source));
     Ok(Rulebook::parse(&out.text())?)
 }
 
-/// Writes a snapshot and a rule book and records both.
+/// What an import says beside the data themselves.
+#[derive(Debug, Clone, Default)]
+pub struct Origin {
+    /// Where the data came from, in words.
+    pub source: String,
+    /// Treatments and assumptions.
+    pub treatments: Vec<String>,
+    /// Number of findings.
+    pub findings: u32,
+    /// The raw files, a line for each as `sha256sum` writes it.
+    pub files: Vec<String>,
+}
+
+/// Writes a snapshot and its rule book, and records both: the one is bound to the other.
 ///
 /// # Errors
 /// A lab that cannot be written.
-pub fn register(
-    lab: &Lab,
-    market: Market,
-    book: &Rulebook,
-    source: &str,
-    treatments: &[String],
-    findings: u32,
-) -> Result<Imported, LabError> {
+pub fn register(lab: &Lab, market: Market, book: &Rulebook, origin: Origin) -> Result<Imported, LabError> {
     let (data_hash, file) = snapshot::write(&lab.snapshot_dir(), &market)?;
     lab.keep_rulebook(book)?;
-    let event = SnapshotRegistered {
+    let list: String = origin.files.iter().map(|line| format!("{line}\n")).collect();
+    if !list.is_empty() {
+        replace(&RealDisk, &lab.snapshot_dir().join(format!("{data_hash}.sha256")), list.as_bytes())?;
+    }
+    let event = SnapshotRegisteredV2 {
         data_hash: data_hash.0,
         file_sha256: file.0,
+        rulebook_hash: book.hash().0,
         symbols: market.symbols.clone(),
         interval_ms: market.interval_ms,
         first_ms: market.times.first().copied().unwrap_or_default(),
         last_ms: market.times.last().copied().unwrap_or_default(),
         bars: market.len() as u64,
         generated: market.generated,
-        source: source.into(),
-        treatments: treatments.to_vec(),
-        findings,
+        source: origin.source,
+        treatments: origin.treatments,
+        findings: origin.findings,
+        files: origin.files.len() as u32,
+        files_sha256: Hash::of(list.as_bytes()).0,
     };
     let rules = RulebookRegistered { hash: book.hash().0, name: book.name.clone(), source: book.source.clone() };
     let mut writer = lab.writer()?;
-    writer.record(&[Event::from(event), Event::from(rules)])?;
+    // The rule book first: whoever reads the snapshot's event finds it.
+    let receipts = writer.record(&[Event::from(rules), Event::from(event)])?;
     writer.publish()?;
     lab.refresh_mirror()?;
-    Ok(Imported { market, data_hash, rulebook_hash: book.hash() })
+    let known = receipts.last().filter(|r| r.existed).map(|r| r.seq);
+    Ok(Imported { market, data_hash, rulebook_hash: book.hash(), known })
+}
+
+/// The rule book that a snapshot is bound to: by its newest registration, or, where that is of the first
+/// version and names none, the newest that was registered up to then.
+///
+/// # Errors
+/// A snapshot that is not registered; a ledger that cannot be read.
+pub fn rulebook_of(lab: &Lab, data: &Hash) -> Result<Rulebook, LabError> {
+    let log = lab.log()?;
+    for seq in log.newest_of("SnapshotRegistered", 0..log.len(), usize::MAX)? {
+        let Some(fact) = Event::of(&log.entry(seq)?)?.snapshot().filter(|f| f.data_hash == data.0) else { continue };
+        if let Some(hash) = fact.rulebook_hash {
+            return lab.rulebook(&Hash(hash).to_string());
+        }
+        // Version 1 was recorded just before its rule book.
+        let upto = (seq + 2).min(log.len());
+        for book in log.newest_of("RulebookRegistered", 0..upto, 1)? {
+            if let Event::RulebookRegistered(e) = Event::of(&log.entry(book)?)? {
+                return lab.rulebook(&Hash(e.hash).to_string());
+            }
+        }
+    }
+    Err(LabError::usage("no rule book is registered", "import data first: it brings one"))
 }
 
 /// Destroys a snapshot's data and records that it was: the events about it, and their proofs, stay. Gives
@@ -173,7 +250,7 @@ pub fn erase(lab: &Lab, hash: &str, reason: &str) -> Result<u64, LabError> {
 fn registered(log: &Log, begin: &str) -> Result<(u64, Hash), LabError> {
     let mut found: Vec<(u64, Hash)> = Vec::new();
     for seq in log.newest_of("SnapshotRegistered", 0..log.len(), usize::MAX)? {
-        let Event::SnapshotRegistered(e) = Event::of(&log.entry(seq)?)? else { continue };
+        let Some(e) = Event::of(&log.entry(seq)?)?.snapshot() else { continue };
         let hash = Hash(e.data_hash);
         if hash.to_string().starts_with(begin) && found.iter().all(|f| f.1 != hash) {
             found.push((seq, hash));
@@ -203,6 +280,7 @@ pub fn generated(symbols: &[String], bars: usize, seed: u64) -> Result<Read, Lab
     Ok(Read {
         market,
         quality: found,
+        found: Found::default(),
         book: assume_from(&Rulebook::parse(RULEBOOK)?, "2020-01-01")?,
         source: "GENERATED MARKET, not real data".into(),
         treatments: vec!["GENERATED".into(), "brackets=assumed-from-2020-01-01".into()],

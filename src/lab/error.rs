@@ -175,8 +175,15 @@ impl LabError {
             LabError::Repo(RepoError::Unreached { .. }) => {
                 Some("see whether the repository is there and may be written; `assay doctor` looks it over".into())
             }
-            LabError::Rulebook(RulebookError::NotCovered { .. }) => Some(
-                "cut the data with `data import --from`, or import older bracket files (leverage_brackets_DATE.json)"
+            LabError::Rulebook(RulebookError::NoFees { .. }) => {
+                Some("cut the data: `assay data import --from DATE`".into())
+            }
+            LabError::Rulebook(RulebookError::NoBrackets { .. }) => Some(
+                "put older bracket files (such as leverage_brackets_DATE.json) beside the data, cut it with `data import --from`, or assume the oldest table: --assume-brackets-from DATE"
+                    .into(),
+            ),
+            LabError::Rulebook(RulebookError::NoFilters { .. }) => Some(
+                "put the exchange's exchangeInfo answer beside the data (exchangeInfo.json); it has them"
                     .into(),
             ),
             LabError::Io { action, source, .. } => io_hint(action, source.kind()),

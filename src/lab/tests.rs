@@ -1,7 +1,7 @@
 //! A lab from the inside, without a command line: what a page or a worker would do.
 
 use crate::create::{NewLab, create};
-use crate::data::{Import, assume_from, generated, read, register};
+use crate::data::{Import, Origin, assume_from, generated, read, register};
 use crate::session::{Notice, Observer, Progress, Session, Stop};
 use crate::study::{Ended, jobs, open, parse_strategy, parse_study, recorded, reopen, run, with_symbols};
 use crate::{
@@ -9,7 +9,6 @@ use crate::{
     review, rollback, trial, verify,
 };
 use assay_ledger::{Hash, Signer};
-use assay_research::data::Treatments;
 use assay_research::data::assemble::Request;
 use assay_research::mirror::query::Order;
 use assay_shared::event::roster::Role;
@@ -330,14 +329,8 @@ fn data_and_rule_books() {
     let file = s.lab.dir.join("rulebooks").join(format!("{}.toml", earlier.hash()));
     std::fs::write(&file, book.text()).unwrap();
     assert_eq!(s.lab.rulebook(&earlier.hash().to_string()).unwrap_err().kind(), Kind::Verification);
-    let request = Request {
-        symbols: vec![],
-        interval: "1h".into(),
-        from_ms: None,
-        to_ms: None,
-        treatments: Treatments::default(),
-    };
-    let import = Import { dir: s.path("empty"), request, assume_brackets_from: None };
+    let request = Request { interval: "1h".into(), ..Request::default() };
+    let import = Import { dir: s.path("empty"), request, assume_brackets_from: None, brackets_seen: None };
     assert!(read(&import, &s.lab.session).is_err(), "no folder");
     std::fs::create_dir(s.path("empty")).unwrap();
     assert!(read(&import, &s.lab.session).unwrap_err().to_string().contains("no market data"));
@@ -345,7 +338,7 @@ fn data_and_rule_books() {
     let (hash, market) = s.lab.snapshot(&snapshot.data_hash).unwrap();
     assert_eq!((hash, market.generated), (market.data_hash(), true));
     assert!(s.lab.snapshot("zz").is_err() && s.lab.snapshot(&"0".repeat(64)).is_err());
-    register(&s.lab, market, &book, "again", &[], 0).unwrap();
+    register(&s.lab, market, &book, Origin { source: "again".into(), ..Origin::default() }).unwrap();
     let checks = doctor::checks(&s.lab);
     let of = |name: &str| checks.iter().find(|c| c.0 == name).unwrap().1.clone();
     assert!(of("ledger").is_ok() && of("mirror").is_ok() && of("hooks").is_err() && of("live table").is_err());

@@ -139,7 +139,7 @@ fn deep(lab: &Lab, out: &mut Vec<Finding>) -> Result<(), LabError> {
     out.extend(log.compare_index()?);
     let erased = erasures(&log)?;
     for seq in log.newest_of("SnapshotRegistered", 0..log.len(), usize::MAX)?.into_iter().rev() {
-        let Event::SnapshotRegistered(e) = Event::of(&log.entry(seq)?)? else { continue };
+        let Some(e) = Event::of(&log.entry(seq)?)?.snapshot() else { continue };
         match (snapshot::read(&lab.snapshot_dir(), &Hash(e.data_hash)), erased.get(&e.data_hash)) {
             (Ok(_), _) => {}
             (Err(_), Some(by)) => {

@@ -30,7 +30,7 @@ const ROOMS: [(&str, &[&str]); 39] = [
             "src/research/report/",
         ],
     ),
-    ("polars", &["src/research/data/snapshot.rs"]),
+    ("polars", &["src/research/data/snapshot.rs", "src/research/data/frame.rs"]),
     ("proptest", &[]),
     (
         "rayon",

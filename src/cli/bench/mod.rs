@@ -7,7 +7,7 @@ mod ledger;
 use super::Context;
 use super::output::{print, print_json, say, table};
 use assay_lab::create::{NewLab, create};
-use assay_lab::data::{RULEBOOK, assume_from, register};
+use assay_lab::data::{Origin, RULEBOOK, assume_from, register};
 use assay_lab::study::{open, parse_strategy, parse_study, run as work};
 use assay_lab::{LabError, Session, environment};
 use assay_research::data::generate;
@@ -144,7 +144,8 @@ fn whole_study(dir: &Path, trials: u32, out: &mut Vec<Figure>) -> Result<(), Lab
     let lab = create(&new, &Session::silent())?.lab;
     let strategy = parse_strategy(STRATEGY, "trend")?;
     let market = generate::market(&strategy.file.symbols, 24_000, 7);
-    register(&lab, market, &bench_book()?, "GENERATED MARKET for measuring", &[], 0)?;
+    let origin = Origin { source: "GENERATED MARKET for measuring".into(), ..Origin::default() };
+    register(&lab, market, &bench_book()?, origin)?;
     let mut settings = parse_study(STUDY, "configs/studies/walkforward.toml")?;
     settings.trials = trials;
     let opened = open(&lab, strategy, settings, None)?;

@@ -1,5 +1,6 @@
 //! A study with everything its trials depend on: opened from texts, or read back from the ledger.
 
+use crate::data::rulebook_of;
 use crate::environment::environment;
 use crate::error::LabError;
 use crate::folder::Lab;
@@ -73,7 +74,7 @@ pub fn open(lab: &Lab, strategy: Strategy, study: Study, data: Option<&str>) -> 
         )
     };
     let market = whole.select(&strategy.file.symbols).ok_or_else(missing)?;
-    let book = newest_rulebook(lab)?;
+    let book = rulebook_of(lab, &data_hash)?;
     let environment = environment();
     let id = study_id(&study, &strategy, &data_hash, &book, &environment);
     let opened = Opened { id, strategy, study, market, data_hash, book, environment };
@@ -106,18 +107,6 @@ fn record(lab: &Lab, opened: &Opened) -> Result<(), LabError> {
 
 fn study_id(study: &Study, strategy: &Strategy, data: &Hash, book: &Rulebook, environment: &Environment) -> [u8; 16] {
     EventId::derived(&[study.text().as_bytes(), &strategy.hash().0, &data.0, &book.hash().0, &environment.hashed()]).0
-}
-
-fn newest_rulebook(lab: &Lab) -> Result<Rulebook, LabError> {
-    let log = lab.log()?;
-    let newest = log.newest_of("RulebookRegistered", 0..log.len(), 1)?;
-    let found = match newest.first().map(|seq| Event::of(&log.entry(*seq)?).map_err(LabError::from)).transpose()? {
-        Some(Event::RulebookRegistered(e)) => Some(hex(&e.hash)),
-        _ => None,
-    };
-    let hash =
-        found.ok_or_else(|| LabError::usage("no rule book is registered", "import data first: it brings one"))?;
-    lab.rulebook(&hash)
 }
 
 /// The opening of a study, by the id that its event has.

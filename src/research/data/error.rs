@@ -26,11 +26,19 @@ pub enum DataError {
         /// What is wrong.
         what: String,
     },
+    /// What was asked for cannot be understood.
+    #[error("{what}")]
+    Asked {
+        /// What, and what would do.
+        what: String,
+    },
     /// Nothing to import.
-    #[error("no market data found in {}", path.display())]
+    #[error("no market data found in {}{}", path.display(), others(*.unused))]
     Nothing {
         /// The folder that was searched.
         path: PathBuf,
+        /// Files in it that are not read.
+        unused: usize,
     },
     /// The quality report has errors that no treatment covers.
     #[error("{count} findings must be treated before the data can be used; the first: {first}")]
@@ -58,6 +66,13 @@ pub enum DataError {
     },
 }
 
+fn others(unused: usize) -> String {
+    match unused {
+        0 => String::new(),
+        n => format!("; {n} files there are not read, `--dry-run` says why"),
+    }
+}
+
 impl DataError {
     pub(crate) fn io(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> DataError {
         let path = path.to_path_buf();
@@ -75,8 +90,9 @@ impl DataError {
                 "expected files such as BTCUSDT-1h.csv.gz, BTCUSDT-1h-2024-01.zip, BTCUSDT-fundingRate.csv; see `assay data import --help`"
             }
             DataError::Findings { .. } => {
-                "see them with `assay data import --dry-run`, then name a treatment: --gaps longest, --duplicates first, --missing-mark last-price, --missing-funding zero"
+                "see them with `assay data import --dry-run`; each names the treatments that will do, such as --treat gap=hold"
             }
+            DataError::Asked { .. } => "see `assay data import --help`",
             DataError::Bad { .. } => "nothing was imported; repair or remove the file",
             DataError::Snapshot { .. } => "import the data again with `assay data import`",
             DataError::Download { .. } => {

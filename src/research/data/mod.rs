@@ -2,16 +2,24 @@
 
 pub mod assemble;
 pub mod brackets;
+pub mod cells;
 pub mod error;
 pub mod fetch;
+pub mod frame;
+mod funding;
 pub mod generate;
+pub mod json;
+pub mod layout;
 pub mod quality;
 pub mod rows;
+mod series;
 pub mod snapshot;
 pub mod source;
 #[cfg(test)]
 mod tests;
+pub mod treat;
 
-pub use assemble::{Treatments, assemble};
+pub use assemble::{Assembled, assemble};
 pub use error::DataError;
 pub use quality::{Oddity, Quality};
+pub use treat::Treatments;

@@ -1,5 +1,6 @@
-//! The quality report: what is odd about the data, and whether it must be treated.
+//! The quality report: what is odd about the data, where and when, and how it can be treated.
 
+use super::treat::ways;
 use assay_shared::market::{Field, Market};
 use assay_shared::time::{format_ms, interval_text};
 use serde::Serialize;
@@ -13,10 +14,23 @@ pub struct Oddity {
     pub symbol: String,
     /// Where and how much, in words.
     pub detail: String,
+    /// Time of the first bar or row that is odd, UTC.
+    pub from: String,
+    /// Time of the last one.
+    pub to: String,
     /// True when the data cannot be used unless the import names a treatment.
     pub error: bool,
     /// The treatment that was named, if any.
     pub treated: Option<String>,
+    /// Treatments that can be named.
+    pub treatments: Vec<String>,
+}
+
+/// What a finding is about: a symbol, and the times of the first and the last bar or row.
+pub(super) struct Place<'a> {
+    pub(super) symbol: &'a str,
+    pub(super) from: i64,
+    pub(super) to: i64,
 }
 
 /// The report of an import.
@@ -28,13 +42,26 @@ pub struct Quality {
 }
 
 impl Quality {
-    pub(super) fn note(&mut self, code: &'static str, symbol: &str, detail: String) {
-        self.oddities.push(Oddity { code, symbol: symbol.into(), detail, error: false, treated: None });
+    fn push(&mut self, code: &'static str, place: &Place<'_>, detail: String, error: bool, treated: Option<String>) {
+        let ways = if error { ways(code) } else { Vec::new() };
+        self.oddities.push(Oddity {
+            code,
+            symbol: place.symbol.into(),
+            detail,
+            from: format_ms(place.from),
+            to: format_ms(place.to),
+            error,
+            treated,
+            treatments: ways.into_iter().map(|way| format!("{code}={way}")).collect(),
+        });
     }
 
-    pub(super) fn problem(&mut self, code: &'static str, symbol: &str, detail: String, treated: Option<&str>) {
-        let treated = treated.map(str::to_string);
-        self.oddities.push(Oddity { code, symbol: symbol.into(), detail, error: treated.is_none(), treated });
+    pub(super) fn note(&mut self, code: &'static str, place: &Place<'_>, detail: String) {
+        self.push(code, place, detail, false, None);
+    }
+
+    pub(super) fn problem(&mut self, code: &'static str, place: &Place<'_>, detail: String, way: Option<&str>) {
+        self.push(code, place, detail, way.is_none(), way.map(|way| format!("{code}={way}")));
     }
 
     /// Findings that no treatment covers.
@@ -43,51 +70,61 @@ impl Quality {
     }
 }
 
-/// An hourly move this large on little volume is worth a look.
+/// A move of an hourly bar that is worth a look; of other bars in proportion to the root of their length.
 const JUMP: f64 = 0.10;
+
+/// The move of a bar of so many milliseconds that is worth a look.
+fn jump(interval_ms: i64) -> f64 {
+    (JUMP * (interval_ms as f64 / 3_600_000.0).sqrt()).clamp(0.03, 0.9)
+}
+
+/// The bars of a symbol that are odd in one way, as one note.
+struct Noted<'a> {
+    market: &'a Market,
+    symbol: &'a str,
+}
+
+impl Noted<'_> {
+    fn bars(&self, out: &mut Quality, code: &'static str, at: &[usize], what: &str) {
+        let (Some(first), Some(last)) = (at.first(), at.last()) else { return };
+        let (from, to) = (self.market.times[*first], self.market.times[*last]);
+        let when = if first == last {
+            format!("at {}", format_ms(from))
+        } else {
+            format!("from {} to {}", format_ms(from), format_ms(to))
+        };
+        let count = if at.len() == 1 { "1 bar".into() } else { format!("{} bars", at.len()) };
+        out.note(code, &Place { symbol: self.symbol, from, to }, format!("{count} {what}, {when}"));
+    }
+}
 
 /// Looks over aligned data for what is legal but odd: frozen marks, empty bars, jumps, marks far
 /// from trades.
 pub fn look_over(market: &Market, out: &mut Quality) {
     for (symbol, c) in market.symbols.iter().zip(&market.columns) {
+        let noted = Noted { market, symbol };
+        let which = |odd: &dyn Fn(usize) -> bool| (0..market.len()).filter(|t| odd(*t)).collect::<Vec<_>>();
         let (open, high, low, close) = (c.get(Field::Open), c.get(Field::High), c.get(Field::Low), c.get(Field::Close));
-        let volume = c.get(Field::Volume);
-        let empty = volume.iter().filter(|v| **v == 0.0).count();
-        if empty > 0 {
-            out.note("no-volume", symbol, format!("{empty} bars without volume"));
+        let (volume, mark) = (c.get(Field::Volume), c.get(Field::MarkClose));
+        noted.bars(out, "no-volume", &which(&|t| volume[t] == 0.0), "without volume");
+        let (mark_high, mark_low) = (c.get(Field::MarkHigh), c.get(Field::MarkLow));
+        noted.bars(out, "frozen-mark", &which(&|t| mark_high[t] == mark_low[t]), "with an unmoving mark price");
+        noted.bars(out, "flat-bar", &which(&|t| high[t] == low[t]), "with one price only");
+        let (size, most) = (|t: usize| (close[t] / open[t] - 1.0).abs(), jump(market.interval_ms));
+        let jumps = which(&|t| size(t) > most);
+        if let Some(largest) = jumps.iter().max_by(|a, b| size(**a).total_cmp(&size(**b))) {
+            let percent = (close[*largest] / open[*largest] - 1.0) * 100.0;
+            let (bar, when) = (interval_text(market.interval_ms), format_ms(market.times[*largest]));
+            let largest = match jumps.len() {
+                1 => format!("by {percent:+.1} %"),
+                _ => format!("over {:.0} %, the largest {percent:+.1} % at {when}", most * 100.0),
+            };
+            let what = format!("of {bar} that move {largest}");
+            noted.bars(out, "jump", &jumps, &what);
         }
-        let flat = |h: &[f64], l: &[f64]| (0..h.len()).filter(|t| h[*t] == l[*t]).collect::<Vec<_>>();
-        let frozen = flat(c.get(Field::MarkHigh), c.get(Field::MarkLow));
-        if let Some(first) = frozen.first() {
-            let when = format_ms(market.times[*first]);
-            out.note(
-                "frozen-mark",
-                symbol,
-                format!("{} bars with an unmoving mark price, the first at {when}", frozen.len()),
-            );
-        }
-        let flat_trades = flat(high, low);
-        if !flat_trades.is_empty() {
-            out.note("flat-bar", symbol, format!("{} bars with one price only", flat_trades.len()));
-        }
-        let jumps: Vec<usize> = (0..close.len()).filter(|t| (close[*t] / open[*t] - 1.0).abs() > JUMP).collect();
-        if let Some(largest) = jumps.iter().max_by(|a, b| {
-            let size = |t: usize| (close[t] / open[t] - 1.0).abs();
-            size(**a).total_cmp(&size(**b))
-        }) {
-            let (t, n) = (*largest, jumps.len());
-            let percent = (close[t] / open[t] - 1.0) * 100.0;
-            let bar = interval_text(market.interval_ms);
-            out.note(
-                "jump",
-                symbol,
-                format!("{n} {bar} moves over 10 %, the largest {percent:+.1} % at {}", format_ms(market.times[t])),
-            );
-        }
-        let mark = c.get(Field::MarkClose);
-        let apart = (0..close.len()).map(|t| (mark[t] / close[t] - 1.0).abs()).fold(0.0, f64::max);
-        if apart > 0.05 {
-            out.note("mark-apart", symbol, format!("mark and last price up to {:.1} % apart", apart * 100.0));
-        }
+        let apart = |t: usize| (mark[t] / close[t] - 1.0).abs();
+        let far = which(&|t| apart(t) > 0.05);
+        let most = far.iter().map(|t| apart(*t)).fold(0.0, f64::max);
+        noted.bars(out, "mark-apart", &far, &format!("with mark and last price up to {:.1} % apart", most * 100.0));
     }
 }

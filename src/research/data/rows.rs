@@ -1,6 +1,6 @@
-//! Rows of the exchange's files: with or without header, milliseconds or microseconds, blanks in
-//! columns that are not needed.
+//! Rows of files, whatever their format: candles and funding settlements, each with its place.
 
+use super::cells::{Named, Places, number_cell, time_cell};
 use super::error::DataError;
 use std::path::Path;
 
@@ -13,7 +13,9 @@ pub struct Kline {
     pub prices: [f64; 4],
     /// Volume; 0 where the file leaves it blank.
     pub volume: f64,
-    /// Line in its file.
+    /// Closing time, where the file has one.
+    pub close_ms: Option<i64>,
+    /// Line in its file, or row.
     pub line: u64,
 }
 
@@ -22,131 +24,188 @@ pub struct Kline {
 pub struct Settlement {
     /// When, to the second: the exchange writes some milliseconds more.
     pub ms: i64,
-    /// Hours since the one before, as the exchange says.
-    pub interval_hours: f64,
+    /// Hours since the one before, as the file says; none where it does not.
+    pub interval_hours: Option<f64>,
     /// Rate as a fraction.
     pub rate: f64,
-    /// Line in its file.
+    /// Line in its file, or row.
     pub line: u64,
 }
 
-/// Microseconds begin where milliseconds would be in the year 5138.
-fn to_ms(t: i64) -> i64 {
-    if t.abs() > 100_000_000_000_000 { t / 1000 } else { t }
+/// One row as text cells: line, and the cell at a place.
+pub(super) trait Cells {
+    /// Line in its file, or row.
+    fn line(&self) -> u64;
+    /// The cell at a place; empty where there is none.
+    fn cell(&self, at: usize) -> &str;
 }
 
-struct Table {
-    rows: Vec<(u64, csv::StringRecord)>,
-    header: Option<csv::StringRecord>,
-}
-
-fn table(path: &Path, bytes: &[u8]) -> Result<Table, DataError> {
-    let mut reader =
-        csv::ReaderBuilder::new().has_headers(false).flexible(true).trim(csv::Trim::All).from_reader(bytes);
-    let mut rows = Vec::new();
-    let mut header = None;
-    for record in reader.records() {
-        let record = record.map_err(|e| DataError::bad(path, e.position().map(csv::Position::line), e.to_string()))?;
-        let line = record.position().map_or(0, csv::Position::line);
-        let first = record.get(0).unwrap_or_default();
-        if rows.is_empty() && header.is_none() && first.parse::<f64>().is_err() {
-            header = Some(record);
-        } else {
-            rows.push((line, record));
-        }
+impl Cells for csv::StringRecord {
+    fn line(&self) -> u64 {
+        self.position().map_or(0, csv::Position::line)
     }
-    if rows.is_empty() { Err(DataError::bad(path, None, "no rows")) } else { Ok(Table { rows, header }) }
-}
-
-impl Table {
-    /// Position of a column: by name under a header, else its usual place.
-    fn column(&self, path: &Path, name: &str, usual: usize) -> Result<usize, DataError> {
-        match &self.header {
-            None => Ok(usual),
-            Some(h) => {
-                let found = h.iter().position(|c| c.trim().trim_start_matches('\u{feff}').eq_ignore_ascii_case(name));
-                found.ok_or_else(|| DataError::bad(path, Some(1), format!("the header has no column '{name}'")))
-            }
-        }
+    fn cell(&self, at: usize) -> &str {
+        self.get(at).unwrap_or_default()
     }
 }
 
-fn number(path: &Path, line: u64, row: &csv::StringRecord, at: usize, name: &str) -> Result<f64, DataError> {
-    let text = row.get(at).unwrap_or_default();
-    let value = text.parse::<f64>().ok().filter(|v| v.is_finite());
-    value.ok_or_else(|| DataError::bad(path, Some(line), format!("{name} is '{text}', not a finite number")))
+/// The mark between cells: the one that the first line has most of.
+fn delimiter(bytes: &[u8]) -> u8 {
+    let first = bytes.split(|b| *b == b'\n').find(|l| !l.is_empty()).unwrap_or_default();
+    let count = |d: &u8| first.iter().filter(|b| *b == d).count();
+    [b'|', b'\t', b';', b','].into_iter().max_by_key(count).unwrap_or(b',')
 }
 
-fn time(path: &Path, line: u64, row: &csv::StringRecord, at: usize) -> Result<i64, DataError> {
-    let text = row.get(at).unwrap_or_default();
-    let ms = text.parse::<i64>().ok().map(to_ms).filter(|ms| (0..32_503_680_000_000).contains(ms));
-    ms.ok_or_else(|| DataError::bad(path, Some(line), format!("'{text}' is not a time in milli- or microseconds")))
+/// Gives each row of a CSV file to `take`, with the places of its columns.
+fn each_row(
+    path: &Path,
+    bytes: &[u8],
+    funding: bool,
+    named: &Named,
+    mut take: impl FnMut(&Places, &csv::StringRecord) -> Result<(), DataError>,
+) -> Result<(), DataError> {
+    let mut reader = csv::ReaderBuilder::new()
+        .has_headers(false)
+        .flexible(true)
+        .trim(csv::Trim::All)
+        .delimiter(delimiter(bytes))
+        .from_reader(bytes);
+    let (mut record, mut places, mut rows) = (csv::StringRecord::new(), None, 0u64);
+    loop {
+        match reader.read_record(&mut record) {
+            Ok(false) => break,
+            Ok(true) => {}
+            Err(e) => return Err(DataError::bad(path, e.position().map(csv::Position::line), e.to_string())),
+        }
+        let head = record.get(0).unwrap_or_default().chars().any(char::is_alphabetic) && places.is_none();
+        if head && super::cells::time(record.get(0).unwrap_or_default()).is_none() {
+            places = Some(Places::of(record.iter(), named));
+            continue;
+        }
+        rows += 1;
+        take(places.get_or_insert_with(|| Places::usual(funding)), &record)?;
+    }
+    if rows == 0 { Err(DataError::bad(path, None, "no rows")) } else { Ok(()) }
 }
 
-/// Candles of a file, in its order.
+/// The candle of a row.
+pub(super) fn candle(path: &Path, places: &Places, row: &impl Cells) -> Result<Kline, DataError> {
+    let [t, o, h, l, c] = places.need(path, ["time", "open", "high", "low", "close"])?;
+    let line = row.line();
+    let number = |at, name| number_cell(path, line, row.cell(at), name);
+    let prices = [number(o, "open")?, number(h, "high")?, number(l, "low")?, number(c, "close")?];
+    let text = |what: &str| places.get(what).map(|at| row.cell(at)).filter(|text| !text.is_empty());
+    let volume = text("volume").map_or(Ok(0.0), |text| number_cell(path, line, text, "volume"))?;
+    // A blank or zero closing time says nothing.
+    let closes = text("close_time").filter(|text| *text != "0");
+    let close_ms = closes.map(|text| time_cell(path, line, text)).transpose()?;
+    Ok(Kline { ms: time_cell(path, line, row.cell(t))?, prices, volume, close_ms, line })
+}
+
+/// The settlement of a row.
+pub(super) fn settlement(path: &Path, places: &Places, row: &impl Cells) -> Result<Settlement, DataError> {
+    // freqtrade keeps rates as the `open` of candles.
+    let rate = places.get("rate").or_else(|| places.get("open"));
+    let rate = rate.map_or_else(|| places.need(path, ["rate"]).map(|[at]| at), Ok)?;
+    let [t] = places.need(path, ["time"])?;
+    let line = row.line();
+    let hours = places.get("hours").map(|at| row.cell(at)).filter(|text| !text.is_empty());
+    Ok(Settlement {
+        ms: (time_cell(path, line, row.cell(t))? + 500).div_euclid(1000) * 1000,
+        interval_hours: hours.map(|text| number_cell(path, line, text, "funding_interval_hours")).transpose()?,
+        rate: number_cell(path, line, row.cell(rate), "the funding rate")?,
+        line,
+    })
+}
+
+/// Refuses a row of another symbol than the file's.
+fn check_symbol(path: &Path, places: &Places, row: &impl Cells, symbol: &str) -> Result<(), DataError> {
+    let said = places.symbol.map(|at| row.cell(at)).unwrap_or_default();
+    if said.is_empty() || symbol.is_empty() || said.eq_ignore_ascii_case(symbol) {
+        return Ok(());
+    }
+    let plain: String = said.chars().filter(|c| c.is_alphanumeric()).collect();
+    if plain.eq_ignore_ascii_case(symbol) || plain.to_uppercase().starts_with(symbol) {
+        return Ok(());
+    }
+    Err(DataError::bad(path, Some(row.line()), format!("it is of {said}, the file is named after {symbol}")))
+}
+
+/// Candles of a CSV file, in its order.
 ///
 /// # Errors
-/// The first row that is not a candle, with its line.
-pub fn klines(path: &Path, bytes: &[u8]) -> Result<Vec<Kline>, DataError> {
-    let table = table(path, bytes)?;
-    let at = |name, usual| table.column(path, name, usual);
-    let t = at("open_time", 0)?;
-    let prices = [at("open", 1)?, at("high", 2)?, at("low", 3)?, at("close", 4)?];
-    let v = at("volume", 5)?;
-    let mut out = Vec::with_capacity(table.rows.len());
-    for (line, row) in &table.rows {
-        let mut p = [0.0; 4];
-        for (place, (column, name)) in p.iter_mut().zip(prices.iter().zip(["open", "high", "low", "close"])) {
-            *place = number(path, *line, row, *column, name)?;
-        }
-        let blank = row.get(v).unwrap_or_default().is_empty();
-        let volume = if blank { 0.0 } else { number(path, *line, row, v, "volume")? };
-        out.push(Kline { ms: time(path, *line, row, t)?, prices: p, volume, line: *line });
-    }
+/// The first row that is not a candle of `symbol`, with its line.
+pub fn klines(path: &Path, bytes: &[u8], symbol: &str, named: &Named) -> Result<Vec<Kline>, DataError> {
+    let mut out = Vec::new();
+    each_row(path, bytes, false, named, |places, row| {
+        check_symbol(path, places, row, symbol)?;
+        out.push(candle(path, places, row)?);
+        Ok(())
+    })?;
     Ok(out)
 }
 
-/// Funding settlements of a file, in its order.
+/// Funding settlements of a CSV file, in its order.
 ///
 /// # Errors
-/// The first row that is no settlement, with its line.
-pub fn settlements(path: &Path, bytes: &[u8]) -> Result<Vec<Settlement>, DataError> {
-    let table = table(path, bytes)?;
-    let t = table.column(path, "calc_time", 0)?;
-    let h = table.column(path, "funding_interval_hours", 1)?;
-    let r = table.column(path, "last_funding_rate", 2)?;
-    let mut out = Vec::with_capacity(table.rows.len());
-    for (line, row) in &table.rows {
-        let ms = time(path, *line, row, t)?;
-        out.push(Settlement {
-            ms: (ms + 500) / 1000 * 1000,
-            interval_hours: number(path, *line, row, h, "funding_interval_hours")?,
-            rate: number(path, *line, row, r, "last_funding_rate")?,
-            line: *line,
-        });
-    }
+/// The first row that is no settlement of `symbol`, with its line.
+pub fn settlements(path: &Path, bytes: &[u8], symbol: &str, named: &Named) -> Result<Vec<Settlement>, DataError> {
+    let mut out = Vec::new();
+    each_row(path, bytes, true, named, |places, row| {
+        check_symbol(path, places, row, symbol)?;
+        out.push(settlement(path, places, row)?);
+        Ok(())
+    })?;
     Ok(out)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::{any, proptest};
+
+    fn candles(bytes: &[u8]) -> Result<Vec<Kline>, DataError> {
+        klines(Path::new("x.csv"), bytes, "BTCUSDT", &Named::default())
+    }
+
+    fn rates(bytes: &[u8]) -> Result<Vec<Settlement>, DataError> {
+        settlements(Path::new("x.csv"), bytes, "BTCUSDT", &Named::default())
+    }
 
     #[test]
     fn headers_units_blanks_and_places() {
-        let p = Path::new("x.csv");
         let with = b"open_time,open,high,low,close,volume,close_time\n1580515200000,1,3,0.5,2,,\n";
-        assert_eq!(klines(p, with).unwrap()[0].prices, [1.0, 3.0, 0.5, 2.0]);
+        assert_eq!(candles(with).unwrap()[0].prices, [1.0, 3.0, 0.5, 2.0]);
         let micro = b"1735689600000000,1,3,0.5,2,9.5,1735693199999999,1,2,3,4,0\n";
-        assert_eq!(
-            klines(p, micro).unwrap()[0],
-            Kline { ms: 1_735_689_600_000, prices: [1.0, 3.0, 0.5, 2.0], volume: 9.5, line: 1 }
-        );
-        let e = klines(p, b"1580515200000,1,3,0.5,2,1\n1580518800000,1,x,0.5,2,1\n").unwrap_err().to_string();
+        let prices = [1.0, 3.0, 0.5, 2.0];
+        let close_ms = Some(1_735_693_199_999);
+        assert_eq!(candles(micro).unwrap()[0], Kline { ms: 1_735_689_600_000, prices, volume: 9.5, close_ms, line: 1 });
+        let e = candles(b"1580515200000,1,3,0.5,2,1\n1580518800000,1,x,0.5,2,1\n").unwrap_err().to_string();
         assert_eq!(e, "x.csv:2: high is 'x', not a finite number");
-        assert!(klines(p, b"1580515200000,1,NaN,0.5,2,1\n").is_err() && klines(p, b"").is_err());
-        let f =
-            settlements(p, b"calc_time,funding_interval_hours,last_funding_rate\n1580515200007,8,0.0001\n").unwrap();
-        assert_eq!((f[0].ms, f[0].rate), (1_580_515_200_000, 0.0001));
+        assert!(candles(b"1580515200000,1,NaN,0.5,2,1\n").is_err() && candles(b"").is_err());
+        let dates = b"Date;Open;High;Low;Close\n2025-05-01 01:00:00;1;3;0.5;2\n";
+        assert_eq!((candles(dates).unwrap()[0].ms, candles(dates).unwrap()[0].line), (1_746_061_200_000, 2));
+        assert_eq!(candles(b"2025-05-01 01:00:00\t1\t3\t0.5\t2\n").unwrap()[0].ms, 1_746_061_200_000, "no header");
+        let named = Named::parse("time=Zeit,close=Schluss").unwrap();
+        let own = b"Zeit,Open,High,Low,Schluss\n1580515200,1,3,0.5,2\n";
+        assert_eq!(klines(Path::new("x"), own, "", &named).unwrap()[0].prices[3], 2.0);
+    }
+
+    #[test]
+    fn settlements_of_the_archive_and_of_the_interface() {
+        let f = rates(b"calc_time,funding_interval_hours,last_funding_rate\n1580515200007,8,0.0001\n").unwrap();
+        assert_eq!((f[0].ms, f[0].rate, f[0].interval_hours), (1_580_515_200_000, 0.0001, Some(8.0)));
+        let f = rates(b"symbol,fundingTime,fundingRate,markPrice\nBTCUSDT,1746057600007,3.519e-05,\n").unwrap();
+        assert_eq!((f[0].ms, f[0].rate, f[0].interval_hours), (1_746_057_600_000, 3.519e-5, None));
+        let other = rates(b"symbol,fundingTime,fundingRate\nETHUSDT,1746057600007,3.519e-05\n");
+        assert_eq!(other.unwrap_err().to_string(), "x.csv:2: it is of ETHUSDT, the file is named after BTCUSDT");
+    }
+
+    proptest! {
+        /// Any bytes are rows or an error, never a panic.
+        #[test]
+        fn any_bytes(bytes in any::<Vec<u8>>(), text in "[0-9a-z,;.\n: -]{0,200}") {
+            let _ = (candles(&bytes), rates(&bytes), candles(text.as_bytes()), rates(text.as_bytes()));
+        }
     }
 }

@@ -1,4 +1,4 @@
-//! Parquet snapshots, named by the hash of their values. The only file that knows polars.
+//! Parquet snapshots, named by the hash of their values. One of two files that know polars.
 
 use super::error::DataError;
 use assay_ledger::Hash;

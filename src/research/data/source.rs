@@ -1,6 +1,10 @@
-//! Finding and opening files: plain CSV, gzip and zip, with the exchange's checksums verified.
+//! Finding and opening files: plain, gzip and zip, with the exchange's checksums verified.
 
+use super::cells::Named;
 use super::error::DataError;
+use super::layout::{Holds, SourceFile, classify};
+use super::rows::{Kline, Settlement};
+use super::{frame, json, rows};
 use assay_ledger::Hash;
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -8,94 +12,122 @@ use std::path::{Path, PathBuf};
 /// The largest file after decompression: a year of minute bars is a tenth of it.
 const MAX_BYTES: u64 = 1 << 30;
 
-/// What a file holds, by its name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Holds {
-    /// Candles of traded prices.
-    Klines,
-    /// Candles of mark prices.
-    MarkKlines,
-    /// Funding settlements.
-    Funding,
-    /// Maintenance brackets of a date.
-    Brackets,
-}
-
-/// A file to import.
+/// A file that is not used, and why.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct SourceFile {
-    /// Symbol; empty for brackets.
-    pub symbol: String,
-    /// What it holds.
-    pub holds: Holds,
-    /// Bar interval in its name, such as `1h`; empty for funding and brackets.
-    pub interval: String,
+pub struct Unused {
     /// Where it is.
     pub path: PathBuf,
+    /// Why.
+    pub why: String,
 }
 
-/// Says what a file holds from its name and folder: `BTCUSDT-1h-2024-01.zip`,
-/// `BTCUSDT-1h-mark.csv.gz`, `markPriceKlines/…/BTCUSDT-1h-2024-01.zip`,
-/// `BTCUSDT-fundingRate-2024-01.csv`, `leverage_brackets_2024-10-24.json`.
-pub fn classify(path: &Path) -> Option<SourceFile> {
-    let name = path.file_name()?.to_str()?;
-    let file = |symbol: &str, holds, interval: &str| {
-        Some(SourceFile { symbol: symbol.into(), holds, interval: interval.into(), path: path.into() })
-    };
-    if name.starts_with("leverage_brackets_") && name.ends_with(".json") {
-        return file("", Holds::Brackets, "");
-    }
-    let stem = [".csv.gz", ".csv", ".zip"].iter().find_map(|e| name.strip_suffix(e))?;
-    let mut parts = stem.split('-');
-    let symbol =
-        parts.next().filter(|s| !s.is_empty() && s.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit()))?;
-    let second = parts.next()?;
-    if second == "fundingRate" {
-        return file(symbol, Holds::Funding, "");
-    }
-    assay_shared::time::interval_ms(second)?;
-    let in_mark = path.components().any(|c| {
-        let c = c.as_os_str().to_string_lossy().to_lowercase();
-        c.contains("markpriceklines") || c.contains("mark_price")
-    });
-    let mark = stem.ends_with("-mark") || in_mark;
-    file(symbol, if mark { Holds::MarkKlines } else { Holds::Klines }, second)
+/// The files under a folder.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Found {
+    /// The folder.
+    pub root: PathBuf,
+    /// Those that are read, in a fixed order.
+    pub used: Vec<SourceFile>,
+    /// The others.
+    pub unused: Vec<Unused>,
 }
 
-/// All files to import under a folder, in a fixed order. When the folder has subfolders named
-/// `klines…`, only those named `klines…`, `mark_price…`, `funding…` and `brackets…` are searched;
-/// else everything below it.
+impl Found {
+    /// Puts a file to the others.
+    pub(super) fn drop_where(&mut self, why: impl Fn(&SourceFile) -> Option<String>) {
+        let (root, mut kept) = (self.root.clone(), Vec::new());
+        for file in std::mem::take(&mut self.used) {
+            match why(&file) {
+                Some(why) => self.unused.push(Unused { path: relative(&root, &file.path), why }),
+                None => kept.push(file),
+            }
+        }
+        self.used = kept;
+        self.unused.sort();
+    }
+}
+
+fn relative(root: &Path, path: &Path) -> PathBuf {
+    path.strip_prefix(root).unwrap_or(path).to_path_buf()
+}
+
+/// All files under a folder, in a fixed order: those that are read, and the others with a reason. Where
+/// folders say what is in them (`klines`, `markPriceKlines`, ...), candles that nothing is said of are not
+/// taken for traded prices.
 ///
 /// # Errors
-/// A folder that cannot be listed, or that holds nothing.
-pub fn scan(dir: &Path) -> Result<Vec<SourceFile>, DataError> {
-    let mut found = Vec::new();
+/// A folder that cannot be listed, or that holds nothing that is read.
+pub fn scan(dir: &Path) -> Result<Found, DataError> {
+    let mut found = Found { root: dir.into(), ..Found::default() };
     let mut folders = vec![dir.to_path_buf()];
-    let named = ["klines", "mark_price", "funding", "brackets"];
-    let kinds = |prefixes: &[&str]| -> Result<Vec<PathBuf>, DataError> {
-        let items = std::fs::read_dir(dir).map_err(DataError::io("list", dir))?.flatten().map(|d| d.path());
-        let fits =
-            |p: &PathBuf| p.file_name().is_some_and(|n| prefixes.iter().any(|x| n.to_string_lossy().starts_with(x)));
-        Ok(items.filter(|p| p.is_dir() && fits(p)).collect())
-    };
-    if !kinds(&named[..1])?.is_empty() {
-        folders = kinds(&named)?;
-    }
     while let Some(folder) = folders.pop() {
         for item in std::fs::read_dir(&folder).map_err(DataError::io("list", &folder))? {
             let path = item.map_err(DataError::io("list", &folder))?.path();
             if path.is_dir() {
                 folders.push(path);
-            } else {
-                found.extend(classify(&path));
+                continue;
+            }
+            match classify(dir, &path) {
+                Ok(file) => found.used.push(file),
+                Err(why) => found.unused.push(Unused { path: relative(dir, &path), why: why.to_string() }),
             }
         }
     }
-    found.sort();
-    if found.iter().all(|f| f.holds == Holds::Brackets) {
-        return Err(DataError::Nothing { path: dir.into() });
+    found.used.sort();
+    let said = found.used.iter().any(|f| f.holds == Holds::Klines && f.named);
+    found.drop_where(|f| {
+        let unsure = said && f.holds == Holds::Klines && !f.named;
+        unsure
+            .then(|| "nothing says what prices it holds, as folders beside it do; move it into one named klines".into())
+    });
+    if found.used.iter().all(|f| f.holds == Holds::Brackets) {
+        return Err(DataError::Nothing { path: dir.into(), unused: found.unused.len() });
     }
     Ok(found)
+}
+
+/// The candles of a file, in its order.
+///
+/// # Errors
+/// A file that cannot be read, and the first row that is no candle.
+pub fn candles(file: &SourceFile, named: &Named) -> Result<Vec<Kline>, DataError> {
+    let bytes = read(&file.path)?;
+    match Format::of(&file.path) {
+        Format::Json => json::klines(&file.path, &bytes),
+        Format::Frame => frame::klines(&file.path, &bytes, named),
+        Format::Text => rows::klines(&file.path, &bytes, &file.symbol, named),
+    }
+}
+
+/// The funding settlements of a file, in its order.
+///
+/// # Errors
+/// A file that cannot be read, and the first row that is no settlement.
+pub fn settlements(file: &SourceFile, named: &Named) -> Result<Vec<Settlement>, DataError> {
+    let bytes = read(&file.path)?;
+    match Format::of(&file.path) {
+        Format::Json => json::settlements(&file.path, &bytes),
+        Format::Frame => frame::settlements(&file.path, &bytes, named),
+        Format::Text => rows::settlements(&file.path, &bytes, &file.symbol, named),
+    }
+}
+
+enum Format {
+    Text,
+    Json,
+    Frame,
+}
+
+impl Format {
+    fn of(path: &Path) -> Format {
+        let name = path.to_string_lossy().to_lowercase();
+        let ends = |ending: &str| name.ends_with(ending);
+        match () {
+            () if ends(".json") || ends(".json.gz") => Format::Json,
+            () if ends(".feather") || ends(".parquet") => Format::Frame,
+            () => Format::Text,
+        }
+    }
 }
 
 /// A file's text, decompressed, its checksum verified when the exchange's `.CHECKSUM` lies beside it.
@@ -105,7 +137,7 @@ pub fn scan(dir: &Path) -> Result<Vec<SourceFile>, DataError> {
 pub fn read(path: &Path) -> Result<Vec<u8>, DataError> {
     let bytes = std::fs::read(path).map_err(DataError::io("read", path))?;
     check_sum(path, &bytes)?;
-    let name = path.to_string_lossy();
+    let name = path.to_string_lossy().to_lowercase();
     let mut out = Vec::new();
     if name.ends_with(".gz") {
         let mut decoder = flate2::read::MultiGzDecoder::new(&bytes[..]).take(MAX_BYTES);
@@ -144,16 +176,6 @@ fn check_sum(path: &Path, bytes: &[u8]) -> Result<(), DataError> {
 mod tests {
     use super::*;
     use std::io::Write as _;
-
-    #[test]
-    fn names() {
-        let is = |p: &str| classify(Path::new(p)).map(|f| (f.symbol, f.holds, f.interval));
-        assert_eq!(is("a/BTCUSDT-1h-2024-01.zip"), Some(("BTCUSDT".into(), Holds::Klines, "1h".into())));
-        assert_eq!(is("a/BTCUSDT-1h-mark.csv.gz"), Some(("BTCUSDT".into(), Holds::MarkKlines, "1h".into())));
-        assert_eq!(is("markPriceKlines/BTCUSDT/1m/BTCUSDT-1m-2024-01.zip").unwrap().1, Holds::MarkKlines);
-        assert_eq!(is("BTCUSDT-fundingRate-2024-03.csv").unwrap().1, Holds::Funding);
-        assert_eq!(is("README.md").or(is("BTCUSDT-1h.parquet")).or(is("x-1h.csv")), None);
-    }
 
     #[test]
     fn truncated_archives_and_wrong_checksums_are_errors() {

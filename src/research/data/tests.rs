@@ -2,11 +2,13 @@
 //! downloads that are cut off, changed on the way, or aimed at links.
 
 use super::assemble::{Request, assemble};
+use super::cells::Named;
 use super::error::DataError;
 use super::fetch::{fetch, months, wanted};
+use super::layout::{Holds, SourceFile, classify};
 use super::quality::{Quality, look_over};
 use super::rows::{klines, settlements};
-use super::source::{Holds, SourceFile, classify, scan};
+use super::source::scan;
 use super::{Treatments, generate, snapshot};
 use assay_ledger::Hash;
 use assay_shared::market::{Field, Market};
@@ -37,11 +39,11 @@ fn files(dir: &Path, symbol: &str, hours: std::ops::Range<i64>) {
 }
 
 fn request(treatments: Treatments) -> Request {
-    Request { symbols: vec![], interval: "1h".into(), from_ms: None, to_ms: None, treatments }
+    Request { interval: "1h".into(), treatments, ..Request::default() }
 }
 
 fn import(dir: &Path, request: &Request) -> Result<(Market, Quality), DataError> {
-    assemble(&scan(dir)?, request, &|_| ())
+    assemble(scan(dir)?, request, &|_| ()).map(|a| (a.market, a.quality))
 }
 
 fn codes(quality: &Quality) -> Vec<&'static str> {
@@ -72,7 +74,8 @@ fn a_clean_folder_is_a_market() {
     let other = Request { symbols: vec!["CUSDT".into()], ..request(Treatments::default()) };
     assert!(import(dir.path(), &other).unwrap_err().to_string().contains("no 1h candles of CUSDT"));
     let daily = Request { interval: "1d".into(), ..request(Treatments::default()) };
-    assert!(matches!(import(dir.path(), &daily), Err(DataError::Nothing { .. })));
+    let error = import(dir.path(), &daily).unwrap_err().to_string();
+    assert!(error.contains("no 1d candles; there are AUSDT 1h, BUSDT 1h"), "{error}");
 }
 
 /// Each oddity by itself: its code, its place, whether it can be treated.
@@ -98,8 +101,9 @@ fn each_oddity_has_its_code_and_place() {
     }
     assert_eq!(first(&|rows| rows[9] = kline(9, good, "-1")).0, "impossible-bar");
     assert_eq!(first(&|rows| rows.swap(3, 4)).0, "disordered");
-    let (code, place) = first(&|rows| rows.extend([rows[5].clone(), rows[6].clone()]));
-    assert!(["disordered", "duplicate"].contains(&code), "{code} {place}");
+    assert_eq!(with(&|rows| rows.insert(6, rows[5].clone())), [], "the same row twice says the same");
+    let (code, place) = first(&|rows| rows.insert(6, kline(5, [100.0, 102.0, 98.0, 100.0], "5")));
+    assert!(code == "contradiction" && place.contains("AUSDT-1h.csv:6 and AUSDT-1h.csv:7"), "{place}");
     let (code, place) = first(&|rows| drop(rows.drain(10..13)));
     assert!(code == "gap" && place.contains("3 bars are missing from 2022-01-01 10:00"), "{place}");
     let off_grid = |rows: &mut Vec<String>| rows[9] = rows[9].replace("00000,", "00001,");
@@ -115,15 +119,22 @@ fn treatments_do_what_they_are_named_for() {
     let gap = [&rows[..30], &rows[33..]].concat();
     std::fs::write(&path, gap.concat()).unwrap();
     assert_eq!(codes(&import(dir.path(), &request(Treatments::default())).unwrap().1), ["gap"]);
-    let longest = Treatments { gaps_longest: true, ..Treatments::default() };
-    let (m, q) = import(dir.path(), &request(longest)).unwrap();
+    let longest = Treatments::parse(["gap=longest"]).unwrap();
+    let (m, q) = import(dir.path(), &request(longest.clone())).unwrap();
     assert_eq!((m.len(), m.times[29], codes(&q).len()), (30, START + 29 * HOUR, 0));
     assert!(q.oddities.iter().any(|o| o.treated.is_some()), "what was treated stays in the report");
-    assert_eq!(longest.names(), ["gaps=longest"]);
+    assert_eq!(longest.names(), ["gap=longest"]);
+    let held = Treatments::parse(["gap=hold@AUSDT:2022-01-02..2022-01-02"]).unwrap();
+    let (m, q) = import(dir.path(), &request(held)).unwrap();
+    assert_eq!((m.len(), codes(&q).len()), (48, 0), "nobody loses a bar");
+    let c = &m.columns[0];
+    assert_eq!((c.get(Field::High)[31], c.get(Field::Volume)[31]), (c.get(Field::Close)[29], 0.0));
+    let elsewhere = Treatments::parse(["gap=hold@AUSDT:2022-01-01..2022-01-01"]).unwrap();
+    assert_eq!(codes(&import(dir.path(), &request(elsewhere)).unwrap().1), ["gap"]);
     std::fs::write(&path, rows.concat()).unwrap();
     for (file, treatment) in [
-        ("AUSDT-1h-mark.csv", Treatments { mark_from_last: true, ..Treatments::default() }),
-        ("AUSDT-fundingRate.csv", Treatments { funding_zero: true, ..Treatments::default() }),
+        ("AUSDT-1h-mark.csv", Treatments::parse(["no-mark=last-price"]).unwrap()),
+        ("AUSDT-fundingRate.csv", Treatments::parse(["no-funding=zero"]).unwrap()),
     ] {
         let text = std::fs::read(dir.path().join(file)).unwrap();
         std::fs::remove_file(dir.path().join(file)).unwrap();
@@ -167,7 +178,8 @@ fn months_and_files_of_a_download() {
         assert_eq!(months(from, to), None, "{from} {to}");
     }
     let files = wanted(&["AUSDT".into()], "4h", &["2024-01".into()]);
-    let held: Vec<Holds> = files.iter().filter_map(|w| classify(Path::new(&w.path))).map(|f| f.holds).collect();
+    let held: Vec<Holds> =
+        files.iter().filter_map(|w| classify(Path::new(""), Path::new(&w.path)).ok()).map(|f| f.holds).collect();
     assert_eq!(held, [Holds::Klines, Holds::MarkKlines, Holds::Funding], "what is downloaded can be imported");
 }
 
@@ -234,9 +246,9 @@ proptest! {
     #[test]
     fn any_file_is_rows_or_an_error(bytes in proptest::collection::vec(any::<u8>(), 0..200), text in "[0-9,.eE+\\-\n a-z]{0,120}") {
         for bytes in [&bytes[..], text.as_bytes()] {
-            let rows = klines(Path::new("x.csv"), bytes).unwrap_or_default();
+            let rows = klines(Path::new("x.csv"), bytes, "", &Named::default()).unwrap_or_default();
             prop_assert!(rows.iter().all(|r| r.volume.is_finite() && r.prices.iter().all(|p| p.is_finite())));
-            let rows = settlements(Path::new("x.csv"), bytes).unwrap_or_default();
+            let rows = settlements(Path::new("x.csv"), bytes, "", &Named::default()).unwrap_or_default();
             prop_assert!(rows.iter().all(|r| r.rate.is_finite() && r.ms % 1000 == 0));
         }
     }
@@ -244,7 +256,7 @@ proptest! {
     /// A name is a source file or none, and says the symbol that it begins with.
     #[test]
     fn any_name_is_classified(name in "[A-Z0-9]{1,6}(-[a-zA-Z0-9]{1,11}){0,3}\\.(csv|zip|csv\\.gz|json)") {
-        if let Some(SourceFile { symbol, holds, .. }) = classify(Path::new(&name)) {
+        if let Ok(SourceFile { symbol, holds, .. }) = classify(Path::new(""), Path::new(&name)) {
             let rest = name.strip_prefix(&symbol);
             prop_assert!(holds == Holds::Brackets || rest.is_some_and(|rest| rest.starts_with('-')));
         }

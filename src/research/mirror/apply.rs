@@ -6,8 +6,9 @@ mod trial;
 use super::error::MirrorError;
 use assay_ledger::Entry;
 use assay_ledger::format::hash::hex;
+use assay_shared::event::snapshot::SnapshotFact;
 use assay_shared::event::study::StudyFact;
-use assay_shared::event::{Event, SnapshotRegistered, StrategyRegistered, StudyClosed};
+use assay_shared::event::{Event, StrategyRegistered, StudyClosed};
 use rusqlite::{OptionalExtension, Transaction, params};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -42,10 +43,12 @@ fn event_rows(tx: &Transaction<'_>, entry: &Entry, event: &Event) -> rusqlite::R
     if let Some(trial) = event.trial() {
         return trial::rows(tx, entry, &trial);
     }
+    if let Some(fact) = event.snapshot() {
+        return snapshot(tx, seq, &fact);
+    }
     match event {
         Event::StrategyRegistered(e) => strategy(tx, e),
         Event::StudyClosed(e) => closed(tx, seq, e),
-        Event::SnapshotRegistered(e) => snapshot(tx, seq, e),
         _ => Ok(()),
     }
 }
@@ -60,7 +63,7 @@ fn strategy(tx: &Transaction<'_>, e: &StrategyRegistered) -> rusqlite::Result<()
     tx.execute("INSERT OR IGNORE INTO assay_strategies VALUES (?1, ?2, ?3)", row).map(|_| ())
 }
 
-fn snapshot(tx: &Transaction<'_>, seq: i64, e: &SnapshotRegistered) -> rusqlite::Result<()> {
+fn snapshot(tx: &Transaction<'_>, seq: i64, e: &SnapshotFact) -> rusqlite::Result<()> {
     let row = params![
         hex(&e.data_hash),
         seq,

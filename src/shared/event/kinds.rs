@@ -142,6 +142,27 @@ facts! {
         findings: u32,
     }
 
+    /// Market data was imported, version 2: bound to its rule book, and to the files that it came from.
+    SnapshotRegisteredV2 {
+        #[serde(serialize_with = "hex")] data_hash: Digest,
+        #[serde(serialize_with = "hex")] file_sha256: Digest,
+        /// The rule book that holds for these data, unless a study names another.
+        #[serde(serialize_with = "hex")] rulebook_hash: Digest,
+        symbols: Vec<String>,
+        interval_ms: i64,
+        first_ms: i64,
+        last_ms: i64,
+        bars: u64,
+        generated: bool,
+        source: String,
+        treatments: Vec<String>,
+        findings: u32,
+        /// Raw files that were used.
+        files: u32,
+        /// SHA-256 of their list, in the form of `sha256sum`, sorted by path.
+        #[serde(serialize_with = "hex")] files_sha256: Digest,
+    }
+
     /// A strategy was taken into use.
     StrategyRegistered {
         name: String,

@@ -20,6 +20,7 @@ pub mod kinds;
 pub mod people;
 pub mod roster;
 pub mod rules;
+pub mod snapshot;
 pub mod standing;
 pub mod study;
 
@@ -116,6 +117,7 @@ events! {
     PayloadErased = "PayloadErased" 1,
     RulebookRegistered = "RulebookRegistered" 1,
     SnapshotRegistered = "SnapshotRegistered" 1,
+    SnapshotRegisteredV2 = "SnapshotRegistered" 2,
     StrategyRegistered = "StrategyRegistered" 1,
     StudyOpened = "StudyOpened" 1,
     StudyOpenedV2 = "StudyOpened" 2,

@@ -56,6 +56,23 @@ pub(crate) fn samples() -> Vec<Event> {
             findings: 3,
         }
         .into(),
+        SnapshotRegisteredV2 {
+            data_hash: h,
+            file_sha256: h,
+            rulebook_hash: [3; 32],
+            symbols: vec!["BTCUSDT".into()],
+            interval_ms: 3_600_000,
+            first_ms: 0,
+            last_ms: 1,
+            bars: 2,
+            generated: true,
+            source: "s".into(),
+            treatments: vec!["gap=hold".into()],
+            findings: 3,
+            files: 2,
+            files_sha256: [4; 32],
+        }
+        .into(),
         StrategyRegistered { name: "trend".into(), hash: h, canonical: "text".into() }.into(),
         StudyOpened {
             study_id,

@@ -82,9 +82,23 @@ pub enum RulebookError {
         /// The contradiction.
         what: String,
     },
-    /// Nothing is known for that symbol and time.
-    #[error("the rule book does not cover {symbol} at {at}{}", first.as_ref().map(|f| format!(" (it begins on {f})")).unwrap_or_default())]
-    NotCovered {
+    /// Fees and filters begin later.
+    #[error("the rule book knows no fees at {at}: they begin on {first}")]
+    NoFees {
+        /// Time asked for.
+        at: String,
+        /// First date that is covered.
+        first: String,
+    },
+    /// Nothing is known of a symbol's order filters.
+    #[error("the rule book knows no step, tick and minimum notional of {symbol}")]
+    NoFilters {
+        /// Symbol.
+        symbol: String,
+    },
+    /// No table of a symbol's brackets, or none yet.
+    #[error("the rule book has no bracket table of {symbol}{}", first.as_ref().map(|f| format!(" at {at}: the first one is of {f}")).unwrap_or_default())]
+    NoBrackets {
         /// Symbol.
         symbol: String,
         /// Time asked for.
@@ -142,16 +156,25 @@ impl Rulebook {
     /// What holds for a symbol at a time (milliseconds since 1970).
     ///
     /// # Errors
-    /// [`RulebookError::NotCovered`].
+    /// What of it is not known: fees at that time, the symbol's filters, its brackets.
     pub fn in_force(&self, symbol: &str, ms: i64) -> Result<InForce, RulebookError> {
         let start = |date: &str| time::parse(date).unwrap_or(i64::MAX);
-        let first = self.brackets.iter().find(|b| b.symbols.contains_key(symbol)).map(|b| b.effective.clone());
-        let missing =
-            || RulebookError::NotCovered { symbol: symbol.into(), at: time::format_ms(ms), first: first.clone() };
-        let rules = self.rules.iter().rev().find(|r| start(&r.effective) <= ms).ok_or_else(missing)?;
-        let filters = rules.symbols.get(symbol).or_else(|| rules.symbols.get("*")).ok_or_else(missing)?;
-        let set = self.brackets.iter().rev().find(|b| start(&b.effective) <= ms && b.symbols.contains_key(symbol));
-        let table = set.and_then(|s| s.symbols.get(symbol)).ok_or_else(missing)?;
+        let at = || time::format_ms(ms);
+        let no_fees = || RulebookError::NoFees {
+            at: at(),
+            first: self.rules.first().map(|r| r.effective.clone()).unwrap_or_default(),
+        };
+        let rules = self.rules.iter().rev().find(|r| start(&r.effective) <= ms).ok_or_else(no_fees)?;
+        let filters = rules.symbols.get(symbol).or_else(|| rules.symbols.get("*"));
+        let filters = filters.ok_or_else(|| RulebookError::NoFilters { symbol: symbol.into() })?;
+        let mut sets = self.brackets.iter().filter(|b| b.symbols.contains_key(symbol));
+        let set = sets.clone().rev().find(|b| start(&b.effective) <= ms);
+        let no_brackets = || RulebookError::NoBrackets {
+            symbol: symbol.into(),
+            at: at(),
+            first: sets.next().map(|b| b.effective.clone()),
+        };
+        let table = set.and_then(|s| s.symbols.get(symbol)).ok_or_else(no_brackets)?;
         let brackets = Brackets::new(table.clone()).map_err(|problem| RulebookError::Malformed(problem.to_string()))?;
         let starts = self.rules.iter().map(|r| &r.effective).chain(self.brackets.iter().map(|b| &b.effective));
         let until_ms = starts.map(|d| start(d)).filter(|s| *s > ms).min().unwrap_or(i64::MAX);
@@ -217,8 +240,19 @@ pub(crate) mod tests {
         let ms = |d| time::parse(d).unwrap();
         assert_eq!(b.in_force("S0USDT", ms("2020-06-01")).unwrap().until_ms, ms("2021-01-01"));
         let e = b.in_force("S0USDT", ms("2019-06-01")).unwrap_err().to_string();
-        assert!(e.contains("does not cover S0USDT at 2019-06-01") && e.contains("begins on 2020-01-01"), "{e}");
-        assert!(b.in_force("NOUSDT", ms("2020-06-01")).is_err());
+        assert_eq!(e, "the rule book knows no fees at 2019-06-01 00:00:00: they begin on 2020-01-01");
+        let e = b.in_force("NOUSDT", ms("2020-06-01")).unwrap_err().to_string();
+        assert_eq!(e, "the rule book has no bracket table of NOUSDT");
+        let mut late = b.clone();
+        late.brackets.remove(0);
+        let e = late.in_force("S0USDT", ms("2020-06-01")).unwrap_err().to_string();
+        assert_eq!(
+            e,
+            "the rule book has no bracket table of S0USDT at 2020-06-01 00:00:00: the first one is of 2021-01-01"
+        );
+        late.rules[0].symbols.clear();
+        let e = late.in_force("S0USDT", ms("2022-06-01")).unwrap_err().to_string();
+        assert_eq!(e, "the rule book knows no step, tick and minimum notional of S0USDT");
         assert!(Rulebook::parse(&b.text().replace("step = 0.001", "step = -1.0")).is_err());
         assert!(
             Rulebook::parse(&b.text().replace("cum = 300.0", "cum = 301.0"))

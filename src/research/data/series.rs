@@ -1,0 +1,202 @@
+//! The rows of one symbol's files as one series in order of time. Every oddity of a row is a finding with
+//! its file, line and time.
+
+use super::quality::{Place, Quality};
+use super::rows::Kline;
+use super::treat::Treatments;
+use assay_shared::time::{format_ms, interval_text};
+use std::collections::BTreeMap;
+
+/// What a series is made for.
+pub(super) struct Making<'a> {
+    /// Its symbol.
+    pub(super) symbol: &'a str,
+    /// What it holds, for findings: nothing for traded prices, or `mark`.
+    pub(super) kind: &'a str,
+    /// Milliseconds between bars.
+    pub(super) step: i64,
+    /// How findings are treated.
+    pub(super) treatments: &'a Treatments,
+}
+
+/// Findings of one code and way that follow each other, as one with a count.
+struct Group {
+    count: usize,
+    first: String,
+    from: i64,
+    to: i64,
+}
+
+type Groups = BTreeMap<(&'static str, Option<&'static str>), Group>;
+
+fn note(groups: &mut Groups, code: &'static str, way: Option<&'static str>, ms: i64, detail: String) {
+    let group = groups.entry((code, way)).or_insert_with(|| Group { count: 0, first: detail, from: ms, to: ms });
+    group.count += 1;
+    (group.from, group.to) = (group.from.min(ms), group.to.max(ms));
+}
+
+impl Making<'_> {
+    fn way(&self, code: &str, ms: i64) -> Option<&'static str> {
+        self.treatments.of(code, self.symbol, ms).map(|t| t.way)
+    }
+
+    /// The bars of files, each with its name, in order of time and without a repeated one.
+    pub(super) fn series(&self, files: Vec<(String, Vec<Kline>)>, quality: &mut Quality) -> Vec<Kline> {
+        let mut groups = Groups::new();
+        let mut out: Vec<(u32, Kline)> = Vec::new();
+        let names: Vec<&str> = files.iter().map(|(name, _)| name.as_str()).collect();
+        for (n, (name, rows)) in files.iter().enumerate() {
+            let mut before = i64::MIN;
+            for row in rows {
+                if let Some(kept) = self.row(name, row, &mut before, &mut groups) {
+                    out.push((n as u32, kept));
+                }
+            }
+        }
+        // Stable: of rows with one time the first file's comes first.
+        out.sort_by_key(|(_, row)| row.ms);
+        let out = self.merge(&names, out, &mut groups);
+        for ((code, way), group) in groups {
+            let more = if group.count > 1 { format!(", and {} more", group.count - 1) } else { String::new() };
+            let kind = if self.kind.is_empty() { String::new() } else { format!("{} ", self.kind) };
+            let place = Place { symbol: self.symbol, from: group.from, to: group.to };
+            quality.problem(code, &place, format!("{kind}{}{more}", group.first), way);
+        }
+        out
+    }
+
+    /// A row as it is taken, or nothing when it is left out.
+    fn row(&self, name: &str, row: &Kline, before: &mut i64, groups: &mut Groups) -> Option<Kline> {
+        let at = |what: String| format!("{name}:{}: {} {what}", row.line, format_ms(row.ms));
+        let (mut row, opened) = (*row, row.ms);
+        if row.ms < *before {
+            let detail = at(format!("stands after {}", format_ms(*before)));
+            note(groups, "disordered", self.way("disordered", row.ms), row.ms, detail);
+        }
+        *before = row.ms;
+        if row.ms.rem_euclid(self.step) != 0 {
+            let way = self.way("off-grid", row.ms);
+            note(groups, "off-grid", way, row.ms, at(format!("is not on the {} grid", interval_text(self.step))));
+            match way {
+                Some("snap") => row.ms = row.ms.div_euclid(self.step) * self.step,
+                _ => return None,
+            }
+        }
+        let [open, high, low, close] = row.prices;
+        if low <= 0.0 || low > open.min(close) || high < open.max(close) || row.volume < 0.0 {
+            let way = self.way("impossible-bar", row.ms);
+            let what = format!("open {open} high {high} low {low} close {close} volume {}", row.volume);
+            note(groups, "impossible-bar", way, row.ms, at(what));
+            if way.is_some() {
+                return None;
+            }
+        }
+        // The exchange's bars close a millisecond before the next one opens; others write that very time.
+        let closes = row.close_ms.map(|close| close - opened);
+        if closes.is_some_and(|length| !(self.step - 1000..=self.step).contains(&length)) {
+            let length = closes.unwrap_or_default() + 1;
+            let what = format!("closes after {} minutes, not {}", length / 60_000, interval_text(self.step));
+            note(groups, "wrong-close", self.way("wrong-close", row.ms), row.ms, at(what));
+        }
+        Some(row)
+    }
+
+    /// One row for each time: equal ones are one, others contradict each other.
+    fn merge(&self, names: &[&str], rows: Vec<(u32, Kline)>, groups: &mut Groups) -> Vec<Kline> {
+        let mut out: Vec<(u32, Kline)> = Vec::with_capacity(rows.len());
+        for (file, row) in rows {
+            let Some((first, stands)) = out.last_mut().filter(|(_, last)| last.ms == row.ms) else {
+                out.push((file, row));
+                continue;
+            };
+            if stands.prices == row.prices && stands.volume == row.volume {
+                continue;
+            }
+            let name = |n: u32| names.get(n as usize).copied().unwrap_or_default();
+            let way = self.way("contradiction", row.ms);
+            let detail = format!(
+                "{}:{} and {}:{}: {} stands twice, with different values",
+                name(*first),
+                stands.line,
+                name(file),
+                row.line,
+                format_ms(row.ms)
+            );
+            note(groups, "contradiction", way, row.ms, detail);
+            if way == Some("last") {
+                (*first, *stands) = (file, row);
+            }
+        }
+        out.into_iter().map(|(_, row)| row).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::{any, prop_assert, prop_assert_eq, proptest};
+
+    const HOUR: i64 = 3_600_000;
+
+    fn bar(hour: i64, close: f64) -> Kline {
+        Kline { ms: hour * HOUR, prices: [1.0, 9.0, 0.5, close], volume: 1.0, close_ms: None, line: hour as u64 + 1 }
+    }
+
+    fn made(rows: &[(&str, Vec<Kline>)], treatments: &[&str]) -> (Vec<Kline>, Vec<(&'static str, bool, String)>) {
+        let treatments = Treatments::parse(treatments.iter().copied()).unwrap();
+        let making = Making { symbol: "A", kind: "", step: HOUR, treatments: &treatments };
+        let mut quality = Quality::default();
+        let files = rows.iter().map(|(name, rows)| ((*name).to_string(), rows.clone())).collect();
+        let out = making.series(files, &mut quality);
+        (out, quality.oddities.into_iter().map(|o| (o.code, o.error, o.detail)).collect())
+    }
+
+    /// Identical rows of daily and monthly files are no finding; rows that differ are one of their own kind.
+    #[test]
+    fn the_same_twice_and_a_contradiction() {
+        let month: Vec<Kline> = (0..24).map(|h| bar(h, 1.0)).collect();
+        let (out, found) = made(&[("month", month.clone()), ("day", month[20..].to_vec())], &[]);
+        assert_eq!((out.len(), found.len()), (24, 0));
+        let other = vec![bar(20, 2.0), bar(21, 1.0)];
+        let files = [("month", month), ("day", other)];
+        let (_, found) = made(&files, &[]);
+        assert!(found[0].0 == "contradiction" && found[0].1 && found[0].2.contains("month:21 and day:21"), "{found:?}");
+        assert_eq!(made(&files, &["contradiction=first"]).0[20].prices[3], 1.0);
+        assert_eq!(made(&files, &["contradiction=last"]).0[20].prices[3], 2.0);
+    }
+
+    #[test]
+    fn order_grid_and_closing_times() {
+        let mut rows = vec![bar(2, 1.0), bar(1, 1.0), bar(0, 1.0)];
+        let (out, found) = made(&[("a", rows.clone())], &["disordered=sort"]);
+        assert_eq!((out[0].ms, found[0].0, found[0].1), (0, "disordered", false));
+        assert!(found[0].2.ends_with(", and 1 more"), "{}", found[0].2);
+        rows.reverse();
+        rows[2].ms += 14_800;
+        let files = [("a", rows.clone())];
+        assert!(made(&files, &[]).1[0].1, "an error");
+        assert_eq!(made(&files, &["off-grid=drop"]).0.len(), 2);
+        assert_eq!(made(&files, &["off-grid=snap"]).0[2].ms, 2 * HOUR);
+        rows[2] = Kline { close_ms: Some(6 * HOUR - 1), ..bar(2, 1.0) };
+        rows[1].close_ms = Some(2 * HOUR - 1);
+        let (_, found) = made(&[("a", rows)], &[]);
+        assert!(found.len() == 1 && found[0].0 == "wrong-close" && found[0].2.contains("240 minutes"), "{found:?}");
+    }
+
+    proptest! {
+        /// Whatever rows come in: what comes out is in order, on the grid, once each, and made of them.
+        #[test]
+        fn any_rows(hours in proptest::collection::vec((0i64..50, any::<f64>()), 0..60), last: bool) {
+            let rows: Vec<Kline> = hours.iter().map(|(h, close)| bar(*h, *close)).collect();
+            let way = if last { "contradiction=last" } else { "contradiction=first" };
+            let (out, _) = made(&[("a", rows.clone())], &["disordered=sort", "impossible-bar=drop", way]);
+            prop_assert!(out.windows(2).all(|w| w[0].ms < w[1].ms));
+            for row in &out {
+                prop_assert!(row.prices[2] <= row.prices[3] && row.prices[3] <= row.prices[1]);
+                let good = |r: &&Kline| r.ms == row.ms && (0.5..=9.0).contains(&r.prices[3]);
+                let of = if last { rows.iter().rfind(good) } else { rows.iter().find(good) };
+                prop_assert_eq!(of.map(|r| r.prices[3]), Some(row.prices[3]));
+            }
+        }
+    }
+}

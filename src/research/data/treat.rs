@@ -1,0 +1,151 @@
+//! How findings are treated. A finding stops an import unless a treatment is named for it: everywhere, for
+//! a symbol, or for a stretch of time. Each is recorded with the snapshot as it was written.
+
+use super::error::DataError;
+use assay_shared::time::{DAY_MS, parse};
+use std::fmt;
+
+/// Findings that can be treated, the ways to treat them, and what each does.
+pub const WAYS: [(&str, &str, &str); 19] = [
+    ("disordered", "sort", "put the rows in order of time"),
+    ("off-grid", "drop", "leave the rows out"),
+    ("off-grid", "snap", "give them the bar's time in which they begin, where that bar is missing"),
+    ("impossible-bar", "drop", "leave the bars out, which leaves a gap"),
+    ("contradiction", "first", "of rows that contradict each other keep the first"),
+    ("contradiction", "last", "of rows that contradict each other keep the last"),
+    ("wrong-close", "keep", "believe the opening times"),
+    ("gap", "longest", "keep the longest stretch without a gap in any symbol"),
+    ("gap", "hold", "fill the missing bars with the last close and no volume"),
+    ("shorter", "cut", "cut all symbols to the time that they share"),
+    ("ended", "cut", "end the data at the last bar with trading"),
+    ("ended", "keep", "keep the bars without trading"),
+    ("no-mark", "last-price", "use the traded price where there is no mark price"),
+    ("no-funding", "zero", "assume that nothing was settled"),
+    ("funding-gap", "zero", "assume that nothing was settled in the gap"),
+    ("funding-inside-bar", "at-open", "book what settles inside a bar at its open, whoever holds the position then"),
+    ("duplicate-funding", "first", "of two rates at one time keep the first"),
+    ("duplicate-funding", "last", "of two rates at one time keep the last"),
+    ("all-zero-volume", "traded", "take the prices for traded ones, though nothing was traded"),
+];
+
+/// One treatment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Treatment {
+    code: String,
+    /// What is done.
+    pub way: &'static str,
+    symbol: Option<String>,
+    /// Times from and before which it holds.
+    range: Option<(i64, i64)>,
+    text: String,
+}
+
+impl fmt::Display for Treatment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+impl Treatment {
+    /// Reads `CODE=WAY`, `CODE=WAY@SYMBOL` or `CODE=WAY@SYMBOL:FROM..TO`; a date alone as TO ends with that
+    /// day.
+    ///
+    /// # Errors
+    /// What is wrong with it, in words.
+    pub fn parse(text: &str) -> Result<Treatment, DataError> {
+        Treatment::read(text).map_err(|what| DataError::Asked { what })
+    }
+
+    fn read(text: &str) -> Result<Treatment, String> {
+        let (what, place) = text.split_once('@').map_or((text, None), |(what, place)| (what, Some(place)));
+        let (code, way) = what.split_once('=').ok_or_else(|| format!("'{text}' is not written like gap=hold"))?;
+        let ways: Vec<&(&str, &str, &str)> = WAYS.iter().filter(|(known, ..)| *known == code).collect();
+        if ways.is_empty() {
+            let mut codes: Vec<&str> = WAYS.iter().map(|(code, ..)| *code).collect();
+            codes.dedup();
+            return Err(format!("no finding '{code}' can be treated; there are {}", codes.join(", ")));
+        }
+        let known = ways.iter().map(|(_, way, _)| *way).collect::<Vec<_>>();
+        let way = ways.iter().find(|(_, known, _)| *known == way).map(|(_, way, _)| *way);
+        let way = way.ok_or_else(|| format!("'{code}' is treated by {}", known.join(" or ")))?;
+        let (symbol, range) = match place.map(|p| p.split_once(':').map_or((p, None), |(s, r)| (s, Some(r)))) {
+            None => (None, None),
+            Some((symbol, range)) => (Some(symbol.to_uppercase()), range.map(stretch).transpose()?),
+        };
+        Ok(Treatment { code: code.into(), way, symbol: symbol.filter(|s| !s.is_empty()), range, text: text.into() })
+    }
+}
+
+fn stretch(text: &str) -> Result<(i64, i64), String> {
+    let wrong = || format!("'{text}' is no stretch of time: write it like 2024-01-01..2024-01-03");
+    let (from, to) = text.split_once("..").ok_or_else(wrong)?;
+    let begin = if from.is_empty() { i64::MIN } else { parse(from).ok_or_else(wrong)? };
+    let end = match to {
+        "" => i64::MAX,
+        to => parse(to).ok_or_else(wrong)? + if to.len() <= 10 { DAY_MS } else { 0 },
+    };
+    if begin < end { Ok((begin, end)) } else { Err(wrong()) }
+}
+
+/// The treatments of an import.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Treatments(pub Vec<Treatment>);
+
+impl Treatments {
+    /// Reads several.
+    ///
+    /// # Errors
+    /// The first that is none.
+    pub fn parse<'a>(texts: impl IntoIterator<Item = &'a str>) -> Result<Treatments, DataError> {
+        Ok(Treatments(texts.into_iter().map(Treatment::parse).collect::<Result<_, _>>()?))
+    }
+
+    /// As they were written, for the record.
+    pub fn names(&self) -> Vec<String> {
+        self.0.iter().map(ToString::to_string).collect()
+    }
+
+    /// The treatment of a finding in a symbol at a time; the narrowest counts.
+    pub(super) fn of(&self, code: &str, symbol: &str, ms: i64) -> Option<&Treatment> {
+        let fits = |t: &&Treatment| {
+            t.code == code
+                && t.symbol.as_deref().is_none_or(|s| s == symbol)
+                && t.range.is_none_or(|(from, to)| (from..to).contains(&ms))
+        };
+        self.0.iter().filter(fits).max_by_key(|t| (t.range.is_some(), t.symbol.is_some()))
+    }
+}
+
+/// The ways in which a finding can be treated.
+pub fn ways(code: &str) -> Vec<&'static str> {
+    WAYS.iter().filter(|(known, ..)| *known == code).map(|(_, way, _)| *way).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_narrowest_counts() {
+        let all = Treatments::parse(["gap=longest", "gap=hold@btcusdt:2024-01-01..2024-01-02"]).unwrap();
+        let at = |symbol: &str, day: &str| all.of("gap", symbol, parse(day).unwrap()).unwrap().way;
+        assert_eq!((at("BTCUSDT", "2024-01-02 23:00"), at("BTCUSDT", "2024-01-03")), ("hold", "longest"));
+        assert_eq!(at("ETHUSDT", "2024-01-01"), "longest");
+        assert_eq!(all.of("no-mark", "BTCUSDT", 0), None);
+        assert_eq!(all.names(), ["gap=longest", "gap=hold@btcusdt:2024-01-01..2024-01-02"]);
+    }
+
+    #[test]
+    fn wrong_ones_say_what_would_do() {
+        for (text, words) in [
+            ("gap", "written like gap=hold"),
+            ("gap=x", "treated by longest or hold"),
+            ("hole=hold", "there are disordered, off-grid"),
+            ("gap=hold@A:yesterday", "no stretch of time"),
+            ("gap=hold@A:2024-02-01..2024-01-01", "no stretch of time"),
+        ] {
+            let said = Treatment::parse(text).unwrap_err().to_string();
+            assert!(said.contains(words), "{text}: {said}");
+        }
+    }
+}
