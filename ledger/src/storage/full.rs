@@ -20,7 +20,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// Segments that stay open: two files each.
-const OPEN: usize = 8;
+const OPEN: usize = 20;
 
 /// What is read of some frames: their bytes, where those begin in the segment, and the leaves that the
 /// entries must have.
