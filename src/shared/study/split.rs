@@ -4,6 +4,7 @@
 //! the stitched equity has no hole. In-sample ends `purge_bars` before out-of-sample begins.
 
 use crate::format::FormatError;
+use crate::time::DAY_MS;
 use serde::{Deserialize, Serialize};
 use std::ops::Range;
 
@@ -71,8 +72,9 @@ impl Splits {
     /// # Errors
     /// When not even one fold fits.
     pub fn folds(&self, bars: usize, interval_ms: i64) -> Result<Vec<FoldBars>, TooShort> {
-        let per_day = (86_400_000 / interval_ms).max(1) as usize;
-        let (is, oos) = (self.in_sample_days as usize * per_day, self.out_of_sample_days as usize * per_day);
+        // Days are days, however long the bars are: as many bars as cover them.
+        let bars_of = |days: u32| (i64::from(days) * DAY_MS).unsigned_abs().div_ceil(interval_ms.unsigned_abs().max(1));
+        let (is, oos) = (bars_of(self.in_sample_days) as usize, bars_of(self.out_of_sample_days) as usize);
         let (purge, warmup) = (self.purge_bars as usize, self.warmup_bars as usize);
         let first = warmup + is + purge;
         if bars < first + oos {
@@ -113,6 +115,12 @@ mod tests {
             }
         }
         let s = Splits { mode: Mode::Tile, in_sample_days: 30, out_of_sample_days: 10, purge_bars: 0, warmup_bars: 0 };
+        for (hours, in_sample, out_of_sample) in
+            [(1, 720, 240), (4, 180, 60), (7, 103, 35), (24, 30, 10), (72, 10, 4), (7 * 24, 5, 2)]
+        {
+            let fold = s.folds(2000, hours * 3_600_000).unwrap().remove(0);
+            assert_eq!((fold.in_sample.len(), fold.out_of_sample.len()), (in_sample, out_of_sample), "{hours}h");
+        }
         assert!(s.folds(100, 3_600_000).unwrap_err().to_string().contains("one fold needs 960"));
     }
 }
