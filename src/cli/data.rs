@@ -139,7 +139,8 @@ pub fn run(cx: &Context, args: Args) -> Result<(), LabError> {
             let connect = Duration::from_secs(10);
             let what = Download { symbols: &symbols, interval: &interval, months, base: &base, connect };
             let done = download(&what, &out, &cx.session)?;
-            say(&format!("{done} files in {}", out.display()));
+            done.absent.iter().for_each(|path| say(&format!("the source has no {path}")));
+            say(&format!("{} files in {}", done.there, out.display()));
             Ok(())
         }
         Args::Erase { hash, reason } => {

@@ -7,6 +7,7 @@ use crate::session::{Progress, Session};
 use assay_ledger::storage::disk::{Disk as _, Open, RealDisk, replace};
 use assay_ledger::{Hash, Log};
 use assay_research::data::assemble::Request;
+use assay_research::data::fetch::Fetched;
 use assay_research::data::layout::{Holds, SourceFile};
 use assay_research::data::source::{Found, scan};
 use assay_research::data::{Assembled, DataError, Quality, assemble, brackets, fetch, generate, quality, snapshot};
@@ -307,7 +308,7 @@ pub struct Download<'a> {
 ///
 /// # Errors
 /// Months that are none, a download that fails, or [`LabError::Stopped`].
-pub fn download(what: &Download<'_>, out: &Path, session: &Session) -> Result<usize, LabError> {
+pub fn download(what: &Download<'_>, out: &Path, session: &Session) -> Result<Fetched, LabError> {
     let (from, to) = what.months;
     let months = fetch::months(from, to)
         .ok_or_else(|| LabError::usage(format!("{from} to {to} are not months"), "write months as 2024-01"))?;
@@ -316,12 +317,18 @@ pub fn download(what: &Download<'_>, out: &Path, session: &Session) -> Result<us
         let (done, total) = (done as u64, files.len() as u64);
         session.progress(&Progress::Files { what: "downloading", done, total, name });
     };
+    let of = |file: &fetch::Wanted, symbol: &str| file.path.split('/').any(|part| part == symbol);
     let done = fetch::fetch(what.base, &files, out, what.connect, &say, &|| session.stop.requested());
     session.progress(&Progress::Ended);
     let done = done?;
     if session.stop.requested() {
-        let words = format!("{done} of {} files are there; run the command again to go on", files.len());
+        let words = format!("{} of {} files are there; run the command again to go on", done.there, files.len());
         return Err(LabError::Stopped(words));
+    }
+    let none = |symbol: &&String| files.iter().all(|f| !of(f, symbol) || done.absent.contains(&f.path));
+    if let Some(symbol) = what.symbols.iter().find(none) {
+        let message = format!("{} has no files of {symbol} from {from} to {to}", what.base);
+        return Err(LabError::usage(message, "look whether the symbol, the interval and the months are right"));
     }
     Ok(done)
 }

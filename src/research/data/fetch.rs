@@ -46,11 +46,20 @@ pub fn months(from: &str, to: &str) -> Option<Vec<String>> {
     (a <= b).then(|| (a..=b).map(|k| format!("{:04}-{:02}", k / 12, k % 12 + 1)).collect())
 }
 
+/// What was had of the files that were wanted.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Fetched {
+    /// Files that are there.
+    pub there: usize,
+    /// Paths of those that the source does not have: of months before a listing, or after the last.
+    pub absent: Vec<String>,
+}
+
 /// Downloads files; those already there are kept. `progress` is told `(done, total, name)`;
 /// `stop` ends it cleanly between files and chunks.
 ///
 /// # Errors
-/// The first file that cannot be had.
+/// The first file that cannot be had though the source has it.
 pub fn fetch(
     base: &str,
     files: &[Wanted],
@@ -58,32 +67,30 @@ pub fn fetch(
     connect: Duration,
     progress: &dyn Fn(usize, usize, &str),
     stop: &dyn Fn() -> bool,
-) -> Result<usize, DataError> {
+) -> Result<Fetched, DataError> {
     let config = ureq::Agent::config_builder()
         .timeout_connect(Some(connect))
         .timeout_recv_response(Some(Duration::from_secs(30)));
     let agent: ureq::Agent = config.build().into();
-    let mut done = 0;
+    let mut out = Fetched::default();
     for (i, file) in files.iter().enumerate() {
         if stop() {
             break;
         }
         let target = dir.join(&file.path);
         progress(i, files.len(), &file.path);
-        if !target.exists() {
-            let url = format!("{}/{}", base.trim_end_matches('/'), file.path);
-            fetch_one(&agent, &url, &target, stop)?;
+        let url = format!("{}/{}", base.trim_end_matches('/'), file.path);
+        match target.exists() || fetch_one(&agent, &url, &target, stop)? {
+            true => out.there += 1,
+            false => out.absent.push(file.path.clone()),
         }
-        done += 1;
     }
-    Ok(done)
+    Ok(out)
 }
 
-fn fetch_one(agent: &ureq::Agent, url: &str, target: &Path, stop: &dyn Fn() -> bool) -> Result<(), DataError> {
+/// Downloads a file; false when the source does not have it.
+fn fetch_one(agent: &ureq::Agent, url: &str, target: &Path, stop: &dyn Fn() -> bool) -> Result<bool, DataError> {
     let fail = |what: String| DataError::Download { url: url.into(), what };
-    if let Some(parent) = target.parent() {
-        std::fs::create_dir_all(parent).map_err(DataError::io("create", parent))?;
-    }
     let part: PathBuf = target.with_extension("part");
     if part.is_symlink() {
         return Err(fail(format!("{} is a link; remove it", part.display())));
@@ -95,10 +102,14 @@ fn fetch_one(agent: &ureq::Agent, url: &str, target: &Path, stop: &dyn Fn() -> b
     }
     let mut response = match request.call() {
         // What was left is already the whole file.
-        Err(ureq::Error::StatusCode(416)) if have > 0 => return finish(agent, url, target, &part),
+        Err(ureq::Error::StatusCode(416)) if have > 0 => return finish(agent, url, target, &part).map(|()| true),
+        Err(ureq::Error::StatusCode(404)) => return Ok(false),
         other => other.map_err(|e| fail(e.to_string()))?,
     };
     let resumed = response.status().as_u16() == 206;
+    if let Some(parent) = target.parent() {
+        std::fs::create_dir_all(parent).map_err(DataError::io("create", parent))?;
+    }
     let mut options = std::fs::OpenOptions::new();
     let mut file = options
         .create(true)
@@ -120,7 +131,7 @@ fn fetch_one(agent: &ureq::Agent, url: &str, target: &Path, stop: &dyn Fn() -> b
         file.write_all(&buffer[..n]).map_err(DataError::io("write", &part))?;
     }
     drop(file);
-    finish(agent, url, target, &part)
+    finish(agent, url, target, &part).map(|()| true)
 }
 
 /// Verifies the checksum and gives the file its name.

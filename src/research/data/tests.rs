@@ -194,6 +194,7 @@ fn server(body: &'static [u8], checksum: Hash) -> String {
         let range = head.iter().find_map(|l| l.to_lowercase().strip_prefix("range: bytes=").map(str::to_string));
         let from: usize = range.and_then(|r| r.trim_end_matches('-').parse().ok()).unwrap_or(0);
         let (status, bytes) = match () {
+            () if path.contains("2023-") => ("404 Not Found", Vec::new()),
             () if path.contains(".CHECKSUM") => ("200 OK", format!("{checksum}  file\n").into_bytes()),
             () if from >= body.len() => ("416 Range Not Satisfiable", Vec::new()),
             () if from > 0 => ("206 Partial Content", body[from..].to_vec()),
@@ -214,7 +215,12 @@ fn downloads_go_on_are_verified_and_follow_no_link() {
     let get = |base: &str, dir: &Path| fetch(base, &file(), dir, Duration::from_secs(5), &|_, _, _| (), &|| false);
     let dir = tempfile::tempdir().unwrap();
     let target = dir.path().join(&file()[0].path);
-    assert_eq!(get(&base, dir.path()).unwrap(), 1);
+    assert_eq!(get(&base, dir.path()).unwrap().there, 1);
+    // A month before the listing is told, and leaves nothing.
+    let before = wanted(&["AUSDT".into()], "1h", &["2023-12".into()]);
+    let told = fetch(&base, &before, dir.path(), Duration::from_secs(5), &|_, _, _| (), &|| false).unwrap();
+    assert_eq!((told.there, told.absent.len()), (0, 3));
+    assert!(!dir.path().join(&before[2].path).parent().unwrap().exists());
     assert_eq!(std::fs::read(&target).unwrap(), BODY);
     // Cut off at any byte, it goes on from there; what is there already is not asked for again.
     for have in [1, BODY.len() / 2, BODY.len()] {
