@@ -57,6 +57,17 @@ enum Token {
 
 const SYMBOLS: [&str; 15] = ["<=", ">=", "==", "!=", "<", ">", "+", "-", "*", "/", "(", ")", ",", ".", "%"];
 
+/// How long a symbol is that stands here before a column, where it is no plain name: `1000SHIBUSDT.close`, and
+/// letters of any script, which the exchange has in symbols.
+fn symbol_len(text: &str) -> usize {
+    let len = text.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(text.len());
+    let (word, plain) = (&text[..len], text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_'));
+    // One letter would be that of `1E5`.
+    let letters = word.chars().filter(|c| c.is_alphabetic()).count();
+    let needed = !plain || !word.is_ascii();
+    if needed && letters >= 2 && text[len..].starts_with('.') { len } else { 0 }
+}
+
 fn lex(text: &str) -> Result<Vec<(Token, Range<usize>)>, Diagnostic> {
     let bytes = text.as_bytes();
     let mut out = Vec::new();
@@ -65,8 +76,12 @@ fn lex(text: &str) -> Result<Vec<(Token, Range<usize>)>, Diagnostic> {
         let c = bytes[at];
         let rest = &text[at..];
         let len_while = |f: fn(u8) -> bool| rest.bytes().take_while(|b| f(*b)).count();
+        let word = symbol_len(rest);
         if c.is_ascii_whitespace() {
             at += 1;
+        } else if word > 0 {
+            out.push((Token::Name(rest[..word].into()), at..at + word));
+            at += word;
         } else if c.is_ascii_digit() {
             let mut len = len_while(|b| b.is_ascii_digit() || b == b'.' || b == b'_');
             if rest[len..].starts_with(['e', 'E']) {
@@ -313,6 +328,20 @@ fn unary(op: Unary, start: usize, inner: Expr) -> Expr {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    /// Symbols that begin with digits, or are written in other letters, stand before their columns; numbers
+    /// stay numbers.
+    #[test]
+    fn symbols_as_the_exchange_has_them() {
+        for symbol in ["1000SHIBUSDT", "1INCHUSDT", "1MBABYDOGEUSDT", "BTCUSDT", "币安人生USDT", "B3USDT"] {
+            let text = format!("{symbol}.close > 1E5 * 2.5e-3 + 1_000.5");
+            let expr = parse(&text).unwrap_or_else(|e| panic!("{symbol}: {}", e.message));
+            assert!(format!("{expr:?}").contains(symbol), "{expr:?}");
+        }
+        for bad in ["1000SHIBUSDT", "币 > 1"] {
+            assert!(parse(bad).is_err(), "{bad}");
+        }
+    }
 
     #[test]
     fn precedence_and_places() {

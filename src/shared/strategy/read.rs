@@ -135,7 +135,8 @@ fn check(file: &StrategyFile, places: &Places<'_>) -> Vec<Diagnostic> {
     if symbols.is_empty() || symbols.len() < file.symbols.len() || symbols.len() > MAX_SYMBOLS {
         problem(format!("symbols must be given, each once, at most {MAX_SYMBOLS}"), &["symbols"]);
     }
-    let symbol_ok = |s: &&String| !s.is_empty() && s.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit());
+    // Letters of any script: the exchange has them.
+    let symbol_ok = |s: &&String| !s.is_empty() && s.chars().all(|c| c.is_alphanumeric() && !c.is_lowercase());
     if let Some(bad) = file.symbols.iter().find(|s| !symbol_ok(s)) {
         problem(format!("'{bad}' is not a symbol such as BTCUSDT"), &["symbols"]);
     }
