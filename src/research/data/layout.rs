@@ -194,6 +194,9 @@ fn look(root: &Path, path: &Path) -> Result<SourceFile, String> {
     if brackets && lower.ends_with(".json") {
         return Ok(file("", Holds::Brackets, "", true));
     }
+    if brackets {
+        return Err("no bracket tables of one day in JSON".into());
+    }
     let stem = &name[..name.len() - ending.len()];
     let (symbol, bars, by_name) = name_parts(stem)?;
     match by_name.or(nearest) {
@@ -266,6 +269,7 @@ mod tests {
             ("BTCUSDT-aggTrades-2024-01.zip", "trades"),
             ("BTCUSDT-1h-2024-01.zip.CHECKSUM", "checksum"),
             ("README.md", "ending"),
+            ("brackets/bracket_history.json.gz", "no bracket tables of one day"),
             ("notes.csv", "neither a symbol"),
         ];
         for (path, why) in table {
