@@ -274,7 +274,7 @@ fn what_cannot_be_evaluated_is_said() {
     };
     assert_eq!(with(|s| s.strategy.interval_ms = 60_000), StudyError::Interval);
     assert!(matches!(with(|s| s.market = s.market.slice(0, 500)), StudyError::TooShort(_)));
-    assert!(with(|s| s.book.brackets.truncate(0)).to_string().contains("does not cover"));
+    assert!(with(|s| s.book.brackets.truncate(0)).to_string().contains("has no bracket table"));
     let s = stage(STRATEGY, STUDY);
     let mut params = s.params();
     params.insert("fast".into(), Value::Int(90));
