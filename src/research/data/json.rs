@@ -2,7 +2,7 @@
 
 use super::cells::Places;
 use super::error::DataError;
-use super::rows::{Cells, Kline, Settlement, candle, settlement};
+use super::rows::{Cells, Kline, Settlement, candle, check_symbol, settlement};
 use serde_json::Value;
 use std::path::Path;
 
@@ -30,7 +30,7 @@ fn text(value: &Value) -> String {
 }
 
 /// Rows and the places of their columns: a list of lists in the usual order, or a list of objects.
-fn rows(path: &Path, bytes: &[u8], funding: bool) -> Result<(Places, Vec<Row>), DataError> {
+fn rows(path: &Path, bytes: &[u8], symbol: &str, funding: bool) -> Result<(Places, Vec<Row>), DataError> {
     let bad = |line, what: &str| DataError::bad(path, line, what);
     let value: Value =
         serde_json::from_slice(bytes).map_err(|e| DataError::bad(path, Some(e.line() as u64), e.to_string()))?;
@@ -49,17 +49,19 @@ fn rows(path: &Path, bytes: &[u8], funding: bool) -> Result<(Places, Vec<Row>), 
             Value::Object(cells) => names.iter().map(|name| cells.get(*name).map(text).unwrap_or_default()).collect(),
             _ => return Err(bad(Some(n as u64 + 1), "it is no row")),
         };
-        Ok(Row { number: n as u64 + 1, cells })
+        let row = Row { number: n as u64 + 1, cells };
+        check_symbol(path, &places, &row, symbol).map(|()| row)
     };
-    Ok((places, list.iter().enumerate().map(row).collect::<Result<_, _>>()?))
+    let rows = list.iter().enumerate().map(row).collect::<Result<_, _>>()?;
+    Ok((places, rows))
 }
 
 /// Candles of a JSON file, in its order.
 ///
 /// # Errors
 /// The first row that is no candle, with its number.
-pub fn klines(path: &Path, bytes: &[u8]) -> Result<Vec<Kline>, DataError> {
-    let (places, rows) = rows(path, bytes, false)?;
+pub fn klines(path: &Path, bytes: &[u8], symbol: &str) -> Result<Vec<Kline>, DataError> {
+    let (places, rows) = rows(path, bytes, symbol, false)?;
     rows.iter().map(|row| candle(path, &places, row)).collect()
 }
 
@@ -67,8 +69,8 @@ pub fn klines(path: &Path, bytes: &[u8]) -> Result<Vec<Kline>, DataError> {
 ///
 /// # Errors
 /// The first row that is no settlement, with its number.
-pub fn settlements(path: &Path, bytes: &[u8]) -> Result<Vec<Settlement>, DataError> {
-    let (places, rows) = rows(path, bytes, true)?;
+pub fn settlements(path: &Path, bytes: &[u8], symbol: &str) -> Result<Vec<Settlement>, DataError> {
+    let (places, rows) = rows(path, bytes, symbol, true)?;
     rows.iter().map(|row| settlement(path, &places, row)).collect()
 }
 
@@ -81,19 +83,21 @@ mod tests {
     fn answers_and_folders() {
         let p = Path::new("x.json");
         let rest = br#"[[1746057600000,"1","3","0.5","2","9.5",1746061199999,"0",0,"0","0","0"]]"#;
-        let k = klines(p, rest).unwrap()[0];
+        let k = klines(p, rest, "BTCUSDT").unwrap()[0];
         assert_eq!(
             (k.ms, k.prices, k.volume, k.close_ms),
             (1_746_057_600_000, [1.0, 3.0, 0.5, 2.0], 9.5, Some(1_746_061_199_999))
         );
         let freqtrade = b"[[1746057600000,1.0,3.0,0.5,2.0,9.5]]";
-        assert_eq!(klines(p, freqtrade).unwrap()[0].prices, k.prices);
+        assert_eq!(klines(p, freqtrade, "BTCUSDT").unwrap()[0].prices, k.prices);
         let funding =
             br#"[{"symbol":"BTCUSDT","fundingTime":1746057600007,"fundingRate":"0.00003519","markPrice":""}]"#;
-        assert_eq!(settlements(p, funding).unwrap()[0].rate, 3.519e-5);
-        assert_eq!(settlements(p, b"[[1746057600000,0.0001,0,0,0,0]]").unwrap()[0].rate, 0.0001);
+        assert_eq!(settlements(p, funding, "BTCUSDT").unwrap()[0].rate, 3.519e-5);
+        assert_eq!(settlements(p, b"[[1746057600000,0.0001,0,0,0,0]]", "BTCUSDT").unwrap()[0].rate, 0.0001);
+        let other = br#"[{"symbol":"ETHUSDT","fundingTime":1746057600007,"fundingRate":"0.00003519"}]"#;
+        assert!(settlements(p, other, "BTCUSDT").unwrap_err().to_string().contains("it is of ETHUSDT"));
         for bad in [&b"[]"[..], b"{}", b"[1]", b"[[]]", br#"[{"a":1}]"#, b"\xff"] {
-            assert!(klines(p, bad).is_err() && settlements(p, bad).is_err());
+            assert!(klines(p, bad, "BTCUSDT").is_err() && settlements(p, bad, "BTCUSDT").is_err());
         }
     }
 
@@ -101,7 +105,7 @@ mod tests {
         #[test]
         fn any_text(text in "[\\[\\]{}\",:0-9a-z.-]{0,80}", bytes in any::<Vec<u8>>()) {
             let p = Path::new("x");
-            let _ = (klines(p, text.as_bytes()), settlements(p, text.as_bytes()), klines(p, &bytes));
+            let _ = (klines(p, text.as_bytes(), "BTCUSDT"), settlements(p, text.as_bytes(), "BTCUSDT"), klines(p, &bytes, "BTCUSDT"));
         }
     }
 }

@@ -119,13 +119,15 @@ pub(super) fn settlement(path: &Path, places: &Places, row: &impl Cells) -> Resu
 }
 
 /// Refuses a row of another symbol than the file's.
-fn check_symbol(path: &Path, places: &Places, row: &impl Cells, symbol: &str) -> Result<(), DataError> {
+pub(super) fn check_symbol(path: &Path, places: &Places, row: &impl Cells, symbol: &str) -> Result<(), DataError> {
     let said = places.symbol.map(|at| row.cell(at)).unwrap_or_default();
     if said.is_empty() || symbol.is_empty() || said.eq_ignore_ascii_case(symbol) {
         return Ok(());
     }
     let plain: String = said.chars().filter(|c| c.is_alphanumeric()).collect();
-    if plain.eq_ignore_ascii_case(symbol) || plain.to_uppercase().starts_with(symbol) {
+    // `BTC/USDT:USDT` and `BTCUSDT-PERP` are it; a future that expires, such as `BTCUSDT_240628`, is another.
+    let rest = plain.to_uppercase().strip_prefix(symbol).map(str::to_string);
+    if rest.is_some_and(|rest| ["", "PERP", "USDT", "USDC"].contains(&rest.as_str())) {
         return Ok(());
     }
     Err(DataError::bad(path, Some(row.line()), format!("it is of {said}, the file is named after {symbol}")))
@@ -199,6 +201,11 @@ mod tests {
         assert_eq!((f[0].ms, f[0].rate, f[0].interval_hours), (1_746_057_600_000, 3.519e-5, None));
         let other = rates(b"symbol,fundingTime,fundingRate\nETHUSDT,1746057600007,3.519e-05\n");
         assert_eq!(other.unwrap_err().to_string(), "x.csv:2: it is of ETHUSDT, the file is named after BTCUSDT");
+        for (symbol, ours) in [("BTC/USDT:USDT", true), ("btcusdt", true), ("BTCUSDT_240628", false), ("BTCUSD", false)]
+        {
+            let rows = rates(format!("symbol,fundingTime,fundingRate\n{symbol},1746057600007,1e-5\n").as_bytes());
+            assert_eq!(rows.is_ok(), ours, "{symbol}");
+        }
     }
 
     proptest! {

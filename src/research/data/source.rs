@@ -93,7 +93,7 @@ pub fn scan(dir: &Path) -> Result<Found, DataError> {
 pub fn candles(file: &SourceFile, named: &Named) -> Result<Vec<Kline>, DataError> {
     let bytes = read(&file.path)?;
     match Format::of(&file.path) {
-        Format::Json => json::klines(&file.path, &bytes),
+        Format::Json => json::klines(&file.path, &bytes, &file.symbol),
         Format::Frame => frame::klines(&file.path, &bytes, named),
         Format::Text => rows::klines(&file.path, &bytes, &file.symbol, named),
     }
@@ -106,7 +106,7 @@ pub fn candles(file: &SourceFile, named: &Named) -> Result<Vec<Kline>, DataError
 pub fn settlements(file: &SourceFile, named: &Named) -> Result<Vec<Settlement>, DataError> {
     let bytes = read(&file.path)?;
     match Format::of(&file.path) {
-        Format::Json => json::settlements(&file.path, &bytes),
+        Format::Json => json::settlements(&file.path, &bytes, &file.symbol),
         Format::Frame => frame::settlements(&file.path, &bytes, named),
         Format::Text => rows::settlements(&file.path, &bytes, &file.symbol, named),
     }
