@@ -20,7 +20,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// Segments that stay open: two files each.
-const OPEN: usize = 20;
+const OPEN: usize = 8;
 
 /// What is read of some frames: their bytes, where those begin in the segment, and the leaves that the
 /// entries must have.
@@ -202,19 +202,6 @@ impl Full {
     /// A damaged segment.
     pub fn offset(&self, index: u64, place: u64) -> Result<u64, LedgerError> {
         self.ask(index, |o| Ok(o.lookups.frame(place)?.0))
-    }
-
-    /// The id that stands at a place, of bytes that nobody compared with the tree: a help to look it up.
-    ///
-    /// # Errors
-    /// A damaged segment.
-    pub fn id_at(&self, index: u64, place: u64) -> Result<Option<EventId>, LedgerError> {
-        self.ask(index, |o| {
-            let (base, end) = o.lookups.frame(place)?;
-            let Ok(bytes) = o.file.read_at(base, (end - base) as usize) else { return Ok(None) };
-            let Frame::Whole { entry, .. } = frame::next(&bytes) else { return Ok(None) };
-            Ok(Entry::decode(entry.to_vec()).ok().map(|e| e.id))
-        })
     }
 
     /// Some frames of a segment, each checked against its leaf.

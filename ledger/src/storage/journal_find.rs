@@ -42,15 +42,13 @@ impl Journal {
 
     /// Among the full segments; those that no run covers are read.
     fn find_full(&self, id: &EventId) -> Result<Option<u64>, LedgerError> {
-        let found = self.ids.find(id)?;
-        if let Some(at) = found
-            && at / self.per_segment < self.full.count()
-            && self.full.id_at(at / self.per_segment, at % self.per_segment)? == Some(*id)
-        {
-            return Ok(Some(at));
-        }
-        // That it is not there is believed of what the log's key vouched for, and of the segments.
-        let covered = if found.is_some() { 0 } else { self.ids.sound() };
+        // What runs say is compared with what the log's key signed of them. One that was changed since says
+        // nothing: then the segments are read.
+        let covered = match self.ids.find(id) {
+            Ok(Some(at)) => return Ok(Some(at)),
+            Ok(None) => self.ids.covered(),
+            Err(_) => 0,
+        };
         let beside = self.rolled.as_ref().map_or(0, |_| 1);
         if let Some(at) = self.find_loose(id, covered..self.full.count() - beside)? {
             return Ok(Some(at));
@@ -98,9 +96,9 @@ impl Journal {
         let pieces = ids.par_chunks(MANY).zip(out.par_chunks_mut(MANY));
         pieces.try_for_each(|(ids, out)| {
             let probes: Vec<Probe> = ids.iter().map(Probe::of).collect();
-            for n in self.ids.possible(&probes)? {
+            for n in self.ids.possible(&probes) {
                 if out[n].is_none() {
-                    out[n] = self.ids.find(&ids[n])?;
+                    out[n] = self.find_full(&ids[n])?;
                 }
             }
             Ok::<_, LedgerError>(())

@@ -187,9 +187,6 @@ impl Journal {
             let (segments, runs) = (self.full.count(), &self.sums.runs);
             self.ids = Ids::open(self.disk.clone(), &self.dir, self.per_segment, segments, runs);
         }
-        // What is appended must not be there yet: only whole files can say so.
-        let sound = self.ids.sound();
-        self.ids.cut(sound);
         while self.ids.covered() < self.full.count() {
             let ids = self.full.scan(self.ids.covered())?.ids;
             if self.ids.add(ids).is_err() {

@@ -1,8 +1,10 @@
 //! A run written front to back from sorted ids.
 
-use super::run::{BITS, BLOCK, BLOCKS, ENTRY, PIECE, PROBES, Probe, bucket_bits, file_name, head, parts};
+use super::run::{BLOCK, BLOCKS, PAGE, PIECE, PROBES, Parts, Probe, bucket_bits, file_name, head};
 use crate::format::entry::EventId;
+use crate::format::hash::Hash;
 use crate::storage::disk::{Disk, DiskFile, Open};
+use sha2::{Digest as _, Sha256};
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -38,10 +40,16 @@ pub struct Writer {
     bits: u32,
     written: u64,
     bucket: u64,
+    /// Number of the first record of the bucket that is being filled.
+    begun: u64,
     /// The records of the bucket that is being filled.
     filling: Vec<u8>,
     blocks: u64,
     block: [u8; BLOCK],
+    /// The page of the directory that is being filled, and the hashes of those before it.
+    page: Vec<u8>,
+    pages: Vec<u8>,
+    filter_hash: Sha256,
     directory: Cursor,
     filter: Cursor,
     records: Cursor,
@@ -55,7 +63,7 @@ impl Writer {
     pub fn create(disk: &dyn Disk, dir: &Path, first: u64, segments: u64, count: u64) -> io::Result<Writer> {
         let temp = dir.join(format!("{}-{}", file_name(first, segments), std::process::id()));
         let file = disk.open(&temp, Open::Replace)?;
-        let [directory, filter, records, _] = parts(count);
+        let Parts { directory, filter, records, .. } = Parts::of(count);
         let cursor = |at| Cursor { at, buffer: Vec::new() };
         Ok(Writer {
             file,
@@ -66,9 +74,13 @@ impl Writer {
             bits: bucket_bits(count),
             written: 0,
             bucket: 0,
+            begun: 0,
             filling: Vec::new(),
             blocks: 0,
             block: [0; BLOCK],
+            page: Vec::new(),
+            pages: Vec::new(),
+            filter_hash: Sha256::new(),
             directory: cursor(directory),
             filter: cursor(filter),
             records: cursor(records),
@@ -77,21 +89,32 @@ impl Writer {
 
     fn close_buckets(&mut self, upto: u64) -> io::Result<()> {
         while self.bucket < upto {
-            let mut entry = [0; ENTRY];
-            entry[..8].copy_from_slice(&self.written.to_be_bytes());
-            entry[8..].copy_from_slice(&crc32fast::hash(&self.filling).to_be_bytes());
+            let count = self.written - self.begun;
+            self.page.extend_from_slice(&self.begun.to_be_bytes());
+            self.page.extend_from_slice(&(count as u32).to_be_bytes());
+            self.page.extend_from_slice(&Hash::of(&self.filling).0);
             self.records.put(&*self.file, &self.filling)?;
             self.filling.clear();
-            self.directory.put(&*self.file, &entry)?;
-            self.bucket += 1;
+            (self.begun, self.bucket) = (self.written, self.bucket + 1);
+            if self.bucket.is_multiple_of(PAGE) {
+                self.close_page()?;
+            }
+        }
+        Ok(())
+    }
+
+    fn close_page(&mut self) -> io::Result<()> {
+        if !self.page.is_empty() {
+            self.pages.extend_from_slice(&Hash::of(&self.page).0);
+            self.directory.put(&*self.file, &self.page)?;
+            self.page.clear();
         }
         Ok(())
     }
 
     fn close_blocks(&mut self, upto: u64) -> io::Result<()> {
         while self.blocks < upto {
-            let crc = crc32fast::hash(&self.block[..BITS]);
-            self.block[BITS..].copy_from_slice(&crc.to_be_bytes());
+            self.filter_hash.update(self.block);
             self.filter.put(&*self.file, &self.block)?;
             self.block = [0; BLOCK];
             self.blocks += 1;
@@ -127,10 +150,14 @@ impl Writer {
         }
         self.close_buckets(1 << self.bits)?;
         self.close_blocks(BLOCKS << self.bits)?;
+        self.close_page()?;
         self.directory.flush(&*self.file)?;
         self.filter.flush(&*self.file)?;
         self.records.flush(&*self.file)?;
-        self.file.write_at(0, &head(self.first, self.segments, self.count))?;
+        let mut signed = head(self.first, self.segments, self.count).to_vec();
+        signed.extend_from_slice(&self.filter_hash.finalize());
+        signed.extend_from_slice(&self.pages);
+        self.file.write_at(0, &signed)?;
         self.file.sync()?;
         let path = dir.join(file_name(self.first, self.segments));
         disk.rename(&self.temp, &path)?;
