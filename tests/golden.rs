@@ -1,6 +1,7 @@
 //! Results are promises: streams, hashes, suggestions and statistics stand in `tests/golden/results.txt`.
 
 use crate::desk::real_data;
+use assay_lab::rules;
 use assay_ledger::Hash;
 use assay_research::data::generate;
 use assay_research::simulate::{prepare, run};
@@ -8,6 +9,7 @@ use assay_shared::account::Assumptions;
 use assay_shared::market::Market;
 use assay_shared::metric::{self, Metric};
 use assay_shared::rulebook::Rulebook;
+use assay_shared::rulebook::book::{Between, Wanted};
 use assay_shared::search::{self, Observation, Request, Sampler, Space, suggest};
 use assay_shared::statistic::{Blocks, Observed, dsr, expected_max, min_track_record, pbo, psr};
 use assay_shared::strategy::Strategy;
@@ -35,6 +37,7 @@ fn strategies() -> Vec<Strategy> {
 /// Every strategy over a market: the hash of its stream, and figures that say what changed.
 fn streams(name: &str, market: &Market, book: &Rulebook, out: &mut Vec<String>) {
     out.push(format!("data {name} {}", market.data_hash()));
+    out.push(format!("data {name} as version 0.1.0 has it {}", market.data_hash_v1()));
     let assumptions = Assumptions { initial_cash_usdt: 50_000.0, slippage_bps: 1.5 };
     for s in strategies() {
         let market = market.select(&s.file.symbols).unwrap();
@@ -56,20 +59,11 @@ fn streams(name: &str, market: &Market, book: &Rulebook, out: &mut Vec<String>) 
 
 fn generated(out: &mut Vec<String>) {
     let market = generate::market(&["BTCUSDT", "LTCUSDT"].map(String::from), 3000, 17);
-    let book =
-        assay_lab::data::assume_from(&Rulebook::parse(assay_lab::data::RULEBOOK).unwrap(), "2020-01-01").unwrap();
-    let book = with_ltc(book);
+    let from_ms = market.times[0];
+    let wanted = Wanted { symbols: &market.symbols, from_ms, between: Between::Harsher, assume_brackets_from: None };
+    let book = rules::book(&rules::shipped().unwrap(), rules::SOURCE, &wanted).unwrap();
     out.push(format!("rulebook generated {}", book.hash()));
     streams("generated", &market, &book, out);
-}
-
-/// The built-in brackets lack LTC: it gets BTC's.
-fn with_ltc(mut book: Rulebook) -> Rulebook {
-    for set in &mut book.brackets {
-        let btc = set.symbols["BTCUSDT"].clone();
-        set.symbols.entry("LTCUSDT".into()).or_insert(btc);
-    }
-    book
 }
 
 fn real(data: &Path, out: &mut Vec<String>) {
@@ -90,7 +84,7 @@ fn real(data: &Path, out: &mut Vec<String>) {
     let session = assay_lab::Session::silent();
     let lab = assay_lab::Lab::open(&desk.path("lab"), &session).unwrap();
     let row = &lab.mirror().unwrap().snapshots().unwrap()[0];
-    let market = lab.snapshot(&row.data_hash).unwrap().1;
+    let market = lab.snapshot(&row.data_hash, None).unwrap().1;
     let book = std::fs::read_dir(desk.path("lab/rulebooks")).unwrap().next().unwrap().unwrap().path();
     let book = Rulebook::parse(&std::fs::read_to_string(book).unwrap()).unwrap();
     out.push(format!("rulebook real {}", book.hash()));

@@ -19,6 +19,7 @@ mod optuna;
 mod outputs;
 mod place;
 mod readonly;
+mod rules;
 mod stop;
 mod study;
 mod tidy;

@@ -6,13 +6,15 @@ use assay_lab::LabError;
 use assay_lab::data::{Download, Import, Imported, Read, download, erase, read};
 use assay_lab::erased::erasures;
 use assay_ledger::Hash;
-use assay_research::data::assemble::Request;
+use assay_research::data::assemble::{Request, fields};
 use assay_research::data::cells::Named;
 use assay_research::data::fetch::DEFAULT_BASE;
-use assay_research::data::snapshot::path;
+use assay_research::data::snapshot::{Contents, contents_path, path};
 use assay_research::data::source::Unused;
 use assay_research::data::{Oddity, Treatments};
 use assay_research::mirror::query::SnapshotRow;
+use assay_shared::market::SeriesSum;
+use assay_shared::rulebook::book::Between;
 use assay_shared::time::{format_date, format_ms, interval_ms, interval_text, parse};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -28,7 +30,7 @@ pub enum Args {
     /// treatment is named, and the treatment is recorded with the snapshot.
     ///
     /// Example: assay data import ~/binance --from 2022-03-01 --symbols BTCUSDT,ETHUSDT
-    Import(ImportArgs),
+    Import(Box<ImportArgs>),
     /// Download monthly files from the exchange's public bulk data, with checksums and resume
     ///
     /// Example: assay data fetch --symbols BTCUSDT,ETHUSDT --from 2024-01 --to 2024-12 --out ~/binance
@@ -66,10 +68,14 @@ pub enum Args {
         #[arg(long)]
         reason: String,
     },
-    /// List the snapshots of this lab
+    /// List the snapshots of this lab, or all that is recorded of one: its rule book, files, treatments and
+    /// assumptions
     ///
-    /// Example: assay data show
-    Show,
+    /// Example: assay data show 1a2b3c4d
+    Show {
+        /// Beginning of a data hash
+        hash: Option<String>,
+    },
 }
 
 /// How to import.
@@ -110,6 +116,10 @@ pub struct ImportArgs {
     /// Names of columns that no list knows, such as time=Zeit,close=Schluss
     #[arg(long, value_name = "WHAT=NAME,…")]
     pub columns: Option<String>,
+    /// Take these fields only: volume, mark, funding, funding_mark beside the traded prices. Sources that share
+    /// them have one data hash [default: all that there are]
+    #[arg(long, value_delimiter = ',', value_name = "NAME,…")]
+    pub fields: Option<Vec<String>>,
     /// The day on which bracket tables were seen whose file names have none
     #[arg(long, value_name = "DATE")]
     pub brackets_seen: Option<String>,
@@ -117,6 +127,10 @@ pub struct ImportArgs {
     /// is recorded)
     #[arg(long, value_name = "DATE")]
     pub assume_brackets_from: Option<String>,
+    /// Which bracket table holds between two days on which different ones were seen: nobody knows when the one
+    /// took the other's place
+    #[arg(long, default_value = "harsher", value_parser = ["harsher", "as-seen"])]
+    pub brackets: String,
     /// Only print the quality report
     #[arg(long)]
     pub dry_run: bool,
@@ -125,8 +139,8 @@ pub struct ImportArgs {
 pub fn run(cx: &Context, args: Args) -> Result<(), LabError> {
     match args {
         Args::Import(a) => {
-            let lab = cx.lab()?;
-            let found = read(&a.request()?, &lab.session)?;
+            let (lab, request) = (cx.lab()?, a.request()?);
+            let found = read(&request, &lab, !a.dry_run)?;
             show_quality(&found, cx.json);
             if a.dry_run {
                 return found.check();
@@ -148,7 +162,8 @@ pub fn run(cx: &Context, args: Args) -> Result<(), LabError> {
             say(&format!("the data are gone; entry {at} says so"));
             Ok(())
         }
-        Args::Show => show(cx),
+        Args::Show { hash: None } => show(cx),
+        Args::Show { hash: Some(hash) } => show_one(cx, &hash),
     }
 }
 
@@ -172,6 +187,7 @@ impl ImportArgs {
             to_ms: time(self.to.as_ref())?,
             treatments: Treatments::parse(self.treated().iter().map(String::as_str))?,
             columns: Named::parse(self.columns.as_deref().unwrap_or_default())?,
+            fields: self.fields.as_ref().map(|names| fields(names)).transpose()?,
         };
         time(self.brackets_seen.as_ref())?;
         Ok(Import {
@@ -179,6 +195,10 @@ impl ImportArgs {
             request,
             assume_brackets_from: self.assume_brackets_from.clone(),
             brackets_seen: self.brackets_seen.clone(),
+            between: match self.brackets.as_str() {
+                "as-seen" => Between::AsSeen,
+                _ => Between::Harsher,
+            },
         })
     }
 
@@ -207,7 +227,7 @@ pub fn registered(imported: &Imported) {
 
 /// Shows the quality report of what was read.
 pub fn show_quality(found: &Read, json: bool) {
-    let (market, quality) = (&found.market, &found.quality);
+    let (contents, quality) = (found.draft.contents(), &found.quality);
     if json {
         let unused = |u: &Unused| json!({"file": u.path.display().to_string(), "why": u.why});
         let used: Vec<String> = found.found.used.iter().map(|f| f.path.display().to_string()).collect();
@@ -216,17 +236,14 @@ pub fn show_quality(found: &Read, json: bool) {
         return;
     }
     show_unused(&found.found.unused);
-    let span = market
-        .times
-        .first()
-        .zip(market.times.last())
-        .map(|(a, b)| format!("{} to {} UTC", format_ms(*a), format_ms(*b)));
-    let bars = grouped(market.len() as u64);
+    let ((from, to), bars) = (contents.span(), grouped(contents.bars()));
     say(&format!(
-        "{} symbols x {bars} {} bars, {}",
-        market.symbols.len(),
-        interval_text(market.interval_ms),
-        span.unwrap_or_default()
+        "{} symbols x {bars} {} bars, {} to {} UTC, with {}",
+        contents.series.len(),
+        interval_text(contents.interval_ms),
+        format_ms(from),
+        format_ms(to - contents.interval_ms),
+        contents.fields().join(", ")
     ));
     let verdict = |o: &Oddity| match (&o.treated, o.error) {
         (Some(t), _) => format!("treated: {t}"),
@@ -257,6 +274,64 @@ fn show_unused(unused: &[Unused]) {
         let more = if files.len() > 3 { format!(" and {} more", files.len() - 3) } else { String::new() };
         say(&format!("not used: {}{more}: {why}", files[..files.len().min(3)].join(", ")));
     }
+}
+
+/// All that is recorded of the one snapshot whose hash begins so.
+fn show_one(cx: &Context, begin: &str) -> Result<(), LabError> {
+    let lab = cx.lab()?;
+    let rows = lab.mirror()?.snapshots()?;
+    let found: Vec<&SnapshotRow> = rows.iter().filter(|s| s.data_hash.starts_with(begin)).collect();
+    let [s] = found[..] else {
+        let what = match found.len() {
+            0 => format!("no snapshot {begin} is registered"),
+            n => format!("{n} snapshots have a hash that begins with {begin}"),
+        };
+        return Err(LabError::usage(what, "see `assay data show`"));
+    };
+    // What an older version wrote has no such file.
+    let series = s.data_hash.parse().ok().and_then(|hash: Hash| {
+        let contents = Contents::read(&contents_path(&lab.snapshot_dir(), &hash), &hash).ok()?;
+        Some(contents.series)
+    });
+    if cx.json {
+        let mut row = json!(s);
+        row["series"] = json!(series.iter().flatten().map(series_json).collect::<Vec<_>>());
+        print_json(&row);
+        return Ok(());
+    }
+    let line = |name: &str, value: &str| vec![name.to_string(), value.to_string()];
+    let mut out = vec![
+        line("data hash", &s.data_hash),
+        line("kind", if s.generated { "GENERATED, not real data" } else { "real" }),
+        line("source", &s.source),
+        line("rule book", s.rulebook_hash.as_deref().unwrap_or("the one that was registered with it")),
+    ];
+    if let (Some(files), Some(checked)) = (s.files, s.vendor_checked) {
+        let words = format!("{files}, {checked} of them compared with the vendor's checksum");
+        out.push(line("raw files", &words));
+    }
+    out.push(line("findings", &s.findings.to_string()));
+    let list = |text: &str, mark: &str| -> Vec<String> {
+        text.split(mark).map(str::trim).filter(|t| !t.is_empty()).map(str::to_string).collect()
+    };
+    list(&s.treatments, ",").iter().for_each(|t| out.push(line("treatment", t)));
+    list(&s.assumptions, ";").iter().for_each(|a| out.push(line("assumption", a)));
+    print(&table(&["what", "value"], &out));
+    let row = |s: &SeriesSum| {
+        let fields: Vec<&str> = s.fields.iter().map(|(name, _)| *name).collect();
+        let last = s.first_ms + (s.bars as i64 - 1) * found[0].interval_ms;
+        vec![s.name.clone(), format_ms(s.first_ms), format_ms(last), s.bars.to_string(), fields.join(" ")]
+    };
+    if let Some(series) = series {
+        print("");
+        print(&table(&["symbol", "first", "last", "bars", "fields"], &series.iter().map(row).collect::<Vec<_>>()));
+    }
+    Ok(())
+}
+
+fn series_json(s: &SeriesSum) -> Value {
+    let fields: Vec<&str> = s.fields.iter().map(|(name, _)| *name).collect();
+    json!({"symbol": s.name, "first": format_ms(s.first_ms), "bars": s.bars, "fields": fields})
 }
 
 fn show(cx: &Context) -> Result<(), LabError> {

@@ -11,6 +11,7 @@ use assay_lab::{Lab, LabError, parity, promote, report, review, rollback, tamper
 use assay_ledger::Signer;
 use assay_research::data::assemble::Request;
 use assay_research::data::fetch::DEFAULT_BASE;
+use assay_shared::rulebook::book::Between;
 use assay_shared::strategy::Strategy;
 use assay_shared::time::parse;
 use std::path::{Path, PathBuf};
@@ -72,7 +73,7 @@ pub fn run(cx: &Context, args: Args) -> Result<(), LabError> {
     step(&cx, 2, "Market data: import, quality, snapshot")?;
     let strategy = parse_strategy(STRATEGY, "configs/strategies/trend.toml")?;
     let (imported, strategy) = market(&lab, &args, strategy)?;
-    let generated = imported.market.generated;
+    let generated = imported.contents.generated;
 
     step(&cx, 3, "A study: every trial a signed event")?;
     let mut settings = parse_study(STUDY, "configs/studies/walkforward.toml")?;
@@ -154,7 +155,7 @@ fn market(lab: &Lab, args: &Args, strategy: Strategy) -> Result<(Imported, Strat
             "from {}; cut to {REAL_FROM} on, the first month that the dated bracket files cover",
             dir.display()
         ));
-        let found = read(&import(dir, symbols, Some(REAL_FROM), None), &lab.session)?;
+        let found = read(&import(dir, symbols, Some(REAL_FROM), None), lab, true)?;
         return Ok((register(lab, found)?, strategy));
     }
     let symbols = FEW.map(String::from).to_vec();
@@ -168,7 +169,7 @@ fn market(lab: &Lab, args: &Args, strategy: Strategy) -> Result<(Imported, Strat
         }
     }
     say("GENERATED MARKET: made up for this demonstration; the figures say nothing about real trading");
-    Ok((register(lab, generated(&symbols, 24 * 900, 20_240_607)?)?, strategy))
+    Ok((register(lab, generated(lab, &symbols, 24 * 900, 20_240_607)?)?, strategy))
 }
 
 fn downloaded(lab: &Lab, symbols: &[String], base: &str) -> Result<Read, LabError> {
@@ -176,12 +177,18 @@ fn downloaded(lab: &Lab, symbols: &[String], base: &str) -> Result<Read, LabErro
     let connect = Duration::from_secs(4);
     let what = Download { symbols, interval: "1h", months: ("2023-01", "2024-12"), base, connect };
     download(&what, &dir, &lab.session)?;
-    read(&import(dir, symbols.to_vec(), None, Some("2020-01-01")), &lab.session)
+    read(&import(dir, symbols.to_vec(), None, Some("2020-01-01")), lab, true)
 }
 
 fn import(dir: PathBuf, symbols: Vec<String>, from: Option<&str>, brackets: Option<&str>) -> Import {
     let request = Request { symbols, interval: "1h".into(), from_ms: from.and_then(parse), ..Request::default() };
-    Import { dir, request, assume_brackets_from: brackets.map(str::to_string), brackets_seen: None }
+    Import {
+        dir,
+        request,
+        assume_brackets_from: brackets.map(str::to_string),
+        brackets_seen: None,
+        between: Between::Harsher,
+    }
 }
 
 fn register(lab: &Lab, found: Read) -> Result<Imported, LabError> {

@@ -25,6 +25,7 @@ mod reconcile;
 mod report;
 mod review;
 mod rollback;
+mod rules;
 mod serve;
 mod stop;
 mod strategy;
@@ -70,6 +71,8 @@ enum Command {
     Key(key::Args),
     #[command(subcommand)]
     Data(data::Args),
+    #[command(subcommand)]
+    Rules(rules::Args),
     #[command(subcommand)]
     Strategy(strategy::Args),
     #[command(subcommand)]
@@ -128,6 +131,7 @@ fn run(args: Args, session: Session) -> Result<(), LabError> {
         Command::Init(a) => init::run(&cx, a),
         Command::Key(a) => key::run(&cx, a),
         Command::Data(a) => data::run(&cx, a),
+        Command::Rules(a) => rules::run(&cx, a),
         Command::Strategy(a) => strategy::run(&cx, a),
         Command::Study(a) => study::run(&cx, a),
         Command::Trials(a) => trials::run(&cx, a),

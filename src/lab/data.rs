@@ -3,25 +3,22 @@
 use crate::erased::erasures;
 use crate::error::LabError;
 use crate::folder::Lab;
+use crate::rules;
 use crate::session::{Progress, Session};
 use assay_ledger::storage::disk::{Disk as _, Open, RealDisk, replace};
 use assay_ledger::{Hash, Log};
 use assay_research::data::assemble::Request;
 use assay_research::data::fetch::Fetched;
 use assay_research::data::layout::{Holds, SourceFile};
-use assay_research::data::source::{Found, scan};
-use assay_research::data::{Assembled, DataError, Quality, assemble, brackets, fetch, generate, quality, snapshot};
+use assay_research::data::source::{Found, checksum_path, scan};
+use assay_research::data::{Assembled, Contents, DataError, Draft, Quality, assemble, fetch, generate, snapshot};
 use assay_shared::event::{Event, PayloadErased, RulebookRegistered, SnapshotRegisteredV2};
-use assay_shared::market::Market;
-use assay_shared::rulebook::bracket::Bracket;
-use assay_shared::rulebook::{BracketSet, Rulebook};
+use assay_shared::rulebook::Rulebook;
+use assay_shared::rulebook::book::{Between, Wanted};
+use assay_shared::rulebook::sightings::Sightings;
 use assay_shared::time::parse;
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-
-/// The rule book that is built in: fees and filters, and the newest brackets.
-pub const RULEBOOK: &str = include_str!("../../configs/rulebook.toml");
 
 /// How to import.
 #[derive(Debug, Clone)]
@@ -34,18 +31,21 @@ pub struct Import {
     pub assume_brackets_from: Option<String>,
     /// The day on which bracket tables without one in their name were seen.
     pub brackets_seen: Option<String>,
+    /// Which bracket table holds between two days on which different ones were seen.
+    pub between: Between,
 }
 
 /// What was read, before anything is registered.
 #[derive(Debug)]
 pub struct Read {
-    /// The market.
-    pub market: Market,
+    /// The market, put aside until it is registered.
+    pub draft: Draft,
     /// What was odd about it.
     pub quality: Quality,
     /// The files that were used, and the others.
     pub found: Found,
-    book: Rulebook,
+    /// Its rule book.
+    pub book: Rulebook,
     source: String,
     treatments: Vec<String>,
 }
@@ -53,8 +53,8 @@ pub struct Read {
 /// A registered snapshot.
 #[derive(Debug)]
 pub struct Imported {
-    /// The market.
-    pub market: Market,
+    /// What is in it.
+    pub contents: Contents,
     /// Its hash.
     pub data_hash: Hash,
     /// Hash of its rule book.
@@ -63,32 +63,45 @@ pub struct Imported {
     pub known: Option<u64>,
 }
 
-/// Reads a folder: market, quality, rule book. Registers nothing.
+/// Reads a folder: market, quality, rule book. Registers nothing. What is read is kept in the lab's folder of
+/// snapshots for that, if it is to be.
 ///
 /// # Errors
 /// Files that cannot be read or understood.
-pub fn read(import: &Import, session: &Session) -> Result<Read, LabError> {
+pub fn read(import: &Import, lab: &Lab, keep: bool) -> Result<Read, LabError> {
+    let (dir, session) = (keep.then(|| lab.snapshot_dir()), &lab.session);
     let found = scan(&import.dir)?;
     let (total, done) = (found.used.len() as u64, std::cell::Cell::new(0));
-    let assembled = assemble(found, &import.request, &|name| {
+    let assembled = assemble(found, &import.request, dir.as_deref(), &|name| {
         done.set(done.get() + 1);
         session.progress(&Progress::Files { what: "reading", done: done.get(), total, name });
     });
     session.progress(&Progress::Ended);
-    let Assembled { market, quality, found } = assembled?;
+    let Assembled { draft, quality, found } = assembled?;
     let tables = found.used.iter().filter(|f| f.holds == Holds::Brackets).map(|f| f.path.as_path());
-    let base = Rulebook::parse(RULEBOOK)?;
-    let mut book = match tables.clone().next() {
-        None => base,
-        Some(_) => brackets::rulebook(&base, tables, &market.symbols, import.brackets_seen.as_deref())?,
-    };
-    let mut treatments = import.request.treatments.names();
-    if let Some(date) = &import.assume_brackets_from {
-        book = assume_from(&book, date)?;
-        treatments.push(format!("brackets=assumed-from-{date}"));
+    let contents = draft.contents();
+    let symbols: Vec<String> = contents.series.iter().map(|s| s.name.clone()).collect();
+    let mut beside = Sightings::default();
+    for file in tables {
+        beside.add(&rules::one(file, Some(&symbols), import.brackets_seen.as_deref())?)?;
     }
+    let mut known = rules::known(Some(lab))?;
+    known.join(&beside);
+    if let Some(date) = import.assume_brackets_from.as_deref().filter(|date| date.len() != 10 || parse(date).is_none())
+    {
+        return Err(LabError::usage(format!("'{date}' is not a day"), "write it as 2022-03-01"));
+    }
+    let wanted = Wanted {
+        symbols: &symbols,
+        from_ms: contents.span().0,
+        between: import.between,
+        assume_brackets_from: import.assume_brackets_from.as_deref(),
+    };
+    let origin = if beside == Sightings::default() { "" } else { ", and what lies beside the data" };
+    let book = rules::book(&known, &format!("{}{origin}", rules::SOURCE), &wanted)?;
+    let treatments = import.request.treatments.names();
     let source = import.dir.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
-    Ok(Read { market, quality, found, book, source, treatments })
+    Ok(Read { draft, quality, found, book, source, treatments })
 }
 
 impl Read {
@@ -108,18 +121,21 @@ impl Read {
     /// Findings that no treatment covers, or a lab that cannot be written.
     pub fn register(self, lab: &Lab) -> Result<Imported, LabError> {
         self.check()?;
+        let (files, vendor_checked) = sums(&self.found)?;
         let origin = Origin {
-            files: sums(&self.found)?,
+            files,
+            vendor_checked,
             source: self.source,
             treatments: self.treatments,
             findings: self.quality.oddities.len() as u32,
         };
-        register(lab, self.market, &self.book, origin)
+        register(lab, &self.draft, &self.book, origin)
     }
 }
 
-/// The raw files that were used, as `sha256sum` lists them.
-fn sums(found: &Found) -> Result<Vec<String>, LabError> {
+/// The raw files that were used, as `sha256sum` lists them; and how many of them have the vendor's checksum
+/// beside them, with which they were compared when they were read.
+fn sums(found: &Found) -> Result<(Vec<String>, u32), LabError> {
     let sum = |file: &SourceFile| -> Result<String, LabError> {
         let read = LabError::io("read", &file.path);
         let opened = RealDisk.open(&file.path, Open::Read);
@@ -129,29 +145,8 @@ fn sums(found: &Found) -> Result<Vec<String>, LabError> {
     };
     let mut out = found.used.iter().map(sum).collect::<Result<Vec<_>, _>>()?;
     out.sort_by(|a, b| a[66..].cmp(&b[66..]));
-    Ok(out)
-}
-
-/// The oldest bracket tables, held to be in force from an earlier day on.
-///
-/// # Errors
-/// A date that is none, or that is not earlier.
-pub fn assume_from(book: &Rulebook, date: &str) -> Result<Rulebook, LabError> {
-    if parse(date).is_none() {
-        let message = format!("'{date}' is not a date");
-        return Err(LabError::usage(message, "write it as 2022-03-01 or 2022-03-01T12:00"));
-    }
-    let mut sets = book.brackets.clone();
-    // Each symbol's own oldest table: not all begin on one day.
-    let mut oldest: BTreeMap<String, Vec<Bracket>> = BTreeMap::new();
-    for (symbol, table) in sets.iter().flat_map(|set| &set.symbols) {
-        oldest.entry(symbol.clone()).or_insert_with(|| table.clone());
-    }
-    if !oldest.is_empty() {
-        sets.insert(0, BracketSet { effective: date.into(), symbols: oldest });
-    }
-    let out = book.with_brackets(sets, &format!("{}; oldest brackets assumed from {date}", book.source));
-    Ok(Rulebook::parse(&out.text())?)
+    let checked = found.used.iter().filter(|f| checksum_path(&f.path).exists()).count();
+    Ok((out, checked as u32))
 }
 
 /// What an import says beside the data themselves.
@@ -165,14 +160,17 @@ pub struct Origin {
     pub findings: u32,
     /// The raw files, a line for each as `sha256sum` writes it.
     pub files: Vec<String>,
+    /// How many of them were compared with the vendor's checksum.
+    pub vendor_checked: u32,
 }
 
 /// Writes a snapshot and its rule book, and records both: the one is bound to the other.
 ///
 /// # Errors
 /// A lab that cannot be written.
-pub fn register(lab: &Lab, market: Market, book: &Rulebook, origin: Origin) -> Result<Imported, LabError> {
-    let (data_hash, file) = snapshot::write(&lab.snapshot_dir(), &market)?;
+pub fn register(lab: &Lab, draft: &Draft, book: &Rulebook, origin: Origin) -> Result<Imported, LabError> {
+    let (contents, (data_hash, file)) = (draft.contents(), draft.write()?);
+    let (first_ms, end_ms) = contents.span();
     lab.keep_rulebook(book)?;
     let list: String = origin.files.iter().map(|line| format!("{line}\n")).collect();
     if !list.is_empty() {
@@ -182,16 +180,18 @@ pub fn register(lab: &Lab, market: Market, book: &Rulebook, origin: Origin) -> R
         data_hash: data_hash.0,
         file_sha256: file.0,
         rulebook_hash: book.hash().0,
-        symbols: market.symbols.clone(),
-        interval_ms: market.interval_ms,
-        first_ms: market.times.first().copied().unwrap_or_default(),
-        last_ms: market.times.last().copied().unwrap_or_default(),
-        bars: market.len() as u64,
-        generated: market.generated,
+        symbols: contents.series.iter().map(|s| s.name.clone()).collect(),
+        interval_ms: contents.interval_ms,
+        first_ms,
+        last_ms: end_ms - contents.interval_ms,
+        bars: contents.bars(),
+        generated: contents.generated,
         source: origin.source,
         treatments: origin.treatments,
+        assumptions: book.assumptions.clone(),
         findings: origin.findings,
         files: origin.files.len() as u32,
+        vendor_checked: origin.vendor_checked,
         files_sha256: Hash::of(list.as_bytes()).0,
     };
     let rules = RulebookRegistered { hash: book.hash().0, name: book.name.clone(), source: book.source.clone() };
@@ -201,7 +201,7 @@ pub fn register(lab: &Lab, market: Market, book: &Rulebook, origin: Origin) -> R
     writer.publish()?;
     lab.refresh_mirror()?;
     let known = receipts.last().filter(|r| r.existed).map(|r| r.seq);
-    Ok(Imported { market, data_hash, rulebook_hash: book.hash(), known })
+    Ok(Imported { contents, data_hash, rulebook_hash: book.hash(), known })
 }
 
 /// The rule book that a snapshot is bound to: by its newest registration, or, where that is of the first
@@ -273,18 +273,18 @@ fn registered(log: &Log, begin: &str) -> Result<(u64, Hash), LabError> {
 /// The generated market with its rule book, loudly labelled; nothing is registered yet.
 ///
 /// # Errors
-/// Never, but for a built-in rule book that does not read.
-pub fn generated(symbols: &[String], bars: usize, seed: u64) -> Result<Read, LabError> {
+/// A lab that cannot be written.
+pub fn generated(lab: &Lab, symbols: &[String], bars: usize, seed: u64) -> Result<Read, LabError> {
     let market = generate::market(symbols, bars, seed);
-    let mut found = Quality::default();
-    quality::look_over(&market, &mut found);
+    let from_ms = market.times.first().copied().unwrap_or_default();
+    let wanted = Wanted { symbols, from_ms, between: Between::Harsher, assume_brackets_from: None };
     Ok(Read {
-        market,
-        quality: found,
+        draft: Draft::of(Some(&lab.snapshot_dir()), &market)?,
+        quality: Quality::default(),
         found: Found::default(),
-        book: assume_from(&Rulebook::parse(RULEBOOK)?, "2020-01-01")?,
+        book: rules::book(&rules::shipped()?, rules::SOURCE, &wanted)?,
         source: "GENERATED MARKET, not real data".into(),
-        treatments: vec!["GENERATED".into(), "brackets=assumed-from-2020-01-01".into()],
+        treatments: vec!["GENERATED".into()],
     })
 }
 

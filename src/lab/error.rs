@@ -183,7 +183,7 @@ impl LabError {
                     .into(),
             ),
             LabError::Rulebook(RulebookError::NoFilters { .. }) => Some(
-                "put the exchange's exchangeInfo answer beside the data (exchangeInfo.json); it has them"
+                "take the exchange's answer to exchangeInfo in, `assay rules import exchangeInfo.json --seen DATE`, or put it beside the data; then import the data again"
                     .into(),
             ),
             LabError::Io { action, source, .. } => io_hint(action, source.kind()),

@@ -232,11 +232,11 @@ impl Lab {
         Ok(Host::open(&self.gate_dir())?)
     }
 
-    /// A snapshot by hash, its values verified.
+    /// A snapshot by hash, of some symbols in that order or all of them, its values verified.
     ///
     /// # Errors
-    /// A malformed hash, a missing file, or values with another hash.
-    pub fn snapshot(&self, hash: &str) -> Result<(Hash, Market), LabError> {
+    /// A malformed hash, a missing file, a symbol that it does not have, or values with another hash.
+    pub fn snapshot(&self, hash: &str, symbols: Option<&[String]>) -> Result<(Hash, Market), LabError> {
         let hash: Hash = hash.parse().map_err(|e| LabError::usage(format!("{e}"), "see `assay data show`"))?;
         if !snapshot::path(&self.snapshot_dir(), &hash).exists()
             && let Some(at) = crate::erased::erasures(&self.log()?)?.get(&hash.0)
@@ -244,7 +244,7 @@ impl Lab {
             let message = format!("the data {} were erased, as entry {at} says", hash.short());
             return Err(LabError::usage(message, "who has the same data can import them again: `assay data import`"));
         }
-        Ok((hash, snapshot::read(&self.snapshot_dir(), &hash)?))
+        Ok((hash, snapshot::read(&self.snapshot_dir(), &hash, symbols)?))
     }
 
     fn rulebook_path(&self, hash: &str) -> PathBuf {

@@ -11,7 +11,8 @@
 //! | [`mod@environment`] | the versions that results depend on |
 //! | [`create`] | a new lab |
 //! | [`keys`] | keys made, added, revoked, replaced |
-//! | [`data`] | market data and rule books into a lab |
+//! | [`data`] | market data into a lab |
+//! | [`rules`] | what is known of the exchange's rules, and books made of it |
 //! | [`erased`] | what was destroyed on purpose |
 //! | `standing` | whose keys count, what is taken; what nobody vouched for is verified |
 //! | [`study`] | studies opened, run, resumed |
@@ -66,6 +67,7 @@ pub mod recover;
 pub mod report;
 pub mod review;
 pub mod rollback;
+pub mod rules;
 pub mod session;
 mod standing;
 pub mod study;

@@ -1,7 +1,8 @@
 //! A lab from the inside, without a command line: what a page or a worker would do.
 
 use crate::create::{NewLab, create};
-use crate::data::{Import, Origin, assume_from, generated, read, register};
+use crate::data::{Import, Origin, generated, read, register};
+use crate::rules;
 use crate::session::{Notice, Observer, Progress, Session, Stop};
 use crate::study::{Ended, jobs, open, parse_strategy, parse_study, recorded, reopen, run, with_symbols};
 use crate::{
@@ -15,7 +16,7 @@ use assay_shared::event::roster::Role;
 use assay_shared::event::{Event, PromotionProposed};
 use assay_shared::format::config::{LedgerRef, LiveConfig};
 use assay_shared::policy::{self, PATH, Policy};
-use assay_shared::rulebook::Rulebook;
+use assay_shared::rulebook::book::{Between, Wanted};
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -107,7 +108,7 @@ pub(crate) fn stage() -> Stage {
     let memory = Some(dir.path().join("state"));
     let session = Session { observer: ear.clone(), stop: ear.stop.clone(), memory };
     let lab = create(&new_lab(dir.path()), &session).unwrap().lab;
-    generated(&["BTCUSDT", "ETHUSDT"].map(String::from), 24 * 150, 9).unwrap().register(&lab).unwrap();
+    generated(&lab, &["BTCUSDT", "ETHUSDT"].map(String::from), 24 * 150, 9).unwrap().register(&lab).unwrap();
     Stage { dir, lab, ear }
 }
 
@@ -320,25 +321,36 @@ fn what_is_wrong_is_found_before_anything_is_made() {
 #[test]
 fn data_and_rule_books() {
     let s = stage();
-    let book = Rulebook::parse(crate::data::RULEBOOK).unwrap();
-    let earlier = assume_from(&book, "2020-01-01").unwrap();
-    assert_eq!((earlier.brackets.len(), earlier.hash() == book.hash()), (book.brackets.len() + 1, false));
-    assert!(assume_from(&book, "soon").is_err() && assume_from(&book, "2099-01-01").is_err());
+    let symbols = ["BTCUSDT".to_string()];
+    let book = |assume: Option<&str>| {
+        let from_ms = assay_shared::time::parse("2022-03-01").unwrap();
+        let wanted = Wanted { symbols: &symbols, from_ms, between: Between::Harsher, assume_brackets_from: assume };
+        rules::book(&rules::shipped().unwrap(), rules::SOURCE, &wanted).unwrap()
+    };
+    let (earlier, book) = (book(Some("2020-01-01")), book(None));
+    assert_eq!((earlier.assumptions.len(), earlier.hash() == book.hash()), (book.assumptions.len() + 1, false));
     s.lab.keep_rulebook(&earlier).unwrap();
     assert_eq!(s.lab.rulebook(&earlier.hash().to_string()).unwrap(), earlier);
     let file = s.lab.dir.join("rulebooks").join(format!("{}.toml", earlier.hash()));
     std::fs::write(&file, book.text()).unwrap();
     assert_eq!(s.lab.rulebook(&earlier.hash().to_string()).unwrap_err().kind(), Kind::Verification);
     let request = Request { interval: "1h".into(), ..Request::default() };
-    let import = Import { dir: s.path("empty"), request, assume_brackets_from: None, brackets_seen: None };
-    assert!(read(&import, &s.lab.session).is_err(), "no folder");
+    let import = Import {
+        dir: s.path("empty"),
+        request,
+        assume_brackets_from: None,
+        brackets_seen: None,
+        between: Between::Harsher,
+    };
+    assert!(read(&import, &s.lab, true).is_err(), "no folder");
     std::fs::create_dir(s.path("empty")).unwrap();
-    assert!(read(&import, &s.lab.session).unwrap_err().to_string().contains("no market data"));
+    assert!(read(&import, &s.lab, true).unwrap_err().to_string().contains("no market data"));
     let snapshot = &s.lab.mirror().unwrap().snapshots().unwrap()[0];
-    let (hash, market) = s.lab.snapshot(&snapshot.data_hash).unwrap();
+    let (hash, market) = s.lab.snapshot(&snapshot.data_hash, None).unwrap();
     assert_eq!((hash, market.generated), (market.data_hash(), true));
-    assert!(s.lab.snapshot("zz").is_err() && s.lab.snapshot(&"0".repeat(64)).is_err());
-    register(&s.lab, market, &book, Origin { source: "again".into(), ..Origin::default() }).unwrap();
+    assert!(s.lab.snapshot("zz", None).is_err() && s.lab.snapshot(&"0".repeat(64), None).is_err());
+    let draft = assay_research::data::Draft::of(Some(&s.lab.snapshot_dir()), &market).unwrap();
+    register(&s.lab, &draft, &book, Origin { source: "again".into(), ..Origin::default() }).unwrap();
     let checks = doctor::checks(&s.lab);
     let of = |name: &str| checks.iter().find(|c| c.0 == name).unwrap().1.clone();
     assert!(of("ledger").is_ok() && of("mirror").is_ok() && of("hooks").is_err() && of("live table").is_err());

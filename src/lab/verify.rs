@@ -140,7 +140,7 @@ fn deep(lab: &Lab, out: &mut Vec<Finding>) -> Result<(), LabError> {
     let erased = erasures(&log)?;
     for seq in log.newest_of("SnapshotRegistered", 0..log.len(), usize::MAX)?.into_iter().rev() {
         let Some(e) = Event::of(&log.entry(seq)?)?.snapshot() else { continue };
-        match (snapshot::read(&lab.snapshot_dir(), &Hash(e.data_hash)), erased.get(&e.data_hash)) {
+        match (snapshot::read(&lab.snapshot_dir(), &Hash(e.data_hash), None), erased.get(&e.data_hash)) {
             (Ok(_), _) => {}
             (Err(_), Some(by)) => {
                 let words = format!("the data of entry {seq} were erased, as entry {by} says");

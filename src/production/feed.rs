@@ -1,6 +1,6 @@
 //! Where bars come from: one closed bar at a time, in order.
 
-use assay_shared::market::{FIELDS, LiveBar, Market};
+use assay_shared::market::{LiveBar, Market, MarketBar};
 
 /// A source of closed bars.
 pub trait Feed {
@@ -24,10 +24,11 @@ impl<'a> Recorded<'a> {
 
 impl Feed for Recorded<'_> {
     fn next_bar(&mut self) -> Option<LiveBar> {
-        let time = *self.market.times.get(self.at)?;
-        let row = |s: usize| FIELDS.map(|(field, _)| self.market.columns[s].get(field)[self.at]);
-        let values = (0..self.market.symbols.len()).map(row).collect();
+        if self.at >= self.market.len() {
+            return None;
+        }
+        let bar = MarketBar { market: self.market, index: self.at };
         self.at += 1;
-        Some(LiveBar { time, values })
+        Some(LiveBar::of(&bar, self.market.symbols.len()))
     }
 }

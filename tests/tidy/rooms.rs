@@ -30,7 +30,7 @@ const ROOMS: [(&str, &[&str]); 39] = [
             "src/research/report/",
         ],
     ),
-    ("polars", &["src/research/data/snapshot.rs", "src/research/data/frame.rs"]),
+    ("polars", &["src/research/data/snapshot/", "src/research/data/frame.rs"]),
     ("proptest", &[]),
     (
         "rayon",
@@ -41,6 +41,7 @@ const ROOMS: [(&str, &[&str]); 39] = [
             "ledger/src/keys/",
             "src/research/lib.rs",
             "src/research/study/run.rs",
+            "src/research/data/snapshot/",
         ],
     ),
     ("rpassword", &["src/cli/terminal.rs"]),
@@ -53,9 +54,10 @@ const ROOMS: [(&str, &[&str]); 39] = [
         &[
             "ledger/src/format/hash.rs",
             "ledger/src/keys/",
-            "src/shared/market.rs",
+            "src/shared/market/hash.rs",
             "src/shared/account/record.rs",
             "src/research/mirror/",
+            "ledger/src/storage/ids/write.rs",
         ],
     ),
     ("sled", &["ledger/src/storage/sled_store.rs"]),

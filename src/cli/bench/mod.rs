@@ -7,16 +7,19 @@ mod ledger;
 use super::Context;
 use super::output::{print, print_json, say, table};
 use assay_lab::create::{NewLab, create};
-use assay_lab::data::{Origin, RULEBOOK, assume_from, register};
+use assay_lab::data::{Origin, register};
+use assay_lab::rules;
 use assay_lab::study::{open, parse_strategy, parse_study, run as work};
 use assay_lab::{LabError, Session, environment};
-use assay_research::data::generate;
+use assay_research::data::{Draft, generate};
 use assay_research::mirror::Mirror;
 use assay_research::simulate;
 use assay_shared::account::Assumptions;
 use assay_shared::rulebook::Rulebook;
+use assay_shared::rulebook::book::{Between, Wanted};
 use assay_shared::strategy::columns::SymbolSignals;
 use assay_shared::strategy::space::defaults;
+use assay_shared::time::parse;
 use figure::Figure;
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
@@ -118,15 +121,11 @@ fn simulation(out: &mut Vec<Figure>) -> Result<(), LabError> {
 /// The built-in rule book with its brackets held to be in force for the generated market, and BTC's
 /// for the symbols it lacks.
 fn bench_book() -> Result<Rulebook, LabError> {
-    let mut book = Rulebook::parse(RULEBOOK)?;
-    for set in &mut book.brackets {
-        if let Some(btc) = set.symbols.get("BTCUSDT").cloned() {
-            for symbol in ["ADAUSDT", "LTCUSDT"] {
-                set.symbols.entry(symbol.into()).or_insert_with(|| btc.clone());
-            }
-        }
-    }
-    assume_from(&book, "2020-01-01")
+    let symbols = parse_strategy(STRATEGY, "trend")?.file.symbols;
+    let from_ms = parse("2020-01-01").unwrap_or_default();
+    let wanted =
+        Wanted { symbols: &symbols, from_ms, between: Between::Harsher, assume_brackets_from: Some("2020-01-01") };
+    rules::book(&rules::shipped()?, rules::SOURCE, &wanted)
 }
 
 fn whole_study(dir: &Path, trials: u32, out: &mut Vec<Figure>) -> Result<(), LabError> {
@@ -145,7 +144,7 @@ fn whole_study(dir: &Path, trials: u32, out: &mut Vec<Figure>) -> Result<(), Lab
     let strategy = parse_strategy(STRATEGY, "trend")?;
     let market = generate::market(&strategy.file.symbols, 24_000, 7);
     let origin = Origin { source: "GENERATED MARKET for measuring".into(), ..Origin::default() };
-    register(&lab, market, &bench_book()?, origin)?;
+    register(&lab, &Draft::of(Some(&lab.snapshot_dir()), &market)?, &bench_book()?, origin)?;
     let mut settings = parse_study(STUDY, "configs/studies/walkforward.toml")?;
     settings.trials = trials;
     let opened = open(&lab, strategy, settings, None)?;

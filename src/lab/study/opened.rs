@@ -6,7 +6,7 @@ use crate::error::LabError;
 use crate::folder::Lab;
 use assay_ledger::format::hash::{hex, unhex};
 use assay_ledger::{EventId, Hash, Log};
-use assay_research::study::{Evaluator, Inputs};
+use assay_research::study::{Evaluator, Inputs, StudyError};
 use assay_shared::event::study::StudyFact;
 use assay_shared::event::{Environment, Event, SeedGrade, StrategyRegistered, StudyOpenedV2};
 use assay_shared::market::Market;
@@ -47,8 +47,11 @@ impl Opened {
             study: &self.study,
             environment: &self.environment,
         };
-        let hint = "change the splits in the study file, or the window with `data import --from/--to`; the rule book must cover it";
-        Evaluator::new(inputs).map_err(|e| LabError::usage(e.to_string(), hint))
+        let hint = "change the splits in the study file, or the window with `data import --from/--to`";
+        Evaluator::new(inputs).map_err(|e| match e {
+            StudyError::Rulebook(e) => LabError::Rulebook(e),
+            e => LabError::usage(e.to_string(), hint),
+        })
     }
 }
 
@@ -66,14 +69,7 @@ pub fn open(lab: &Lab, strategy: Strategy, study: Study, data: Option<&str>) -> 
             "import data with `assay data import`; list it with `assay data show`",
         )
     })?;
-    let (data_hash, whole) = lab.snapshot(&hash)?;
-    let missing = || {
-        LabError::usage(
-            format!("the snapshot lacks one of {}", strategy.file.symbols.join(", ")),
-            format!("it has {}", whole.symbols.join(", ")),
-        )
-    };
-    let market = whole.select(&strategy.file.symbols).ok_or_else(missing)?;
+    let (data_hash, market) = lab.snapshot(&hash, Some(&strategy.file.symbols))?;
     let book = rulebook_of(lab, &data_hash)?;
     let environment = environment();
     let id = study_id(&study, &strategy, &data_hash, &book, &environment);
@@ -142,10 +138,7 @@ pub fn reopen(lab: &Lab, id: &str) -> Result<Opened, LabError> {
         return Err(LabError::Verification("the recorded strategy has another hash than its event says".into()));
     }
     let study = Study::recorded(&e.text).map_err(LabError::format("the recorded study"))?;
-    let (data_hash, whole) = lab.snapshot(&hex(&e.data_hash))?;
-    let market = whole
-        .select(&strategy.file.symbols)
-        .ok_or_else(|| LabError::Verification("the snapshot lacks a symbol".into()))?;
+    let (data_hash, market) = lab.snapshot(&hex(&e.data_hash), Some(&strategy.file.symbols))?;
     let book = lab.rulebook(&hex(&e.rulebook_hash))?;
     Ok(Opened { id: e.study_id, strategy, study, market, data_hash, book, environment: e.environment })
 }

@@ -1,4 +1,5 @@
-//! From files to an aligned market: one index for all symbols, every oddity a finding.
+//! From files to an aligned market: one index for all symbols, each of which has its own first and last bar,
+//! and every oddity a finding.
 
 use super::cells::Named;
 use super::error::DataError;
@@ -7,11 +8,13 @@ use super::layout::{Holds, SourceFile};
 use super::quality::{Place, Quality, look_over};
 use super::rows::{Kline, Settlement};
 use super::series::Making;
+use super::snapshot::{Draft, Own};
 use super::source::{Found, candles, settlements};
 use super::treat::Treatments;
-use assay_shared::market::{Columns, Field, Market};
+use assay_shared::market::{FIELDS, Field, STORED};
 use assay_shared::time::{format_ms, interval_ms, interval_text};
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 
 /// What to import.
 #[derive(Debug, Clone, Default)]
@@ -28,6 +31,35 @@ pub struct Request {
     pub treatments: Treatments,
     /// Columns under other names than the usual ones.
     pub columns: Named,
+    /// Fields beside the traded prices; all that there are when nothing is said.
+    pub fields: Option<BTreeSet<&'static str>>,
+}
+
+/// What an import can be told to take beside the traded prices: other sources may not have it.
+pub const EXTRAS: [(&str, &str); 4] = [
+    ("volume", "traded amounts"),
+    ("mark", "mark prices"),
+    ("funding", "funding settlements"),
+    ("funding_mark", "mark prices at the settlements"),
+];
+
+/// Reads a list of fields; the traded prices may be named and are always taken.
+///
+/// # Errors
+/// A name that is none.
+pub fn fields(names: &[String]) -> Result<BTreeSet<&'static str>, DataError> {
+    let mut out = BTreeSet::new();
+    for name in names.iter().filter(|n| !["open", "high", "low", "close"].contains(&n.as_str())) {
+        let known = EXTRAS.iter().find(|(known, _)| known == name);
+        let what = || {
+            format!("there is no field '{name}'; there are open, high, low, close, volume, mark, funding, funding_mark")
+        };
+        out.insert(known.ok_or_else(|| DataError::Asked { what: what() })?.0);
+    }
+    if out.contains("funding_mark") {
+        out.insert("funding");
+    }
+    Ok(out)
 }
 
 impl Request {
@@ -39,6 +71,10 @@ impl Request {
         self.symbols.is_empty() || self.symbols.iter().any(|s| s == symbol)
     }
 
+    fn takes(&self, field: &str) -> bool {
+        self.fields.as_ref().is_none_or(|fields| fields.contains(field))
+    }
+
     fn way(&self, code: &str, symbol: &str, ms: i64) -> Option<&'static str> {
         self.treatments.of(code, symbol, ms).map(|t| t.way)
     }
@@ -48,7 +84,7 @@ impl Request {
 #[derive(Debug)]
 pub struct Assembled {
     /// The market, usable only if the report has no errors.
-    pub market: Market,
+    pub draft: Draft,
     /// What is odd.
     pub quality: Quality,
     /// The files that were used, and those that were not, with reasons.
@@ -59,40 +95,56 @@ struct Series {
     last: Vec<Kline>,
     mark: Vec<Kline>,
     funding: Vec<Settlement>,
+    /// Its end was found and cut: nobody asks why it ends.
+    ended: bool,
 }
 
-/// Reads the files and aligns them. The market is usable only if the report has no errors.
+/// Reads the files and aligns them, a symbol at a time, into a draft that is kept in `dir`. It is usable only
+/// if the report has no errors.
 ///
 /// # Errors
-/// Unreadable files and rows, no data of what was asked for, or symbols without a common stretch of time.
-pub fn assemble(found: Found, request: &Request, progress: &dyn Fn(&str)) -> Result<Assembled, DataError> {
+/// Unreadable files and rows, or no data of what was asked for.
+pub fn assemble(
+    found: Found,
+    request: &Request,
+    dir: Option<&Path>,
+    progress: &dyn Fn(&str),
+) -> Result<Assembled, DataError> {
     let step = interval_ms(&request.interval)
         .ok_or_else(|| DataError::bad(&found.root, None, format!("'{}' is no bar interval", request.interval)))?;
     let (mut found, mut quality) = (found, Quality::default());
-    let symbols = choose(&mut found, request)?;
-    let mut all = Vec::new();
-    for symbol in &symbols {
-        let series = read_symbol(&mut found, symbol, step, request, &mut quality, progress)?;
+    let mut draft = Draft::new(dir, step, false);
+    let mut ends = Vec::new();
+    for symbol in choose(&mut found, request)? {
+        let series = read_symbol(&mut found, &symbol, step, request, &mut quality, progress)?;
         if series.last.is_empty() {
-            return Err(outside(&found, symbol, request));
+            return Err(outside(&found, &symbol, request));
         }
-        all.push(series);
+        let own = aligned(&symbol, &series, step, request, &mut quality);
+        look_over(&own, step, &mut quality);
+        ends.push((symbol, own.first_ms, own.first_ms + own.bars() as i64 * step, series.ended));
+        draft.add(&own)?;
     }
-    let times = common_index(&symbols, &all, step, request, &mut quality);
-    let times = times.ok_or_else(|| {
-        let spans = symbols.iter().zip(&all).filter_map(|(name, s)| {
-            Some(format!("{name} {} to {}", format_ms(s.last.first()?.ms), format_ms(s.last.last()?.ms)))
-        });
-        let what = format!("the symbols share no time: {}", spans.collect::<Vec<_>>().join(", "));
-        DataError::bad(&found.root, None, what)
-    })?;
-    let mut columns = Vec::new();
-    for (name, series) in symbols.iter().zip(all) {
-        columns.push(aligned(name, &series, &times, step, request, &mut quality));
+    ages(&ends, step, request, &mut quality);
+    Ok(Assembled { draft, quality, found })
+}
+
+/// Symbols that begin later or end earlier than others: nobody's bars are cut for them, and it is said. That
+/// one ends for good must be said by whoever imports, since files that are missing look the same.
+fn ages(ends: &[(String, i64, i64, bool)], step: i64, request: &Request, quality: &mut Quality) {
+    let first = ends.iter().map(|e| e.1).min().unwrap_or_default();
+    let last = ends.iter().map(|e| e.2).max().unwrap_or_default();
+    for (symbol, from, to, ended) in ends {
+        let place = Place { symbol, from: *from, to: *to - step };
+        if *from > first {
+            quality.note("begins-later", &place, format!("its first bar is of {}, others' earlier", format_ms(*from)));
+        }
+        if *to < last {
+            let words = format!("its last bar is of {}, others' later: was it delisted?", format_ms(*to - step));
+            let way = if *ended { Some("delisted") } else { request.way("ends-early", symbol, *to - step) };
+            quality.problem("ends-early", &place, words, way);
+        }
     }
-    let market = Market { interval_ms: step, times, symbols, columns, generated: false };
-    look_over(&market, &mut quality);
-    Ok(Assembled { market, quality, found })
 }
 
 /// The symbols that are asked for and have candles of the interval. Files of others are put aside.
@@ -136,6 +188,8 @@ fn choose(found: &mut Found, request: &Request) -> Result<Vec<String>, DataError
             () if f.holds == Holds::Brackets => return None,
             () if !request.wants(&f.symbol) => "its symbol is not asked for",
             () if !with_candles.contains(&f.symbol) => "there are no candles of its symbol",
+            () if f.holds == Holds::MarkKlines && !request.takes("mark") => "mark prices are not asked for",
+            () if f.holds == Holds::Funding && !request.takes("funding") => "funding is not asked for",
             () => return None,
         };
         Some(why.into())
@@ -197,138 +251,95 @@ fn read_symbol(
     if let (Some(first), Some(end)) = (last.first(), last.last())
         && !sure
         && last.len() > 1
-        && last.iter().all(|r| r.volume == 0.0)
+        && last.iter().all(|r| r.volume == 0.0 || r.volume.is_nan())
     {
         let place = Place { symbol, from: first.ms, to: end.ms };
         let words = "no bar has any volume, and no folder says that these are traded prices: mark and index prices look like this";
         quality.problem("all-zero-volume", &place, words.into(), request.way("all-zero-volume", symbol, first.ms));
     }
-    end_at_settlement(symbol, &mut last, step, request, quality);
-    Ok(Series { last, mark, funding })
+    let ended = end_at_settlement(symbol, &mut last, step, request, quality);
+    Ok(Series { last, mark, funding, ended })
 }
 
-/// Bars without trading at the end: the exchange goes on with them after a contract was settled.
-fn end_at_settlement(symbol: &str, last: &mut Vec<Kline>, step: i64, request: &Request, quality: &mut Quality) {
+/// Bars without trading at the end: the exchange goes on with them after a contract was settled. Gives whether
+/// they were cut.
+fn end_at_settlement(symbol: &str, last: &mut Vec<Kline>, step: i64, request: &Request, quality: &mut Quality) -> bool {
     let dead = |r: &Kline| r.volume == 0.0 && r.prices.iter().all(|p| *p == r.prices[0]);
     let alive = last.iter().rposition(|r| !dead(r)).map_or(0, |at| at + 1);
     let count = last.len() - alive;
-    let (Some(first), Some(end)) = (last.get(alive), last.last()) else { return };
+    let (Some(first), Some(end)) = (last.get(alive), last.last()) else { return false };
     if count < 2 || end.ms - first.ms + step < 86_400_000 {
-        return;
+        return false;
     }
     let place = Place { symbol, from: first.ms, to: end.ms };
     let words = format!("{count} bars without trading at the end, from {} on: was it settled?", format_ms(first.ms));
     let way = request.way("ended", symbol, first.ms);
     quality.problem("ended", &place, words, way);
-    if way == Some("cut") {
+    if way == Some("cut") && alive > 0 {
         last.truncate(alive);
     }
+    way == Some("cut")
 }
 
-/// The evenly spaced times that all symbols share.
-fn common_index(
-    symbols: &[String],
-    all: &[Series],
-    step: i64,
-    request: &Request,
-    quality: &mut Quality,
-) -> Option<Vec<i64>> {
-    let ends = |s: &Series| Some((s.last.first()?.ms, s.last.last()?.ms));
-    let spans: Vec<(i64, i64)> = all.iter().map(ends).collect::<Option<_>>()?;
-    let first = spans.iter().map(|s| s.0).max()?;
-    let last = spans.iter().map(|s| s.1).min()?;
-    let whole = spans.iter().map(|s| s.1).max()? - spans.iter().map(|s| s.0).min()? + step;
-    if first > last {
-        return None;
-    }
-    shorter(symbols, &spans, (first, last), whole, (step, request), quality);
-    let mut holes: BTreeSet<i64> = BTreeSet::new();
-    for (name, s) in symbols.iter().zip(all) {
-        let mut next = first;
-        for ms in s.last.iter().map(|r| r.ms).filter(|ms| (first..=last).contains(ms)).chain([last + step]) {
-            if ms > next {
-                let way = request.way("gap", name, next);
-                let words = format!(
-                    "{} bars are missing from {} to {}",
-                    (ms - next) / step,
-                    format_ms(next),
-                    format_ms(ms - step)
-                );
-                quality.problem("gap", &Place { symbol: name, from: next, to: ms - step }, words, way);
-                if way == Some("longest") {
-                    holes.extend((next..ms).step_by(step as usize));
-                }
-            }
-            next = ms + step;
+/// The stretch of a symbol's bars that is taken: all of them, or, where a gap is not to be filled, the longest
+/// one without a gap.
+fn stretch(name: &str, last: &[Kline], step: i64, request: &Request, quality: &mut Quality) -> (i64, i64) {
+    let (Some(first), Some(end)) = (last.first(), last.last()) else { return (0, 0) };
+    let mut cuts = vec![first.ms];
+    for w in last.windows(2).filter(|w| w[1].ms - w[0].ms > step) {
+        let (from, to) = (w[0].ms + step, w[1].ms - step);
+        let way = request.way("gap", name, from);
+        let count = (w[1].ms - w[0].ms) / step - 1;
+        let words = format!("{count} bars are missing from {} to {}", format_ms(from), format_ms(to));
+        quality.problem("gap", &Place { symbol: name, from, to }, words, way);
+        if way == Some("longest") {
+            cuts.extend([from, w[1].ms]);
         }
     }
-    let edges: Vec<i64> = [first - step].into_iter().chain(holes).chain([last + step]).collect();
-    let best = edges.windows(2).max_by_key(|w| (w[1] - w[0], -w[0]))?;
-    let times: Vec<i64> = (best[0] + step..best[1]).step_by(step as usize).collect();
-    (!times.is_empty()).then_some(times)
+    cuts.push(end.ms + step);
+    let longest = cuts.chunks_exact(2).max_by_key(|w| (w[1] - w[0], -w[0]));
+    longest.map_or((first.ms, end.ms + step), |w| (w[0], w[1]))
 }
 
-/// Who cuts the others, when the common time is much shorter than the whole.
-fn shorter(
-    symbols: &[String],
-    spans: &[(i64, i64)],
-    (first, last): (i64, i64),
-    whole: i64,
-    (step, request): (i64, &Request),
-    quality: &mut Quality,
-) {
-    let much = (last - first + step) * 50 < whole * 49;
-    for (name, (a, b)) in symbols.iter().zip(spans) {
-        // Who has exactly the common beginning or end brought it about, unless all have it.
-        let late = *a == first && spans.iter().any(|s| s.0 < first);
-        let early = *b == last && spans.iter().any(|s| s.1 > last);
-        if !late && !early {
-            continue;
-        }
-        let place = Place { symbol: name, from: *a, to: *b };
-        let words = format!(
-            "its bars go from {} to {}, others' further: all would be cut to the {} to {} that they share",
-            format_ms(*a),
-            format_ms(*b),
-            format_ms(first),
-            format_ms(last)
-        );
-        match much {
-            true => quality.problem("shorter", &place, words, request.way("shorter", name, *a)),
-            false => quality.note("shorter", &place, words),
-        }
-    }
-}
-
-fn aligned(name: &str, s: &Series, times: &[i64], step: i64, request: &Request, quality: &mut Quality) -> Columns {
-    let mut out = Columns::default();
-    let fields = [Field::Open, Field::High, Field::Low, Field::Close];
-    let marks = [Field::MarkOpen, Field::MarkHigh, Field::MarkLow, Field::MarkClose];
+/// A symbol's columns over its own bars.
+fn aligned(name: &str, s: &Series, step: i64, request: &Request, quality: &mut Quality) -> Own {
+    let (from, to) = stretch(name, &s.last, step, request, quality);
+    let mut out = Own { name: name.into(), first_ms: from, ..Own::default() };
+    let bars = ((to - from) / step) as usize;
+    let with_mark = request.takes("mark") && s.mark.iter().any(|r| (from..to).contains(&r.ms));
+    let with_volume = request.takes("volume") && s.last.iter().any(|r| !r.volume.is_nan());
+    let wanted = |i: usize| match FIELDS[i].0 {
+        Field::Volume => with_volume,
+        Field::MarkOpen | Field::MarkHigh | Field::MarkLow | Field::MarkClose => with_mark,
+        _ => true,
+    };
+    (0..STORED).filter(|i| wanted(*i)).for_each(|i| out.fields[i].reserve_exact(bars));
     let (mut last, mut mark) = (s.last.iter().peekable(), s.mark.iter().peekable());
     let (mut held, mut no_mark) = (0.0, Vec::new());
-    for ms in times {
-        while last.next_if(|r| r.ms < *ms).is_some() {}
-        while mark.next_if(|r| r.ms < *ms).is_some() {}
+    for ms in (from..to).step_by(step as usize) {
+        while last.next_if(|r| r.ms < ms).is_some() {}
+        while mark.next_if(|r| r.ms < ms).is_some() {}
         // A gap that is not treated is an error already; the held close only keeps columns even.
-        let (prices, volume) = last.next_if(|r| r.ms == *ms).map_or(([held; 4], 0.0), |r| (r.prices, r.volume));
+        let (prices, volume) = last.next_if(|r| r.ms == ms).map_or(([held; 4], 0.0), |r| (r.prices, r.volume));
         held = prices[3];
-        let marked = mark.next_if(|r| r.ms == *ms).map(|r| r.prices);
+        let marked = mark.next_if(|r| r.ms == ms).map(|r| r.prices);
         if marked.is_none() {
-            no_mark.push(*ms);
+            no_mark.push(ms);
         }
-        for i in 0..4 {
-            out.get_mut(fields[i]).push(prices[i]);
-            out.get_mut(marks[i]).push(marked.unwrap_or(prices)[i]);
-        }
-        out.get_mut(Field::Volume).push(volume);
+        let volume = if volume.is_nan() { 0.0 } else { volume };
+        let row = prices.into_iter().chain([volume]).chain(marked.unwrap_or(prices));
+        out.fields.iter_mut().zip(row).enumerate().filter(|(i, _)| wanted(*i)).for_each(|(_, (c, v))| c.push(v));
     }
-    for run in runs(&no_mark, step) {
-        let (from, to, count) = (run[0], run[run.len() - 1], run.len());
-        let words = format!("{count} bars without a mark price, from {} to {}", format_ms(from), format_ms(to));
-        let place = Place { symbol: name, from, to };
-        quality.problem("no-mark", &place, words, request.way("no-mark", name, from));
+    for run in runs(&no_mark, step).into_iter().filter(|_| request.takes("mark")) {
+        let (first, end, count) = (run[0], run[run.len() - 1], run.len());
+        let words = format!("{count} bars without a mark price, from {} to {}", format_ms(first), format_ms(end));
+        let place = Place { symbol: name, from: first, to: end };
+        quality.problem("no-mark", &place, words, request.way("no-mark", name, first));
     }
-    *out.get_mut(Field::Funding) = funding::column(name, &s.funding, (times, step), &request.treatments, quality);
+    if request.takes("funding") {
+        let keep = request.takes("funding_mark");
+        out.settlements = funding::checked(name, &s.funding, (from, to, step), keep, &request.treatments, quality);
+    }
     out
 }
 

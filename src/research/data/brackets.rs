@@ -2,8 +2,8 @@
 //! ccxt's tiers.
 
 use super::error::DataError;
-use assay_shared::rulebook::bracket::Bracket;
-use assay_shared::rulebook::{BracketSet, Rulebook};
+use assay_shared::rulebook::bracket::{Bracket, Brackets};
+use assay_shared::rulebook::sightings::Sightings;
 use serde::Deserialize;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -52,7 +52,7 @@ struct Tier {
 type Tables = BTreeMap<String, Vec<Bracket>>;
 
 /// A number, or the text of one.
-fn number(value: &Value) -> Option<f64> {
+pub(super) fn number(value: &Value) -> Option<f64> {
     value.as_f64().or_else(|| value.as_str()?.parse().ok())
 }
 
@@ -133,62 +133,48 @@ fn tables(path: &Path, text: &str) -> Result<Tables, DataError> {
     Ok(out)
 }
 
-/// The day in a file's name, such as `leverage_brackets_2024-10-24.json`.
-fn day(name: &str) -> Option<&str> {
+/// The day in a file's name, such as `leverage_brackets_2024-10-24.json`, or else the one that is said.
+///
+/// # Errors
+/// Neither.
+pub(super) fn day(path: &Path, seen: Option<&str>) -> Result<String, DataError> {
+    let name = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
     let starts = (0..name.len().saturating_sub(9)).filter(|at| name.is_char_boundary(*at));
     let mut found = starts.filter_map(|at| name.get(at..at + 10));
-    found.find(|text| text.as_bytes()[4] == b'-' && assay_shared::time::parse(text).is_some())
+    let named = found.find(|text| text.as_bytes()[4] == b'-' && assay_shared::time::parse(text).is_some());
+    let undated = "its name has no day such as 2024-10-24; say when it was seen: --seen DATE (--brackets-seen DATE of \
+                   data import)";
+    named.or(seen).map(str::to_string).ok_or_else(|| DataError::bad(path, None, undated))
 }
 
-/// Reads bracket files; each holds from the day in its name on, or from `seen` where the name has none.
+/// Reads bracket files, of some symbols or all of them; each was seen on the day in its name, or on `seen`
+/// where the name has none.
 ///
 /// # Errors
-/// Malformed files, and tables that contradict themselves.
-pub fn read<'a>(
+/// Malformed files, tables that contradict themselves, and two different ones of one day.
+pub fn sightings<'a>(
     files: impl Iterator<Item = &'a Path>,
-    symbols: &[String],
+    symbols: Option<&[String]>,
     seen: Option<&str>,
-) -> Result<Vec<BracketSet>, DataError> {
-    let mut out: BTreeMap<String, Tables> = BTreeMap::new();
+) -> Result<Sightings, DataError> {
+    let mut out = Sightings::default();
     for path in files {
-        let name = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
-        let undated = || {
-            DataError::bad(
-                path,
-                None,
-                "its name has no day such as 2024-10-24; say when it was seen: --brackets-seen DATE",
-            )
-        };
-        let date = day(&name).or(seen).ok_or_else(undated)?.to_string();
+        let bad = |what: String| DataError::bad(path, None, what);
+        let day = day(path, seen)?;
         let text = std::fs::read_to_string(path).map_err(DataError::io("read", path))?;
-        let mut tables = tables(path, &text)?;
-        tables.retain(|s, _| symbols.contains(s));
-        let day = out.entry(date.clone()).or_default();
-        for (symbol, table) in tables {
-            if day.get(&symbol).is_some_and(|other| *other != table) {
-                let what = format!("{symbol} has another table of {date} in another file");
-                return Err(DataError::bad(path, None, what));
+        let mut found = Sightings::default();
+        for (symbol, mut table) in tables(path, &text)? {
+            // The exchange has answered with brackets that hold nothing (BEAMXUSDT in November 2025).
+            table.retain(|b| b.cap > b.floor);
+            if symbols.is_some_and(|wanted| !wanted.contains(&symbol)) {
+                continue;
             }
-            day.insert(symbol, table);
+            Brackets::new(table.clone()).map_err(|e| bad(format!("the table of {symbol}: {e}")))?;
+            found.brackets.entry(symbol).or_default().insert(day.clone(), table);
         }
+        out.add(&found).map_err(|e| bad(e.to_string()))?;
     }
-    Ok(out.into_iter().map(|(effective, symbols)| BracketSet { effective, symbols }).collect())
-}
-
-/// A rule book with the brackets of `files` and the fees and filters of `base`.
-///
-/// # Errors
-/// Malformed or contradictory files.
-pub fn rulebook<'a>(
-    base: &Rulebook,
-    files: impl Iterator<Item = &'a Path>,
-    symbols: &[String],
-    seen: Option<&str>,
-) -> Result<Rulebook, DataError> {
-    let source = "dated bracket files";
-    let sets = read(files, symbols, seen)?;
-    let book = base.with_brackets(sets, source);
-    Rulebook::parse(&book.text()).map_err(|e| DataError::bad(Path::new(source), None, e.to_string()))
+    Ok(out)
 }
 
 #[cfg(test)]
@@ -225,19 +211,27 @@ mod tests {
         ];
         let symbols = ["AUSDT".to_string()];
         let paths = || files.iter().map(std::path::PathBuf::as_path);
-        let sets = read(paths(), &symbols, Some("2025-01-01")).unwrap();
-        let days: Vec<&str> = sets.iter().map(|s| s.effective.as_str()).collect();
-        assert_eq!(days, ["2024-10-24", "2024-11-01", "2025-01-01"]);
-        assert!(sets.iter().all(|s| s.symbols["AUSDT"] == sets[0].symbols["AUSDT"] && s.symbols["AUSDT"].len() == 2));
-        let error = read(paths(), &symbols, None).unwrap_err().to_string();
+        let seen = sightings(paths(), Some(&symbols), Some("2025-01-01")).unwrap();
+        let tables = &seen.brackets["AUSDT"];
+        assert_eq!(tables.keys().collect::<Vec<_>>(), ["2024-10-24", "2024-11-01", "2025-01-01"]);
+        assert!(tables.values().all(|t| *t == tables["2024-10-24"] && t.len() == 2));
+        let error = sightings(paths(), None, None).unwrap_err().to_string();
         assert!(error.contains("binance_leverage_tiers.json: its name has no day"), "{error}");
-        let text = std::fs::read_to_string(&files[0]).unwrap().replace("5000", "6000");
+        let text = std::fs::read_to_string(&files[0]).unwrap().replace("5000", "4000").replace(": 50}", ": 40}");
+        let text = text.replace("\"maint_amount\": 50", "\"maint_amount\": 40");
         let other = put("again-2024-10-24.json", &text);
-        let error = read(paths().chain([other.as_path()]), &symbols, Some("2025-01-01")).unwrap_err().to_string();
-        assert!(error.contains("AUSDT has another table of 2024-10-24"), "{error}");
+        let error = sightings(paths().chain([other.as_path()]), None, Some("2025-01-01")).unwrap_err().to_string();
+        assert!(error.contains("two different bracket tables of AUSDT were seen on 2024-10-24"), "{error}");
+        let hollow = text.replace("{\"notional_floor\": 4000,", "{\"notional_floor\": 4000, \"notional_cap\": 4000, \"maint_margin_ratio\": 0.015, \"maint_amount\": 20, \"max_leverage\": 30}, {\"notional_floor\": 4000,");
+        let hollow = put("hollow-2024-10-25.json", &hollow);
+        let read = sightings([hollow.as_path()].into_iter(), None, None).unwrap();
+        assert_eq!(read.brackets["AUSDT"]["2024-10-25"].len(), 2, "a bracket that holds nothing is none");
+        let broken = put("broken-2024-10-25.json", &text.replace("40,", "41,"));
+        let error = sightings([broken.as_path()].into_iter(), None, None).unwrap_err().to_string();
+        assert!(error.contains("the table of AUSDT: the amount at 4000 is 41"), "{error}");
         for junk in ["", "{", "[1]", "{\"A\": 1}", "\"x\""] {
             let path = put("junk-2024-10-24.json", junk);
-            assert!(read([path.as_path()].into_iter(), &symbols, None).is_err(), "{junk}");
+            assert!(sightings([path.as_path()].into_iter(), Some(&symbols), None).is_err(), "{junk}");
         }
     }
 }

@@ -5,7 +5,7 @@ use assay_shared::time::{format_ms, parse};
 use std::path::Path;
 
 /// What a column can be, and the names under which people have it. Compared without case, blanks, `_` and `-`.
-pub const COLUMNS: [(&str, &[&str]); 9] = [
+pub const COLUMNS: [(&str, &[&str]); 10] = [
     (
         "time",
         &[
@@ -31,6 +31,7 @@ pub const COLUMNS: [(&str, &[&str]); 9] = [
     ("rate", &["lastfundingrate", "fundingrate", "rate"]),
     ("hours", &["fundingintervalhours", "fundinginterval", "intervalhours"]),
     ("close_time", &["closetime", "klineclosetime", "endtime"]),
+    ("mark", &["markprice", "mark"]),
 ];
 
 /// A file's place of each column it has.
@@ -85,9 +86,9 @@ impl Places {
     /// The exchange's order, of files without a header: candles, or settlements.
     pub fn usual(funding: bool) -> Places {
         let at = if funding {
-            [Some(0), None, None, None, None, None, Some(2), Some(1), None]
+            [Some(0), None, None, None, None, None, Some(2), Some(1), None, None]
         } else {
-            [Some(0), Some(1), Some(2), Some(3), Some(4), Some(5), None, None, Some(6)]
+            [Some(0), Some(1), Some(2), Some(3), Some(4), Some(5), None, None, Some(6), None]
         };
         Places { at, symbol: None }
     }

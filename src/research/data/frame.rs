@@ -79,7 +79,7 @@ pub fn klines(path: &Path, bytes: &[u8], named: &Named) -> Result<Vec<Kline>, Da
     let row = |(n, ms): (usize, &i64)| Kline {
         ms: *ms,
         prices: std::array::from_fn(|i| prices[i][n]),
-        volume: volume.as_ref().map_or(0.0, |v| v[n]),
+        volume: volume.as_ref().map_or(f64::NAN, |v| v[n]),
         close_ms: None,
         line: n as u64 + 1,
     };
@@ -97,11 +97,13 @@ pub fn settlements(path: &Path, bytes: &[u8], named: &Named) -> Result<Vec<Settl
     let rate = frame.places.get("rate").or_else(|| frame.places.get("open"));
     let rate = rate.map_or_else(|| frame.places.need(path, ["rate"]).map(|[at]| at), Ok)?;
     let (times, rates) = (frame.times(t)?, frame.numbers(rate)?);
-    let hours = frame.places.get("hours").map(|at| frame.numbers(at)).transpose()?;
+    let numbers = |what: &str| frame.places.get(what).map(|at| frame.numbers(at)).transpose();
+    let (hours, marks) = (numbers("hours")?, numbers("mark")?);
     let row = |(n, ms): (usize, &i64)| Settlement {
         ms: (*ms + 500).div_euclid(1000) * 1000,
         interval_hours: hours.as_ref().map(|h| h[n]),
         rate: rates[n],
+        mark: marks.as_ref().map(|m| m[n]),
         line: n as u64 + 1,
     };
     Ok(times.iter().enumerate().map(row).collect())

@@ -1,9 +1,10 @@
-//! Funding settlements of a symbol, put to the bars at whose opening they settle.
+//! Funding settlements of a symbol, each at its own time.
 
 use super::quality::{Place, Quality};
 use super::rows::Settlement;
 use super::treat::Treatments;
-use assay_shared::time::{format_ms, interval_text};
+use assay_shared::market;
+use assay_shared::time::format_ms;
 use std::collections::BTreeMap;
 
 const HOUR_MS: f64 = 3_600_000.0;
@@ -18,12 +19,15 @@ pub(super) fn merged(
     let mut out: BTreeMap<i64, Settlement> = BTreeMap::new();
     for (name, rows) in files {
         for row in rows {
-            let Some(stands) = out.get_mut(&row.ms).filter(|s| s.rate != row.rate) else {
-                out.entry(row.ms).or_insert(row);
+            let stands = out.entry(row.ms).or_insert(row);
+            if stands.rate == row.rate && (stands.mark == row.mark || stands.mark.is_none() || row.mark.is_none()) {
+                // Of rows that agree, one may know more.
+                stands.mark = stands.mark.or(row.mark);
+                stands.interval_hours = stands.interval_hours.or(row.interval_hours);
                 continue;
-            };
+            }
             let way = treatments.of("duplicate-funding", symbol, row.ms).map(|t| t.way);
-            let detail = format!("{name}:{}: {} stands twice with two rates", row.line, format_ms(row.ms));
+            let detail = format!("{name}:{}: {} stands twice, with different values", row.line, format_ms(row.ms));
             quality.problem("duplicate-funding", &Place { symbol, from: row.ms, to: row.ms }, detail, way);
             if way == Some("last") {
                 *stands = row;
@@ -39,57 +43,40 @@ pub(super) fn merged(
     out
 }
 
-/// The rates at the bars of an even index; NaN where nothing settles.
-pub(super) fn column(
+/// The settlements from the opening of the first bar until the end of the last one; what is missing is a finding.
+pub(super) fn checked(
     symbol: &str,
     settled: &[Settlement],
-    (times, step): (&[i64], i64),
+    (first, end, step): (i64, i64, i64),
+    with_mark: bool,
     treatments: &Treatments,
     quality: &mut Quality,
-) -> Vec<f64> {
-    let mut column = vec![f64::NAN; times.len()];
-    let (Some(first), Some(last)) = (times.first().copied(), times.last().copied()) else { return column };
+) -> Vec<market::Settlement> {
     let way = |code: &str, ms: i64| treatments.of(code, symbol, ms).map(|t| t.way);
-    let inside = settled.iter().filter(|s| (first..last + step).contains(&s.ms));
-    let (mut previous, mut within): (Option<&Settlement>, Vec<i64>) = (None, Vec::new());
+    let inside: Vec<&Settlement> = settled.iter().filter(|s| (first..end).contains(&s.ms)).collect();
     let gap = |from: i64, to: i64, words: String, quality: &mut Quality| {
         quality.problem("funding-gap", &Place { symbol, from, to }, words, way("funding-gap", from));
     };
     let apart = |s: &Settlement| (s.interval_hours.unwrap_or(8.0) * HOUR_MS) as i64;
-    for s in inside {
-        let at = ((s.ms - first) / step) as usize;
-        column[at] = if column[at].is_nan() { s.rate } else { column[at] + s.rate };
-        if (s.ms - first) % step != 0 {
-            within.push(s.ms);
-        }
-        let before = previous.map_or(first, |p| p.ms);
+    let mut before = first;
+    for s in &inside {
         if s.ms - before > apart(s).max(step) + 1000 {
             let words = format!("no settlement between {} and {}", format_ms(before), format_ms(s.ms));
             gap(before, s.ms, words, quality);
         }
-        previous = Some(s);
+        before = s.ms;
     }
-    match previous {
+    match inside.last() {
         None => {
-            let place = Place { symbol, from: first, to: last };
+            let place = Place { symbol, from: first, to: end - step };
             let words = "no funding settlement in the whole window".into();
             quality.problem("no-funding", &place, words, way("no-funding", first));
         }
-        Some(p) if last - p.ms > apart(p) + step => {
-            gap(p.ms, last, format!("no settlement after {}", format_ms(p.ms)), quality);
+        Some(s) if end - step - s.ms > apart(s) + step => {
+            gap(s.ms, end - step, format!("no settlement after {}", format_ms(s.ms)), quality);
         }
         Some(_) => {}
     }
-    if let (Some(from), Some(to)) = (within.first().copied(), within.last().copied()) {
-        let words = format!(
-            "{} settlements fall inside {} bars, the first at {}: a position that is closed in such a bar would pay for \
-             what came after it",
-            within.len(),
-            interval_text(step),
-            format_ms(from)
-        );
-        let place = Place { symbol, from, to };
-        quality.problem("funding-inside-bar", &place, words, way("funding-inside-bar", from));
-    }
-    column
+    let mark = |s: &Settlement| s.mark.filter(|_| with_mark).unwrap_or(f64::NAN);
+    inside.into_iter().map(|s| market::Settlement { ms: s.ms, rate: s.rate, mark: mark(s) }).collect()
 }

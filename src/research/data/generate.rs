@@ -1,6 +1,9 @@
 //! A generated market, for demonstrations and tests. It is labelled wherever it shows.
 
-use assay_shared::market::{Columns, FIELDS, Field, Market};
+use assay_shared::market::{Columns, Field, Market, Settlement};
+
+const START: i64 = 1_646_092_800_000;
+const HOUR_MS: i64 = 3_600_000;
 
 /// SplitMix64: a counter becomes a random number, so any bar can be made alone.
 fn random(seed: u64, counter: u64) -> f64 {
@@ -13,7 +16,6 @@ fn random(seed: u64, counter: u64) -> f64 {
 /// Hourly bars from 2022-03-01: a common factor with slow regimes, each symbol's own noise, marks
 /// near trades, funding every eight hours that leans with the trend.
 pub fn market(symbols: &[String], bars: usize, seed: u64) -> Market {
-    let start = 1_646_092_800_000;
     let noise = |stream: u64, t: usize| {
         // The sum of four uniforms is close enough to normal, and the same on every machine.
         let base = (stream << 40) + t as u64 * 4;
@@ -29,8 +31,8 @@ pub fn market(symbols: &[String], bars: usize, seed: u64) -> Market {
         })
         .collect();
     let columns = (0..symbols.len()).map(|s| one(s, &factor, &|k, t| noise(8 + s as u64 * 8 + k, t))).collect();
-    let times = (0..bars as i64).map(|t| start + t * 3_600_000).collect();
-    Market { interval_ms: 3_600_000, times, symbols: symbols.to_vec(), columns, generated: true }
+    let times = (0..bars as i64).map(|t| START + t * HOUR_MS).collect();
+    Market::new(HOUR_MS, times, symbols.to_vec(), columns, true)
 }
 
 fn one(s: usize, factor: &[f64], noise: &dyn Fn(u64, usize) -> f64) -> Columns {
@@ -49,10 +51,11 @@ fn one(s: usize, factor: &[f64], noise: &dyn Fn(u64, usize) -> f64) -> Columns {
         let (mark_open, mark_close) = (mark(open), mark(price));
         let (mark_high, mark_low) =
             (mark(high).max(mark_open).max(mark_close), mark(low).min(mark_open).min(mark_close));
-        let funding = if t % 8 == 0 { (0.0001 + trend * 0.2).clamp(-0.003, 0.003) } else { f64::NAN };
-        let row = [open, high, low, price, volume, mark_open, mark_high, mark_low, mark_close, funding];
-        for ((field, _), v) in FIELDS.iter().zip(row) {
-            c.get_mut(*field).push(v);
+        let row = [open, high, low, price, volume, mark_open, mark_high, mark_low, mark_close];
+        c.fields.iter_mut().zip(row).for_each(|(column, v)| column.push(v));
+        if t % 8 == 0 {
+            let rate = (0.0001 + trend * 0.2).clamp(-0.003, 0.003);
+            c.settlements.push(Settlement { ms: START + t as i64 * HOUR_MS, rate, mark: f64::NAN });
         }
     }
     debug_assert!(c.get(Field::Close).iter().all(|v| *v > 0.0));

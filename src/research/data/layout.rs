@@ -187,7 +187,8 @@ fn look(root: &Path, path: &Path) -> Result<SourceFile, String> {
     // Above the import only the exchange's own folder names count: `funding-study` is somebody's project.
     let own = |f: &&String| WORDS.iter().any(|(word, _)| f.as_str() == *word);
     let nearest = inside.iter().rev().chain(above.iter().rev().take(3).filter(own)).find_map(|f| says(f));
-    let brackets = lower.starts_with("leverage_brackets_")
+    let brackets = lower.starts_with("exchangeinfo")
+        || lower.starts_with("leverage_brackets_")
         || lower.starts_with("leveragebracket")
         || lower.contains("leverage_tiers")
         || folders.last().is_some_and(|f| f.starts_with("brackets"));

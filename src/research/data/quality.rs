@@ -1,7 +1,8 @@
 //! The quality report: what is odd about the data, where and when, and how it can be treated.
 
+use super::snapshot::Own;
 use super::treat::ways;
-use assay_shared::market::{Field, Market};
+use assay_shared::market::Field;
 use assay_shared::time::{format_ms, interval_text};
 use serde::Serialize;
 
@@ -80,51 +81,56 @@ fn jump(interval_ms: i64) -> f64 {
 
 /// The bars of a symbol that are odd in one way, as one note.
 struct Noted<'a> {
-    market: &'a Market,
-    symbol: &'a str,
+    own: &'a Own,
+    step: i64,
 }
 
 impl Noted<'_> {
     fn bars(&self, out: &mut Quality, code: &'static str, at: &[usize], what: &str) {
         let (Some(first), Some(last)) = (at.first(), at.last()) else { return };
-        let (from, to) = (self.market.times[*first], self.market.times[*last]);
+        let time = |bar: usize| self.own.first_ms + bar as i64 * self.step;
+        let (from, to) = (time(*first), time(*last));
         let when = if first == last {
             format!("at {}", format_ms(from))
         } else {
             format!("from {} to {}", format_ms(from), format_ms(to))
         };
         let count = if at.len() == 1 { "1 bar".into() } else { format!("{} bars", at.len()) };
-        out.note(code, &Place { symbol: self.symbol, from, to }, format!("{count} {what}, {when}"));
+        out.note(code, &Place { symbol: &self.own.name, from, to }, format!("{count} {what}, {when}"));
     }
 }
 
-/// Looks over aligned data for what is legal but odd: frozen marks, empty bars, jumps, marks far
-/// from trades.
-pub fn look_over(market: &Market, out: &mut Quality) {
-    for (symbol, c) in market.symbols.iter().zip(&market.columns) {
-        let noted = Noted { market, symbol };
-        let which = |odd: &dyn Fn(usize) -> bool| (0..market.len()).filter(|t| odd(*t)).collect::<Vec<_>>();
-        let (open, high, low, close) = (c.get(Field::Open), c.get(Field::High), c.get(Field::Low), c.get(Field::Close));
-        let (volume, mark) = (c.get(Field::Volume), c.get(Field::MarkClose));
+/// Looks over a symbol's aligned bars, so many milliseconds apart, for what is legal but odd: frozen marks,
+/// empty bars, jumps, marks far from trades.
+pub fn look_over(own: &Own, step: i64, out: &mut Quality) {
+    let noted = Noted { own, step };
+    let column = |field: Field| &own.fields[field as usize][..];
+    let which = |odd: &dyn Fn(usize) -> bool| (0..own.bars()).filter(|t| odd(*t)).collect::<Vec<_>>();
+    let (open, high, low, close) = (column(Field::Open), column(Field::High), column(Field::Low), column(Field::Close));
+    let volume = column(Field::Volume);
+    if !volume.is_empty() {
         noted.bars(out, "no-volume", &which(&|t| volume[t] == 0.0), "without volume");
-        let (mark_high, mark_low) = (c.get(Field::MarkHigh), c.get(Field::MarkLow));
-        noted.bars(out, "frozen-mark", &which(&|t| mark_high[t] == mark_low[t]), "with an unmoving mark price");
-        noted.bars(out, "flat-bar", &which(&|t| high[t] == low[t]), "with one price only");
-        let (size, most) = (|t: usize| (close[t] / open[t] - 1.0).abs(), jump(market.interval_ms));
-        let jumps = which(&|t| size(t) > most);
-        if let Some(largest) = jumps.iter().max_by(|a, b| size(**a).total_cmp(&size(**b))) {
-            let percent = (close[*largest] / open[*largest] - 1.0) * 100.0;
-            let (bar, when) = (interval_text(market.interval_ms), format_ms(market.times[*largest]));
-            let largest = match jumps.len() {
-                1 => format!("by {percent:+.1} %"),
-                _ => format!("over {:.0} %, the largest {percent:+.1} % at {when}", most * 100.0),
-            };
-            let what = format!("of {bar} that move {largest}");
-            noted.bars(out, "jump", &jumps, &what);
-        }
-        let apart = |t: usize| (mark[t] / close[t] - 1.0).abs();
-        let far = which(&|t| apart(t) > 0.05);
-        let most = far.iter().map(|t| apart(*t)).fold(0.0, f64::max);
-        noted.bars(out, "mark-apart", &far, &format!("with mark and last price up to {:.1} % apart", most * 100.0));
     }
+    noted.bars(out, "flat-bar", &which(&|t| high[t] == low[t]), "with one price only");
+    let (size, most) = (|t: usize| (close[t] / open[t] - 1.0).abs(), jump(step));
+    let jumps = which(&|t| size(t) > most);
+    if let Some(largest) = jumps.iter().max_by(|a, b| size(**a).total_cmp(&size(**b))) {
+        let percent = (close[*largest] / open[*largest] - 1.0) * 100.0;
+        let (bar, when) = (interval_text(step), format_ms(own.first_ms + *largest as i64 * step));
+        let largest = match jumps.len() {
+            1 => format!("by {percent:+.1} %"),
+            _ => format!("over {:.0} %, the largest {percent:+.1} % at {when}", most * 100.0),
+        };
+        let what = format!("of {bar} that move {largest}");
+        noted.bars(out, "jump", &jumps, &what);
+    }
+    let (mark_high, mark_low, mark) = (column(Field::MarkHigh), column(Field::MarkLow), column(Field::MarkClose));
+    if mark.is_empty() {
+        return;
+    }
+    noted.bars(out, "frozen-mark", &which(&|t| mark_high[t] == mark_low[t]), "with an unmoving mark price");
+    let apart = |t: usize| (mark[t] / close[t] - 1.0).abs();
+    let far = which(&|t| apart(t) > 0.05);
+    let most = far.iter().map(|t| apart(*t)).fold(0.0, f64::max);
+    noted.bars(out, "mark-apart", &far, &format!("with mark and last price up to {:.1} % apart", most * 100.0));
 }

@@ -11,7 +11,7 @@ pub struct Kline {
     pub ms: i64,
     /// Open, high, low, close.
     pub prices: [f64; 4],
-    /// Volume; 0 where the file leaves it blank.
+    /// Volume; 0 where the file leaves it blank, NaN where it has no such column.
     pub volume: f64,
     /// Closing time, where the file has one.
     pub close_ms: Option<i64>,
@@ -28,6 +28,8 @@ pub struct Settlement {
     pub interval_hours: Option<f64>,
     /// Rate as a fraction.
     pub rate: f64,
+    /// Mark price at that moment, where the file says it.
+    pub mark: Option<f64>,
     /// Line in its file, or row.
     pub line: u64,
 }
@@ -95,7 +97,8 @@ pub(super) fn candle(path: &Path, places: &Places, row: &impl Cells) -> Result<K
     let number = |at, name| number_cell(path, line, row.cell(at), name);
     let prices = [number(o, "open")?, number(h, "high")?, number(l, "low")?, number(c, "close")?];
     let text = |what: &str| places.get(what).map(|at| row.cell(at)).filter(|text| !text.is_empty());
-    let volume = text("volume").map_or(Ok(0.0), |text| number_cell(path, line, text, "volume"))?;
+    let none = if places.get("volume").is_some() { 0.0 } else { f64::NAN };
+    let volume = text("volume").map_or(Ok(none), |text| number_cell(path, line, text, "volume"))?;
     // A blank or zero closing time says nothing.
     let closes = text("close_time").filter(|text| *text != "0");
     let close_ms = closes.map(|text| time_cell(path, line, text)).transpose()?;
@@ -109,11 +112,13 @@ pub(super) fn settlement(path: &Path, places: &Places, row: &impl Cells) -> Resu
     let rate = rate.map_or_else(|| places.need(path, ["rate"]).map(|[at]| at), Ok)?;
     let [t] = places.need(path, ["time"])?;
     let line = row.line();
-    let hours = places.get("hours").map(|at| row.cell(at)).filter(|text| !text.is_empty());
+    let text = |what: &str| places.get(what).map(|at| row.cell(at)).filter(|text| !text.is_empty());
+    let (hours, mark) = (text("hours"), text("mark"));
     Ok(Settlement {
         ms: (time_cell(path, line, row.cell(t))? + 500).div_euclid(1000) * 1000,
         interval_hours: hours.map(|text| number_cell(path, line, text, "funding_interval_hours")).transpose()?,
         rate: number_cell(path, line, row.cell(rate), "the funding rate")?,
+        mark: mark.map(|text| number_cell(path, line, text, "the mark price")).transpose()?.filter(|m| *m > 0.0),
         line,
     })
 }

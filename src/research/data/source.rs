@@ -159,10 +159,15 @@ pub fn read(path: &Path) -> Result<Vec<u8>, DataError> {
     Ok(out)
 }
 
-fn check_sum(path: &Path, bytes: &[u8]) -> Result<(), DataError> {
+/// Where the vendor's checksum of a file lies.
+pub fn checksum_path(path: &Path) -> PathBuf {
     let mut side = path.as_os_str().to_owned();
     side.push(".CHECKSUM");
-    let Ok(text) = std::fs::read_to_string(&side) else { return Ok(()) };
+    side.into()
+}
+
+fn check_sum(path: &Path, bytes: &[u8]) -> Result<(), DataError> {
+    let Ok(text) = std::fs::read_to_string(checksum_path(path)) else { return Ok(()) };
     let want = text.split_whitespace().next().unwrap_or_default().to_lowercase();
     let have = Hash::of(bytes).to_string();
     if want == have {

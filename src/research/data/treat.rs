@@ -6,7 +6,7 @@ use assay_shared::time::{DAY_MS, parse};
 use std::fmt;
 
 /// Findings that can be treated, the ways to treat them, and what each does.
-pub const WAYS: [(&str, &str, &str); 19] = [
+pub const WAYS: [(&str, &str, &str); 18] = [
     ("disordered", "sort", "put the rows in order of time"),
     ("off-grid", "drop", "leave the rows out"),
     ("off-grid", "snap", "give them the bar's time in which they begin, where that bar is missing"),
@@ -14,15 +14,14 @@ pub const WAYS: [(&str, &str, &str); 19] = [
     ("contradiction", "first", "of rows that contradict each other keep the first"),
     ("contradiction", "last", "of rows that contradict each other keep the last"),
     ("wrong-close", "keep", "believe the opening times"),
-    ("gap", "longest", "keep the longest stretch without a gap in any symbol"),
+    ("gap", "longest", "keep the symbol's longest stretch without such a gap"),
     ("gap", "hold", "fill the missing bars with the last close and no volume"),
-    ("shorter", "cut", "cut all symbols to the time that they share"),
+    ("ends-early", "delisted", "the symbol ended for good: what is open is settled at its last mark price"),
     ("ended", "cut", "end the data at the last bar with trading"),
     ("ended", "keep", "keep the bars without trading"),
     ("no-mark", "last-price", "use the traded price where there is no mark price"),
     ("no-funding", "zero", "assume that nothing was settled"),
     ("funding-gap", "zero", "assume that nothing was settled in the gap"),
-    ("funding-inside-bar", "at-open", "book what settles inside a bar at its open, whoever holds the position then"),
     ("duplicate-funding", "first", "of two rates at one time keep the first"),
     ("duplicate-funding", "last", "of two rates at one time keep the last"),
     ("all-zero-volume", "traded", "take the prices for traded ones, though nothing was traded"),

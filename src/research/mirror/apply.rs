@@ -75,9 +75,14 @@ fn snapshot(tx: &Transaction<'_>, seq: i64, e: &SnapshotFact) -> rusqlite::Resul
         e.generated,
         e.source,
         e.treatments.join(","),
-        e.findings
+        e.findings,
+        e.rulebook_hash.map(|hash| hex(&hash)),
+        e.assumptions.join("; "),
+        e.files.map(|f| f.0),
+        e.files.map(|f| f.1)
     ];
-    tx.execute("INSERT OR IGNORE INTO assay_snapshots VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11)", row).map(|_| ())
+    let sql = "INSERT OR REPLACE INTO assay_snapshots VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15)";
+    tx.execute(sql, row).map(|_| ())
 }
 
 fn closed(tx: &Transaction<'_>, seq: i64, e: &StudyClosed) -> rusqlite::Result<()> {

@@ -61,6 +61,13 @@ pub struct SnapshotRow {
     pub source: String,
     pub treatments: String,
     pub findings: u32,
+    /// The rule book that it is bound to; the first version of the event names none.
+    pub rulebook_hash: Option<String>,
+    /// What that assumes.
+    pub assumptions: String,
+    /// Raw files, and those that were compared with the vendor's checksum.
+    pub files: Option<u32>,
+    pub vendor_checked: Option<u32>,
 }
 
 /// Orders of a trial listing.
@@ -170,7 +177,7 @@ impl Mirror {
     /// # Errors
     /// When SQLite cannot read them.
     pub fn snapshots(&self) -> Result<Vec<SnapshotRow>, MirrorError> {
-        let sql = "SELECT data_hash, symbols, interval_ms, first_ms, last_ms, bars, generated, source, treatments, findings FROM assay_snapshots ORDER BY seq DESC";
+        let sql = "SELECT data_hash, symbols, interval_ms, first_ms, last_ms, bars, generated, source, treatments, findings, rulebook_hash, assumptions, files, vendor_checked FROM assay_snapshots ORDER BY seq DESC";
         let row = |r: &Row<'_>| {
             Ok(SnapshotRow {
                 data_hash: r.get(0)?,
@@ -183,6 +190,10 @@ impl Mirror {
                 source: r.get(7)?,
                 treatments: r.get(8)?,
                 findings: r.get(9)?,
+                rulebook_hash: r.get(10)?,
+                assumptions: r.get(11)?,
+                files: r.get(12)?,
+                vendor_checked: r.get(13)?,
             })
         };
         let work = || self.conn.prepare(sql)?.query_map([], row)?.collect::<rusqlite::Result<Vec<_>>>();

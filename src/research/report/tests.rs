@@ -23,6 +23,7 @@ fn strategy() -> Strategy {
 fn ran(seed: u64, bars: usize) -> (Vec<String>, Vec<i64>, Run) {
     let strategy = strategy();
     let mut book = Rulebook::parse(include_str!("../../../configs/rulebook.toml")).unwrap();
+    book.rules[0].effective = "2020-01-01".into();
     let first = book.brackets[0].clone();
     book.brackets.insert(0, BracketSet { effective: "2020-01-01".into(), ..first });
     let market = crate::data::generate::market(&strategy.file.symbols, bars, seed);

@@ -12,6 +12,8 @@ use assay_shared::event::{BlockV2, Environment, Event, MetricCode, TrialComplete
 use assay_shared::market::Market;
 use assay_shared::metric::{self, Metrics};
 use assay_shared::rulebook::{Rulebook, RulebookError};
+use assay_shared::strategy::columns::columns_there;
+use assay_shared::strategy::space::defaults;
 use assay_shared::strategy::{Diagnostic, Params, Strategy, Value};
 use assay_shared::study::objective::median;
 use assay_shared::study::split::TooShort;
@@ -146,9 +148,14 @@ impl<'a> Evaluator<'a> {
         }
         let folds = inputs.study.splits.folds(market.len(), market.interval_ms)?;
         let first = folds.iter().map(|f| f.in_sample.start).min().unwrap_or(0);
-        for symbol in &market.symbols {
-            inputs.book.in_force(symbol, market.times[first])?;
+        // Of a symbol that is younger than the folds, rules are needed from its first bar on.
+        for (symbol, c) in market.symbols.iter().zip(&market.columns) {
+            if let Some(ms) = market.times.get(first.max(c.span.start)) {
+                inputs.book.in_force(symbol, *ms)?;
+            }
         }
+        let bound = inputs.strategy.bind(&defaults(&inputs.strategy.file.parameters)).map_err(StudyError::Bind)?;
+        columns_there(&bound, market).map_err(SimulateError::from)?;
         let identity = shared_identity(&inputs, &folds);
         Ok(Evaluator { inputs, folds, identity })
     }

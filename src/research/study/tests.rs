@@ -76,6 +76,7 @@ struct Stage {
 fn stage(strategy: &str, study: &str) -> Stage {
     let strategy = Strategy::parse(strategy).unwrap_or_else(|d| panic!("{}", d[0]));
     let mut book = Rulebook::parse(include_str!("../../../configs/rulebook.toml")).unwrap();
+    book.rules[0].effective = "2020-01-01".into();
     let first = book.brackets[0].clone();
     book.brackets.insert(0, BracketSet { effective: "2020-01-01".into(), ..first });
     let text = || "t".to_string();

@@ -1,4 +1,4 @@
-//! Step 4 of a bar: mark to market, and decisions for the next open.
+//! Step 4 of a bar: mark to market, and decisions for the next open. And how a delisted symbol ends.
 
 use super::record::Rule;
 use super::{Account, Entry, Pending};
@@ -7,7 +7,21 @@ use crate::strategy::Signals;
 use crate::strategy::signals::flag;
 
 impl Account<'_> {
+    /// Positions of symbols that have no bars any more: settled at the last mark price, with the taker fee.
+    pub(super) fn close_delisted<B: Bar>(&mut self, bar: &B) {
+        for symbol in 0..self.positions.len() {
+            if self.positions[symbol].is_some() && bar.get(symbol, Field::Open).is_nan() {
+                self.exit(bar.time(), symbol, self.last_mark[symbol], Rule::Delisted);
+            }
+        }
+    }
+
     pub(super) fn mark_to_market<B: Bar>(&mut self, bar: &B) {
+        for symbol in 0..self.positions.len() {
+            if self.positions[symbol].is_some() {
+                self.last_mark[symbol] = bar.get(symbol, Field::MarkClose);
+            }
+        }
         let equity = self.equity_at_close(bar);
         self.equity.push(equity);
         self.counts.exposed_bars += u32::from(self.open > 0);
@@ -20,7 +34,7 @@ impl Account<'_> {
     pub(super) fn decide<B: Bar>(&mut self, bar: &B, signals: impl Fn(usize) -> Signals) {
         for symbol in 0..self.positions.len() {
             let s = signals(symbol);
-            if s.flags == 0 {
+            if s.flags == 0 || bar.get(symbol, Field::Close).is_nan() {
                 continue;
             }
             let pending = self.orders_for(bar, symbol, &s);

@@ -3,12 +3,14 @@
 //!
 //! The order inside a bar, adverse first:
 //!
-//! 1. funding due at the bar's opening time, on the mark price, to positions held through the
-//!    previous close;
+//! 1. positions of a symbol that has no bars any more are closed at its last mark price; funding due at the
+//!    bar's opening time, on the mark price, to positions held through the previous close;
 //! 2. at the open: liquidation and stops that the opening price has jumped over, then exits, then
 //!    entries decided at the previous close, with slippage, symbols in their fixed order;
-//! 3. inside the bar: liquidation on the mark price, stop loss, trailing stop, take profit; a
-//!    position entered at this open is exposed too;
+//! 3. inside the bar: first the funding that settles inside it and that a position owes, since it may be
+//!    closed before or after that moment; liquidation on the mark price, stop loss, trailing stop, take
+//!    profit; a position entered at this open is exposed too; then the funding that settled in favour of a
+//!    position that has stood the whole bar;
 //! 4. at the close: mark to market, margin, and decisions for the next open.
 //!
 //! Isolated liquidation loses the position's whole wallet (realised funding included). Cross
@@ -17,6 +19,7 @@
 
 mod close;
 mod fill;
+mod funding;
 mod intrabar;
 mod margin;
 mod open;
@@ -89,8 +92,13 @@ struct Entry {
 #[derive(Debug)]
 pub struct Account<'r> {
     book: &'r Rulebook,
+    /// What holds for each symbol.
     rules: Vec<InForce>,
+    /// The symbols of which that is not known: an error as soon as they have bars.
+    unknown: Vec<(usize, RulebookError)>,
     rules_until_ms: i64,
+    /// The last mark price of each symbol, for one that has no more bars.
+    last_mark: Vec<f64>,
     symbols: Vec<String>,
     terms: Terms,
     wanted_stops: Vec<[bool; 3]>,
@@ -162,7 +170,9 @@ impl<'r> Account<'r> {
         let mut account = Account {
             book,
             rules: Vec::with_capacity(n),
+            unknown: Vec::new(),
             rules_until_ms: i64::MIN,
+            last_mark: vec![f64::NAN; n],
             symbols: bound.symbols.clone(),
             terms: Terms::of(bound),
             wanted_stops: bound.outputs.iter().map(|o| o.stops.map(|s| s.is_some())).collect(),
@@ -179,20 +189,36 @@ impl<'r> Account<'r> {
             margin_usage: Vec::new(),
             counts: Counts::default(),
         };
-        account.apply_rules(start_ms)?;
+        account.apply_rules(start_ms);
         account.cash(start_ms, 0, CashKind::Deposit, assumptions.initial_cash_usdt);
         Ok(account)
     }
 
     /// Takes the rules in force and, for open positions, solves their liquidation again: a new
     /// bracket table applies to them from its first day.
-    fn apply_rules(&mut self, ms: i64) -> Result<(), RulebookError> {
-        self.rules = self.symbols.iter().map(|s| self.book.in_force(s, ms)).collect::<Result<_, _>>()?;
-        self.rules_until_ms = self.rules.iter().map(|r| r.until_ms).min().unwrap_or(i64::MAX);
+    fn apply_rules(&mut self, ms: i64) {
+        self.rules.clear();
+        self.unknown.clear();
+        for (symbol, name) in self.symbols.iter().enumerate() {
+            let known = self.book.in_force(name, ms);
+            self.rules.push(known.unwrap_or_else(|e| {
+                self.unknown.push((symbol, e));
+                InForce::unknown()
+            }));
+        }
+        self.rules_until_ms = self.book.next_change(ms);
         for symbol in 0..self.positions.len() {
             self.solve_liquidation(symbol);
         }
-        Ok(())
+    }
+
+    /// Refuses a bar of a symbol of which the rules are not known.
+    fn covered<B: Bar>(&self, bar: &B) -> Result<(), RulebookError> {
+        let traded = |symbol: usize| !bar.get(symbol, Field::Open).is_nan();
+        match self.unknown.iter().find(|(symbol, _)| traded(*symbol)) {
+            Some((_, why)) => Err(why.clone()),
+            None => Ok(()),
+        }
     }
 
     /// Takes one closed bar and the signals at its close.
@@ -201,17 +227,21 @@ impl<'r> Account<'r> {
     /// A rule book that does not cover this bar.
     pub fn step<B: Bar>(&mut self, bar: &B, signals: impl Fn(usize) -> Signals) -> Result<(), RulebookError> {
         if bar.time() >= self.rules_until_ms {
-            self.apply_rules(bar.time())?;
+            self.apply_rules(bar.time());
         }
+        self.covered(bar)?;
         if self.open > 0 {
-            self.settle_funding(bar);
+            self.close_delisted(bar);
+            self.settle_at_open(bar);
             self.gaps_at_open(bar);
         }
         if self.any_pending {
             self.orders_at_open(bar);
         }
         if self.open > 0 {
+            self.owed_inside(bar);
             self.inside(bar);
+            self.gained_inside(bar);
         }
         self.mark_to_market(bar);
         self.decide(bar, signals);

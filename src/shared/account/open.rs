@@ -1,30 +1,11 @@
-//! Steps 1 and 2 of a bar: funding, then what happens at the open.
+//! Step 2 of a bar: what happens at the open.
 
-use super::record::{CashKind, Rule};
+use super::record::{Outcome, Rule};
 use super::{Account, Pending};
 use crate::market::{Bar, Field};
 use crate::strategy::MarginMode;
 
 impl Account<'_> {
-    /// Funding to positions held through the previous close: `−side · qty · mark · rate`.
-    pub(super) fn settle_funding<B: Bar>(&mut self, bar: &B) {
-        for symbol in 0..self.positions.len() {
-            let rate = bar.get(symbol, Field::Funding);
-            if rate.is_nan() {
-                continue;
-            }
-            let Some(p) = &mut self.positions[symbol] else { continue };
-            let amount = -p.side * p.qty * bar.get(symbol, Field::MarkOpen) * rate;
-            p.funding += amount;
-            if self.terms.mode == MarginMode::Isolated {
-                p.wallet += amount;
-            }
-            self.counts.funding_usdt += amount;
-            self.cash(bar.time(), symbol, CashKind::Funding, amount);
-            self.solve_liquidation(symbol);
-        }
-    }
-
     /// Liquidation and stops that the opening price has jumped over. Stops fill at the open, with
     /// slippage; a take profit at the open itself, which is better than its price.
     pub(super) fn gaps_at_open<B: Bar>(&mut self, bar: &B) {
@@ -64,7 +45,11 @@ impl Account<'_> {
         }
         for symbol in 0..self.pending.len() {
             let pending = std::mem::take(&mut self.pending[symbol]);
-            if let (Pending { entry: Some(entry), .. }, None) = (pending, &self.positions[symbol]) {
+            let (Pending { entry: Some(entry), .. }, None) = (pending, &self.positions[symbol]) else { continue };
+            if bar.get(symbol, Field::Open).is_nan() {
+                self.recorder.order(bar.time(), symbol, entry.side, entry.qty, Rule::SignalEntry, Outcome::NotTrading);
+                self.counts.rejected += 1;
+            } else {
                 self.enter(bar, symbol, &entry);
             }
         }

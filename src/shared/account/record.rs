@@ -31,6 +31,8 @@ pub enum Rule {
     Liquidation = 10,
     /// The window ended.
     WindowEnd = 11,
+    /// The symbol has no more bars: the exchange settles what is open at the mark price.
+    Delisted = 12,
 }
 
 /// What became of an order.
@@ -48,6 +50,8 @@ pub enum Outcome {
     InsufficientMargin = 3,
     /// The leverage is not allowed at that size.
     LeverageNotAllowed = 4,
+    /// The symbol has no bar at that moment.
+    NotTrading = 5,
 }
 
 /// Why cash changed.

@@ -1,5 +1,7 @@
 //! The state machine against worked numbers and invariants.
 
+mod events;
+
 use super::record::{CashKind, Outcome, Record, Rule};
 use super::{Account, Assumptions, Run, Terms};
 use crate::market::tests::walk;
@@ -8,6 +10,7 @@ use crate::rulebook::tests::book;
 use crate::strategy::bind::Outputs;
 use crate::strategy::signals::flag;
 use crate::strategy::{Bound, MarginMode, Signals};
+use crate::time::DAY_MS;
 use proptest::prelude::*;
 
 fn bound(symbols: usize, leverage: f64, mode: MarginMode) -> Bound {
@@ -25,6 +28,7 @@ fn bound(symbols: usize, leverage: f64, mode: MarginMode) -> Bound {
     }
 }
 
+const DAY_0: i64 = 1_704_067_200_000;
 const OPEN: [f64; 6] = [100.0, 102.0, 101.0, 99.0, 104.0, 108.0];
 const HIGH: [f64; 6] = [103.0, 104.0, 102.0, 103.0, 110.0, 109.0];
 const LOW: [f64; 6] = [99.0, 100.0, 97.0, 96.0, 103.0, 101.0];
@@ -40,10 +44,8 @@ fn six_bars() -> Market {
     for field in [Field::MarkOpen, Field::MarkHigh, Field::MarkLow, Field::MarkClose] {
         *c.get_mut(field) = CLOSE.to_vec();
     }
-    *c.get_mut(Field::Funding) = vec![f64::NAN; 6];
-    let day = crate::time::DAY_MS;
-    let times = (0..6).map(|t| 1_704_067_200_000 + t * day).collect();
-    Market { interval_ms: day, times, symbols: vec!["S0USDT".into()], columns: vec![c], generated: true }
+    let times = (0..6).map(|t| DAY_0 + t * DAY_MS).collect();
+    Market::new(DAY_MS, times, vec!["S0USDT".into()], vec![c], true)
 }
 
 fn entry(flags: u8, stop_loss: f64, take_profit: f64, trailing_stop: f64) -> Signals {
@@ -93,7 +95,7 @@ fn stops_targets_trails_and_gaps() {
     let long = |s: Signals| {
         run(&six_bars(), &bound(1, 1.0, MarginMode::Isolated), 0.0, move |t, _| if t == 0 { s } else { Signals::NONE })
     };
-    let day = |t: i64| 1_704_067_200_000 + t * crate::time::DAY_MS;
+    let day = |t: i64| DAY_0 + t * DAY_MS;
     for (stop, take, trail, price, bar, rule) in [
         (0.03, n, n, 98.94, 2, Rule::StopLoss),
         (n, 0.03, n, 105.06, 4, Rule::TakeProfit),
@@ -112,25 +114,6 @@ fn stops_targets_trails_and_gaps() {
         if t == 0 { entry(flag::LONG_ENTRY, 0.03, n, n) } else { Signals::NONE }
     });
     assert_eq!((r.trades[0].entry, r.trades[0].exit, r.trades[0].rule), (103.02, 94.05, Rule::StopLossGap));
-}
-
-/// 1 BTC long at mark 60,000 and +0.0001 pays 6.00; a short gets it; the two sum to zero.
-#[test]
-fn funding_worked_number() {
-    let mut m = six_bars();
-    m.columns[0].get_mut(Field::MarkOpen)[2] = 60_000.0;
-    m.columns[0].get_mut(Field::Funding)[2] = 0.0001;
-    let paid = |flags: u8| {
-        let r = run(&m, &bound(1, 1.0, MarginMode::Cross), 0.0, move |t, _| {
-            if t == 0 { entry(flags, f64::NAN, f64::NAN, f64::NAN) } else { Signals::NONE }
-        });
-        r.records.iter().find_map(|r| match r {
-            Record::Cash { kind: CashKind::Funding, amount, .. } => Some(*amount),
-            _ => None,
-        })
-    };
-    assert!((paid(flag::LONG_ENTRY).unwrap() + 6.0).abs() < 1e-12);
-    assert!((paid(flag::SHORT_ENTRY).unwrap() - 6.0).abs() < 1e-12);
 }
 
 /// Isolated liquidation loses exactly the position's wallet; the price is solved from the brackets.

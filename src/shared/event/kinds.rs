@@ -156,9 +156,13 @@ facts! {
         generated: bool,
         source: String,
         treatments: Vec<String>,
+        /// What its rule book assumes, in words.
+        assumptions: Vec<String>,
         findings: u32,
         /// Raw files that were used.
         files: u32,
+        /// Of them, those that were compared with the vendor's checksum beside them.
+        vendor_checked: u32,
         /// SHA-256 of their list, in the form of `sha256sum`, sorted by path.
         #[serde(serialize_with = "hex")] files_sha256: Digest,
     }

@@ -17,14 +17,18 @@ pub struct SnapshotFact {
     pub generated: bool,
     pub source: String,
     pub treatments: Vec<String>,
+    /// What its rule book assumes; version 1 says nothing.
+    pub assumptions: Vec<String>,
     pub findings: u32,
+    /// Raw files, and those of them that were compared with the vendor's checksum; version 1 says nothing.
+    pub files: Option<(u32, u32)>,
 }
 
 impl Event {
     /// The registration of a snapshot, of whichever version.
     pub fn snapshot(&self) -> Option<SnapshotFact> {
         macro_rules! fact {
-            ($e:expr, $book:expr) => {
+            ($e:expr, $book:expr, $assumptions:expr, $files:expr) => {
                 Some(SnapshotFact {
                     data_hash: $e.data_hash,
                     rulebook_hash: $book,
@@ -36,13 +40,17 @@ impl Event {
                     generated: $e.generated,
                     source: $e.source.clone(),
                     treatments: $e.treatments.clone(),
+                    assumptions: $assumptions,
                     findings: $e.findings,
+                    files: $files,
                 })
             };
         }
         match self {
-            Event::SnapshotRegistered(e) => fact!(e, None),
-            Event::SnapshotRegisteredV2(e) => fact!(e, Some(e.rulebook_hash)),
+            Event::SnapshotRegistered(e) => fact!(e, None, Vec::new(), None),
+            Event::SnapshotRegisteredV2(e) => {
+                fact!(e, Some(e.rulebook_hash), e.assumptions.clone(), Some((e.files, e.vendor_checked)))
+            }
             _ => None,
         }
     }

@@ -68,8 +68,10 @@ pub(crate) fn samples() -> Vec<Event> {
             generated: true,
             source: "s".into(),
             treatments: vec!["gap=hold".into()],
+            assumptions: vec!["fees".into()],
             findings: 3,
             files: 2,
+            vendor_checked: 1,
             files_sha256: [4; 32],
         }
         .into(),

@@ -58,23 +58,26 @@ impl Function {
     }
 
     /// Computes whole columns: each output is as long as the inputs, NaN where not yet known.
-    /// Inputs may begin with NaN (another indicator's warm-up); the call starts at the first bar
-    /// where all are finite.
+    /// Inputs may begin with NaN (another indicator's warm-up, a symbol that is younger than the data) and
+    /// end with it (a symbol that was delisted): the call goes from the first bar where all are finite to
+    /// before the first one after it where one is not, and what comes after is NaN.
     ///
     /// # Errors
-    /// [`IndicatorError`] for options out of range or a gap in an input.
+    /// [`IndicatorError`] for options out of range or inputs that are known again after that.
     pub fn columns(&self, inputs: &[&[f64]], options: &[f64]) -> Result<Vec<Vec<f64>>, IndicatorError> {
         let lookback = self.lookback(options)?;
         let len = inputs.first().map_or(0, |c| c.len());
         let start = (0..len).find(|t| inputs.iter().all(|c| c[*t].is_finite())).unwrap_or(len);
-        if inputs.iter().any(|c| c[start..].iter().any(|v| !v.is_finite())) {
+        let finite = |t: &usize| inputs.iter().all(|c| c[*t].is_finite());
+        let end = (start..len).find(|t| !finite(t)).unwrap_or(len);
+        if (end..len).any(|t| finite(&t)) {
             return Err(self.gap());
         }
         let mut out = vec![vec![f64::NAN; len]; self.0.outputs.len()];
-        if len - start <= lookback {
+        if end - start <= lookback {
             return Ok(out);
         }
-        let cut: Vec<&[f64]> = inputs.iter().map(|c| &c[start..]).collect();
+        let cut: Vec<&[f64]> = inputs.iter().map(|c| &c[start..end]).collect();
         self.call(&cut, options, start, lookback, &mut out).map_err(|e| self.refused(e))?;
         Ok(out)
     }
@@ -101,7 +104,7 @@ impl Function {
             for (k, ((info, real), integer)) in self.0.outputs.iter().zip(out.iter_mut()).zip(&mut integers).enumerate()
             {
                 match info.kind {
-                    OutputType::Real => call.set_output(k, &mut real[first..])?,
+                    OutputType::Real => call.set_output(k, &mut real[first..start + bars])?,
                     OutputType::Integer => call.set_int_output(k, integer)?,
                 };
             }

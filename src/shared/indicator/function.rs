@@ -16,11 +16,17 @@ pub enum IndicatorError {
         /// The options.
         options: Vec<f64>,
     },
-    /// An input had a gap: values, then one that is not finite.
-    #[error("{function}: an input is not finite after it had begun (a division by zero?)")]
+    /// An input had a gap: values, then one that is not finite, then values again.
+    #[error("{function}: an input is not finite in between (a division by zero?)")]
     Gap {
         /// TA-Lib name.
         function: &'static str,
+    },
+    /// A column that the data do not have.
+    #[error("the data have no {column}: their source does not carry it, or it was left out with --fields")]
+    NoData {
+        /// `SYMBOL.field`.
+        column: String,
     },
     /// TA-Lib refused.
     #[error("{function}: TA-Lib says {code}")]

@@ -14,6 +14,8 @@ pub struct Running {
     core: Core,
     history: Vec<Vec<f64>>,
     stream: Option<Box<dyn Stream>>,
+    /// Its inputs had begun, and are not known any more.
+    ended: bool,
 }
 
 impl std::fmt::Debug for Running {
@@ -30,25 +32,32 @@ impl Running {
     pub fn new(function: Function, options: &[f64]) -> Result<Running, IndicatorError> {
         let lookback = function.lookback(options)?;
         let history = vec![Vec::with_capacity(lookback + 1); function.input_count()];
-        Ok(Running { function, options: options.to_vec(), lookback, core: Core::new(), history, stream: None })
+        Ok(Running {
+            function,
+            options: options.to_vec(),
+            lookback,
+            core: Core::new(),
+            history,
+            stream: None,
+            ended: false,
+        })
     }
 
-    /// Takes one bar's inputs and writes its outputs, NaN while warming up.
+    /// Takes one bar's inputs and writes its outputs, NaN while warming up and after the inputs have ended.
     ///
     /// # Errors
-    /// An input that is not finite after the inputs had begun.
+    /// Inputs that are known again after they had ended.
     pub fn update(&mut self, x: &[f64], out: &mut [f64]) -> Result<(), IndicatorError> {
         let finite = x.iter().all(|v| v.is_finite());
+        if self.ended || !finite {
+            out.fill(f64::NAN);
+            self.ended |= self.stream.is_some() || !self.history[0].is_empty();
+            return if finite { Err(self.function.gap()) } else { Ok(()) };
+        }
         if let Some(stream) = &mut self.stream {
-            if !finite {
-                return Err(self.function.gap());
-            }
             return stream.update(x, out).map_err(|e| self.function.refused(e));
         }
         out.fill(f64::NAN);
-        if !finite {
-            return if self.history[0].is_empty() { Ok(()) } else { Err(self.function.gap()) };
-        }
         for (column, v) in self.history.iter_mut().zip(x) {
             column.push(*v);
         }

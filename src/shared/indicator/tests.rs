@@ -63,6 +63,20 @@ fn lookups_ranges_and_gaps() {
     assert!(matches!(sma.columns(&[&gap], &[2.0]), Err(IndicatorError::Gap { .. })));
     let late = [f64::NAN, f64::NAN, 1.0, 3.0, 5.0];
     assert_eq!(sma.columns(&[&late], &[2.0]).unwrap()[0][3..], [2.0, 4.0]);
+    let ended = [1.0, 3.0, 5.0, f64::NAN, f64::NAN];
+    assert_eq!(
+        sma.columns(&[&ended], &[2.0]).unwrap()[0].iter().map(|v| v.is_nan()).collect::<Vec<_>>(),
+        [true, false, false, true, true]
+    );
+    for (inputs, refused) in [(&gap[..], true), (&ended, false), (&late, false)] {
+        let mut running = Running::new(sma, &[2.0]).unwrap();
+        let mut out = [0.0];
+        let said: Vec<f64> =
+            inputs.iter().map_while(|x| running.update(&[*x], &mut out).ok().map(|()| out[0])).collect();
+        assert_eq!(said.len() < inputs.len(), refused, "{inputs:?}");
+        let whole = sma.columns(&[&inputs[..said.len()]], &[2.0]).unwrap();
+        assert!(said.iter().zip(&whole[0]).all(|(a, b)| a.to_bits() == b.to_bits() || a.is_nan() && b.is_nan()));
+    }
 }
 
 /// A function's first output on columns of a walk, by its name.

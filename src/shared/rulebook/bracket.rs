@@ -74,6 +74,11 @@ impl Brackets {
         Ok(Brackets(table))
     }
 
+    /// A table that allows no position.
+    pub(super) fn nothing() -> Brackets {
+        Brackets(vec![Bracket { floor: 0.0, cap: f64::MIN_POSITIVE, max_leverage: 1.0, mmr: 0.0, cum: 0.0 }])
+    }
+
     /// The brackets.
     pub fn table(&self) -> &[Bracket] {
         &self.0
@@ -95,6 +100,40 @@ impl Brackets {
     pub fn max_notional(&self, leverage: f64) -> f64 {
         self.0.iter().filter(|b| b.max_leverage >= leverage).map(|b| b.cap).fold(0.0, f64::max)
     }
+}
+
+/// A table that asks at least as much as both at every notional: the higher rate and the lower leverage of each
+/// stretch.
+pub fn harsher(a: &[Bracket], b: &[Bracket]) -> Vec<Bracket> {
+    let at = |table: &[Bracket], notional: f64| {
+        let found = table.iter().find(|r| r.cap > notional).or(table.last());
+        found.map_or((0.0, f64::INFINITY), |r| (r.mmr, r.max_leverage))
+    };
+    // Beyond the shorter table's end nothing may be opened: the book ends there, too.
+    let end = [a, b].map(|t| t.last().map_or(0.0, |r| r.cap)).into_iter().fold(f64::INFINITY, f64::min);
+    let mut edges: Vec<f64> = a.iter().chain(b).map(|r| r.cap).filter(|cap| *cap <= end).collect();
+    edges.sort_by(f64::total_cmp);
+    edges.dedup();
+    let mut out: Vec<Bracket> = Vec::new();
+    let mut floor = 0.0;
+    for cap in edges {
+        let ((rate_a, leverage_a), (rate_b, leverage_b)) = (at(a, floor), at(b, floor));
+        let (mmr, max_leverage) = (rate_a.max(rate_b), leverage_a.min(leverage_b));
+        match out.last_mut() {
+            Some(last) if last.mmr == mmr && last.max_leverage == max_leverage => last.cap = cap,
+            // A lower leverage at the same rate is a bracket of its own; rates must rise, so it begins earlier.
+            Some(last) if last.mmr == mmr => {
+                last.cap = cap;
+                last.max_leverage = max_leverage;
+            }
+            before => {
+                let cum = before.map_or(0.0, |p| ((p.cum + floor * (mmr - p.mmr)) * 1e8).round() / 1e8);
+                out.push(Bracket { floor, cap, max_leverage, mmr, cum });
+            }
+        }
+        floor = cap;
+    }
+    out
 }
 
 #[cfg(test)]

@@ -1,9 +1,14 @@
 //! The rule book: maintenance brackets, fees, funding, steps, each with effective dates.
 //!
-//! A rule book is TOML with a hash. A run whose window it does not cover is refused.
+//! A rule book is TOML with a hash. A run whose window it does not cover is refused. It is made for some symbols
+//! from all that was ever seen of the rules ([`sightings`]).
 
+pub mod book;
 pub mod bracket;
 pub mod liquidation;
+pub mod sightings;
+#[cfg(test)]
+pub(crate) mod tests;
 
 use crate::time;
 use bracket::{Bracket, Brackets};
@@ -20,6 +25,9 @@ pub struct Rulebook {
     pub name: String,
     /// Where the figures come from.
     pub source: String,
+    /// What in it is assumed, since nobody saw it, in words.
+    #[serde(default)]
+    pub assumptions: Vec<String>,
     /// Fee and filter rules, each from a date on.
     pub rules: Vec<Rules>,
     /// Bracket tables, each from a date on.
@@ -54,6 +62,9 @@ pub struct SymbolRules {
     pub tick: f64,
     /// Smallest order, in USDT.
     pub min_notional: f64,
+    /// Fraction of the liquidated notional, where the symbol has its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub liquidation_fee: Option<f64>,
 }
 
 /// Bracket tables of several symbols from a date on.
@@ -81,6 +92,16 @@ pub enum RulebookError {
         effective: String,
         /// The contradiction.
         what: String,
+    },
+    /// Two things that were seen on one day differ.
+    #[error("two different {what} of {symbol} were seen on {day}")]
+    Contradiction {
+        /// Symbol.
+        symbol: String,
+        /// The day.
+        day: String,
+        /// What differs.
+        what: &'static str,
     },
     /// Fees and filters begin later.
     #[error("the rule book knows no fees at {at}: they begin on {first}")]
@@ -121,8 +142,19 @@ pub struct InForce {
     pub liquidation_fee: f64,
     /// Funding interval in hours.
     pub funding_interval_hours: u32,
-    /// These rules hold before this time (milliseconds since 1970).
-    pub until_ms: i64,
+}
+
+impl InForce {
+    /// What stands for the rules of a symbol that cannot be traded yet: nothing is allowed.
+    pub(crate) fn unknown() -> InForce {
+        InForce {
+            brackets: Brackets::nothing(),
+            filters: SymbolRules { step: f64::MAX, tick: f64::MAX, min_notional: f64::MAX, liquidation_fee: None },
+            taker_fee: 1.0,
+            liquidation_fee: 1.0,
+            funding_interval_hours: 8,
+        }
+    }
 }
 
 impl Rulebook {
@@ -134,7 +166,8 @@ impl Rulebook {
         for rules in &self.rules {
             let rates = [rules.taker_fee, rules.maker_fee, rules.liquidation_fee];
             let filters = rules.symbols.values().flat_map(|s| [s.step, s.tick, s.min_notional]);
-            if rates.iter().any(|r| !(-0.01..0.1).contains(r)) || rules.funding_interval_hours == 0 {
+            let own = rules.symbols.values().filter_map(|s| s.liquidation_fee);
+            if own.chain(rates).any(|r| !(-0.01..0.1).contains(&r)) || rules.funding_interval_hours == 0 {
                 return Err(RulebookError::Malformed(format!("rules of {}: a fee is out of range", rules.effective)));
             }
             if filters.into_iter().any(|v| !v.is_finite() || v <= 0.0) {
@@ -176,22 +209,20 @@ impl Rulebook {
         };
         let table = set.and_then(|s| s.symbols.get(symbol)).ok_or_else(no_brackets)?;
         let brackets = Brackets::new(table.clone()).map_err(|problem| RulebookError::Malformed(problem.to_string()))?;
-        let starts = self.rules.iter().map(|r| &r.effective).chain(self.brackets.iter().map(|b| &b.effective));
-        let until_ms = starts.map(|d| start(d)).filter(|s| *s > ms).min().unwrap_or(i64::MAX);
         Ok(InForce {
             brackets,
             filters: *filters,
             taker_fee: rules.taker_fee,
-            liquidation_fee: rules.liquidation_fee,
+            liquidation_fee: filters.liquidation_fee.unwrap_or(rules.liquidation_fee),
             funding_interval_hours: rules.funding_interval_hours,
-            until_ms,
         })
     }
 
-    /// Replaces the bracket tables, keeping fees and filters.
-    #[must_use]
-    pub fn with_brackets(&self, brackets: Vec<BracketSet>, source: &str) -> Rulebook {
-        Rulebook { brackets, source: source.into(), ..self.clone() }
+    /// When the next of its tables begins after a time (milliseconds since 1970): until then what is in force
+    /// stays in force.
+    pub fn next_change(&self, ms: i64) -> i64 {
+        let starts = self.rules.iter().map(|r| &r.effective).chain(self.brackets.iter().map(|b| &b.effective));
+        starts.filter_map(|d| time::parse(d)).filter(|s| *s > ms).min().unwrap_or(i64::MAX)
     }
 }
 
@@ -200,65 +231,5 @@ fn ascending(dates: &[&str]) -> Result<(), RulebookError> {
     match parsed {
         Some(p) if !p.is_empty() && p.windows(2).all(|w| w[0] < w[1]) => Ok(()),
         _ => Err(RulebookError::Malformed(format!("effective dates must be given and ascend: {dates:?}"))),
-    }
-}
-
-#[cfg(test)]
-pub(crate) mod tests {
-    use super::*;
-
-    /// A small book for the crate's tests: every `SnUSDT` has the BTC table of 2026-09.
-    pub(crate) fn book() -> Rulebook {
-        let table = liquidation::tests::btc_2026();
-        let symbols = (0..8).map(|s| (format!("S{s}USDT"), table.clone())).collect();
-        let filters = SymbolRules { step: 0.001, tick: 0.01, min_notional: 5.0 };
-        let rules = Rules {
-            effective: "2020-01-01".into(),
-            taker_fee: 0.0005,
-            maker_fee: 0.0002,
-            liquidation_fee: 0.0125,
-            funding_interval_hours: 8,
-            symbols: BTreeMap::from([("*".into(), filters)]),
-        };
-        let brackets = vec![BracketSet { effective: "2020-01-01".into(), symbols }];
-        Rulebook {
-            format: crate::format::rulebook::CURRENT,
-            name: "test".into(),
-            source: "tests".into(),
-            rules: vec![rules],
-            brackets,
-        }
-    }
-
-    #[test]
-    fn dates_decide_and_gaps_are_refused() {
-        let mut b = book();
-        let mut later = b.brackets[0].clone();
-        later.effective = "2021-01-01".into();
-        b.brackets.push(later);
-        assert_eq!(Rulebook::parse(&b.text()).unwrap(), b);
-        let ms = |d| time::parse(d).unwrap();
-        assert_eq!(b.in_force("S0USDT", ms("2020-06-01")).unwrap().until_ms, ms("2021-01-01"));
-        let e = b.in_force("S0USDT", ms("2019-06-01")).unwrap_err().to_string();
-        assert_eq!(e, "the rule book knows no fees at 2019-06-01 00:00:00: they begin on 2020-01-01");
-        let e = b.in_force("NOUSDT", ms("2020-06-01")).unwrap_err().to_string();
-        assert_eq!(e, "the rule book has no bracket table of NOUSDT");
-        let mut late = b.clone();
-        late.brackets.remove(0);
-        let e = late.in_force("S0USDT", ms("2020-06-01")).unwrap_err().to_string();
-        assert_eq!(
-            e,
-            "the rule book has no bracket table of S0USDT at 2020-06-01 00:00:00: the first one is of 2021-01-01"
-        );
-        late.rules[0].symbols.clear();
-        let e = late.in_force("S0USDT", ms("2022-06-01")).unwrap_err().to_string();
-        assert_eq!(e, "the rule book knows no step, tick and minimum notional of S0USDT");
-        assert!(Rulebook::parse(&b.text().replace("step = 0.001", "step = -1.0")).is_err());
-        assert!(
-            Rulebook::parse(&b.text().replace("cum = 300.0", "cum = 301.0"))
-                .unwrap_err()
-                .to_string()
-                .contains("inconsistent")
-        );
     }
 }

@@ -93,7 +93,7 @@ fn read(outputs: &super::bind::Outputs, values: &[f64]) -> Signals {
 mod tests {
     use super::*;
     use crate::market::MarketBar;
-    use crate::market::tests::walk;
+    use crate::market::tests::{walk, young};
     use crate::strategy::Strategy;
     use crate::strategy::columns;
     use crate::strategy::space::defaults;
@@ -138,6 +138,24 @@ max_concurrent_positions = 2
     fn same(a: &Signals, b: &Signals) -> bool {
         let bits = |s: &Signals| [s.stop_loss, s.take_profit, s.trailing_stop].map(crate::market::canonical_bits);
         a.flags == b.flags && bits(a) == bits(b)
+    }
+
+    /// A symbol that is younger than the data, or ends before them, is unknown outside its bars to both
+    /// evaluations alike, and what stands alone is what it is without the others.
+    #[test]
+    fn both_evaluations_agree_on_symbols_of_different_age() {
+        let strategy = Strategy::parse(TEXT).unwrap();
+        let bound = strategy.bind(&defaults(&strategy.file.parameters)).unwrap();
+        for (symbol, span) in [(0, 100..400), (1, 100..400), (0, 0..300), (1, 150..250)] {
+            let m = young(walk(400, 2, 11), symbol, span.clone());
+            let whole = columns::signals(&bound, &m).unwrap();
+            for (t, bar) in stepped(&bound, &m).iter().enumerate() {
+                for s in 0..2 {
+                    assert!(same(&whole[s].at(t), &bar[s]), "{span:?} of {symbol}: bar {t} symbol {s}");
+                }
+            }
+            assert!(whole.iter().any(|s| s.flags.iter().any(|f| *f != 0)));
+        }
     }
 
     proptest! {

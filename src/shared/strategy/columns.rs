@@ -5,7 +5,7 @@ use super::op::MemoryState;
 use super::plan::{Id, Op, Plan};
 use super::signals::Signals;
 use crate::indicator::IndicatorError;
-use crate::market::Market;
+use crate::market::{FIELDS, Field, Market};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
@@ -61,6 +61,26 @@ pub fn signals(bound: &Bound, market: &Market) -> Result<Vec<SymbolSignals>, Ind
     Ok(bound.outputs.iter().map(of).collect())
 }
 
+/// Refuses data that lack a column which the strategy reads.
+///
+/// # Errors
+/// [`IndicatorError::NoData`].
+pub fn columns_there(bound: &Bound, market: &Market) -> Result<(), IndicatorError> {
+    bound.plan.ops.iter().try_for_each(|op| match op {
+        Op::Column { symbol, field } => column(market, *symbol, *field).map(|_| ()),
+        _ => Ok(()),
+    })
+}
+
+fn column(market: &Market, symbol: usize, field: Field) -> Result<&[f64], IndicatorError> {
+    let column = market.columns[symbol].get(field);
+    if column.len() == market.len() {
+        return Ok(column);
+    }
+    let name = FIELDS.iter().find(|(f, _)| *f == field).map_or("", |(_, name)| name);
+    Err(IndicatorError::NoData { column: format!("{}.{name}", market.symbols[symbol]) })
+}
+
 /// For each node, the nodes that nothing needs any more once it is computed.
 fn spent(plan: &Plan, wanted: impl Iterator<Item = Id>) -> Vec<Vec<Id>> {
     let mut last: Vec<Id> = (0..plan.ops.len()).collect();
@@ -88,7 +108,7 @@ fn evaluate<'m>(
     for (id, op) in plan.ops.iter().enumerate() {
         let value: Cow<'m, [f64]> = match op {
             Op::Const(v) => vec![*v; bars].into(),
-            Op::Column { symbol, field } => market.columns[*symbol].get(*field).into(),
+            Op::Column { symbol, field } => column(market, *symbol, *field)?.into(),
             Op::Unary(op, a) => values[*a].iter().map(|a| op.apply(*a)).collect(),
             Op::Binary(op, a, b) => {
                 let op = *op;
@@ -131,7 +151,6 @@ pub(super) fn choose(c: f64, a: f64, b: f64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::market::Field;
     use crate::strategy::op::Binary;
 
     /// A chain of any length needs three columns at a time: its column, its last value, the next.
@@ -152,5 +171,20 @@ mod tests {
         assert_eq!(values.iter().filter(|v| !v.is_empty()).count(), 1);
         let close = market.columns[0].get(Field::Close);
         assert!(values[999].iter().zip(close).all(|(v, c)| (v - 1000.0 * c).abs() < 1e-6 * v.abs()));
+    }
+
+    /// A column that the data lack is an error that names it; traded prices stand for marks.
+    #[test]
+    fn columns_that_are_not_there() {
+        let mut market = crate::market::tests::walk(20, 1, 1);
+        let of = |market: &Market, field| {
+            let plan = Plan { ops: vec![Op::Column { symbol: 0, field }] };
+            evaluate(&plan, market, [0].into_iter()).map(|v| v[0].to_vec()).map_err(|e| e.to_string())
+        };
+        for field in [Field::Volume, Field::MarkClose] {
+            market.columns[0].get_mut(field).clear();
+        }
+        assert!(of(&market, Field::Volume).unwrap_err().contains("the data have no S0USDT.volume"));
+        assert_eq!(of(&market, Field::MarkClose), of(&market, Field::Close));
     }
 }

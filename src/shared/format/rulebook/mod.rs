@@ -1,9 +1,10 @@
 //! The canonical text of a rule book: what is stored under its hash.
 
 pub mod v1;
+mod v2;
 
 use super::{FormatError, number};
-use crate::format::tree::{self, row};
+use crate::format::tree;
 use crate::rulebook::{Rulebook, RulebookError};
 use assay_ledger::Hash;
 
@@ -23,10 +24,9 @@ impl Rulebook {
 
     /// The canonical text: what is stored and hashed.
     pub fn text(&self) -> String {
-        let table = v1::table(self);
         match self.format {
-            1 => tree::text(&table),
-            n => tree::text(&[vec![row("format", n)], table].concat()),
+            1 => tree::text(&v1::table(self)),
+            _ => tree::text(&v2::table(self)),
         }
     }
 
@@ -47,6 +47,19 @@ fn read(text: &str) -> Result<Rulebook, FormatError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// What version 1 does not have is written and read back.
+    #[test]
+    fn assumptions_and_own_fees() {
+        let mut book = Rulebook::parse(include_str!("golden/v2.toml")).unwrap();
+        book.assumptions = vec!["fees: seen \"late\"".into(), "filters".into()];
+        if let Some(filters) = book.rules[0].symbols.values_mut().next() {
+            filters.liquidation_fee = Some(0.01);
+        }
+        assert_eq!(Rulebook::parse(&book.text()).unwrap(), book);
+        let plain = Rulebook::parse(include_str!("golden/v2.toml")).unwrap();
+        assert_ne!(plain.hash(), book.hash());
+    }
 
     /// Version 1 writes back to the byte, so its hash is the one that is recorded.
     #[test]

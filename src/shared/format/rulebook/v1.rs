@@ -55,7 +55,8 @@ struct BracketV1 {
 /// Reads the text.
 pub(super) fn read(text: &str) -> Result<Rulebook, FormatError> {
     let b: RulebookV1 = toml::from_str(text).map_err(|e| FormatError::toml(&e))?;
-    let symbol = |s: SymbolV1| SymbolRules { step: s.step, tick: s.tick, min_notional: s.min_notional };
+    let symbol =
+        |s: SymbolV1| SymbolRules { step: s.step, tick: s.tick, min_notional: s.min_notional, liquidation_fee: None };
     let rules = |r: RulesV1| Rules {
         effective: r.effective,
         taker_fee: r.taker_fee,
@@ -74,6 +75,7 @@ pub(super) fn read(text: &str) -> Result<Rulebook, FormatError> {
         format: 1,
         name: b.name,
         source: b.source,
+        assumptions: Vec::new(),
         rules: b.rules.into_iter().map(rules).collect(),
         brackets: b.brackets.into_iter().map(set).collect(),
     })

@@ -1,0 +1,109 @@
+//! What a snapshot holds, by hashes, as JSON beside its Parquet file: so that a part of it can be read and
+//! still be checked against the data hash.
+
+use crate::data::error::DataError;
+use assay_ledger::Hash;
+use assay_shared::market::{FIELDS, STORED, SeriesSum, market_hash};
+use serde::{Deserialize, Serialize};
+use std::path::Path;
+
+/// A snapshot's series.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Contents {
+    /// True for a generated market.
+    pub generated: bool,
+    /// Milliseconds between bars.
+    pub interval_ms: i64,
+    /// One for each symbol, in order of their names.
+    pub series: Vec<SeriesSum>,
+}
+
+/// A series in the file.
+#[derive(Serialize, Deserialize)]
+struct Written {
+    symbol: String,
+    first_ms: i64,
+    bars: u64,
+    fields: Vec<(String, String)>,
+    settlements: String,
+}
+
+#[derive(Serialize, Deserialize)]
+struct File {
+    format: u32,
+    generated: bool,
+    interval_ms: i64,
+    series: Vec<Written>,
+}
+
+impl Contents {
+    /// The data hash.
+    pub fn data_hash(&self) -> Hash {
+        market_hash(self.generated, self.interval_ms, &self.series)
+    }
+
+    /// Opening times of the first and after the last bar of all symbols, milliseconds since 1970.
+    pub fn span(&self) -> (i64, i64) {
+        let end = |s: &SeriesSum| s.first_ms + s.bars as i64 * self.interval_ms;
+        let from = self.series.iter().map(|s| s.first_ms).min().unwrap_or_default();
+        (from, self.series.iter().map(end).max().unwrap_or(from))
+    }
+
+    /// Number of bars from the first to the last.
+    pub fn bars(&self) -> u64 {
+        let (from, to) = self.span();
+        ((to - from) / self.interval_ms.max(1)) as u64
+    }
+
+    /// Fields that every symbol has, in canonical order.
+    pub fn fields(&self) -> Vec<&'static str> {
+        let everywhere = |name: &&str| self.series.iter().all(|s| s.fields.iter().any(|(n, _)| n == name));
+        FIELDS.iter().take(STORED).map(|(_, name)| *name).filter(everywhere).collect()
+    }
+
+    /// As it stands in the file.
+    pub fn text(&self) -> String {
+        let series = |s: &SeriesSum| Written {
+            symbol: s.name.clone(),
+            first_ms: s.first_ms,
+            bars: s.bars,
+            fields: s.fields.iter().map(|(name, hash)| ((*name).to_string(), hash.to_string())).collect(),
+            settlements: s.settlements.to_string(),
+        };
+        let series = self.series.iter().map(series).collect();
+        let file = File { format: 2, generated: self.generated, interval_ms: self.interval_ms, series };
+        serde_json::to_string_pretty(&file).unwrap_or_default() + "\n"
+    }
+
+    /// Reads what stands in a file, if the hash of it is that of the data.
+    ///
+    /// # Errors
+    /// A file that cannot be read, or is of other data.
+    pub fn read(path: &Path, hash: &Hash) -> Result<Contents, DataError> {
+        let bytes = std::fs::read(path).map_err(DataError::io("read", path))?;
+        let fail = |what: String| DataError::Snapshot { hash: hash.short(), what };
+        let file: File = serde_json::from_slice(&bytes).map_err(|e| fail(format!("{}: {e}", path.display())))?;
+        let series = file.series.into_iter().map(known).collect::<Option<_>>();
+        let series = series.ok_or_else(|| fail(format!("{} names fields or hashes that are none", path.display())))?;
+        let out = Contents { generated: file.generated, interval_ms: file.interval_ms, series };
+        if file.format != 2 || out.interval_ms <= 0 {
+            return Err(fail(format!("{} is of another format", path.display())));
+        }
+        let found = out.data_hash();
+        if found == *hash { Ok(out) } else { Err(fail(format!("{} is of snapshot {}", path.display(), found.short()))) }
+    }
+}
+
+fn known(w: Written) -> Option<SeriesSum> {
+    let field = |(name, hash): &(String, String)| {
+        let name = FIELDS.iter().take(STORED).find(|(_, known)| known == name)?.1;
+        Some((name, hash.parse().ok()?))
+    };
+    Some(SeriesSum {
+        fields: w.fields.iter().map(field).collect::<Option<_>>()?,
+        settlements: w.settlements.parse().ok()?,
+        name: w.symbol,
+        first_ms: w.first_ms,
+        bars: w.bars,
+    })
+}

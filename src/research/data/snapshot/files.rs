@@ -1,0 +1,37 @@
+//! The files of a snapshot, named by the hash of its values.
+
+use crate::data::error::DataError;
+use assay_ledger::Hash;
+use std::path::{Path, PathBuf};
+
+/// Columns of the file of settlements.
+pub(super) const SETTLEMENTS: [&str; 4] = ["symbol", "time", "rate", "mark"];
+
+/// Path of a snapshot's bars in its folder.
+pub fn path(dir: &Path, hash: &Hash) -> PathBuf {
+    dir.join(format!("{hash}.parquet"))
+}
+
+/// Path of its funding settlements.
+pub fn settlements_path(dir: &Path, hash: &Hash) -> PathBuf {
+    dir.join(format!("{hash}.funding.parquet"))
+}
+
+/// Path of what is in both, by hashes.
+pub fn contents_path(dir: &Path, hash: &Hash) -> PathBuf {
+    dir.join(format!("{hash}.json"))
+}
+
+/// Removes a snapshot; one that is gone already is fine.
+///
+/// # Errors
+/// When it cannot be removed.
+pub fn remove(dir: &Path, hash: &Hash) -> Result<(), DataError> {
+    for path in [path(dir, hash), settlements_path(dir, hash), contents_path(dir, hash)] {
+        match std::fs::remove_file(&path) {
+            Err(e) if e.kind() != std::io::ErrorKind::NotFound => return Err(DataError::io("remove", &path)(e)),
+            _ => {}
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,165 @@
+//! Reading snapshots: what is read is compared with the hashes of what was written.
+
+use super::contents::Contents;
+use super::files::{SETTLEMENTS, contents_path, path, settlements_path};
+use crate::data::error::DataError;
+use assay_ledger::Hash;
+use assay_shared::market::{Columns, FIELDS, Field, Market, SeriesSum, Settlement, column_hash, settlements_hash};
+use polars::prelude::{DataFrame, ParquetReader, PolarsError, SerReader};
+use rayon::prelude::*;
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::ops::Range;
+use std::path::Path;
+
+/// Reads a snapshot, of some symbols or all of them, and checks that its values are the ones its name
+/// promises.
+///
+/// # Errors
+/// A missing, damaged or changed snapshot; a symbol that it does not have.
+pub fn read(dir: &Path, hash: &Hash, symbols: Option<&[String]>) -> Result<Market, DataError> {
+    let fail = |what: String| DataError::Snapshot { hash: hash.short(), what };
+    if !contents_path(dir, hash).exists() {
+        let market = read_first(dir, hash)?;
+        let chosen = symbols.map_or(Some(market.clone()), |symbols| market.select(symbols));
+        return chosen.ok_or_else(|| fail("it has not all of the symbols".into()));
+    }
+    let contents = Contents::read(&contents_path(dir, hash), hash)?;
+    let names: Vec<String> = contents.series.iter().map(|s| s.name.clone()).collect();
+    let wanted: Vec<&SeriesSum> = match symbols {
+        None => contents.series.iter().collect(),
+        Some(symbols) => {
+            let find = |name: &String| contents.series.iter().find(|s| s.name == *name);
+            let all = symbols.iter().map(find).collect::<Option<_>>();
+            all.ok_or_else(|| fail(format!("it has {}, not all of {}", names.join(", "), symbols.join(", "))))?
+        }
+    };
+    let step = contents.interval_ms;
+    let end = |s: &SeriesSum| s.first_ms + s.bars as i64 * step;
+    let first = wanted.iter().map(|s| s.first_ms).min().unwrap_or_default();
+    let last = wanted.iter().map(|s| end(s)).max().unwrap_or(first);
+    let bars = ((last - first) / step) as usize;
+    let rows = |from: i64, s: &SeriesSum| {
+        let begin = ((s.first_ms - from) / step) as usize;
+        begin..begin + s.bars as usize
+    };
+    let column = |s: &SeriesSum, name: &str| format!("{}.{name}", s.name);
+    let names = wanted.iter().flat_map(|s| s.fields.iter().map(|(name, _)| column(s, name))).collect();
+    let frame = parquet(&path(dir, hash), Some(names)).map_err(|e| with(&fail, e))?;
+    let mut settled = settlements(&settlements_path(dir, hash)).map_err(|e| with(&fail, e))?;
+    let mut columns = Vec::new();
+    for series in &wanted {
+        let (file, own) = (rows(contents.span().0, series), rows(first, series));
+        let one = |(name, sum): &(&'static str, Hash)| {
+            let name = column(series, name);
+            let values = values(&frame, &name, &file, (bars, own.start)).map_err(|e| fail(e.to_string()))?;
+            let found = column_hash(&values[own.clone()]);
+            if found == *sum { Ok(values) } else { Err(fail(format!("{name} has other values: the file was changed"))) }
+        };
+        let read: Vec<Vec<f64>> = series.fields.par_iter().map(one).collect::<Result<_, _>>()?;
+        let mut out = Columns { settlements: settled.remove(&series.name).unwrap_or_default(), ..Columns::default() };
+        if settlements_hash(&out.settlements) != series.settlements {
+            return Err(fail(format!("{} has other settlements: the file was changed", series.name)));
+        }
+        for ((name, _), values) in series.fields.iter().zip(read) {
+            if let Some((field, _)) = FIELDS.iter().find(|(_, known)| known == name) {
+                *out.get_mut(*field) = values;
+            }
+        }
+        columns.push(out);
+    }
+    let times = (0..bars as i64).map(|t| first + t * step).collect();
+    let symbols = wanted.iter().map(|s| s.name.clone()).collect();
+    Ok(Market::new(step, times, symbols, columns, contents.generated))
+}
+
+/// What went wrong: the system's answer as it is, another one as a word about the snapshot.
+fn with(fail: &dyn Fn(String) -> DataError, e: Trouble) -> DataError {
+    match e {
+        Trouble::Data(e) => e,
+        Trouble::Polars(e) => fail(e.to_string()),
+    }
+}
+
+#[derive(Debug)]
+enum Trouble {
+    Data(DataError),
+    Polars(PolarsError),
+}
+
+impl From<PolarsError> for Trouble {
+    fn from(e: PolarsError) -> Trouble {
+        Trouble::Polars(e)
+    }
+}
+
+fn parquet(path: &Path, columns: Option<Vec<String>>) -> Result<DataFrame, Trouble> {
+    let file = File::open(path).map_err(DataError::io("open", path)).map_err(Trouble::Data)?;
+    Ok(ParquetReader::new(file).with_columns(columns).finish()?)
+}
+
+/// Rows of a column, put at a place among as many as asked for; the others are unknown.
+fn values(
+    frame: &DataFrame,
+    name: &str,
+    rows: &Range<usize>,
+    (len, at): (usize, usize),
+) -> Result<Vec<f64>, PolarsError> {
+    let mut out = Vec::with_capacity(len);
+    out.resize(at, f64::NAN);
+    let column = frame.column(name)?.f64()?.slice(rows.start as i64, rows.len());
+    column.downcast_iter().for_each(|chunk| out.extend(chunk.values_iter()));
+    if column.null_count() > 0 || column.len() != rows.len() {
+        // What is blank among its own bars was not written by us: the hash would say so in other words.
+        out.truncate(at);
+        out.resize(at + rows.len(), f64::NAN);
+    }
+    out.resize(len, f64::NAN);
+    Ok(out)
+}
+
+fn settlements(path: &Path) -> Result<BTreeMap<String, Vec<Settlement>>, Trouble> {
+    let frame = parquet(path, None)?;
+    let [symbol, time, rate, mark] = SETTLEMENTS.map(|name| frame.column(name));
+    let (symbol, time, rate, mark) = (symbol?.str()?, time?.i64()?, rate?.f64()?, mark?.f64()?);
+    let mut out: BTreeMap<String, Vec<Settlement>> = BTreeMap::new();
+    for i in 0..frame.height() {
+        let (Some(symbol), Some(ms), Some(rate)) = (symbol.get(i), time.get(i), rate.get(i)) else { continue };
+        let one = Settlement { ms, rate, mark: mark.get(i).unwrap_or(f64::NAN) };
+        out.entry(symbol.into()).or_default().push(one);
+    }
+    Ok(out)
+}
+
+/// Reads a snapshot as version 0.1.0 wrote it: one file, funding rates as a column at the bars in which they
+/// settled.
+fn read_first(dir: &Path, hash: &Hash) -> Result<Market, DataError> {
+    let fail = |what: String| DataError::Snapshot { hash: hash.short(), what };
+    let frame = parquet(&path(dir, hash), None).map_err(|e| with(&fail, e))?;
+    let market = from_frame(&frame).map_err(|e| fail(e.to_string()))?;
+    let found = market.data_hash_v1();
+    if found == *hash {
+        Ok(market)
+    } else {
+        Err(fail(format!("its values have the hash {}: the file was changed", found.short())))
+    }
+}
+
+fn from_frame(frame: &DataFrame) -> Result<Market, PolarsError> {
+    let times: Vec<i64> = frame.column("time")?.i64()?.into_no_null_iter().collect();
+    let generated = frame.column("generated")?.bool()?.get(0).unwrap_or(false);
+    let names = frame.get_column_names();
+    let symbols: Vec<String> = names.iter().filter_map(|n| n.strip_suffix(".open").map(str::to_string)).collect();
+    let mut columns = Vec::new();
+    for symbol in &symbols {
+        let mut c = Columns::default();
+        for (field, name) in FIELDS {
+            *c.get_mut(field) = frame.column(&format!("{symbol}.{name}"))?.f64()?.into_no_null_iter().collect();
+        }
+        let settled = times.iter().zip(c.get(Field::Funding)).filter(|(_, rate)| !rate.is_nan());
+        c.settlements = settled.map(|(ms, rate)| Settlement { ms: *ms, rate: *rate, mark: f64::NAN }).collect();
+        columns.push(c);
+    }
+    let interval_ms = times.get(1).zip(times.first()).map_or(3_600_000, |(b, a)| b - a);
+    Ok(Market::new(interval_ms, times, symbols, columns, generated))
+}

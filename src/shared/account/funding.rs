@@ -1,0 +1,56 @@
+//! Funding, each settlement at its own moment, on the mark price.
+
+use super::Account;
+use super::record::CashKind;
+use crate::market::{Bar, Field, Settlement};
+use crate::strategy::MarginMode;
+
+/// The mark price at a settlement: what the source says, or what lies between the bar's first and last mark
+/// in proportion to time.
+fn mark_at<B: Bar>(bar: &B, symbol: usize, s: &Settlement) -> f64 {
+    if !s.mark.is_nan() {
+        return s.mark;
+    }
+    let (open, close) = (bar.get(symbol, Field::MarkOpen), bar.get(symbol, Field::MarkClose));
+    match s.ms - bar.time() {
+        0 => open,
+        after => open + (close - open) * (after as f64 / (bar.end() - bar.time()) as f64),
+    }
+}
+
+impl Account<'_> {
+    /// What settles at the opening moment, to positions held through the previous close.
+    pub(super) fn settle_at_open<B: Bar>(&mut self, bar: &B) {
+        self.settle(bar, |s, _| s.ms == bar.time());
+    }
+
+    /// What settles inside the bar and is owed by a position that stands after the open: it may be closed in
+    /// this bar before that moment, and pays nevertheless.
+    pub(super) fn owed_inside<B: Bar>(&mut self, bar: &B) {
+        self.settle(bar, |s, amount| s.ms > bar.time() && amount < 0.0);
+    }
+
+    /// What settles inside the bar in favour of a position, if it has stood the whole bar.
+    pub(super) fn gained_inside<B: Bar>(&mut self, bar: &B) {
+        self.settle(bar, |s, amount| s.ms > bar.time() && amount >= 0.0);
+    }
+
+    fn settle<B: Bar>(&mut self, bar: &B, which: impl Fn(&Settlement, f64) -> bool) {
+        for symbol in 0..self.positions.len() {
+            for s in bar.settlements(symbol) {
+                let Some(p) = &mut self.positions[symbol] else { break };
+                let amount = -p.side * p.qty * mark_at(bar, symbol, s) * s.rate;
+                if !which(s, amount) {
+                    continue;
+                }
+                p.funding += amount;
+                if self.terms.mode == MarginMode::Isolated {
+                    p.wallet += amount;
+                }
+                self.counts.funding_usdt += amount;
+                self.cash(s.ms, symbol, CashKind::Funding, amount);
+                self.solve_liquidation(symbol);
+            }
+        }
+    }
+}

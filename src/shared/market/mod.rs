@@ -1,0 +1,15 @@
+//! Market data as aligned columns: one time index, and for each symbol its fields and its funding
+//! settlements.
+//!
+//! Assets are columns, never rows. A symbol's bars go from its first to its last one without a gap; before
+//! and after, its values are NaN: unknown. Settlements are events with a time of their own.
+
+mod bar;
+mod columns;
+mod hash;
+#[cfg(test)]
+pub(crate) mod tests;
+
+pub use bar::{Bar, LiveBar, MarketBar};
+pub use columns::{Columns, FIELDS, Field, Market, STORED, Settlement};
+pub use hash::{SeriesSum, canonical_bits, column_hash, market_hash, settlements_hash};
