@@ -75,7 +75,9 @@ pub fn leaderboard(cx: &Context, lab: &Lab, study: Option<&str>, limit: u32) -> 
     let completed = s.completed;
     print(&format!("\n{} trials ({completed} with a score), {tried:.0} ever tried on this data", s.trials));
     let stat = |name: &str| s.statistics.get(name).map_or("undefined".into(), |v| format!("{v:.3}"));
-    if s.closed {
+    if s.closed && s.generated {
+        print("no deflated Sharpe ratio is given for generated data: nothing on it is real");
+    } else if s.closed {
         print(&format!(
             "of the best: deflated Sharpe ratio {} (probability that it is real), PSR {}, probability of overfitting {}",
             stat("dsr"),

@@ -9,9 +9,12 @@ use assay_ledger::storage::disk::{Disk as _, Open, RealDisk, replace};
 use assay_ledger::{Hash, Log};
 use assay_research::data::assemble::Request;
 use assay_research::data::fetch::Fetched;
+use assay_research::data::generate::Spec;
 use assay_research::data::layout::{Holds, SourceFile};
 use assay_research::data::source::{Found, checksum_path, scan};
-use assay_research::data::{Assembled, Contents, DataError, Draft, Quality, assemble, fetch, generate, snapshot};
+use assay_research::data::{
+    Assembled, Contents, DataError, Draft, Quality, assemble, fetch, files, generate, snapshot,
+};
 use assay_shared::event::{Event, PayloadErased, RulebookRegistered, SnapshotRegisteredV2};
 use assay_shared::rulebook::Rulebook;
 use assay_shared::rulebook::book::{Between, Wanted};
@@ -286,6 +289,22 @@ pub fn generated(lab: &Lab, symbols: &[String], bars: usize, seed: u64) -> Resul
         source: "GENERATED MARKET, not real data".into(),
         treatments: vec!["GENERATED".into()],
     })
+}
+
+/// Writes a generated market as files in the exchange's layout; whoever imports them has it recorded that they
+/// are made up. Gives the number of files.
+///
+/// # Errors
+/// A folder that cannot be written, or that holds other things.
+pub fn generate_files(dir: &Path, spec: &Spec<'_>, session: &Session) -> Result<usize, LabError> {
+    let done = std::cell::Cell::new(0);
+    let written = files::write(dir, spec, &|name| {
+        done.set(done.get() + 1);
+        let total = spec.symbols.len() as u64;
+        session.progress(&Progress::Files { what: "generating", done: done.get(), total, name });
+    });
+    session.progress(&Progress::Ended);
+    Ok(written?)
 }
 
 /// What to download.

@@ -127,7 +127,10 @@ fn facts(lab: &Lab, proposal: &Proposal) -> Result<Vec<(String, Option<f64>)>, L
     };
     let value = |of: &[(String, Real)], name: &str| of.iter().find(|(n, _)| n == name).map(|(_, v)| v.0);
     let shown = SHOWN.iter().map(|m| (format!("out-of-sample {}", m.name()), value(&walked.metrics, m.name())));
-    let statistics = ["dsr", "pbo", "psr", "trials_lineage"].map(|name| (name.into(), value(&closed.statistics, name)));
+    // On data that were made up nothing is real: no probability of it is shown.
+    let made_up = proposal.config.promotion.generated_data;
+    let names = ["dsr", "pbo", "psr", "trials_lineage"].into_iter().filter(|name| !made_up || *name != "dsr");
+    let statistics = names.map(|name| (name.into(), value(&closed.statistics, name)));
     Ok(shown.chain(statistics).collect())
 }
 

@@ -200,7 +200,8 @@ fn from_a_trial_to_an_approved_proposal() {
     assert_eq!(review::proposals(&s.lab).unwrap(), std::slice::from_ref(&proposed.branch));
     let seen = review::review(&s.lab, &proposed.branch).unwrap();
     assert_eq!((seen.proposal.sha256, seen.before.is_none(), seen.strategy_changes()), (proposed.sha256, true, false));
-    assert!(seen.parameters().iter().all(|p| p.before.is_none()) && seen.facts.iter().any(|f| f.0 == "dsr"));
+    assert!(seen.parameters().iter().all(|p| p.before.is_none()) && seen.facts.iter().any(|f| f.0 == "pbo"));
+    assert!(seen.facts.iter().all(|f| f.0 != "dsr"), "on generated data nothing is real");
     // What a reviewer sees and what is promoted come from the ledger: a spoiled mirror changes nothing.
     let mirror = std::fs::read(s.lab.mirror_path()).unwrap();
     std::fs::write(s.lab.mirror_path(), vec![7; 9000]).unwrap();

@@ -23,6 +23,7 @@ const ROOMS: [(&str, &[&str]); 39] = [
     (
         "libm",
         &[
+            "src/research/data/generate.rs",
             "src/shared/metric/",
             "src/shared/search/",
             "src/shared/statistic/",

@@ -113,7 +113,7 @@ pub fn assemble(
     let step = interval_ms(&request.interval)
         .ok_or_else(|| DataError::bad(&found.root, None, format!("'{}' is no bar interval", request.interval)))?;
     let (mut found, mut quality) = (found, Quality::default());
-    let mut draft = Draft::new(dir, step, false);
+    let mut draft = Draft::new(dir, step, found.generated);
     let mut ends = Vec::new();
     for symbol in choose(&mut found, request)? {
         let series = read_symbol(&mut found, &symbol, step, request, &mut quality, progress)?;

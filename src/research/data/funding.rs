@@ -58,13 +58,15 @@ pub(super) fn checked(
         quality.problem("funding-gap", &Place { symbol, from, to }, words, way("funding-gap", from));
     };
     let apart = |s: &Settlement| (s.interval_hours.unwrap_or(8.0) * HOUR_MS) as i64;
-    let mut before = first;
+    let (mut before, mut allowed) = (first, 0);
     for s in &inside {
-        if s.ms - before > apart(s).max(step) + 1000 {
+        // Where the interval changes, the longer one of both may still be under way.
+        allowed = apart(s).max(allowed);
+        if s.ms - before > allowed.max(step) + 1000 {
             let words = format!("no settlement between {} and {}", format_ms(before), format_ms(s.ms));
             gap(before, s.ms, words, quality);
         }
-        before = s.ms;
+        (before, allowed) = (s.ms, apart(s));
     }
     match inside.last() {
         None => {

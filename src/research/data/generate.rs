@@ -1,63 +1,269 @@
-//! A generated market, for demonstrations and tests. It is labelled wherever it shows.
+//! A generated market, for demonstrations, tests and measuring. It is labelled wherever it shows.
+//!
+//! It has what real ones have and earns nothing by itself: returns with fat tails (Student's t of four degrees
+//! of freedom) and clustered volatility, a factor that all symbols share, marks that lag a premium, funding
+//! tied to that premium. Expected returns and funding are zero, so no rule has an edge on it.
 
-use assay_shared::market::{Columns, Field, Market, Settlement};
+use assay_shared::market::{Columns, Market, Settlement};
 
-const START: i64 = 1_646_092_800_000;
 const HOUR_MS: i64 = 3_600_000;
+/// Standard deviation of an hour's return: 70 % a year.
+const HOURLY: f64 = 0.0075;
+/// Share of the common factor in a symbol's variance.
+const COMMON: f64 = 0.6;
+/// Standard deviation of the premium.
+const PREMIUM: f64 = 0.0006;
+/// Hours between settlements.
+const FUNDING_HOURS: i64 = 8;
+/// First prices, in turn.
+const PRICES: [f64; 8] = [40_000.0, 2_500.0, 0.6, 0.45, 90.0, 150.0, 12.0, 0.08];
+
+/// What to generate.
+#[derive(Debug, Clone)]
+pub struct Spec<'a> {
+    /// Symbols.
+    pub symbols: &'a [String],
+    /// Milliseconds between bars.
+    pub interval_ms: i64,
+    /// Opening time of the first bar, milliseconds since 1970.
+    pub from_ms: i64,
+    /// Number of bars.
+    pub bars: usize,
+    /// Another seed is another market.
+    pub seed: u64,
+    /// Some bars open away from the last close.
+    pub gaps: bool,
+}
 
 /// SplitMix64: a counter becomes a random number, so any bar can be made alone.
 fn random(seed: u64, counter: u64) -> f64 {
     let mut z = seed.wrapping_add(counter.wrapping_mul(0x9E37_79B9_7F4A_7C15)).wrapping_add(0x9E37_79B9_7F4A_7C15);
     z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
     z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-    ((z ^ (z >> 31)) >> 11) as f64 / (1u64 << 53) as f64
+    // Never zero: its logarithm is taken.
+    (((z ^ (z >> 31)) >> 11) as f64 + 0.5) / (1u64 << 53) as f64
 }
 
-/// Hourly bars from 2022-03-01: a common factor with slow regimes, each symbol's own noise, marks
-/// near trades, funding every eight hours that leans with the trend.
+/// Random numbers of one stream, by bar.
+#[derive(Clone, Copy)]
+struct Noise {
+    seed: u64,
+    stream: u64,
+}
+
+impl Noise {
+    fn uniform(self, bar: usize, which: u64) -> f64 {
+        random(self.seed, (self.stream << 40) + bar as u64 * 16 + which)
+    }
+
+    /// Standard normal, by Box and Muller; takes `which` and the one after it.
+    fn normal(self, bar: usize, which: u64) -> f64 {
+        let (u, v) = (self.uniform(bar, which), self.uniform(bar, which + 1));
+        libm::sqrt(-2.0 * libm::log(u)) * libm::cos(std::f64::consts::TAU * v)
+    }
+
+    /// Student's t of four degrees of freedom with variance one; takes four numbers.
+    fn fat(self, bar: usize, which: u64) -> f64 {
+        let chi = -2.0 * libm::log(self.uniform(bar, which + 2) * self.uniform(bar, which + 3));
+        (self.normal(bar, which) / libm::sqrt(chi / 4.0) / std::f64::consts::SQRT_2).clamp(-12.0, 12.0)
+    }
+}
+
+/// Variance that clusters: GARCH(1,1) around one, with a memory of hours whatever the bars' length.
+struct Cluster {
+    variance: f64,
+    alpha: f64,
+    beta: f64,
+}
+
+impl Cluster {
+    fn new(hours: f64) -> Cluster {
+        let persistence = libm::pow(0.96, hours);
+        let alpha = ((1.0 - persistence) * 2.5).min(0.15);
+        Cluster { variance: 1.0, alpha, beta: persistence - alpha.min(persistence) }
+    }
+
+    /// A shock scaled by the variance so far, which it then moves.
+    fn shock(&mut self, z: f64) -> f64 {
+        let shock = z * libm::sqrt(self.variance);
+        let rest = 1.0 - self.alpha - self.beta;
+        self.variance = rest + self.alpha * shock * shock + self.beta * self.variance;
+        shock
+    }
+}
+
+/// Hourly bars from 2022-03-01 on.
 pub fn market(symbols: &[String], bars: usize, seed: u64) -> Market {
-    let noise = |stream: u64, t: usize| {
-        // The sum of four uniforms is close enough to normal, and the same on every machine.
-        let base = (stream << 40) + t as u64 * 4;
-        (0..4).map(|i| random(seed, base + i)).sum::<f64>() - 2.0
-    };
-    let mut regime = 0.0;
-    let factor: Vec<f64> = (0..bars)
-        .map(|t| {
-            if t % 240 == 0 {
-                regime = noise(1, t) * 0.0012;
-            }
-            regime + noise(2, t) * 0.0055
-        })
-        .collect();
-    let columns = (0..symbols.len()).map(|s| one(s, &factor, &|k, t| noise(8 + s as u64 * 8 + k, t))).collect();
-    let times = (0..bars as i64).map(|t| START + t * HOUR_MS).collect();
-    Market::new(HOUR_MS, times, symbols.to_vec(), columns, true)
+    made(&Spec { symbols, interval_ms: HOUR_MS, from_ms: 1_646_092_800_000, bars, seed, gaps: false })
 }
 
-fn one(s: usize, factor: &[f64], noise: &dyn Fn(u64, usize) -> f64) -> Columns {
-    let mut c = Columns::default();
-    let mut price = [40_000.0, 2_500.0, 0.6, 0.45, 90.0][s % 5];
-    let mut trend = 0.0;
-    for (t, common) in factor.iter().enumerate() {
-        let open = price;
-        let r = common * (0.9 + 0.1 * s as f64) + noise(0, t) * 0.003;
-        price *= 1.0 + r.clamp(-0.2, 0.2);
-        trend = trend * 0.98 + r * 0.02;
-        let wick = |k: u64| 1.0 + noise(k, t).abs() * 0.003;
-        let (high, low) = (open.max(price) * wick(1), open.min(price) / wick(2));
-        let volume = 1000.0 * (1.0 + noise(3, t).abs() + r.abs() * 80.0);
-        let mark = |p: f64| p * (1.0 + noise(4, t) * 0.0002);
-        let (mark_open, mark_close) = (mark(open), mark(price));
-        let (mark_high, mark_low) =
-            (mark(high).max(mark_open).max(mark_close), mark(low).min(mark_open).min(mark_close));
-        let row = [open, high, low, price, volume, mark_open, mark_high, mark_low, mark_close];
-        c.fields.iter_mut().zip(row).for_each(|(column, v)| column.push(v));
-        if t % 8 == 0 {
-            let rate = (0.0001 + trend * 0.2).clamp(-0.003, 0.003);
-            c.settlements.push(Settlement { ms: START + t as i64 * HOUR_MS, rate, mark: f64::NAN });
+/// A market.
+pub fn made(spec: &Spec<'_>) -> Market {
+    let columns = (0..spec.symbols.len()).map(|s| one(spec, s)).collect();
+    let times = (0..spec.bars as i64).map(|t| spec.from_ms + t * spec.interval_ms).collect();
+    Market::new(spec.interval_ms, times, spec.symbols.to_vec(), columns, true)
+}
+
+/// One symbol of a market: the same whatever other symbols there are before it in the list.
+pub fn one(spec: &Spec<'_>, s: usize) -> Columns {
+    let hours = spec.interval_ms as f64 / HOUR_MS as f64;
+    let (factor, own) = (Noise { seed: spec.seed, stream: 1 }, Noise { seed: spec.seed, stream: 8 + s as u64 });
+    let (mut common, mut alone) = (Cluster::new(hours), Cluster::new(hours));
+    let size = HOURLY * libm::sqrt(hours);
+    let memory = libm::pow(0.9, hours);
+    let (mut premium, mut last, mut before): (f64, f64, f64) = (0.0, PRICES[s % PRICES.len()], 0.0);
+    let (mut sum, mut count) = (0.0_f64, 0.0);
+    let mut out = Columns::default();
+    out.fields.iter_mut().take(assay_shared::market::STORED).for_each(|c| c.reserve_exact(spec.bars));
+    for t in 0..spec.bars {
+        let ms = spec.from_ms + t as i64 * spec.interval_ms;
+        // What settles in this bar is the mean premium since the last settlement.
+        let apart = FUNDING_HOURS * HOUR_MS;
+        let mut due = (ms + apart - 1).div_euclid(apart) * apart;
+        while due < ms + spec.interval_ms {
+            let rate = if count > 0.0 { sum / count } else { premium };
+            let rate = (rate.clamp(-0.003, 0.003) * 1e8).round() / 1e8;
+            out.settlements.push(Settlement { ms: due, rate, mark: f64::NAN });
+            (sum, count, due) = (0.0, 0.0, due + apart);
+        }
+        let shared = common.shock(factor.fat(t, 0)) * libm::sqrt(COMMON);
+        let r = size * (shared + alone.shock(own.fat(t, 0)) * libm::sqrt(1.0 - COMMON));
+        let wide = size * libm::sqrt(alone.variance.max(common.variance)) / 2.0;
+        let jump = if spec.gaps && own.uniform(t, 14) < 0.002 { size * 4.0 * own.fat(t, 10) } else { 0.0 };
+        let open = last * (1.0 + jump.clamp(-0.3, 0.3));
+        let prices = path(open, r.clamp(-0.4, 0.6), wide, [4, 6, 8].map(|i| own.normal(t, i)));
+        premium = memory * premium + PREMIUM * libm::sqrt(1.0 - memory * memory) * own.normal(t, 12);
+        (sum, count) = (sum + premium, count + 1.0);
+        let (mark_open, mark_close) = (open * (1.0 - before), prices[3] * (1.0 - premium));
+        let marks = [
+            mark_open,
+            (prices[1] * (1.0 - premium)).max(mark_open).max(mark_close),
+            (prices[2] * (1.0 - premium)).min(mark_open).min(mark_close),
+            mark_close,
+        ];
+        let volume = 1000.0 * hours * (0.2 + (r / size).abs() + own.uniform(t, 15));
+        let row = prices.into_iter().chain([volume]).chain(marks);
+        out.fields.iter_mut().zip(row).for_each(|(column, v)| column.push(v));
+        (last, before) = (prices[3], premium);
+    }
+    out
+}
+
+/// Open, high, low, close of a bar that goes from its open by a return, with three stops on the way.
+fn path(open: f64, r: f64, wide: f64, noise: [f64; 3]) -> [f64; 4] {
+    let close = open * (1.0 + r);
+    let (mut high, mut low) = (open.max(close), open.min(close));
+    for (k, n) in noise.into_iter().enumerate() {
+        let part = (k + 1) as f64 / 4.0;
+        // A bridge: most room in the middle.
+        let at = open * (1.0 + r * part + wide * n * libm::sqrt(part * (1.0 - part)) * 2.0);
+        (high, low) = (high.max(at), low.min(at.max(open.min(close) * 0.5)));
+    }
+    [open, high, low, close]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use assay_shared::market::Field;
+
+    fn returns(m: &Market, s: usize) -> Vec<f64> {
+        m.columns[s].get(Field::Close).windows(2).map(|w| w[1] / w[0] - 1.0).collect()
+    }
+
+    fn mean(x: &[f64]) -> f64 {
+        x.iter().sum::<f64>() / x.len() as f64
+    }
+
+    fn correlation(x: &[f64], y: &[f64]) -> f64 {
+        let (mx, my) = (mean(x), mean(y));
+        let sum = |f: &dyn Fn(usize) -> f64| (0..x.len()).map(f).sum::<f64>();
+        let (xy, xx, yy) = (
+            sum(&|i| (x[i] - mx) * (y[i] - my)),
+            sum(&|i| (x[i] - mx) * (x[i] - mx)),
+            sum(&|i| (y[i] - my) * (y[i] - my)),
+        );
+        xy / (xx * yy).sqrt()
+    }
+
+    fn median(mut x: Vec<f64>) -> f64 {
+        x.sort_by(f64::total_cmp);
+        x[x.len() / 2]
+    }
+
+    fn names(n: usize) -> Vec<String> {
+        (0..n).map(|s| format!("S{s}USDT")).collect()
+    }
+
+    /// Fat tails, volatility that clusters, symbols that move together, funding that follows the premium.
+    #[test]
+    fn it_has_what_real_ones_have() {
+        let m = market(&names(2), 20_000, 3);
+        let (a, b) = (returns(&m, 0), returns(&m, 1));
+        let square: Vec<f64> = a.iter().map(|r| r * r).collect();
+        let kurtosis = mean(&a.iter().map(|r| r.powi(4)).collect::<Vec<_>>()) / mean(&square).powi(2);
+        assert!(kurtosis > 5.0, "{kurtosis}");
+        let size: Vec<f64> = a.iter().map(|r| r.abs()).collect();
+        let clustered = correlation(&size[..size.len() - 1], &size[1..]);
+        assert!(clustered > 0.1, "{clustered}");
+        assert!(correlation(&a[..a.len() - 1], &a[1..]).abs() < 0.03, "returns themselves say nothing of the next");
+        assert!((0.4..0.8).contains(&correlation(&a, &b)));
+        let c = &m.columns[0];
+        let premium = |t: usize| c.get(Field::Close)[t] / c.get(Field::MarkClose)[t] - 1.0;
+        let settled = &c.settlements[1..];
+        let before: Vec<f64> =
+            (1..=settled.len()).map(|k| mean(&(k * 8 - 8..k * 8).map(premium).collect::<Vec<_>>())).collect();
+        let rates: Vec<f64> = settled.iter().map(|s| s.rate).collect();
+        assert!(correlation(&before, &rates) > 0.95);
+        assert!(mean(&rates).abs() < 0.0001 && rates.iter().any(|r| r.abs() > 0.0005));
+        for t in 0..m.len() {
+            let [o, h, l, c] = [Field::Open, Field::High, Field::Low, Field::Close].map(|f| m.columns[0].get(f)[t]);
+            assert!(l > 0.0 && l <= o.min(c) && h >= o.max(c));
+            let [o, h, l, c] =
+                [Field::MarkOpen, Field::MarkHigh, Field::MarkLow, Field::MarkClose].map(|f| m.columns[0].get(f)[t]);
+            assert!(l > 0.0 && l <= o.min(c) && h >= o.max(c));
         }
     }
-    debug_assert!(c.get(Field::Close).iter().all(|v| *v > 0.0));
-    c
+
+    /// Following the trend on it, or fading it, or holding on, earns nothing in the median, costs apart.
+    #[test]
+    fn it_earns_nothing_by_itself() {
+        let sharpe = |seed: u64, position: &dyn Fn(&[f64], usize) -> f64| {
+            let m = market(&names(1), 8766, seed);
+            let close = m.columns[0].get(Field::Close);
+            let r = returns(&m, 0);
+            let earned: Vec<f64> = (100..r.len()).map(|t| position(close, t) * r[t]).collect();
+            let deviation = mean(&earned.iter().map(|e| e * e).collect::<Vec<_>>()).sqrt();
+            mean(&earned) / deviation * 8766f64.sqrt()
+        };
+        let trend = |close: &[f64], t: usize| (close[t] - mean(&close[t - 48..t])).signum();
+        for (name, position) in [
+            ("trend", &trend as &dyn Fn(&[f64], usize) -> f64),
+            ("reversal", &|close: &[f64], t: usize| -trend(close, t)),
+            ("holding", &|_: &[f64], _| 1.0),
+        ] {
+            let found = median((0..41).map(|seed| sharpe(seed, position)).collect());
+            assert!(found.abs() < 0.4, "{name}: {found}");
+        }
+    }
+
+    /// Whatever the bars' length: the same hours have about the same variance, and settlements come on time.
+    #[test]
+    fn bars_of_any_length() {
+        for (minutes, bars) in [(1, 30_000), (60, 3000), (240, 2000), (1440, 700)] {
+            let symbols = names(1);
+            let interval_ms = minutes * 60_000;
+            let spec =
+                Spec { symbols: &symbols, interval_ms, from_ms: 1_646_092_800_000, bars, seed: 5, gaps: minutes == 60 };
+            let m = made(&spec);
+            let r = returns(&m, 0);
+            let hourly = (mean(&r.iter().map(|r| r * r).collect::<Vec<_>>()) * 60.0 / minutes as f64).sqrt();
+            assert!((0.5..2.0).contains(&(hourly / HOURLY)), "{minutes}: {hourly}");
+            let settled = &m.columns[0].settlements;
+            assert!(settled.iter().all(|s| s.ms.rem_euclid(FUNDING_HOURS * HOUR_MS) == 0));
+            let opens = m.columns[0].get(Field::Open);
+            let gaps = (1..bars).filter(|t| opens[*t] != m.columns[0].get(Field::Close)[t - 1]).count();
+            assert_eq!(gaps > 0, minutes == 60);
+        }
+    }
 }

@@ -6,6 +6,7 @@ pub mod cells;
 pub mod error;
 pub mod exchange;
 pub mod fetch;
+pub mod files;
 pub mod frame;
 mod funding;
 pub mod generate;

@@ -2,6 +2,7 @@
 
 use super::cells::Named;
 use super::error::DataError;
+use super::files::{MARK, is_generated};
 use super::layout::{Holds, SourceFile, classify};
 use super::rows::{Kline, Settlement};
 use super::{frame, json, rows};
@@ -30,6 +31,8 @@ pub struct Found {
     pub used: Vec<SourceFile>,
     /// The others.
     pub unused: Vec<Unused>,
+    /// A file among them says that they are made up.
+    pub generated: bool,
 }
 
 impl Found {
@@ -58,13 +61,17 @@ fn relative(root: &Path, path: &Path) -> PathBuf {
 /// # Errors
 /// A folder that cannot be listed, or that holds nothing that is read.
 pub fn scan(dir: &Path) -> Result<Found, DataError> {
-    let mut found = Found { root: dir.into(), ..Found::default() };
+    let mut found = Found { root: dir.into(), generated: is_generated(dir), ..Found::default() };
     let mut folders = vec![dir.to_path_buf()];
     while let Some(folder) = folders.pop() {
         for item in std::fs::read_dir(&folder).map_err(DataError::io("list", &folder))? {
             let path = item.map_err(DataError::io("list", &folder))?.path();
             if path.is_dir() {
                 folders.push(path);
+                continue;
+            }
+            if path.file_name().is_some_and(|name| name == MARK) {
+                found.generated = true;
                 continue;
             }
             match classify(dir, &path) {

@@ -79,6 +79,14 @@ pub enum Order {
     Number,
 }
 
+/// Statistics as they are shown: on data that were made up no probability that a result is real.
+fn shown(mut statistics: BTreeMap<String, f64>, generated: bool) -> BTreeMap<String, f64> {
+    if generated {
+        statistics.remove("dsr");
+    }
+    statistics
+}
+
 /// What a column of JSON holds; nothing when somebody spoiled it.
 fn json_of<T: serde::de::DeserializeOwned + Default>(text: Option<String>) -> T {
     text.and_then(|t| serde_json::from_str(&t).ok()).unwrap_or_default()
@@ -112,7 +120,7 @@ impl Mirror {
                 closed: r.get(9)?,
                 best: r.get(10)?,
                 best_score: r.get(11)?,
-                statistics: json_of(r.get(12)?),
+                statistics: shown(json_of(r.get(12)?), r.get(6)?),
                 text: r.get(13)?,
             })
         };

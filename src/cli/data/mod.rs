@@ -1,25 +1,23 @@
 //! `assay data`
 
+mod show;
+
 use super::Context;
-use super::output::{grouped, print, print_json, say, table};
+use super::output::say;
 use assay_lab::LabError;
-use assay_lab::data::{Download, Import, Imported, Read, download, erase, read};
-use assay_lab::erased::erasures;
-use assay_ledger::Hash;
+use assay_lab::data::{Download, Import, Imported, download, erase, generate_files, read};
+use assay_research::data::Treatments;
 use assay_research::data::assemble::{Request, fields};
 use assay_research::data::cells::Named;
 use assay_research::data::fetch::DEFAULT_BASE;
-use assay_research::data::snapshot::{Contents, contents_path, path};
-use assay_research::data::source::Unused;
-use assay_research::data::{Oddity, Treatments};
-use assay_research::mirror::query::SnapshotRow;
-use assay_shared::market::SeriesSum;
+use assay_research::data::generate::Spec;
 use assay_shared::rulebook::book::Between;
-use assay_shared::time::{format_date, format_ms, interval_ms, interval_text, parse};
-use serde_json::{Value, json};
-use std::collections::BTreeMap;
+use assay_shared::time::{interval_ms, parse};
 use std::path::PathBuf;
 use std::time::Duration;
+
+pub use show::show_quality;
+use show::{list, one};
 
 /// Import, download and list market data
 #[derive(Debug, clap::Subcommand)]
@@ -67,6 +65,33 @@ pub enum Args {
         /// Why
         #[arg(long)]
         reason: String,
+    },
+    /// Write files of a market that is made up, in the exchange's layout, to try an import or to measure
+    ///
+    /// A file in the folder says so, and whoever imports them has it recorded.
+    ///
+    /// Example: assay data generate made-up --symbols BTCUSDT,ETHUSDT --from 2023-01-01 --to 2024-01-01
+    Generate {
+        /// Folder
+        out: PathBuf,
+        /// Symbols, with commas
+        #[arg(long, value_delimiter = ',', default_value = "BTCUSDT,ETHUSDT")]
+        symbols: Vec<String>,
+        /// First day
+        #[arg(long)]
+        from: String,
+        /// Day before which it ends
+        #[arg(long)]
+        to: String,
+        /// Bar interval
+        #[arg(long, default_value = "1h")]
+        interval: String,
+        /// Another seed is another market
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+        /// Let some bars open away from the last close
+        #[arg(long)]
+        gaps: bool,
     },
     /// List the snapshots of this lab, or all that is recorded of one: its rule book, files, treatments and
     /// assumptions
@@ -157,13 +182,31 @@ pub fn run(cx: &Context, args: Args) -> Result<(), LabError> {
             say(&format!("{} files in {}", done.there, out.display()));
             Ok(())
         }
+        Args::Generate { out, symbols, from, to, interval, seed, gaps } => {
+            let bad = |what: &str, hint: &str| LabError::usage(what.to_string(), hint);
+            let step = interval_ms(&interval)
+                .ok_or_else(|| bad(&format!("'{interval}' is not an interval"), "write it as 1m, 1h, 4h or 1d"))?;
+            let (from, to) = (time(Some(&from))?.unwrap_or_default(), time(Some(&to))?.unwrap_or_default());
+            let from_ms = from.div_euclid(step) * step;
+            let bars = usize::try_from((to - from_ms) / step).unwrap_or(0);
+            if bars == 0 || symbols.is_empty() {
+                return Err(bad(
+                    "there is nothing to generate",
+                    "--to must be later than --from, and a symbol be named",
+                ));
+            }
+            let spec = Spec { symbols: &symbols, interval_ms: step, from_ms, bars, seed, gaps };
+            let files = generate_files(&out, &spec, &cx.session)?;
+            say(&format!("{files} files in {}; they are MADE UP, and an import says so", out.display()));
+            Ok(())
+        }
         Args::Erase { hash, reason } => {
             let at = erase(&cx.lab()?, &hash, &reason)?;
             say(&format!("the data are gone; entry {at} says so"));
             Ok(())
         }
-        Args::Show { hash: None } => show(cx),
-        Args::Show { hash: Some(hash) } => show_one(cx, &hash),
+        Args::Show { hash: None } => list(cx),
+        Args::Show { hash: Some(hash) } => one(cx, &hash),
     }
 }
 
@@ -223,151 +266,4 @@ pub fn registered(imported: &Imported) {
         None => say(&format!("snapshot {data} registered, rule book {rules}")),
         Some(at) => say(&format!("nothing new: snapshot {data} with rule book {rules} is registered as entry {at}")),
     }
-}
-
-/// Shows the quality report of what was read.
-pub fn show_quality(found: &Read, json: bool) {
-    let (contents, quality) = (found.draft.contents(), &found.quality);
-    if json {
-        let unused = |u: &Unused| json!({"file": u.path.display().to_string(), "why": u.why});
-        let used: Vec<String> = found.found.used.iter().map(|f| f.path.display().to_string()).collect();
-        let unused: Vec<Value> = found.found.unused.iter().map(unused).collect();
-        print_json(&json!({"findings": quality.oddities, "used": used, "unused": unused}));
-        return;
-    }
-    show_unused(&found.found.unused);
-    let ((from, to), bars) = (contents.span(), grouped(contents.bars()));
-    say(&format!(
-        "{} symbols x {bars} {} bars, {} to {} UTC, with {}",
-        contents.series.len(),
-        interval_text(contents.interval_ms),
-        format_ms(from),
-        format_ms(to - contents.interval_ms),
-        contents.fields().join(", ")
-    ));
-    let verdict = |o: &Oddity| match (&o.treated, o.error) {
-        (Some(t), _) => format!("treated: {t}"),
-        (None, true) if o.treatments.is_empty() => "ERROR".into(),
-        (None, true) => format!("ERROR: --treat {}", o.treatments.join(" or ")),
-        (None, false) => "note".into(),
-    };
-    let row = |o: &Oddity| vec![o.symbol.clone(), o.code.into(), verdict(o), o.detail.clone()];
-    let shown: Vec<Vec<String>> = quality.oddities.iter().take(24).map(row).collect();
-    if shown.is_empty() {
-        say("quality: nothing odd found");
-        return;
-    }
-    say(&format!("quality: {} findings, {} of them errors", quality.oddities.len(), quality.errors().count()));
-    say(&table(&["symbol", "finding", "verdict", "detail"], &shown));
-    if quality.oddities.len() > shown.len() {
-        say(&format!("… and {} more (--json shows all)", quality.oddities.len() - shown.len()));
-    }
-}
-
-/// Lists the files that were not read, those with one reason together.
-fn show_unused(unused: &[Unused]) {
-    let mut reasons: BTreeMap<&str, Vec<String>> = BTreeMap::new();
-    for u in unused {
-        reasons.entry(&u.why).or_default().push(u.path.display().to_string());
-    }
-    for (why, files) in reasons {
-        let more = if files.len() > 3 { format!(" and {} more", files.len() - 3) } else { String::new() };
-        say(&format!("not used: {}{more}: {why}", files[..files.len().min(3)].join(", ")));
-    }
-}
-
-/// All that is recorded of the one snapshot whose hash begins so.
-fn show_one(cx: &Context, begin: &str) -> Result<(), LabError> {
-    let lab = cx.lab()?;
-    let rows = lab.mirror()?.snapshots()?;
-    let found: Vec<&SnapshotRow> = rows.iter().filter(|s| s.data_hash.starts_with(begin)).collect();
-    let [s] = found[..] else {
-        let what = match found.len() {
-            0 => format!("no snapshot {begin} is registered"),
-            n => format!("{n} snapshots have a hash that begins with {begin}"),
-        };
-        return Err(LabError::usage(what, "see `assay data show`"));
-    };
-    // What an older version wrote has no such file.
-    let series = s.data_hash.parse().ok().and_then(|hash: Hash| {
-        let contents = Contents::read(&contents_path(&lab.snapshot_dir(), &hash), &hash).ok()?;
-        Some(contents.series)
-    });
-    if cx.json {
-        let mut row = json!(s);
-        row["series"] = json!(series.iter().flatten().map(series_json).collect::<Vec<_>>());
-        print_json(&row);
-        return Ok(());
-    }
-    let line = |name: &str, value: &str| vec![name.to_string(), value.to_string()];
-    let mut out = vec![
-        line("data hash", &s.data_hash),
-        line("kind", if s.generated { "GENERATED, not real data" } else { "real" }),
-        line("source", &s.source),
-        line("rule book", s.rulebook_hash.as_deref().unwrap_or("the one that was registered with it")),
-    ];
-    if let (Some(files), Some(checked)) = (s.files, s.vendor_checked) {
-        let words = format!("{files}, {checked} of them compared with the vendor's checksum");
-        out.push(line("raw files", &words));
-    }
-    out.push(line("findings", &s.findings.to_string()));
-    let list = |text: &str, mark: &str| -> Vec<String> {
-        text.split(mark).map(str::trim).filter(|t| !t.is_empty()).map(str::to_string).collect()
-    };
-    list(&s.treatments, ",").iter().for_each(|t| out.push(line("treatment", t)));
-    list(&s.assumptions, ";").iter().for_each(|a| out.push(line("assumption", a)));
-    print(&table(&["what", "value"], &out));
-    let row = |s: &SeriesSum| {
-        let fields: Vec<&str> = s.fields.iter().map(|(name, _)| *name).collect();
-        let last = s.first_ms + (s.bars as i64 - 1) * found[0].interval_ms;
-        vec![s.name.clone(), format_ms(s.first_ms), format_ms(last), s.bars.to_string(), fields.join(" ")]
-    };
-    if let Some(series) = series {
-        print("");
-        print(&table(&["symbol", "first", "last", "bars", "fields"], &series.iter().map(row).collect::<Vec<_>>()));
-    }
-    Ok(())
-}
-
-fn series_json(s: &SeriesSum) -> Value {
-    let fields: Vec<&str> = s.fields.iter().map(|(name, _)| *name).collect();
-    json!({"symbol": s.name, "first": format_ms(s.first_ms), "bars": s.bars, "fields": fields})
-}
-
-fn show(cx: &Context) -> Result<(), LabError> {
-    let lab = cx.lab()?;
-    let (rows, erased) = (lab.mirror()?.snapshots()?, erasures(&lab.log()?)?);
-    // Data that were imported again are there again.
-    let gone = |hash: Hash| erased.contains_key(&hash.0) && !path(&lab.snapshot_dir(), &hash).exists();
-    let erased = |s: &SnapshotRow| s.data_hash.parse().is_ok_and(gone);
-    if cx.json {
-        let row = |s: &SnapshotRow| {
-            let mut row = json!(s);
-            row["erased"] = json!(erased(s));
-            row
-        };
-        print_json(&rows.iter().map(row).collect::<Vec<_>>());
-        return Ok(());
-    }
-    let row = |s: &SnapshotRow| {
-        let kind = match (erased(s), s.generated) {
-            (true, _) => "ERASED",
-            (_, true) => "GENERATED",
-            _ => "real",
-        };
-        vec![
-            s.data_hash[..12].into(),
-            kind.into(),
-            interval_text(s.interval_ms),
-            format_date(s.first_ms),
-            format_date(s.last_ms),
-            s.bars.to_string(),
-            s.symbols.clone(),
-        ]
-    };
-    print(&table(
-        &["data hash", "kind", "bar", "first", "last", "bars", "symbols"],
-        &rows.iter().map(row).collect::<Vec<_>>(),
-    ));
-    Ok(())
 }

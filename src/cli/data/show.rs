@@ -1,0 +1,164 @@
+//! Quality reports and snapshots, shown.
+
+use crate::cli::Context;
+use crate::cli::output::{grouped, print, print_json, say, table};
+use assay_lab::LabError;
+use assay_lab::data::Read;
+use assay_lab::erased::erasures;
+use assay_ledger::Hash;
+use assay_research::data::Oddity;
+use assay_research::data::snapshot::{Contents, contents_path, path};
+use assay_research::data::source::Unused;
+use assay_research::mirror::query::SnapshotRow;
+use assay_shared::market::SeriesSum;
+use assay_shared::time::{format_date, format_ms, interval_text};
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+
+/// Shows the quality report of what was read.
+pub fn show_quality(found: &Read, json: bool) {
+    let (contents, quality) = (found.draft.contents(), &found.quality);
+    if json {
+        let unused = |u: &Unused| json!({"file": u.path.display().to_string(), "why": u.why});
+        let used: Vec<String> = found.found.used.iter().map(|f| f.path.display().to_string()).collect();
+        let unused: Vec<Value> = found.found.unused.iter().map(unused).collect();
+        print_json(&json!({"findings": quality.oddities, "used": used, "unused": unused}));
+        return;
+    }
+    show_unused(&found.found.unused);
+    let ((from, to), bars) = (contents.span(), grouped(contents.bars()));
+    say(&format!(
+        "{} symbols x {bars} {} bars, {} to {} UTC, with {}",
+        contents.series.len(),
+        interval_text(contents.interval_ms),
+        format_ms(from),
+        format_ms(to - contents.interval_ms),
+        contents.fields().join(", ")
+    ));
+    let verdict = |o: &Oddity| match (&o.treated, o.error) {
+        (Some(t), _) => format!("treated: {t}"),
+        (None, true) if o.treatments.is_empty() => "ERROR".into(),
+        (None, true) => format!("ERROR: --treat {}", o.treatments.join(" or ")),
+        (None, false) => "note".into(),
+    };
+    let row = |o: &Oddity| vec![o.symbol.clone(), o.code.into(), verdict(o), o.detail.clone()];
+    let shown: Vec<Vec<String>> = quality.oddities.iter().take(24).map(row).collect();
+    if shown.is_empty() {
+        say("quality: nothing odd found");
+        return;
+    }
+    say(&format!("quality: {} findings, {} of them errors", quality.oddities.len(), quality.errors().count()));
+    say(&table(&["symbol", "finding", "verdict", "detail"], &shown));
+    if quality.oddities.len() > shown.len() {
+        say(&format!("… and {} more (--json shows all)", quality.oddities.len() - shown.len()));
+    }
+}
+
+/// Lists the files that were not read, those with one reason together.
+fn show_unused(unused: &[Unused]) {
+    let mut reasons: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+    for u in unused {
+        reasons.entry(&u.why).or_default().push(u.path.display().to_string());
+    }
+    for (why, files) in reasons {
+        let more = if files.len() > 3 { format!(" and {} more", files.len() - 3) } else { String::new() };
+        say(&format!("not used: {}{more}: {why}", files[..files.len().min(3)].join(", ")));
+    }
+}
+
+/// All that is recorded of the one snapshot whose hash begins so.
+pub fn one(cx: &Context, begin: &str) -> Result<(), LabError> {
+    let lab = cx.lab()?;
+    let rows = lab.mirror()?.snapshots()?;
+    let found: Vec<&SnapshotRow> = rows.iter().filter(|s| s.data_hash.starts_with(begin)).collect();
+    let [s] = found[..] else {
+        let what = match found.len() {
+            0 => format!("no snapshot {begin} is registered"),
+            n => format!("{n} snapshots have a hash that begins with {begin}"),
+        };
+        return Err(LabError::usage(what, "see `assay data show`"));
+    };
+    // What an older version wrote has no such file.
+    let series = s.data_hash.parse().ok().and_then(|hash: Hash| {
+        let contents = Contents::read(&contents_path(&lab.snapshot_dir(), &hash), &hash).ok()?;
+        Some(contents.series)
+    });
+    if cx.json {
+        let mut row = json!(s);
+        row["series"] = json!(series.iter().flatten().map(series_json).collect::<Vec<_>>());
+        print_json(&row);
+        return Ok(());
+    }
+    let line = |name: &str, value: &str| vec![name.to_string(), value.to_string()];
+    let mut out = vec![
+        line("data hash", &s.data_hash),
+        line("kind", if s.generated { "GENERATED, not real data" } else { "real" }),
+        line("source", &s.source),
+        line("rule book", s.rulebook_hash.as_deref().unwrap_or("the one that was registered with it")),
+    ];
+    if let (Some(files), Some(checked)) = (s.files, s.vendor_checked) {
+        let words = format!("{files}, {checked} of them compared with the vendor's checksum");
+        out.push(line("raw files", &words));
+    }
+    out.push(line("findings", &s.findings.to_string()));
+    let list = |text: &str, mark: &str| -> Vec<String> {
+        text.split(mark).map(str::trim).filter(|t| !t.is_empty()).map(str::to_string).collect()
+    };
+    list(&s.treatments, ",").iter().for_each(|t| out.push(line("treatment", t)));
+    list(&s.assumptions, ";").iter().for_each(|a| out.push(line("assumption", a)));
+    print(&table(&["what", "value"], &out));
+    let row = |s: &SeriesSum| {
+        let fields: Vec<&str> = s.fields.iter().map(|(name, _)| *name).collect();
+        let last = s.first_ms + (s.bars as i64 - 1) * found[0].interval_ms;
+        vec![s.name.clone(), format_ms(s.first_ms), format_ms(last), s.bars.to_string(), fields.join(" ")]
+    };
+    if let Some(series) = series {
+        print("");
+        print(&table(&["symbol", "first", "last", "bars", "fields"], &series.iter().map(row).collect::<Vec<_>>()));
+    }
+    Ok(())
+}
+
+fn series_json(s: &SeriesSum) -> Value {
+    let fields: Vec<&str> = s.fields.iter().map(|(name, _)| *name).collect();
+    json!({"symbol": s.name, "first": format_ms(s.first_ms), "bars": s.bars, "fields": fields})
+}
+
+/// The snapshots of a lab.
+pub fn list(cx: &Context) -> Result<(), LabError> {
+    let lab = cx.lab()?;
+    let (rows, erased) = (lab.mirror()?.snapshots()?, erasures(&lab.log()?)?);
+    // Data that were imported again are there again.
+    let gone = |hash: Hash| erased.contains_key(&hash.0) && !path(&lab.snapshot_dir(), &hash).exists();
+    let erased = |s: &SnapshotRow| s.data_hash.parse().is_ok_and(gone);
+    if cx.json {
+        let row = |s: &SnapshotRow| {
+            let mut row = json!(s);
+            row["erased"] = json!(erased(s));
+            row
+        };
+        print_json(&rows.iter().map(row).collect::<Vec<_>>());
+        return Ok(());
+    }
+    let row = |s: &SnapshotRow| {
+        let kind = match (erased(s), s.generated) {
+            (true, _) => "ERASED",
+            (_, true) => "GENERATED",
+            _ => "real",
+        };
+        vec![
+            s.data_hash[..12].into(),
+            kind.into(),
+            interval_text(s.interval_ms),
+            format_date(s.first_ms),
+            format_date(s.last_ms),
+            s.bars.to_string(),
+            s.symbols.clone(),
+        ]
+    };
+    print(&table(
+        &["data hash", "kind", "bar", "first", "last", "bars", "symbols"],
+        &rows.iter().map(row).collect::<Vec<_>>(),
+    ));
+    Ok(())
+}

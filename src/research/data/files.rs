@@ -1,0 +1,97 @@
+//! A generated market as files in the exchange's own layout, to try an import with. A file beside them says
+//! that they are made up, and whoever imports them has it recorded.
+
+use super::error::DataError;
+use super::generate::{Spec, one};
+use assay_shared::market::{Columns, FIELDS, Field};
+use assay_shared::time::{format_date, interval_text};
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+
+/// The file that says so.
+pub const MARK: &str = "GENERATED";
+
+/// Whether the files of a folder, or of one above it, were generated.
+pub fn is_generated(dir: &Path) -> bool {
+    dir.ancestors().any(|above| above.join(MARK).is_file())
+}
+
+/// Writes monthly files of candles, marks and funding of every symbol. Gives their number.
+///
+/// # Errors
+/// A folder that cannot be written, or that holds other things than these.
+pub fn write(dir: &Path, spec: &Spec<'_>, progress: &dyn Fn(&str)) -> Result<usize, DataError> {
+    let held = std::fs::read_dir(dir).is_ok_and(|mut entries| entries.next().is_some());
+    if held && !dir.join(MARK).is_file() {
+        let what = format!("{} holds files that were not generated; choose another folder", dir.display());
+        return Err(DataError::Asked { what });
+    }
+    std::fs::create_dir_all(dir).map_err(DataError::io("create", dir))?;
+    // First of all: what is cut off is still said to be made up.
+    put(&dir.join(MARK), "The prices in this folder are made up. Studies on them say nothing about real trading.\n")?;
+    let (mut files, interval) = (0, interval_text(spec.interval_ms));
+    for (s, symbol) in spec.symbols.iter().enumerate() {
+        progress(symbol);
+        let columns = one(spec, s);
+        for (month, rows) in months(spec) {
+            let base = dir.join("data/futures/um/monthly");
+            let bars = |kind: &str| {
+                base.join(kind).join(symbol).join(&interval).join(format!("{symbol}-{interval}-{month}.csv"))
+            };
+            put(&bars("klines"), &candles(spec, &columns, rows.clone(), false))?;
+            put(&bars("markPriceKlines"), &candles(spec, &columns, rows.clone(), true))?;
+            let path = base.join("fundingRate").join(symbol).join(format!("{symbol}-fundingRate-{month}.csv"));
+            let (from, to) = (time(spec, rows.start), time(spec, rows.end));
+            put(&path, &funding(&columns, from, to))?;
+            files += 3;
+        }
+    }
+    Ok(files)
+}
+
+fn time(spec: &Spec<'_>, bar: usize) -> i64 {
+    spec.from_ms + bar as i64 * spec.interval_ms
+}
+
+/// The months of the bars, `YYYY-MM`, each with its bars.
+fn months(spec: &Spec<'_>) -> Vec<(String, std::ops::Range<usize>)> {
+    let mut out: Vec<(String, std::ops::Range<usize>)> = Vec::new();
+    for bar in 0..spec.bars {
+        let month = format_date(time(spec, bar))[..7].to_string();
+        match out.last_mut() {
+            Some((last, rows)) if *last == month => rows.end = bar + 1,
+            _ => out.push((month, bar..bar + 1)),
+        }
+    }
+    out
+}
+
+fn candles(spec: &Spec<'_>, c: &Columns, rows: std::ops::Range<usize>, mark: bool) -> String {
+    let mut out = String::from(
+        "open_time,open,high,low,close,volume,close_time,quote_volume,count,taker_buy_volume,taker_buy_quote_volume,ignore\n",
+    );
+    let first = if mark { Field::MarkOpen } else { Field::Open } as usize;
+    for bar in rows {
+        let value = |field: usize| FIELDS.get(field).map_or(f64::NAN, |(f, _)| c.at(*f, bar));
+        let (open, end) = (time(spec, bar), time(spec, bar + 1) - 1);
+        let volume = if mark { 0.0 } else { c.at(Field::Volume, bar) };
+        let [o, h, l, cl] = [0, 1, 2, 3].map(|i| value(first + i));
+        let _ = writeln!(out, "{open},{o},{h},{l},{cl},{volume},{end},0,0,0,0,0");
+    }
+    out
+}
+
+fn funding(c: &Columns, from: i64, to: i64) -> String {
+    let mut out = String::from("calc_time,funding_interval_hours,last_funding_rate\n");
+    for s in c.settled(from, to) {
+        let _ = writeln!(out, "{},8,{}", s.ms, s.rate);
+    }
+    out
+}
+
+fn put(path: &PathBuf, text: &str) -> Result<(), DataError> {
+    if let Some(parent) = path.parent() {
+        std::fs::create_dir_all(parent).map_err(DataError::io("create", parent))?;
+    }
+    std::fs::write(path, text).map_err(DataError::io("write", path))
+}
