@@ -100,7 +100,7 @@ fn folder(desk: &Desk, data: &Path) {
         .unwrap();
 }
 
-/// What a trade's funding must be: each settlement after its entry up to its exit, on the mark at that moment.
+/// What a trade's funding must be: each settlement after its entry up to its exit, on the first mark of its bar.
 fn owed(t: &Value, settled: &BTreeMap<i64, Vec<f64>>, marks: &BTreeMap<i64, Vec<f64>>, step: i64) -> f64 {
     let number = |key: &str| t[key].as_f64().unwrap();
     let side = if t["side"] == "long" { 1.0 } else { -1.0 };
@@ -108,10 +108,8 @@ fn owed(t: &Value, settled: &BTreeMap<i64, Vec<f64>>, marks: &BTreeMap<i64, Vec<
     // At the end of a window a position is closed at the last close: it has stood the whole bar.
     let last = if t["rule"] == "window-end" { exit + step - 1001 } else { exit };
     let one = |(ms, row): (&i64, &Vec<f64>)| {
-        let (ms, bar) = (ms / 1000 * 1000, ms / step * step);
-        let hours: Vec<&Vec<f64>> = marks.range(bar..bar + step).map(|(_, r)| r).collect();
-        let (open, close) = (hours[0][1], hours[hours.len() - 1][4]);
-        let mark = open + (close - open) * ((ms - bar) as f64 / step as f64);
+        let bar = ms / step * step;
+        let mark = marks.range(bar..bar + step).next().unwrap().1[1];
         -side * number("qty") * mark * row[2]
     };
     settled.range(entry + 1000..last + 1000).map(one).sum()

@@ -21,6 +21,7 @@ mod outputs;
 mod place;
 mod readonly;
 mod rules;
+mod sources;
 mod stop;
 mod study;
 mod tidy;

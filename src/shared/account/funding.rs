@@ -5,17 +5,10 @@ use super::record::CashKind;
 use crate::market::{Bar, Field, Settlement};
 use crate::strategy::MarginMode;
 
-/// The mark price at a settlement: what the source says, or what lies between the bar's first and last mark
-/// in proportion to time.
+/// The mark price at a settlement: what the source says, or else the bar's first one, which is exact for what
+/// settles at its opening and the last one that is known before what settles inside it.
 fn mark_at<B: Bar>(bar: &B, symbol: usize, s: &Settlement) -> f64 {
-    if !s.mark.is_nan() {
-        return s.mark;
-    }
-    let (open, close) = (bar.get(symbol, Field::MarkOpen), bar.get(symbol, Field::MarkClose));
-    match s.ms - bar.time() {
-        0 => open,
-        after => open + (close - open) * (after as f64 / (bar.end() - bar.time()) as f64),
-    }
+    if s.mark.is_nan() { bar.get(symbol, Field::MarkOpen) } else { s.mark }
 }
 
 impl Account<'_> {

@@ -10,7 +10,7 @@
 //! 3. inside the bar: first the funding that settles inside it and that a position owes, since it may be
 //!    closed before or after that moment; liquidation on the mark price, stop loss, trailing stop, take
 //!    profit; a position entered at this open is exposed too; then the funding that settled in favour of a
-//!    position that has stood the whole bar;
+//!    position that has stood the whole bar. A settlement without a mark of its own takes the bar's first;
 //! 4. at the close: mark to market, margin, and decisions for the next open.
 //!
 //! Isolated liquidation loses the position's whole wallet (realised funding included). Cross

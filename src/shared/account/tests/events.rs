@@ -56,7 +56,7 @@ fn funding_goes_to_the_holder_at_its_moment() {
         2 => enters(flag::LONG_EXIT),
         _ => Signals::NONE,
     });
-    // Without a mark of its own: the bar's first mark at its open, inside what lies between first and last.
+    // Without a mark of its own: the bar's first one.
     assert_eq!(paid(&r), [(1.5, -0.05), (2.0, -0.098), (2.25, -0.098), (3.0, -0.05)]);
     assert!((r.trades[0].funding_usdt + 0.296).abs() < 1e-12);
 }
