@@ -139,3 +139,72 @@ fn what_is_not_there() {
     say(&["--treat", "hole=x"], "no finding 'hole' can be treated");
     say(&["--columns", "zeit=t"], "there is no column 'zeit'");
 }
+
+/// A treatment holds where it is said to, and what treated nothing is not recorded.
+#[test]
+fn treatments_hold_where_they_are_said_to() {
+    let half = ["--treat", "gap=hold@BTCUSDT:2025-06-01..2025-06-15"];
+    let desk = lab();
+    let Some(said) = import(&desk, "23_month_missing", &half) else { return };
+    let gaps: Vec<(String, bool)> = codes(&said).into_iter().filter(|c| c.0 == "gap").collect();
+    assert_eq!(gaps, [("gap".to_string(), false), ("gap".to_string(), true)], "{}", said.out);
+    said.fails(2, "2025-06-16");
+    let idle = ["--treat", "disordered=sort", "--treat", "gap=hold@NOPEUSDT"];
+    let said = import(&desk, "18_interleaved", &idle).unwrap().ok();
+    assert_eq!(said.json()["treatments_unused"][0], "gap=hold@NOPEUSDT");
+    assert_eq!(desk.assay(&["data", "show", "--json"]).ok().json()[0]["treatments"], "disordered=sort");
+    let clash = import(&desk, "18_interleaved", &["--treat", "gap=hold", "--treat", "gap=longest"]).unwrap();
+    clash.fails(2, "contradict each other");
+}
+
+/// Rows that were cut off, digits too many, rates that cannot be, names that lead elsewhere, pipes: each is said.
+#[test]
+fn spoiled_files() {
+    let desk = lab();
+    let rows: Vec<String> =
+        (0..48).map(|h| format!("{},100,101,99,100,5,0\n", 1_704_067_200_000_i64 + h * 3_600_000)).collect();
+    let try_one = |rows: &[String], funding: &str| {
+        let dir = desk.path("spoiled");
+        let _ = std::fs::remove_dir_all(&dir);
+        std::fs::create_dir_all(dir.join("klines")).unwrap();
+        std::fs::create_dir_all(dir.join("fundingRate")).unwrap();
+        std::fs::write(dir.join("klines/BTCUSDT-1h.csv"), rows.concat()).unwrap();
+        std::fs::write(dir.join("fundingRate/BTCUSDT.csv"), funding).unwrap();
+        desk.assay(&["data", "import", "spoiled", "--treat", "no-mark=last-price", "--json"])
+    };
+    let rate = |r: &str| {
+        format!(
+            "calc_time,rate\n1704067200000,{r}\n1704096000000,0.0001\n1704124800000,0\n1704153600000,0\n1704182400000,0\n1704211200000,0\n"
+        )
+    };
+    let good = try_one(&rows, &rate("0.0001")).ok().json();
+    assert_eq!((good["bars"].as_u64(), good["generated"].as_bool()), (Some(48), Some(false)));
+    assert!(good["data_hash"].as_str().is_some_and(|h| h.len() == 64), "{good}");
+    assert!(good["assumptions"].to_string().contains("fees: seen on"), "{good}");
+    let mut cut = rows.clone();
+    cut[47] = cut[47][..30].to_string();
+    try_one(&cut, &rate("0.0001")).fails(2, "was it cut off?");
+    let mut high = rows.clone();
+    high[9] = high[9].replace(",101,", ",1e9,");
+    try_one(&high, &rate("0.0001")).fails(2, "impossible-bar");
+    try_one(&rows, &rate("5.0")).fails(2, "odd-funding");
+    try_one(&["<html>oops</html>".to_string()], "").fails(2, "it begins with '<html>oops");
+    std::fs::remove_file(desk.path("spoiled/klines/BTCUSDT-1h.csv")).unwrap();
+    let made = std::process::Command::new("mkfifo").arg(desk.path("spoiled/klines/BTCUSDT-1h.csv")).status();
+    assert!(made.unwrap().success());
+    desk.assay(&["data", "import", "spoiled"]).fails(2, "no candles of traded prices");
+    for bad in ["../../ESC", "", "A USDT"] {
+        let out = ["data", "generate", "made", "--symbols", bad, "--from", "2024-01-01", "--to", "2024-01-02"];
+        desk.assay(&out).fails(2, "is no symbol");
+        desk.assay(&["data", "fetch", "--symbols", bad, "--from", "2024-01", "--to", "2024-01", "--out", "x"])
+            .fails(2, "is no symbol");
+    }
+    // A symbol of which no rule is known is said to be that.
+    try_one(&rows, &rate("0.0001")).ok();
+    for kind in ["klines/BTCUSDT-1h.csv", "fundingRate/BTCUSDT.csv"] {
+        let to = desk.path("spoiled").join(kind.replace("BTCUSDT", "NOSUCHUSDT"));
+        std::fs::rename(desk.path("spoiled").join(kind), to).unwrap();
+    }
+    let said = desk.assay(&["data", "import", "spoiled", "--treat", "no-mark=last-price", "--json"]).ok();
+    assert!(codes(&said).contains(&("no-rules".into(), false)), "{}", said.out);
+}

@@ -102,7 +102,7 @@ fn one_market_has_one_hash() {
     let shared = ["--fields", "volume,funding"];
     let sorted = ["--treat", "disordered=sort"];
     let (hash, fields) = imported(&desk, &freqtrade, &shared);
-    assert_eq!(fields, ["open", "high", "low", "close", "volume"]);
+    assert_eq!(fields, ["open", "high", "low", "close", "volume", "funding"]);
     assert_ne!(hash, whole, "a source with more fields is another one");
     for (name, more) in [("bulk", &shared[..]), ("rest", &shared), ("plain", &[&shared[..], &sorted].concat())] {
         assert_eq!(imported(&desk, &desk.path(name), more).0, hash, "{name}");

@@ -192,7 +192,7 @@ fn import(dir: PathBuf, symbols: Vec<String>, from: Option<&str>, brackets: Opti
 }
 
 fn register(lab: &Lab, found: Read) -> Result<Imported, LabError> {
-    data::show_quality(&found, false);
+    data::show_quality(&found);
     let imported = found.register(lab)?;
     data::registered(&imported);
     Ok(imported)

@@ -109,11 +109,16 @@ fn nothing(known: &Sightings, symbol: &str) -> LabError {
     LabError::usage(format!("nothing is known of {symbol}"), hint)
 }
 
+/// A bracket's end; the exchange writes the largest whole number there is for none.
+fn cap(cap: f64) -> String {
+    if cap > 1e15 { "no end".into() } else { cap.to_string() }
+}
+
 fn rows(table: &[Bracket]) -> Vec<Vec<String>> {
     let row = |b: &Bracket| {
         vec![
             b.floor.to_string(),
-            b.cap.to_string(),
+            cap(b.cap),
             format!("{}x", b.max_leverage),
             format!("{:.2} %", b.mmr * 100.0),
             b.cum.to_string(),
@@ -196,11 +201,15 @@ fn diff(cx: &Context, from: &str, to: &str, symbol: Option<String>) -> Result<()
             out.push((symbol.clone(), "filters", words(before.0), words(after.0)));
         }
         if before.1 != after.1 {
-            let words = |t: &Option<Vec<Bracket>>| {
-                let first = t.as_ref().and_then(|t| Some((t.first()?, t.len())));
-                first.map_or("not known".into(), |(b, n)| {
-                    format!("{n} brackets, {}x and {:.2} % to {} USDT", b.max_leverage, b.mmr * 100.0, b.cap)
-                })
+            let row = |t: &Option<Vec<Bracket>>, at: usize| t.as_ref().and_then(|t| t.get(at).copied());
+            let differ = (0..).find(|at| row(&before.1, *at) != row(&after.1, *at)).unwrap_or(0);
+            let words = |t: &Option<Vec<Bracket>>| match (t, row(t, differ)) {
+                (None, _) => "not known".into(),
+                (Some(t), None) => format!("{} brackets", t.len()),
+                (Some(t), Some(b)) => {
+                    let (leverage, rate) = (b.max_leverage, b.mmr * 100.0);
+                    format!("{} brackets, from {} to {}: {leverage}x, {rate:.2} %", t.len(), b.floor, cap(b.cap))
+                }
             };
             out.push((symbol.clone(), "brackets", words(&before.1), words(&after.1)));
         }

@@ -8,6 +8,7 @@ use crate::session::{Progress, Session};
 use assay_ledger::storage::disk::{Disk as _, Open, RealDisk, replace};
 use assay_ledger::{Hash, Log};
 use assay_research::data::assemble::Request;
+use assay_research::data::error::check_symbols;
 use assay_research::data::fetch::Fetched;
 use assay_research::data::generate::Spec;
 use assay_research::data::layout::{Holds, SourceFile};
@@ -49,6 +50,8 @@ pub struct Read {
     pub found: Found,
     /// Its rule book.
     pub book: Rulebook,
+    /// Treatments that treated nothing.
+    pub idle: Vec<String>,
     source: String,
     treatments: Vec<String>,
 }
@@ -102,9 +105,16 @@ pub fn read(import: &Import, lab: &Lab, keep: bool) -> Result<Read, LabError> {
     };
     let origin = if beside == Sightings::default() { "" } else { ", and what lies beside the data" };
     let book = rules::book(&known, &format!("{}{origin}", rules::SOURCE), &wanted)?;
+    let mut quality = quality;
+    for s in &contents.series {
+        if let Err(e) = book.in_force(&s.name, s.first_ms) {
+            quality.uncovered(&s.name, s.first_ms, &e.to_string());
+        }
+    }
     let treatments = import.request.treatments.names();
     let source = import.dir.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
-    Ok(Read { draft, quality, found, book, source, treatments })
+    let idle = import.request.treatments.idle();
+    Ok(Read { draft, quality, found, book, idle, source, treatments })
 }
 
 impl Read {
@@ -286,6 +296,7 @@ pub fn generated(lab: &Lab, symbols: &[String], bars: usize, seed: u64) -> Resul
         quality: Quality::default(),
         found: Found::default(),
         book: rules::book(&rules::shipped()?, rules::SOURCE, &wanted)?,
+        idle: Vec::new(),
         source: "GENERATED MARKET, not real data".into(),
         treatments: vec!["GENERATED".into()],
     })
@@ -331,6 +342,7 @@ pub fn download(what: &Download<'_>, out: &Path, session: &Session) -> Result<Fe
     let (from, to) = what.months;
     let months = fetch::months(from, to)
         .ok_or_else(|| LabError::usage(format!("{from} to {to} are not months"), "write months as 2024-01"))?;
+    check_symbols(what.symbols)?;
     let files = fetch::wanted(what.symbols, what.interval, &months);
     let say = |done: usize, _, name: &str| {
         let (done, total) = (done as u64, files.len() as u64);

@@ -79,9 +79,16 @@ pub fn import(lab: &Lab, files: &[PathBuf], seen: Option<&str>) -> Result<Brough
     if let Some(day) = seen.filter(|day| day.len() != 10 || parse(day).is_none()) {
         return Err(LabError::usage(format!("'{day}' is not a day"), "write it as 2024-10-24"));
     }
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |d| d.as_millis() as i64);
+    if let Some(day) = seen.filter(|day| parse(day).is_some_and(|ms| ms > now)) {
+        return Err(LabError::usage(format!("{day} has not come yet"), "say on which day the files were seen"));
+    }
     let mut read = Sightings::default();
     for file in files {
         read.add(&one(file, None, seen)?)?;
+    }
+    if read == Sightings::default() {
+        return Err(LabError::usage("these files say nothing of any symbol", "see `assay rules import --help`"));
     }
     let before = own(lab)?;
     let mut mine = before.clone();
@@ -97,6 +104,9 @@ pub fn import(lab: &Lab, files: &[PathBuf], seen: Option<&str>) -> Result<Brough
 /// # Errors
 /// A file that is none of them, or that has no day.
 pub(crate) fn one(file: &Path, symbols: Option<&[String]>, seen: Option<&str>) -> Result<Sightings, LabError> {
+    if file.exists() && !file.is_file() {
+        return Err(LabError::usage(format!("{} is no regular file", file.display()), "name a file with an answer"));
+    }
     let text = std::fs::read_to_string(file).map_err(LabError::io("read", file))?;
     if text.starts_with("assay-rules ") {
         return Ok(Sightings::parse(&text)?);

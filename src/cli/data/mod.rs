@@ -3,7 +3,7 @@
 mod show;
 
 use super::Context;
-use super::output::say;
+use super::output::{print_json, say};
 use assay_lab::LabError;
 use assay_lab::data::{Download, Import, Imported, download, erase, generate_files, read};
 use assay_research::data::Treatments;
@@ -13,11 +13,12 @@ use assay_research::data::fetch::DEFAULT_BASE;
 use assay_research::data::generate::Spec;
 use assay_shared::rulebook::book::Between;
 use assay_shared::time::{interval_ms, parse};
+use serde_json::json;
 use std::path::PathBuf;
 use std::time::Duration;
 
 pub use show::show_quality;
-use show::{list, one};
+use show::{list, one, quality_json};
 
 /// Import, download and list market data
 #[derive(Debug, clap::Subcommand)]
@@ -166,7 +167,22 @@ pub fn run(cx: &Context, args: Args) -> Result<(), LabError> {
         Args::Import(a) => {
             let (lab, request) = (cx.lab()?, a.request()?);
             let found = read(&request, &lab, !a.dry_run)?;
-            show_quality(&found, cx.json);
+            if cx.json {
+                let mut report = quality_json(&found);
+                // What cannot be used is shown nevertheless.
+                if a.dry_run || found.check().is_err() {
+                    print_json(&report);
+                    return found.check();
+                }
+                let imported = found.register(&lab)?;
+                report["data_hash"] = json!(imported.data_hash.to_string());
+                report["rulebook_hash"] = json!(imported.rulebook_hash.to_string());
+                report["known_as_entry"] = json!(imported.known);
+                print_json(&report);
+                registered(&imported);
+                return Ok(());
+            }
+            show_quality(&found);
             if a.dry_run {
                 return found.check();
             }
@@ -224,7 +240,7 @@ impl ImportArgs {
             return Err(LabError::usage(message, "write it as 1m, 1h, 4h or 1d"));
         }
         let request = Request {
-            symbols: self.symbols.clone(),
+            symbols: self.symbols.iter().map(|s| s.to_uppercase()).collect(),
             interval: self.interval.clone(),
             from_ms: time(self.from.as_ref())?,
             to_ms: time(self.to.as_ref())?,

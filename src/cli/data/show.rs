@@ -15,15 +15,24 @@ use assay_shared::time::{format_date, format_ms, interval_text};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
+/// What was read, for programs.
+pub fn quality_json(found: &Read) -> Value {
+    let contents = found.draft.contents();
+    let unused = |u: &Unused| json!({"file": u.path.display().to_string(), "why": u.why});
+    let used: Vec<String> = found.found.used.iter().map(|f| f.path.display().to_string()).collect();
+    let unused: Vec<Value> = found.found.unused.iter().map(unused).collect();
+    let ((from, to), bars) = (contents.span(), contents.bars());
+    json!({"findings": found.quality.oddities, "used": used, "unused": unused, "generated": contents.generated,
+        "first": format_ms(from), "last": format_ms(to - contents.interval_ms), "bars": bars,
+        "series": contents.series.iter().map(series_json).collect::<Vec<_>>(),
+        "assumptions": found.book.assumptions, "treatments_unused": found.idle})
+}
+
 /// Shows the quality report of what was read.
-pub fn show_quality(found: &Read, json: bool) {
+pub fn show_quality(found: &Read) {
     let (contents, quality) = (found.draft.contents(), &found.quality);
-    if json {
-        let unused = |u: &Unused| json!({"file": u.path.display().to_string(), "why": u.why});
-        let used: Vec<String> = found.found.used.iter().map(|f| f.path.display().to_string()).collect();
-        let unused: Vec<Value> = found.found.unused.iter().map(unused).collect();
-        print_json(&json!({"findings": quality.oddities, "used": used, "unused": unused}));
-        return;
+    if contents.generated {
+        say("GENERATED DATA: these prices are made up");
     }
     show_unused(&found.found.unused);
     let ((from, to), bars) = (contents.span(), grouped(contents.bars()));
@@ -35,6 +44,8 @@ pub fn show_quality(found: &Read, json: bool) {
         format_ms(to - contents.interval_ms),
         contents.fields().join(", ")
     ));
+    found.book.assumptions.iter().for_each(|a| say(&format!("assumed: {a}")));
+    found.idle.iter().for_each(|t| say(&format!("nothing to treat: {t} is not recorded")));
     let verdict = |o: &Oddity| match (&o.treated, o.error) {
         (Some(t), _) => format!("treated: {t}"),
         (None, true) if o.treatments.is_empty() => "ERROR".into(),
@@ -108,7 +119,7 @@ pub fn one(cx: &Context, begin: &str) -> Result<(), LabError> {
     list(&s.assumptions, ";").iter().for_each(|a| out.push(line("assumption", a)));
     print(&table(&["what", "value"], &out));
     let row = |s: &SeriesSum| {
-        let fields: Vec<&str> = s.fields.iter().map(|(name, _)| *name).collect();
+        let fields = s.names();
         let last = s.first_ms + (s.bars as i64 - 1) * found[0].interval_ms;
         vec![s.name.clone(), format_ms(s.first_ms), format_ms(last), s.bars.to_string(), fields.join(" ")]
     };
@@ -120,8 +131,8 @@ pub fn one(cx: &Context, begin: &str) -> Result<(), LabError> {
 }
 
 fn series_json(s: &SeriesSum) -> Value {
-    let fields: Vec<&str> = s.fields.iter().map(|(name, _)| *name).collect();
-    json!({"symbol": s.name, "first": format_ms(s.first_ms), "bars": s.bars, "fields": fields})
+    json!({"symbol": s.name, "first": format_ms(s.first_ms), "bars": s.bars, "fields": s.names(),
+        "settlements": s.settled.0})
 }
 
 /// The snapshots of a lab.

@@ -6,9 +6,11 @@ use crate::error::LabError;
 use crate::folder::Lab;
 use assay_ledger::format::hash::{hex, unhex};
 use assay_ledger::{EventId, Hash, Log};
+use assay_research::simulate::SimulateError;
 use assay_research::study::{Evaluator, Inputs, StudyError};
 use assay_shared::event::study::StudyFact;
 use assay_shared::event::{Environment, Event, SeedGrade, StrategyRegistered, StudyOpenedV2};
+use assay_shared::indicator::IndicatorError;
 use assay_shared::market::Market;
 use assay_shared::rulebook::Rulebook;
 use assay_shared::strategy::Strategy;
@@ -50,6 +52,9 @@ impl Opened {
         let hint = "change the splits in the study file, or the window with `data import --from/--to`";
         Evaluator::new(inputs).map_err(|e| match e {
             StudyError::Rulebook(e) => LabError::Rulebook(e),
+            StudyError::Simulate(SimulateError::Indicator(e @ IndicatorError::NoData { .. })) => {
+                LabError::usage(e.to_string(), "import data that have it, or take it out of the strategy")
+            }
             e => LabError::usage(e.to_string(), hint),
         })
     }

@@ -75,6 +75,12 @@ impl Request {
         self.fields.as_ref().is_none_or(|fields| fields.contains(field))
     }
 
+    /// Times cut where another treatment begins to hold, or none any more.
+    fn parts<'t>(&self, code: &str, symbol: &str, times: &'t [i64]) -> Vec<&'t [i64]> {
+        let of = |ms: &i64| self.treatments.place(code, symbol, *ms);
+        times.chunk_by(|a, b| of(a) == of(b)).collect()
+    }
+
     fn way(&self, code: &str, symbol: &str, ms: i64) -> Option<&'static str> {
         self.treatments.of(code, symbol, ms).map(|t| t.way)
     }
@@ -149,7 +155,7 @@ fn ages(ends: &[(String, i64, i64, bool)], step: i64, request: &Request, quality
 
 /// The symbols that are asked for and have candles of the interval. Files of others are put aside.
 fn choose(found: &mut Found, request: &Request) -> Result<Vec<String>, DataError> {
-    let bad = |found: &Found, what: String| DataError::bad(&found.root, None, what);
+    let bad = |_: &Found, what: String| DataError::Asked { what };
     if let Some(twice) = request.symbols.iter().enumerate().find(|(n, s)| request.symbols[..*n].contains(s)) {
         return Err(bad(found, format!("{} is named twice", twice.1)));
     }
@@ -201,7 +207,8 @@ fn choose(found: &mut Found, request: &Request) -> Result<Vec<String>, DataError
 fn outside(found: &Found, symbol: &str, request: &Request) -> DataError {
     let side = |ms: Option<i64>, none: &str| ms.map_or(none.to_string(), format_ms);
     let (from, to) = (side(request.from_ms, "the beginning"), side(request.to_ms, "the end"));
-    DataError::bad(&found.root, None, format!("no {} bars of {symbol} from {from} to {to}", request.interval))
+    let root = found.root.display();
+    DataError::Asked { what: format!("{root} holds no {} bars of {symbol} from {from} to {to}", request.interval) }
 }
 
 /// The distance of most bars of a file.
@@ -287,18 +294,24 @@ fn stretch(name: &str, last: &[Kline], step: i64, request: &Request, quality: &m
     let (Some(first), Some(end)) = (last.first(), last.last()) else { return (0, 0) };
     let mut cuts = vec![first.ms];
     for w in last.windows(2).filter(|w| w[1].ms - w[0].ms > step) {
-        let (from, to) = (w[0].ms + step, w[1].ms - step);
-        let way = request.way("gap", name, from);
-        let count = (w[1].ms - w[0].ms) / step - 1;
-        let words = format!("{count} bars are missing from {} to {}", format_ms(from), format_ms(to));
-        quality.problem("gap", &Place { symbol: name, from, to }, words, way);
-        if way == Some("longest") {
-            cuts.extend([from, w[1].ms]);
+        let missing: Vec<i64> = (w[0].ms + step..w[1].ms).step_by(step as usize).collect();
+        for part in request.parts("gap", name, &missing) {
+            let (from, to, way) = (part[0], part[part.len() - 1], request.way("gap", name, part[0]));
+            quality.problem("gap", &Place { symbol: name, from, to }, bars_missing("", part), way);
+            if way == Some("longest") {
+                cuts.extend([from, to + step]);
+            }
         }
     }
     cuts.push(end.ms + step);
     let longest = cuts.chunks_exact(2).max_by_key(|w| (w[1] - w[0], -w[0]));
-    longest.map_or((first.ms, end.ms + step), |w| (w[0], w[1]))
+    let (from, to) = longest.map_or((first.ms, end.ms + step), |w| (w[0], w[1]));
+    if cuts.len() > 2 {
+        let left = last.iter().filter(|r| !(from..to).contains(&r.ms)).count();
+        let words = format!("only {} to {} is taken: {left} bars are left out", format_ms(from), format_ms(to - step));
+        quality.note("longest", &Place { symbol: name, from, to: to - step }, words);
+    }
+    (from, to)
 }
 
 /// A symbol's columns over its own bars.
@@ -331,16 +344,28 @@ fn aligned(name: &str, s: &Series, step: i64, request: &Request, quality: &mut Q
         out.fields.iter_mut().zip(row).enumerate().filter(|(i, _)| wanted(*i)).for_each(|(_, (c, v))| c.push(v));
     }
     for run in runs(&no_mark, step).into_iter().filter(|_| request.takes("mark")) {
-        let (first, end, count) = (run[0], run[run.len() - 1], run.len());
-        let words = format!("{count} bars without a mark price, from {} to {}", format_ms(first), format_ms(end));
-        let place = Place { symbol: name, from: first, to: end };
-        quality.problem("no-mark", &place, words, request.way("no-mark", name, first));
+        for part in request.parts("no-mark", name, run) {
+            let place = Place { symbol: name, from: part[0], to: part[part.len() - 1] };
+            let way = request.way("no-mark", name, part[0]);
+            quality.problem("no-mark", &place, bars_missing("mark prices of ", part), way);
+        }
     }
     if request.takes("funding") {
         let keep = request.takes("funding_mark");
         out.settlements = funding::checked(name, &s.funding, (from, to, step), keep, &request.treatments, quality);
     }
     out
+}
+
+/// What is missing, in words.
+fn bars_missing(what: &str, times: &[i64]) -> String {
+    match times {
+        [one] => format!("{what}1 bar is missing at {}", format_ms(*one)),
+        [first, .., last] => {
+            format!("{what}{} bars are missing from {} to {}", times.len(), format_ms(*first), format_ms(*last))
+        }
+        [] => String::new(),
+    }
 }
 
 /// Stretches of times that follow each other.

@@ -78,7 +78,8 @@ impl Places {
         let find = |name: &str| names.iter().position(|n| n == name);
         let at = std::array::from_fn(|i| {
             let given = named.0.iter().find(|(column, _)| *column == i);
-            given.map_or_else(|| COLUMNS[i].1.iter().find_map(|n| find(n)), |(_, name)| find(name))
+            // A file that has no such column may have one that is known.
+            given.and_then(|(_, name)| find(name)).or_else(|| COLUMNS[i].1.iter().find_map(|n| find(n)))
         });
         Places { at, symbol: find("symbol").or_else(|| find("pair")) }
     }

@@ -66,6 +66,18 @@ pub enum DataError {
     },
 }
 
+/// Refuses names of symbols that could lead elsewhere.
+///
+/// # Errors
+/// A name that is empty, or holds anything but letters and digits.
+pub fn check_symbols(symbols: &[String]) -> Result<(), DataError> {
+    let bad = symbols.iter().find(|s| s.is_empty() || !s.chars().all(char::is_alphanumeric));
+    match bad {
+        Some(bad) => Err(DataError::Asked { what: format!("'{bad}' is no symbol: they are of letters and digits") }),
+        None => Ok(()),
+    }
+}
+
 fn others(unused: usize) -> String {
     match unused {
         0 => String::new(),
@@ -90,7 +102,7 @@ impl DataError {
                 "expected files such as BTCUSDT-1h.csv.gz, BTCUSDT-1h-2024-01.zip, BTCUSDT-fundingRate.csv; see `assay data import --help`"
             }
             DataError::Findings { .. } => {
-                "see them with `assay data import --dry-run`; each names the treatments that will do, such as --treat gap=hold"
+                "each error names the treatments that will do, as --treat CODE=WAY; `--dry-run` only looks"
             }
             DataError::Asked { .. } => "see `assay data import --help`",
             DataError::Bad { .. } => "nothing was imported; repair or remove the file",

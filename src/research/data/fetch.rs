@@ -4,6 +4,7 @@
 //! A file is written under a temporary name and renamed when it is whole and its checksum fits.
 
 use super::error::DataError;
+use super::source::checksum_path;
 use assay_ledger::storage::disk::{RealDisk, replace};
 use assay_ledger::{Hash, LedgerError};
 use std::io::{Read, Write};
@@ -80,12 +81,20 @@ pub fn fetch(
         let target = dir.join(&file.path);
         progress(i, files.len(), &file.path);
         let url = format!("{}/{}", base.trim_end_matches('/'), file.path);
-        match target.exists() || fetch_one(&agent, &url, &target, stop)? {
+        match intact(&target) || fetch_one(&agent, &url, &target, stop)? {
             true => out.there += 1,
             false => out.absent.push(file.path.clone()),
         }
     }
     Ok(out)
+}
+
+/// Whether a file is there as the source has it: one that was damaged since is downloaded again.
+fn intact(target: &Path) -> bool {
+    let Ok(bytes) = std::fs::read(target) else { return false };
+    // What somebody put there without a checksum is theirs.
+    let Ok(text) = std::fs::read_to_string(checksum_path(target)) else { return true };
+    text.split_whitespace().next().unwrap_or_default().eq_ignore_ascii_case(&Hash::of(&bytes).to_string())
 }
 
 /// Downloads a file; false when the source does not have it.
@@ -146,9 +155,7 @@ fn finish(agent: &ureq::Agent, url: &str, target: &Path, part: &Path) -> Result<
         std::fs::remove_file(part).map_err(DataError::io("remove", part))?;
         return Err(fail(format!("its checksum is {have}, but the source says {want}; the file was removed")));
     }
-    let mut side = target.as_os_str().to_owned();
-    side.push(".CHECKSUM");
     let unwritten = |e: LedgerError| fail(e.to_string());
-    replace(&RealDisk, Path::new(&side), text.as_bytes()).map_err(unwritten)?;
+    replace(&RealDisk, &checksum_path(target), text.as_bytes()).map_err(unwritten)?;
     std::fs::rename(part, target).map_err(DataError::io("rename", target))
 }

@@ -1,7 +1,7 @@
 //! A generated market as files in the exchange's own layout, to try an import with. A file beside them says
 //! that they are made up, and whoever imports them has it recorded.
 
-use super::error::DataError;
+use super::error::{DataError, check_symbols};
 use super::generate::{Spec, one};
 use assay_shared::market::{Columns, FIELDS, Field};
 use assay_shared::time::{format_date, interval_text};
@@ -21,6 +21,7 @@ pub fn is_generated(dir: &Path) -> bool {
 /// # Errors
 /// A folder that cannot be written, or that holds other things than these.
 pub fn write(dir: &Path, spec: &Spec<'_>, progress: &dyn Fn(&str)) -> Result<usize, DataError> {
+    check_symbols(spec.symbols)?;
     let held = std::fs::read_dir(dir).is_ok_and(|mut entries| entries.next().is_some());
     if held && !dir.join(MARK).is_file() {
         let what = format!("{} holds files that were not generated; choose another folder", dir.display());

@@ -81,7 +81,8 @@ pub fn klines(path: &Path, bytes: &[u8], named: &Named) -> Result<Vec<Kline>, Da
         prices: std::array::from_fn(|i| prices[i][n]),
         volume: volume.as_ref().map_or(f64::NAN, |v| v[n]),
         close_ms: None,
-        line: n as u64 + 1,
+        line: n as u32 + 1,
+        file: 0,
     };
     Ok(times.iter().enumerate().map(row).collect())
 }

@@ -79,6 +79,10 @@ pub(super) fn checked(
         }
         Some(_) => {}
     }
+    for s in inside.iter().filter(|s| s.rate.abs() > 0.1) {
+        let words = format!("a rate of {} %, at {}", s.rate * 100.0, format_ms(s.ms));
+        quality.problem("odd-funding", &Place { symbol, from: s.ms, to: s.ms }, words, way("odd-funding", s.ms));
+    }
     let mark = |s: &Settlement| s.mark.filter(|_| with_mark).unwrap_or(f64::NAN);
     inside.into_iter().map(|s| market::Settlement { ms: s.ms, rate: s.rate, mark: mark(s) }).collect()
 }

@@ -2,7 +2,8 @@
 //!
 //! It has what real ones have and earns nothing by itself: returns with fat tails (Student's t of four degrees
 //! of freedom) and clustered volatility, a factor that all symbols share, marks that lag a premium, funding
-//! tied to that premium. Expected returns and funding are zero, so no rule has an edge on it.
+//! tied to that premium. Prices expect to move by what is paid for holding them, and by nothing else, so no rule has
+//! an edge on it.
 
 use assay_shared::market::{Columns, Market, Settlement};
 
@@ -78,8 +79,8 @@ struct Cluster {
 
 impl Cluster {
     fn new(hours: f64) -> Cluster {
-        let persistence = libm::pow(0.96, hours);
-        let alpha = ((1.0 - persistence) * 2.5).min(0.15);
+        let persistence = libm::pow(0.99, hours);
+        let alpha = ((1.0 - persistence) * 6.0).min(0.15);
         Cluster { variance: 1.0, alpha, beta: persistence - alpha.min(persistence) }
     }
 
@@ -112,28 +113,37 @@ pub fn one(spec: &Spec<'_>, s: usize) -> Columns {
     let size = HOURLY * libm::sqrt(hours);
     let memory = libm::pow(0.9, hours);
     let (mut premium, mut last, mut before): (f64, f64, f64) = (0.0, PRICES[s % PRICES.len()], 0.0);
-    let (mut sum, mut count) = (0.0_f64, 0.0);
+    let (mut sum, mut count, apart) = (0.0_f64, 0.0, FUNDING_HOURS * HOUR_MS);
+    let end = spec.from_ms + spec.bars as i64 * spec.interval_ms;
+    let mut due = (spec.from_ms + apart - 1).div_euclid(apart) * apart;
     let mut out = Columns::default();
     out.fields.iter_mut().take(assay_shared::market::STORED).for_each(|c| c.reserve_exact(spec.bars));
+    if due == spec.from_ms {
+        out.settlements.push(Settlement { ms: due, rate: 0.0, mark: f64::NAN });
+        due += apart;
+    }
     for t in 0..spec.bars {
-        let ms = spec.from_ms + t as i64 * spec.interval_ms;
-        // What settles in this bar is the mean premium since the last settlement.
-        let apart = FUNDING_HOURS * HOUR_MS;
-        let mut due = (ms + apart - 1).div_euclid(apart) * apart;
-        while due < ms + spec.interval_ms {
+        let next = spec.from_ms + (t as i64 + 1) * spec.interval_ms;
+        premium = memory * premium + PREMIUM * libm::sqrt(1.0 - memory * memory) * own.normal(t, 12);
+        (sum, count) = (sum + premium, count + 1.0);
+        let mut carry = 0.0;
+        while due <= next {
+            // The mean premium since the last settlement. Who holds until then pays it, and the price makes up
+            // for it: nobody earns by being paid.
             let rate = if count > 0.0 { sum / count } else { premium };
             let rate = (rate.clamp(-0.003, 0.003) * 1e8).round() / 1e8;
-            out.settlements.push(Settlement { ms: due, rate, mark: f64::NAN });
+            if due < end {
+                out.settlements.push(Settlement { ms: due, rate, mark: f64::NAN });
+            }
+            carry += rate;
             (sum, count, due) = (0.0, 0.0, due + apart);
         }
         let shared = common.shock(factor.fat(t, 0)) * libm::sqrt(COMMON);
-        let r = size * (shared + alone.shock(own.fat(t, 0)) * libm::sqrt(1.0 - COMMON));
-        let wide = size * libm::sqrt(alone.variance.max(common.variance)) / 2.0;
+        let r = size * (shared + alone.shock(own.fat(t, 0)) * libm::sqrt(1.0 - COMMON)) + carry;
+        let wide = size * libm::sqrt(COMMON * common.variance + (1.0 - COMMON) * alone.variance);
         let jump = if spec.gaps && own.uniform(t, 14) < 0.002 { size * 4.0 * own.fat(t, 10) } else { 0.0 };
         let open = last * (1.0 + jump.clamp(-0.3, 0.3));
-        let prices = path(open, r.clamp(-0.4, 0.6), wide, [4, 6, 8].map(|i| own.normal(t, i)));
-        premium = memory * premium + PREMIUM * libm::sqrt(1.0 - memory * memory) * own.normal(t, 12);
-        (sum, count) = (sum + premium, count + 1.0);
+        let prices = path(open, r.clamp(-0.4, 0.6), wide, [own.uniform(t, 4), own.uniform(t, 5)]);
         let (mark_open, mark_close) = (open * (1.0 - before), prices[3] * (1.0 - premium));
         let marks = [
             mark_open,
@@ -149,17 +159,14 @@ pub fn one(spec: &Spec<'_>, s: usize) -> Columns {
     out
 }
 
-/// Open, high, low, close of a bar that goes from its open by a return, with three stops on the way.
-fn path(open: f64, r: f64, wide: f64, noise: [f64; 3]) -> [f64; 4] {
+/// Open, high, low, close of a bar that goes from its open by a return: the furthest points are those of a Brownian
+/// bridge of that width.
+fn path(open: f64, r: f64, wide: f64, [up, down]: [f64; 2]) -> [f64; 4] {
+    let far = |u: f64| libm::sqrt(r * r - 2.0 * wide * wide * libm::log(u));
     let close = open * (1.0 + r);
-    let (mut high, mut low) = (open.max(close), open.min(close));
-    for (k, n) in noise.into_iter().enumerate() {
-        let part = (k + 1) as f64 / 4.0;
-        // A bridge: most room in the middle.
-        let at = open * (1.0 + r * part + wide * n * libm::sqrt(part * (1.0 - part)) * 2.0);
-        (high, low) = (high.max(at), low.min(at.max(open.min(close) * 0.5)));
-    }
-    [open, high, low, close]
+    let high = (open * (1.0 + (r + far(up)) / 2.0)).max(open).max(close);
+    let low = (open * (1.0 + (r - far(down)) / 2.0)).min(open).min(close);
+    [open, high, low.max(open.min(close) * 0.5), close]
 }
 
 #[cfg(test)]
@@ -216,6 +223,8 @@ mod tests {
         let rates: Vec<f64> = settled.iter().map(|s| s.rate).collect();
         assert!(correlation(&before, &rates) > 0.95);
         assert!(mean(&rates).abs() < 0.0001 && rates.iter().any(|r| r.abs() > 0.0005));
+        let flat = (0..m.len()).filter(|t| c.get(Field::High)[*t] == c.get(Field::Close)[*t]).count();
+        assert!(flat < m.len() / 20, "{flat} bars end at their highest price");
         for t in 0..m.len() {
             let [o, h, l, c] = [Field::Open, Field::High, Field::Low, Field::Close].map(|f| m.columns[0].get(f)[t]);
             assert!(l > 0.0 && l <= o.min(c) && h >= o.max(c));
@@ -236,6 +245,21 @@ mod tests {
             let deviation = mean(&earned.iter().map(|e| e * e).collect::<Vec<_>>()).sqrt();
             mean(&earned) / deviation * 8766f64.sqrt()
         };
+        let carry = |seed: u64| {
+            // Who is paid for holding: against the last rate, price and funding together.
+            let m = market(&names(1), 8766, seed);
+            let (close, settled) = (m.columns[0].get(Field::Close), &m.columns[0].settlements);
+            let earned = settled.windows(2).skip(1).filter_map(|w| {
+                let bar = |ms: i64| ((ms - m.times[0]) / HOUR_MS) as usize;
+                let (from, to) = (bar(w[0].ms), bar(w[1].ms) - 1);
+                Some(-w[0].rate.signum() * (close.get(to)? / close[from] - 1.0 - w[1].rate))
+            });
+            let earned: Vec<f64> = earned.collect();
+            let deviation = mean(&earned.iter().map(|e| e * e).collect::<Vec<_>>()).sqrt();
+            mean(&earned) / deviation * (3.0 * 365.25f64).sqrt()
+        };
+        let found = mean(&(0..60).map(carry).collect::<Vec<_>>());
+        assert!(found.abs() < 0.3, "carry: {found}");
         let trend = |close: &[f64], t: usize| (close[t] - mean(&close[t - 48..t])).signum();
         for (name, position) in [
             ("trend", &trend as &dyn Fn(&[f64], usize) -> f64),

@@ -57,6 +57,16 @@ impl Quality {
         });
     }
 
+    /// Notes what a rule book does not say of a symbol whose bars begin at a time.
+    pub fn uncovered(&mut self, symbol: &str, from: i64, what: &str) {
+        let place = Place { symbol, from, to: from };
+        self.note(
+            "no-rules",
+            &place,
+            format!("{what}: a study of it will be refused (`assay rules import` brings it)"),
+        );
+    }
+
     pub(super) fn note(&mut self, code: &'static str, place: &Place<'_>, detail: String) {
         self.push(code, place, detail, false, None);
     }
@@ -112,10 +122,15 @@ pub fn look_over(own: &Own, step: i64, out: &mut Quality) {
         noted.bars(out, "no-volume", &which(&|t| volume[t] == 0.0), "without volume");
     }
     noted.bars(out, "flat-bar", &which(&|t| high[t] == low[t]), "with one price only");
-    let (size, most) = (|t: usize| (close[t] / open[t] - 1.0).abs(), jump(step));
+    let move_of = |t: usize| {
+        let ends =
+            [close[t] / open[t] - 1.0, high[t] / open[t].max(close[t]) - 1.0, low[t] / open[t].min(close[t]) - 1.0];
+        ends.into_iter().max_by(|a, b| a.abs().total_cmp(&b.abs())).unwrap_or_default()
+    };
+    let (size, most) = (|t: usize| move_of(t).abs(), jump(step));
     let jumps = which(&|t| size(t) > most);
     if let Some(largest) = jumps.iter().max_by(|a, b| size(**a).total_cmp(&size(**b))) {
-        let percent = (close[*largest] / open[*largest] - 1.0) * 100.0;
+        let percent = move_of(*largest) * 100.0;
         let (bar, when) = (interval_text(step), format_ms(own.first_ms + *largest as i64 * step));
         let largest = match jumps.len() {
             1 => format!("by {percent:+.1} %"),

@@ -16,7 +16,9 @@ pub struct Kline {
     /// Closing time, where the file has one.
     pub close_ms: Option<i64>,
     /// Line in its file, or row.
-    pub line: u64,
+    pub line: u32,
+    /// Number of its file among those of a series.
+    pub file: u32,
 }
 
 /// A funding settlement.
@@ -72,12 +74,17 @@ fn each_row(
         .trim(csv::Trim::All)
         .delimiter(delimiter(bytes))
         .from_reader(bytes);
-    let (mut record, mut places, mut rows) = (csv::StringRecord::new(), None, 0u64);
+    let (mut record, mut places, mut rows, mut cells) = (csv::StringRecord::new(), None, 0u64, 0);
     loop {
         match reader.read_record(&mut record) {
             Ok(false) => break,
             Ok(true) => {}
             Err(e) => return Err(DataError::bad(path, e.position().map(csv::Position::line), e.to_string())),
+        }
+        cells = cells.max(if rows == 0 { record.len() } else { 0 });
+        if record.len() < cells {
+            let what = format!("{} cells where the first row has {cells}: was it cut off?", record.len());
+            return Err(DataError::bad(path, record.position().map(csv::Position::line), what));
         }
         let head = record.get(0).unwrap_or_default().chars().any(char::is_alphabetic) && places.is_none();
         if head && super::cells::time(record.get(0).unwrap_or_default()).is_none() {
@@ -87,7 +94,11 @@ fn each_row(
         rows += 1;
         take(places.get_or_insert_with(|| Places::usual(funding)), &record)?;
     }
-    if rows == 0 { Err(DataError::bad(path, None, "no rows")) } else { Ok(()) }
+    if rows > 0 {
+        return Ok(());
+    }
+    let begin: String = String::from_utf8_lossy(&bytes[..bytes.len().min(40)]).escape_debug().take(60).collect();
+    Err(DataError::bad(path, None, format!("no rows; it begins with '{begin}'")))
 }
 
 /// The candle of a row.
@@ -102,7 +113,8 @@ pub(super) fn candle(path: &Path, places: &Places, row: &impl Cells) -> Result<K
     // A blank or zero closing time says nothing.
     let closes = text("close_time").filter(|text| *text != "0");
     let close_ms = closes.map(|text| time_cell(path, line, text)).transpose()?;
-    Ok(Kline { ms: time_cell(path, line, row.cell(t))?, prices, volume, close_ms, line })
+    let ms = time_cell(path, line, row.cell(t))?;
+    Ok(Kline { ms, prices, volume, close_ms, line: u32::try_from(line).unwrap_or(u32::MAX), file: 0 })
 }
 
 /// The settlement of a row.
@@ -186,7 +198,10 @@ mod tests {
         let micro = b"1735689600000000,1,3,0.5,2,9.5,1735693199999999,1,2,3,4,0\n";
         let prices = [1.0, 3.0, 0.5, 2.0];
         let close_ms = Some(1_735_693_199_999);
-        assert_eq!(candles(micro).unwrap()[0], Kline { ms: 1_735_689_600_000, prices, volume: 9.5, close_ms, line: 1 });
+        assert_eq!(
+            candles(micro).unwrap()[0],
+            Kline { ms: 1_735_689_600_000, prices, volume: 9.5, close_ms, line: 1, file: 0 }
+        );
         let e = candles(b"1580515200000,1,3,0.5,2,1\n1580518800000,1,x,0.5,2,1\n").unwrap_err().to_string();
         assert_eq!(e, "x.csv:2: high is 'x', not a finite number");
         assert!(candles(b"1580515200000,1,NaN,0.5,2,1\n").is_err() && candles(b"").is_err());

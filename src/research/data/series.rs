@@ -42,20 +42,23 @@ impl Making<'_> {
 
     /// The bars of files, each with its name, in order of time and without a repeated one.
     pub(super) fn series(&self, files: Vec<(String, Vec<Kline>)>, quality: &mut Quality) -> Vec<Kline> {
-        let mut groups = Groups::new();
-        let mut out: Vec<(u32, Kline)> = Vec::new();
-        let names: Vec<&str> = files.iter().map(|(name, _)| name.as_str()).collect();
-        for (n, (name, rows)) in files.iter().enumerate() {
+        let (mut groups, mut names) = (Groups::new(), Vec::new());
+        // Rows are many: each file's are given back as soon as they are taken over.
+        let mut out: Vec<Kline> = Vec::with_capacity(files.iter().map(|(_, rows)| rows.len()).sum());
+        for (n, (name, rows)) in files.into_iter().enumerate() {
             let mut before = i64::MIN;
             for row in rows {
-                if let Some(kept) = self.row(name, row, &mut before, &mut groups) {
-                    out.push((n as u32, kept));
+                if let Some(kept) = self.row(&name, &row, &mut before, &mut groups) {
+                    out.push(Kline { file: n as u32, ..kept });
                 }
             }
+            names.push(name);
         }
-        // Stable: of rows with one time the first file's comes first.
-        out.sort_by_key(|(_, row)| row.ms);
-        let out = self.merge(&names, out, &mut groups);
+        if !out.is_sorted_by_key(|row| row.ms) {
+            // Stable: of rows with one time the first file's comes first.
+            out.sort_by_key(|row| row.ms);
+        }
+        self.merge(&names, &mut out, &mut groups);
         for ((code, way), group) in groups {
             let more = if group.count > 1 { format!(", and {} more", group.count - 1) } else { String::new() };
             let kind = if self.kind.is_empty() { String::new() } else { format!("{} ", self.kind) };
@@ -83,7 +86,8 @@ impl Making<'_> {
             }
         }
         let [open, high, low, close] = row.prices;
-        if low <= 0.0 || low > open.min(close) || high < open.max(close) || row.volume < 0.0 {
+        // No hour of any contract went so far: a digit too many.
+        if high > low * 1000.0 || low <= 0.0 || low > open.min(close) || high < open.max(close) || row.volume < 0.0 {
             let way = self.way("impossible-bar", row.ms);
             let what = format!("open {open} high {high} low {low} close {close} volume {}", row.volume);
             note(groups, "impossible-bar", way, row.ms, at(what));
@@ -102,32 +106,27 @@ impl Making<'_> {
     }
 
     /// One row for each time: equal ones are one, others contradict each other.
-    fn merge(&self, names: &[&str], rows: Vec<(u32, Kline)>, groups: &mut Groups) -> Vec<Kline> {
-        let mut out: Vec<(u32, Kline)> = Vec::with_capacity(rows.len());
-        for (file, row) in rows {
-            let Some((first, stands)) = out.last_mut().filter(|(_, last)| last.ms == row.ms) else {
-                out.push((file, row));
-                continue;
-            };
-            if stands.prices == row.prices && stands.volume == row.volume {
-                continue;
+    fn merge(&self, names: &[String], rows: &mut Vec<Kline>, groups: &mut Groups) {
+        rows.dedup_by(|row, stands| {
+            if stands.ms != row.ms {
+                return false;
             }
-            let name = |n: u32| names.get(n as usize).copied().unwrap_or_default();
+            let same = |a: f64, b: f64| a == b || a.is_nan() && b.is_nan();
+            if stands.prices == row.prices && same(stands.volume, row.volume) {
+                return true;
+            }
+            let place = |r: &Kline| {
+                format!("{}:{}", names.get(r.file as usize).map(String::as_str).unwrap_or_default(), r.line)
+            };
             let way = self.way("contradiction", row.ms);
-            let detail = format!(
-                "{}:{} and {}:{}: {} stands twice, with different values",
-                name(*first),
-                stands.line,
-                name(file),
-                row.line,
-                format_ms(row.ms)
-            );
+            let (first, second) = (place(stands), place(row));
+            let detail = format!("{first} and {second}: {} stands twice, with different values", format_ms(row.ms));
             note(groups, "contradiction", way, row.ms, detail);
             if way == Some("last") {
-                (*first, *stands) = (file, row);
+                *stands = *row;
             }
-        }
-        out.into_iter().map(|(_, row)| row).collect()
+            true
+        });
     }
 }
 
@@ -139,7 +138,14 @@ mod tests {
     const HOUR: i64 = 3_600_000;
 
     fn bar(hour: i64, close: f64) -> Kline {
-        Kline { ms: hour * HOUR, prices: [1.0, 9.0, 0.5, close], volume: 1.0, close_ms: None, line: hour as u64 + 1 }
+        Kline {
+            ms: hour * HOUR,
+            prices: [1.0, 9.0, 0.5, close],
+            volume: 1.0,
+            close_ms: None,
+            line: hour as u32 + 1,
+            file: 0,
+        }
     }
 
     fn made(rows: &[(&str, Vec<Kline>)], treatments: &[&str]) -> (Vec<Kline>, Vec<(&'static str, bool, String)>) {

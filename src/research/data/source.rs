@@ -74,6 +74,11 @@ pub fn scan(dir: &Path) -> Result<Found, DataError> {
                 found.generated = true;
                 continue;
             }
+            let why = "it is no regular file".to_string();
+            if !path.is_file() {
+                found.unused.push(Unused { path: relative(dir, &path), why });
+                continue;
+            }
             match classify(dir, &path) {
                 Ok(file) => found.used.push(file),
                 Err(why) => found.unused.push(Unused { path: relative(dir, &path), why: why.to_string() }),
@@ -85,7 +90,7 @@ pub fn scan(dir: &Path) -> Result<Found, DataError> {
     found.drop_where(|f| {
         let unsure = said && f.holds == Holds::Klines && !f.named;
         unsure
-            .then(|| "nothing says what prices it holds, as folders beside it do; move it into one named klines".into())
+            .then(|| "nothing says what prices it holds, as folders beside it do: `klines` for traded prices, `markPriceKlines` for marks".into())
     });
     if found.used.iter().all(|f| f.holds == Holds::Brackets) {
         return Err(DataError::Nothing { path: dir.into(), unused: found.unused.len() });

@@ -235,9 +235,12 @@ fn downloads_go_on_are_verified_and_follow_no_link() {
         get(&base, dir.path()).unwrap();
         assert_eq!(std::fs::read(&target).unwrap(), BODY, "after {have} bytes");
     }
-    std::fs::write(&target, "kept").unwrap();
+    // What is there as the source has it is kept; what was damaged since is had again.
     get("http://127.0.0.1:9", dir.path()).unwrap();
-    assert_eq!(std::fs::read(&target).unwrap(), b"kept");
+    std::fs::write(&target, "damaged").unwrap();
+    assert!(get("http://127.0.0.1:9", dir.path()).is_err());
+    get(&base, dir.path()).unwrap();
+    assert_eq!(std::fs::read(&target).unwrap(), BODY);
     // Changed on the way: refused, and nothing of it stays.
     let lying = server(BODY, Hash::of(b"other"));
     let other = tempfile::tempdir().unwrap();

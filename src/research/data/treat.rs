@@ -4,9 +4,11 @@
 use super::error::DataError;
 use assay_shared::time::{DAY_MS, parse};
 use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Findings that can be treated, the ways to treat them, and what each does.
-pub const WAYS: [(&str, &str, &str); 18] = [
+pub const WAYS: [(&str, &str, &str); 19] = [
     ("disordered", "sort", "put the rows in order of time"),
     ("off-grid", "drop", "leave the rows out"),
     ("off-grid", "snap", "give them the bar's time in which they begin, where that bar is missing"),
@@ -22,13 +24,14 @@ pub const WAYS: [(&str, &str, &str); 18] = [
     ("no-mark", "last-price", "use the traded price where there is no mark price"),
     ("no-funding", "zero", "assume that nothing was settled"),
     ("funding-gap", "zero", "assume that nothing was settled in the gap"),
+    ("odd-funding", "keep", "believe a rate of over ten percent"),
     ("duplicate-funding", "first", "of two rates at one time keep the first"),
     ("duplicate-funding", "last", "of two rates at one time keep the last"),
     ("all-zero-volume", "traded", "take the prices for traded ones, though nothing was traded"),
 ];
 
 /// One treatment.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Treatment {
     code: String,
     /// What is done.
@@ -37,7 +40,17 @@ pub struct Treatment {
     /// Times from and before which it holds.
     range: Option<(i64, i64)>,
     text: String,
+    /// It treated something.
+    used: Arc<AtomicBool>,
 }
+
+impl PartialEq for Treatment {
+    fn eq(&self, other: &Treatment) -> bool {
+        self.text == other.text
+    }
+}
+
+impl Eq for Treatment {}
 
 impl fmt::Display for Treatment {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -71,7 +84,10 @@ impl Treatment {
             None => (None, None),
             Some((symbol, range)) => (Some(symbol.to_uppercase()), range.map(stretch).transpose()?),
         };
-        Ok(Treatment { code: code.into(), way, symbol: symbol.filter(|s| !s.is_empty()), range, text: text.into() })
+        if symbol.as_deref() == Some("") {
+            return Err(format!("'{text}' names no symbol after the @"));
+        }
+        Ok(Treatment { code: code.into(), way, symbol, range, text: text.into(), used: Arc::default() })
     }
 }
 
@@ -94,24 +110,55 @@ impl Treatments {
     /// Reads several.
     ///
     /// # Errors
-    /// The first that is none.
+    /// The first that is none, and two that treat the same in two ways.
     pub fn parse<'a>(texts: impl IntoIterator<Item = &'a str>) -> Result<Treatments, DataError> {
-        Ok(Treatments(texts.into_iter().map(Treatment::parse).collect::<Result<_, _>>()?))
+        let mut out: Vec<Treatment> = Vec::new();
+        for text in texts {
+            let new = Treatment::parse(text)?;
+            let place = |t: &Treatment| (t.code.clone(), t.symbol.clone(), t.range);
+            if let Some(other) = out.iter().find(|t| place(t) == place(&new) && t.way != new.way) {
+                let what = format!("'{other}' and '{new}' contradict each other");
+                return Err(DataError::Asked { what });
+            }
+            out.push(new);
+        }
+        Ok(Treatments(out))
     }
 
-    /// As they were written, for the record.
+    /// Those that treated something, as they were written, for the record.
     pub fn names(&self) -> Vec<String> {
-        self.0.iter().map(ToString::to_string).collect()
+        let used = self.0.iter().filter(|t| t.used.load(Ordering::Relaxed));
+        used.map(ToString::to_string).collect()
     }
 
-    /// The treatment of a finding in a symbol at a time; the narrowest counts.
-    pub(super) fn of(&self, code: &str, symbol: &str, ms: i64) -> Option<&Treatment> {
-        let fits = |t: &&Treatment| {
+    /// Those that treated nothing.
+    pub fn idle(&self) -> Vec<String> {
+        let idle = self.0.iter().filter(|t| !t.used.load(Ordering::Relaxed));
+        idle.map(ToString::to_string).collect()
+    }
+
+    fn at(&self, code: &str, symbol: &str, ms: i64) -> Option<usize> {
+        let fits = |t: &Treatment| {
             t.code == code
                 && t.symbol.as_deref().is_none_or(|s| s == symbol)
                 && t.range.is_none_or(|(from, to)| (from..to).contains(&ms))
         };
-        self.0.iter().filter(fits).max_by_key(|t| (t.range.is_some(), t.symbol.is_some()))
+        let fitting = self.0.iter().enumerate().filter(|(_, t)| fits(t));
+        fitting.max_by_key(|(_, t)| (t.range.is_some(), t.symbol.is_some())).map(|(at, _)| at)
+    }
+
+    /// Which treatment holds for a finding in a symbol at a time.
+    pub(super) fn place(&self, code: &str, symbol: &str, ms: i64) -> Option<usize> {
+        self.at(code, symbol, ms)
+    }
+
+    /// The treatment of a finding in a symbol at a time; the narrowest counts. It is taken to be used.
+    pub(super) fn of(&self, code: &str, symbol: &str, ms: i64) -> Option<&Treatment> {
+        let found = self.at(code, symbol, ms).map(|at| &self.0[at]);
+        if let Some(t) = found {
+            t.used.store(true, Ordering::Relaxed);
+        }
+        found
     }
 }
 
@@ -132,6 +179,11 @@ mod tests {
         assert_eq!(at("ETHUSDT", "2024-01-01"), "longest");
         assert_eq!(all.of("no-mark", "BTCUSDT", 0), None);
         assert_eq!(all.names(), ["gap=longest", "gap=hold@btcusdt:2024-01-01..2024-01-02"]);
+        let idle = Treatments::parse(["gap=hold@A", "gap=hold@B"]).unwrap();
+        assert!(idle.of("gap", "A", 0).is_some());
+        assert_eq!((idle.names(), idle.idle()), (vec!["gap=hold@A".to_string()], vec!["gap=hold@B".to_string()]));
+        let clash = Treatments::parse(["gap=hold", "gap=longest"]).unwrap_err().to_string();
+        assert!(clash.contains("contradict each other"), "{clash}");
     }
 
     #[test]
@@ -140,6 +192,7 @@ mod tests {
             ("gap", "written like gap=hold"),
             ("gap=x", "treated by longest or hold"),
             ("hole=hold", "there are disordered, off-grid"),
+            ("gap=hold@:2024-01-01..2024-02-01", "names no symbol"),
             ("gap=hold@A:yesterday", "no stretch of time"),
             ("gap=hold@A:2024-02-01..2024-01-01", "no stretch of time"),
         ] {

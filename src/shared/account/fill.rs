@@ -131,7 +131,8 @@ impl Account<'_> {
             exit_ms: ms,
             exit: price,
             rule,
-            bars: self.bar + 1 - p.entry_bar,
+            // Who is settled when the bars have ended has not stood in this one.
+            bars: self.bar + usize::from(rule != Rule::Delisted) - p.entry_bar,
             fees_usdt: p.fees,
             funding_usdt: p.funding,
             pnl_usdt,

@@ -3,15 +3,17 @@
 //!
 //! The order inside a bar, adverse first:
 //!
-//! 1. positions of a symbol that has no bars any more are closed at its last mark price; funding due at the
-//!    bar's opening time, on the mark price, to positions held through the previous close;
+//! 1. positions of a symbol that has no bars any more are closed at its last mark price, with the taker fee and
+//!    without slippage; funding due at the bar's opening time, on the mark price, to positions held through the previous close;
 //! 2. at the open: liquidation and stops that the opening price has jumped over, then exits, then
 //!    entries decided at the previous close, with slippage, symbols in their fixed order;
 //! 3. inside the bar: first the funding that settles inside it and that a position owes, since it may be
 //!    closed before or after that moment; liquidation on the mark price, stop loss, trailing stop, take
 //!    profit; a position entered at this open is exposed too; then the funding that settled in favour of a
 //!    position that has stood the whole bar. A settlement without a mark of its own takes the bar's first;
-//! 4. at the close: mark to market, margin, and decisions for the next open.
+//!    stops fill with slippage, a take profit at its level, all as taker;
+//! 4. at the close: mark to market, margin, and decisions for the next open: the quantity of an entry is equity ·
+//!    margin fraction · leverage / last price, at this close, in whole steps.
 //!
 //! Isolated liquidation loses the position's whole wallet (realised funding included). Cross
 //! liquidation judges the whole account on the worst marks of the bar and closes everything there,

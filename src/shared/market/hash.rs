@@ -6,9 +6,12 @@
 //! - a column: `assay/column/v2\0`, then each value's IEEE 754 bits, one zero and one NaN;
 //! - a series, from the symbol's first bar to its last: `assay/series/v2\0`, length and bytes of its name
 //!   (u64), opening time of the first bar (i64), number of bars (u64), number of fields (u64), for each in
-//!   canonical order length and bytes of its name and the column's hash; the hash of its settlements;
+//!   canonical order (open, high, low, close, volume, mark_open, mark_high, mark_low, mark_close) length and
+//!   bytes of its name and the column's hash; number of its settlements (u64), number of those whose mark is
+//!   known (u64), their hash;
 //! - settlements from the first bar's opening until the last one's end: `assay/settlements/v2\0`, for each its
-//!   time (i64), rate and mark (bits; NaN for a mark that is not known);
+//!   time (i64, milliseconds, rounded to the second: the exchange writes some more), rate and mark (bits; NaN for
+//!   a mark that is not known);
 //! - the market: `assay/market/v2\0`, 1 for a generated one (u8), milliseconds between bars (i64), number of
 //!   symbols (u64), the series' hashes in order of the names.
 
@@ -50,6 +53,11 @@ pub fn settlements_hash(settlements: &[Settlement]) -> Hash {
     Hash(h.finalize().into())
 }
 
+/// Number of settlements, and of those whose mark is known.
+pub fn settlements_count(settlements: &[Settlement]) -> (u64, u64) {
+    (settlements.len() as u64, settlements.iter().filter(|s| !s.mark.is_nan()).count() as u64)
+}
+
 /// A symbol's series of bars, by hashes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SeriesSum {
@@ -61,11 +69,20 @@ pub struct SeriesSum {
     pub bars: u64,
     /// Name and hash of each field that its source has, in canonical order.
     pub fields: Vec<(&'static str, Hash)>,
+    /// Number of its settlements, and of those whose mark is known.
+    pub settled: (u64, u64),
     /// Hash of its settlements.
     pub settlements: Hash,
 }
 
 impl SeriesSum {
+    /// Names of everything that its source has: fields of bars, `funding`, `funding_mark`.
+    pub fn names(&self) -> Vec<&'static str> {
+        let more = [("funding", self.settled.0), ("funding_mark", self.settled.1)];
+        let more = more.into_iter().filter(|(_, count)| *count > 0).map(|(name, _)| name);
+        self.fields.iter().map(|(name, _)| *name).chain(more).collect()
+    }
+
     /// One hash over it.
     pub fn hash(&self) -> Hash {
         let mut h = Sha256::new_with_prefix(b"assay/series/v2\0");
@@ -81,6 +98,8 @@ impl SeriesSum {
             text(&mut h, name);
             h.update(hash.0);
         }
+        h.update(self.settled.0.to_be_bytes());
+        h.update(self.settled.1.to_be_bytes());
         h.update(self.settlements.0);
         Hash(h.finalize().into())
     }
@@ -110,6 +129,7 @@ impl Market {
             first_ms: self.times.get(c.span.start).copied().unwrap_or_default(),
             bars: c.span.len() as u64,
             fields: there.map(|((_, name), column)| (*name, column_hash(&column[c.span.clone()]))).collect(),
+            settled: settlements_count(&c.settlements),
             settlements: settlements_hash(&c.settlements),
         }
     }

@@ -12,4 +12,4 @@ pub(crate) mod tests;
 
 pub use bar::{Bar, LiveBar, MarketBar};
 pub use columns::{Columns, FIELDS, Field, Market, STORED, Settlement};
-pub use hash::{SeriesSum, canonical_bits, column_hash, market_hash, settlements_hash};
+pub use hash::{SeriesSum, canonical_bits, column_hash, market_hash, settlements_count, settlements_hash};

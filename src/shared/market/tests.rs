@@ -111,6 +111,6 @@ fn the_first_hash_stays() {
     );
     assert_eq!(
         walk(50, 2, 1).data_hash().to_string(),
-        "42a52e6e122125a642d4023f90992879b2637c5c6745283af4378292ab3e9c2c"
+        "babc0ebab6f2c0720beda29b1bd69a2894f7da4b0b4a2520ca5bca2911a686cd"
     );
 }

@@ -41,7 +41,7 @@ pub enum BracketProblem {
 pub struct Brackets(Vec<Bracket>);
 
 impl Brackets {
-    /// Checks a table: it begins at zero, has no gap, its rates rise, and the maintenance margin
+    /// Checks a table: it begins at zero, has no gap, it tightens, and the maintenance margin
     /// is continuous (`cum_n = floor_n · (mmr_n − mmr_{n−1}) + cum_{n−1}`).
     ///
     /// # Errors
@@ -64,7 +64,9 @@ impl Brackets {
         for pair in table.windows(2) {
             let (a, b) = (&pair[0], &pair[1]);
             let cum = b.floor * (b.mmr - a.mmr) + a.cum;
-            if a.cap != b.floor || b.mmr <= a.mmr || b.max_leverage > a.max_leverage {
+            // A bracket may be there for its leverage alone.
+            let tighter = b.mmr > a.mmr || b.mmr == a.mmr && b.max_leverage < a.max_leverage;
+            if a.cap != b.floor || !tighter || b.max_leverage > a.max_leverage {
                 return Err(BracketProblem::Join { floor: b.floor });
             }
             if (cum - b.cum).abs() > 1e-6 * cum.abs().max(1.0) {
@@ -102,36 +104,31 @@ impl Brackets {
     }
 }
 
-/// A table that asks at least as much as both at every notional: the higher rate and the lower leverage of each
-/// stretch.
+/// The table that asks at every notional what the one of both asks that asks more: the higher maintenance margin,
+/// and the lower leverage. Where one ends, it ends.
 pub fn harsher(a: &[Bracket], b: &[Bracket]) -> Vec<Bracket> {
-    let at = |table: &[Bracket], notional: f64| {
-        let found = table.iter().find(|r| r.cap > notional).or(table.last());
-        found.map_or((0.0, f64::INFINITY), |r| (r.mmr, r.max_leverage))
-    };
-    // Beyond the shorter table's end nothing may be opened: the book ends there, too.
+    let at = |table: &[Bracket], notional: f64| table.iter().find(|r| r.cap > notional).copied();
     let end = [a, b].map(|t| t.last().map_or(0.0, |r| r.cap)).into_iter().fold(f64::INFINITY, f64::min);
     let mut edges: Vec<f64> = a.iter().chain(b).map(|r| r.cap).filter(|cap| *cap <= end).collect();
     edges.sort_by(f64::total_cmp);
     edges.dedup();
-    let mut out: Vec<Bracket> = Vec::new();
-    let mut floor = 0.0;
+    let (mut out, mut floor): (Vec<Bracket>, f64) = (Vec::new(), 0.0);
+    let mut push = |line: Bracket, max_leverage: f64, floor: f64, cap: f64| match out.last_mut() {
+        Some(last) if (last.mmr, last.cum, last.max_leverage) == (line.mmr, line.cum, max_leverage) => last.cap = cap,
+        _ => out.push(Bracket { floor, cap, max_leverage, ..line }),
+    };
     for cap in edges {
-        let ((rate_a, leverage_a), (rate_b, leverage_b)) = (at(a, floor), at(b, floor));
-        let (mmr, max_leverage) = (rate_a.max(rate_b), leverage_a.min(leverage_b));
-        match out.last_mut() {
-            Some(last) if last.mmr == mmr && last.max_leverage == max_leverage => last.cap = cap,
-            // A lower leverage at the same rate is a bracket of its own; rates must rise, so it begins earlier.
-            Some(last) if last.mmr == mmr => {
-                last.cap = cap;
-                last.max_leverage = max_leverage;
-            }
-            before => {
-                let cum = before.map_or(0.0, |p| ((p.cum + floor * (mmr - p.mmr)) * 1e8).round() / 1e8);
-                out.push(Bracket { floor, cap, max_leverage, mmr, cum });
-            }
+        let (Some(one), Some(other)) = (at(a, floor), at(b, floor)) else { break };
+        let max_leverage = one.max_leverage.min(other.max_leverage);
+        // Each margin is a line here; they may cross once.
+        let cross = (one.cum - other.cum) / (one.mmr - other.mmr);
+        let parts = if cross > floor && cross < cap { vec![cross, cap] } else { vec![cap] };
+        for part in parts {
+            let middle = floor.midpoint(part);
+            let margin = |line: &Bracket| middle * line.mmr - line.cum;
+            push(if margin(&one) >= margin(&other) { one } else { other }, max_leverage, floor, part);
+            floor = part;
         }
-        floor = cap;
     }
     out
 }

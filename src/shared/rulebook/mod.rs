@@ -30,7 +30,8 @@ pub struct Rulebook {
     pub assumptions: Vec<String>,
     /// Fee and filter rules, each from a date on.
     pub rules: Vec<Rules>,
-    /// Bracket tables, each from a date on.
+    /// Bracket tables, each from a date on; none when nothing is known of any symbol.
+    #[serde(default)]
     pub brackets: Vec<BracketSet>,
 }
 
@@ -162,7 +163,9 @@ impl Rulebook {
         let dates: Vec<&str> = self.rules.iter().map(|r| r.effective.as_str()).collect();
         ascending(&dates)?;
         let dates: Vec<&str> = self.brackets.iter().map(|b| b.effective.as_str()).collect();
-        ascending(&dates)?;
+        if self.format == 1 || !dates.is_empty() {
+            ascending(&dates)?;
+        }
         for rules in &self.rules {
             let rates = [rules.taker_fee, rules.maker_fee, rules.liquidation_fee];
             let filters = rules.symbols.values().flat_map(|s| [s.step, s.tick, s.min_notional]);

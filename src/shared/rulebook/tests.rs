@@ -212,10 +212,18 @@ brackets BUSDT 2023-01-01=1
             let end = both.table().last().unwrap().cap;
             prop_assert_eq!(&harsher(&a, &b), &harsher(&b, &a));
             prop_assert_eq!(&harsher(&a, &a), &a);
+            let each = [&a, &b].map(|t| Brackets::new(t.clone()).unwrap());
+            for n in 0..500 {
+                let notional = end * f64::from(n) / 500.0;
+                let (margin, leverage) = (both.maintenance(notional), both.of(notional).max_leverage);
+                let most = each[0].maintenance(notional).max(each[1].maintenance(notional));
+                prop_assert!((margin - most).abs() < 1e-6, "no more than the one that asks more: {} {}", margin, most);
+                prop_assert_eq!(leverage, each[0].of(notional).max_leverage.min(each[1].of(notional).max_leverage));
+            }
             for one in [a, b].map(|t| Brackets::new(t).unwrap()) {
                 prop_assert!(end <= one.table().last().unwrap().cap);
-                for n in 0..100 {
-                    let notional = end * f64::from(n) / 100.0;
+                for n in 0..200 {
+                    let notional = end * f64::from(n) / 200.0;
                     prop_assert!(both.maintenance(notional) >= one.maintenance(notional) - 1e-6);
                     prop_assert!(both.of(notional).max_leverage <= one.of(notional).max_leverage);
                 }

@@ -73,9 +73,8 @@ pub fn columns_there(bound: &Bound, market: &Market) -> Result<(), IndicatorErro
 }
 
 fn column(market: &Market, symbol: usize, field: Field) -> Result<&[f64], IndicatorError> {
-    let column = market.columns[symbol].get(field);
-    if column.len() == market.len() {
-        return Ok(column);
+    if market.columns[symbol].has(field) {
+        return Ok(market.columns[symbol].get(field));
     }
     let name = FIELDS.iter().find(|(f, _)| *f == field).map_or("", |(_, name)| name);
     Err(IndicatorError::NoData { column: format!("{}.{name}", market.symbols[symbol]) })
@@ -173,7 +172,8 @@ mod tests {
         assert!(values[999].iter().zip(close).all(|(v, c)| (v - 1000.0 * c).abs() < 1e-6 * v.abs()));
     }
 
-    /// A column that the data lack is an error that names it; traded prices stand for marks.
+    /// A column that the data lack is an error that names it: nobody reads a traded price as a mark, or no
+    /// settlement as an unknown rate.
     #[test]
     fn columns_that_are_not_there() {
         let mut market = crate::market::tests::walk(20, 1, 1);
@@ -181,10 +181,16 @@ mod tests {
             let plan = Plan { ops: vec![Op::Column { symbol: 0, field }] };
             evaluate(&plan, market, [0].into_iter()).map(|v| v[0].to_vec()).map_err(|e| e.to_string())
         };
-        for field in [Field::Volume, Field::MarkClose] {
+        for field in [Field::Volume, Field::MarkClose, Field::Funding] {
+            assert!(of(&market, field).is_ok());
             market.columns[0].get_mut(field).clear();
         }
-        assert!(of(&market, Field::Volume).unwrap_err().contains("the data have no S0USDT.volume"));
-        assert_eq!(of(&market, Field::MarkClose), of(&market, Field::Close));
+        market.columns[0].settlements.clear();
+        for (field, name) in [(Field::Volume, "volume"), (Field::MarkClose, "mark_close"), (Field::Funding, "funding")]
+        {
+            let said = of(&market, field).unwrap_err();
+            assert!(said.contains(&format!("the data have no S0USDT.{name}")), "{said}");
+        }
+        assert!(of(&market, Field::Close).is_ok());
     }
 }

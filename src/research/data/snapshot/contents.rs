@@ -25,6 +25,8 @@ struct Written {
     first_ms: i64,
     bars: u64,
     fields: Vec<(String, String)>,
+    /// Settlements, and those whose mark is known.
+    settled: (u64, u64),
     settlements: String,
 }
 
@@ -55,10 +57,11 @@ impl Contents {
         ((to - from) / self.interval_ms.max(1)) as u64
     }
 
-    /// Fields that every symbol has, in canonical order.
+    /// What every symbol has, in canonical order.
     pub fn fields(&self) -> Vec<&'static str> {
-        let everywhere = |name: &&str| self.series.iter().all(|s| s.fields.iter().any(|(n, _)| n == name));
-        FIELDS.iter().take(STORED).map(|(_, name)| *name).filter(everywhere).collect()
+        let all: Vec<Vec<&str>> = self.series.iter().map(SeriesSum::names).collect();
+        let first = self.series.first().map(SeriesSum::names).unwrap_or_default();
+        first.into_iter().filter(|name| all.iter().all(|names| names.contains(name))).collect()
     }
 
     /// As it stands in the file.
@@ -68,6 +71,7 @@ impl Contents {
             first_ms: s.first_ms,
             bars: s.bars,
             fields: s.fields.iter().map(|(name, hash)| ((*name).to_string(), hash.to_string())).collect(),
+            settled: s.settled,
             settlements: s.settlements.to_string(),
         };
         let series = self.series.iter().map(series).collect();
@@ -101,6 +105,7 @@ fn known(w: Written) -> Option<SeriesSum> {
     };
     Some(SeriesSum {
         fields: w.fields.iter().map(field).collect::<Option<_>>()?,
+        settled: w.settled,
         settlements: w.settlements.parse().ok()?,
         name: w.symbol,
         first_ms: w.first_ms,

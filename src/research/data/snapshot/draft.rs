@@ -5,7 +5,9 @@ use super::contents::Contents;
 use super::files::{SETTLEMENTS, contents_path, path, settlements_path};
 use crate::data::error::DataError;
 use assay_ledger::Hash;
-use assay_shared::market::{FIELDS, Market, STORED, SeriesSum, Settlement, column_hash, settlements_hash};
+use assay_shared::market::{
+    FIELDS, Market, STORED, SeriesSum, Settlement, column_hash, settlements_count, settlements_hash,
+};
 use polars::prelude::{Column, DataFrame, ParquetCompression, ParquetWriter, Schema};
 use rayon::prelude::*;
 use std::fs::File;
@@ -89,6 +91,7 @@ impl Draft {
             first_ms: own.first_ms,
             bars: own.bars() as u64,
             fields,
+            settled: settlements_count(&own.settlements),
             settlements: settlements_hash(&own.settlements),
         };
         let columns = || there.iter().map(|i| &own.fields[*i][..]);
@@ -117,6 +120,7 @@ impl Draft {
         let fail = |what: String| DataError::Snapshot { hash: hash.short(), what };
         let dir = self.dir.as_deref().ok_or_else(|| fail("it was made to be looked at only".into()))?;
         std::fs::create_dir_all(dir).map_err(DataError::io("create", dir))?;
+        tidy(dir);
         put(&settlements_path(dir, &hash), |file| {
             let mut frame = self.settlements_frame().map_err(|e| fail(e.to_string()))?;
             let writer = ParquetWriter::new(file).with_compression(ParquetCompression::Zstd(None));
@@ -227,6 +231,17 @@ fn put_aside<'a>(dir: &Path, columns: impl Iterator<Item = &'a [f64]>) -> Result
         }
     }
     Ok(file)
+}
+
+/// Removes what processes that are gone have left half-written.
+fn tidy(dir: &Path) {
+    for entry in std::fs::read_dir(dir).into_iter().flatten().flatten() {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        let process = name.strip_suffix(".tmp").and_then(|n| n.rsplit('.').next()?.parse::<u32>().ok());
+        if process.is_some_and(|id| !Path::new("/proc").join(id.to_string()).exists()) {
+            let _ = std::fs::remove_file(entry.path());
+        }
+    }
 }
 
 /// Writes a file and puts it in its place when it is whole.

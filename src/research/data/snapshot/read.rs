@@ -31,7 +31,15 @@ pub fn read(dir: &Path, hash: &Hash, symbols: Option<&[String]>) -> Result<Marke
         Some(symbols) => {
             let find = |name: &String| contents.series.iter().find(|s| s.name == *name);
             let all = symbols.iter().map(find).collect::<Option<_>>();
-            all.ok_or_else(|| fail(format!("it has {}, not all of {}", names.join(", "), symbols.join(", "))))?
+            let what = || {
+                format!(
+                    "snapshot {} has {}, not all of {}; name another one with --data",
+                    hash.short(),
+                    names.join(", "),
+                    symbols.join(", ")
+                )
+            };
+            all.ok_or_else(|| DataError::Asked { what: what() })?
         }
     };
     let step = contents.interval_ms;
