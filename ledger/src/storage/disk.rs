@@ -13,6 +13,9 @@ use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+/// Bytes that are read whole at most.
+const MOST: u64 = 1 << 30;
+
 /// An open file.
 pub trait DiskFile: Debug + Send + Sync {
     /// Reads exactly `len` bytes from `offset`.
@@ -56,9 +59,12 @@ pub trait DiskFile: Debug + Send + Sync {
     /// All bytes from `offset` on.
     ///
     /// # Errors
-    /// The system's.
+    /// The system's, and more than a gigabyte of them: nothing that is read whole is as long.
     fn read_from(&self, offset: u64) -> io::Result<Vec<u8>> {
         let len = self.len()?.saturating_sub(offset);
+        if len > MOST {
+            return Err(io::Error::new(io::ErrorKind::FileTooLarge, "it is longer than anything that belongs here"));
+        }
         self.read_at(offset, usize::try_from(len).map_err(io::Error::other)?)
     }
 }

@@ -62,14 +62,16 @@ impl Journal {
             return Ok(None);
         }
         let mut loose = self.loose.lock().unwrap_or_else(PoisonError::into_inner);
-        if loose.0 != segments {
-            let mut ids = HashMap::new();
-            for index in segments.clone() {
-                for (id, place) in self.full.scan(index)?.ids {
-                    ids.entry(id).or_insert(index * self.per_segment + u64::from(place));
-                }
+        // What was read already is gone on with: a segment is read once.
+        if loose.0.start != segments.start || loose.0.end > segments.end {
+            *loose = (segments.start..segments.start, HashMap::new());
+        }
+        while loose.0.end < segments.end {
+            let index = loose.0.end;
+            for (id, place) in self.full.scan(index)?.ids {
+                loose.1.entry(id).or_insert(index * self.per_segment + u64::from(place));
             }
-            *loose = (segments, ids);
+            loose.0.end = index + 1;
         }
         Ok(loose.1.get(id).copied())
     }

@@ -159,3 +159,39 @@ fn false_contents_are_not_gone_by() {
         check(dir.path(), "no signature");
     }
 }
+
+/// Runs that were spoiled after they were signed: every answer comes from the segments, each of which is read
+/// once, and the next writer makes the runs again.
+#[test]
+fn spoiled_runs_are_made_again() {
+    let dir = tempfile::tempdir().unwrap();
+    whole(dir.path());
+    let journal = dir.path().join("journal");
+    let runs = || RealDisk.list(&journal).unwrap().into_iter().filter(|n| n.ends_with(".ids")).collect::<Vec<_>>();
+    assert_eq!(runs().len(), 2);
+    // What stands before the directory is 100 bytes here: the rest is not looked at before it is needed.
+    for name in runs() {
+        let mut bytes = std::fs::read(journal.join(&name)).unwrap();
+        bytes.iter_mut().skip(100).for_each(|b| *b ^= 1);
+        std::fs::write(journal.join(&name), bytes).unwrap();
+    }
+    let mut log = Log::open_at(&home(dir.path())).unwrap();
+    for n in (LEN..LEN + 3 * PER).step_by(64) {
+        log.append(&drafts(n..n + 64), &signer()).unwrap();
+        let again = log.append(&[draft(n / 2), draft(n + 3)], &signer()).unwrap();
+        assert!(again.iter().all(|r| r.existed), "{n}");
+    }
+    let loose = log.journal.loose.lock().unwrap().0.clone();
+    assert_eq!(loose.start, 0, "read from the first segment on, and gone on with: {loose:?}");
+    log.publish(&log_key()).unwrap();
+    drop(log);
+    let mut log = Log::open_at(&home(dir.path())).unwrap();
+    log.append(&[draft(900_000)], &signer()).unwrap();
+    log.publish(&log_key()).unwrap();
+    let log = Log::open_at(&home(dir.path())).unwrap();
+    assert_eq!(log.journal.ids.covered(), log.len() / PER, "made again, and signed");
+    assert!((0..LEN).step_by(11).all(|n| log.find(&draft(n).id).unwrap() == Some(n)));
+    assert_eq!(log.find(&draft(77_777).id).unwrap(), None);
+    assert!(log.journal.loose.lock().unwrap().0.is_empty(), "and the segments are not read for it");
+    assert!(RealDisk.list(&journal).unwrap().iter().all(|n| !n.contains(".ids-")), "nothing half-made is left");
+}

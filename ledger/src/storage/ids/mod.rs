@@ -103,6 +103,11 @@ impl Ids {
     /// # Errors
     /// [`LedgerError::Index`] for a run that is damaged.
     pub fn find(&self, id: &EventId) -> Result<Option<u64>, LedgerError> {
+        // Once one was found not to be as it was written, nothing is asked of any: each answer would have to be
+        // looked for in the segments again.
+        if self.spoiled.load(Ordering::Relaxed) {
+            return Err(LedgerError::Index { path: "the ids".into(), what: "they are to be made again".into() });
+        }
         let probe = Probe::of(id);
         for run in &self.runs {
             if let Some(place) = self.noted(run.find(id, &probe))? {
@@ -161,7 +166,12 @@ impl Ids {
 
     fn merge(&self, a: &Run, b: &Run) -> io::Result<Run> {
         let (segments, count) = (a.segments + b.segments, a.count + b.count);
-        let mut writer = Writer::create(&*self.disk, &self.dir, a.first, segments, count)?;
+        let writer = Writer::create(&*self.disk, &self.dir, a.first, segments, count)?;
+        let temp = writer.temp.clone();
+        self.merge_into(writer, a, b).inspect_err(|_| drop(self.disk.remove(&temp)))
+    }
+
+    fn merge_into(&self, mut writer: Writer, a: &Run, b: &Run) -> io::Result<Run> {
         let (mut left, mut right) = (a.records(), b.records());
         let next = |from: &mut Records<'_>| self.noted(from.next()).map_err(io::Error::other);
         let (mut next_left, mut next_right) = (next(&mut left)?, next(&mut right)?);

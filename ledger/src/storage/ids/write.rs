@@ -33,7 +33,7 @@ impl Cursor {
 #[derive(Debug)]
 pub struct Writer {
     file: Box<dyn DiskFile>,
-    temp: PathBuf,
+    pub(super) temp: PathBuf,
     pub(super) first: u64,
     pub(super) segments: u64,
     count: u64,
