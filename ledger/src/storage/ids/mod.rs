@@ -21,7 +21,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use write::Writer;
 
 /// Bytes of filters that are kept in memory.
-const FILTER_BUDGET: usize = 16 << 20;
+const FILTER_BUDGET: usize = 32 << 20;
 /// Runs of more segments are not merged: places in a run are 32 bits.
 const MAX_SEGMENTS: u64 = 1 << 15;
 
@@ -158,7 +158,7 @@ impl Ids {
         let run = Run::open(self.disk.open(&path, Open::Read)?, first, segments, self.per_segment);
         let mut run = run.ok_or_else(|| io::Error::from(io::ErrorKind::InvalidData))?;
         run.mine = true;
-        if run.filter_len() <= FILTER_BUDGET / 4 {
+        if run.filter_len() <= FILTER_BUDGET / 2 {
             run.load_filter();
         }
         Ok(run)

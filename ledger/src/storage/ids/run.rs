@@ -24,8 +24,9 @@ pub(super) const ENTRY: usize = 8 + 4 + HASH;
 /// Buckets of a page of the directory.
 pub(super) const PAGE: u64 = 64;
 pub(super) const BLOCK: usize = 64;
-/// Blocks of the filter for each bucket: about 16 bits for an id, one false answer in about a thousand.
-pub(super) const BLOCKS: u64 = 4;
+/// Blocks of the filter for each bucket, which holds 128 to 256 ids: 16 to 32 bits for one, so fewer than one
+/// false answer in two thousand. Each costs the reading of a page and a bucket.
+pub(super) const BLOCKS: u64 = 8;
 pub(super) const PROBES: u32 = 9;
 /// A bucket of more records is searched without being read whole each time.
 const CROWD: u64 = 4096;
