@@ -1,6 +1,7 @@
 //! The ledger's commands as an auditor, a witness and an operator use them.
 
 use crate::desk::{Desk, copy_dir};
+use std::path::{Path, PathBuf};
 
 fn vkey(desk: &Desk) -> String {
     std::fs::read_to_string(desk.path("lab/ledger/log.vkey")).unwrap().trim().to_string()
@@ -266,19 +267,13 @@ fn what_is_no_file() {
     desk.assay(&["key", "new", "--out", "ben"]).ok();
     desk.assay(&["verify"]).ok();
     let memory = std::fs::read_dir(desk.path(".local/state/assay")).unwrap().flatten().next().unwrap().path();
-    let names = [
-        "lab/assay.toml",
-        "lab/verified.checkpoint",
-        "lab/ledger/checkpoint",
-        "lab/ledger/log.vkey",
-        "lab/ledger/standing",
-        "lab/ledger/derived",
-        "lab/ledger/journal/mark",
-        "lab/ledger/journal/catalog",
-        "lab/ledger/journal/00000000000000000000.seg",
-        "lab/ledger/journal/00000000000000000000.tail",
-    ];
-    for path in names.iter().map(|name| desk.path(name)).chain([memory]) {
+    let mut files: Vec<PathBuf> = ["lab/assay.toml", "lab/verified.checkpoint", "lab/mirror.sqlite", "lab/rules.txt"]
+        .map(|name| desk.path(name))
+        .into();
+    files.extend(files_below(&desk.path("lab/ledger")));
+    files.extend(files_below(&desk.path("lab/keys")));
+    assert!(files.iter().any(|f| f.ends_with("conf")), "the index is among them: {files:?}");
+    for path in files.into_iter().chain([memory]) {
         let kept = std::fs::read(&path).ok();
         let _ = std::fs::remove_file(&path);
         for make in [&["mkfifo"][..], &["mkdir"], &["ln", "-s", "/dev/zero"]] {
@@ -297,4 +292,9 @@ fn what_is_no_file() {
             std::fs::write(&path, kept).unwrap();
         }
     }
+}
+
+fn files_below(dir: &Path) -> Vec<PathBuf> {
+    let items = std::fs::read_dir(dir).unwrap().map(|item| item.unwrap().path());
+    items.flat_map(|path| if path.is_dir() { files_below(&path) } else { vec![path] }).collect()
 }

@@ -108,10 +108,14 @@ fn an_edited_mirror_promotes_nothing() {
     assert!(conn.execute(sql, [best as i64]).unwrap() > 0);
     conn.execute_batch("UPDATE assay_studies SET statistics = '{\"psr\":0.99}'").unwrap();
     drop(conn);
+    let said = desk.assay(&["verify", "--deep"]).fails(1, "index-differs");
+    assert!(said.out.contains("the mirror shows other rows than the log"), "{}", said.out);
     let said = desk.assay(&["promote"]).ok();
     let branch = said.out.lines().find(|l| l.starts_with("promote/")).expect("the branch").to_string();
     let review = desk.assay(&["--json", "review", &branch]).ok().json();
     assert_eq!(review["config"]["promotion"]["trial_id"].as_u64(), Some(best));
     let evidence = review["evidence"].to_string();
     assert!(!evidence.contains("99.0") && !evidence.contains("0.99,") && evidence.contains("psr"), "{evidence}");
+    desk.assay(&["mirror", "rebuild"]).ok();
+    desk.assay(&["verify", "--deep"]).ok();
 }

@@ -121,6 +121,14 @@ pub enum LedgerError {
         /// What is wrong with it.
         why: String,
     },
+    /// The file without which a journal is no log is not what it should be.
+    #[error("{}: {why}", path.display())]
+    Head {
+        /// `checkpoint` or `log.vkey`.
+        path: PathBuf,
+        /// What is wrong with it.
+        why: String,
+    },
     /// A proof or signature does not verify.
     #[error("{what} does not verify: {why}")]
     Unverified {
@@ -217,6 +225,9 @@ impl LedgerError {
             }
             LedgerError::Lost { .. } => {
                 "after an import that was cut off, run it again; else `assay ledger publish` makes it again with the log's key, once the whole journal verifies"
+            }
+            LedgerError::Head { .. } => {
+                "move that file away and run `assay ledger publish`: it makes it again with the log's key, once the whole journal verifies"
             }
             LedgerError::Index { .. } => {
                 "the journal is what counts; make the index again from it with `assay ledger rebuild --index`"

@@ -12,6 +12,7 @@ use assay_ledger::log::{Home, read_verifier};
 use assay_ledger::storage::disk::{RealDisk, replace};
 use assay_ledger::{Checkpoint, Finding, Hash, Reason};
 use assay_research::data::snapshot;
+use assay_research::mirror::Mirror;
 use assay_shared::event::Event;
 use assay_shared::event::roster::Roster;
 use std::path::Path;
@@ -137,6 +138,10 @@ fn remember(lab: &Lab, verifier: &Verifier, scrubbed: &Scrubbed, size: u64) -> R
 fn deep(lab: &Lab, out: &mut Vec<Finding>) -> Result<(), LabError> {
     let mut log = lab.log()?;
     out.extend(log.compare_index()?);
+    if lab.mirror_path().exists() && !Mirror::shows(&lab.mirror_path(), &log)? {
+        let detail = "the mirror shows other rows than the log; `assay mirror rebuild` makes it anew".into();
+        out.push(Finding { seq: log.len(), reason: Reason::IndexDiffers, detail });
+    }
     let erased = erasures(&log)?;
     for seq in log.newest_of("SnapshotRegistered", 0..log.len(), usize::MAX)?.into_iter().rev() {
         let Some(e) = Event::of(&log.entry(seq)?)?.snapshot() else { continue };

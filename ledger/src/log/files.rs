@@ -30,7 +30,8 @@ pub fn read_verifier(disk: &dyn Disk, dir: &Path) -> Result<Verifier, LedgerErro
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Err(LedgerError::Missing { path: dir.into() }),
         other => other.map_err(LedgerError::io("read", &path))?,
     };
-    String::from_utf8_lossy(&bytes).parse()
+    let named = |e: LedgerError| LedgerError::Head { path, why: e.to_string() };
+    String::from_utf8_lossy(&bytes).parse().map_err(named)
 }
 
 pub(super) fn has_segments(disk: &dyn Disk, dir: &Path) -> bool {

@@ -292,7 +292,8 @@ impl Log {
     /// # Errors
     /// A malformed or unverified checkpoint.
     pub fn checkpoint(&self) -> Result<Checkpoint, LedgerError> {
-        Checkpoint::open(&self.note, &self.verifier)
+        let named = |e: LedgerError| LedgerError::Head { path: checkpoint_path(&self.dir), why: e.to_string() };
+        Checkpoint::open(&self.note, &self.verifier).map_err(named)
     }
 
     /// The same as the signed note it is.

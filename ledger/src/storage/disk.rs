@@ -5,7 +5,7 @@
 //! ([`SimDisk`](crate::testing::disk::SimDisk)).
 
 use crate::error::LedgerError;
-use crate::storage::lock::{Lock, NO_LINK, NO_WAIT};
+use crate::storage::lock::{Lock, NO_LINK, NO_WAIT, plain};
 use std::fmt::Debug;
 use std::fs::{File, OpenOptions};
 use std::io;
@@ -176,18 +176,12 @@ impl Disk for RealDisk {
         match how {
             // Without waiting: a pipe in the place of a file would keep everybody waiting.
             Open::Read => options.read(true).custom_flags(NO_WAIT),
-            Open::Write => options.read(true).write(true),
+            Open::Write => options.read(true).write(true).custom_flags(NO_WAIT),
             Open::New => options.read(true).write(true).create_new(true),
             // Never through a link: it may lead to somebody else's file.
-            Open::Replace => options.read(true).write(true).create(true).truncate(true).custom_flags(NO_LINK),
+            Open::Replace => options.read(true).write(true).create(true).truncate(true).custom_flags(NO_LINK | NO_WAIT),
         };
-        let file = options.open(path)?;
-        match file.metadata()?.file_type() {
-            kind if kind.is_file() => {}
-            kind if kind.is_dir() => return Err(io::ErrorKind::IsADirectory.into()),
-            _ => return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is no file")),
-        }
-        Ok(Box::new(file))
+        Ok(Box::new(plain(options.open(path)?)?))
     }
 
     fn list(&self, dir: &Path) -> io::Result<Vec<String>> {

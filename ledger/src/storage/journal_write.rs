@@ -15,6 +15,8 @@ use std::path::{Path, PathBuf};
 
 /// Bytes that are written again at a time.
 const PIECE: usize = 1 << 20;
+/// Bytes of a torn tail that are kept: no group is longer.
+const MOST_KEPT: u64 = 1 << 28;
 
 impl Journal {
     /// Writes sealed entries, and gives their bytes as slices of what was written at once. They are
@@ -219,7 +221,8 @@ impl Journal {
     pub fn cut_torn_tail(&mut self) -> Result<(), LedgerError> {
         let path = self.tail.path.clone();
         let file = self.disk.open(&path, Open::Write).map_err(LedgerError::io("open", &path))?;
-        let torn = file.read_from(self.tail.end).map_err(LedgerError::io("read", &path))?;
+        let bytes = file.len().map_err(LedgerError::io("read", &path))?.saturating_sub(self.tail.end).min(MOST_KEPT);
+        let torn = file.read_at(self.tail.end, bytes as usize).map_err(LedgerError::io("read", &path))?;
         if !torn.is_empty() {
             let aside = self.beside(&path, "torn")?;
             let kept = self.disk.open(&aside, Open::Replace).and_then(|f| f.write_at(0, &torn));

@@ -31,9 +31,10 @@ impl Lock {
     /// [`LedgerError::Locked`] with the holder; [`LedgerError::Io`].
     pub fn take(dir: &Path, patience: Duration, waiting: &dyn Fn(&str)) -> Result<Lock, LedgerError> {
         let path: PathBuf = dir.join("lock");
+        let mut options = OpenOptions::new();
         let open =
-            OpenOptions::new().read(true).write(true).create(true).truncate(false).custom_flags(NO_LINK).open(&path);
-        let mut file = open.map_err(LedgerError::io("open", &path))?;
+            options.read(true).write(true).create(true).truncate(false).custom_flags(NO_LINK | NO_WAIT).open(&path);
+        let mut file = open.and_then(plain).map_err(LedgerError::io("open", &path))?;
         ours(&mut file, &path)?;
         wait(&mut file, dir, patience, waiting, FlockOperation::NonBlockingLockExclusive)?;
         let words: Vec<_> = std::env::args_os().skip(1).take(2).map(|a| a.to_string_lossy().into_owned()).collect();
@@ -53,9 +54,9 @@ impl Lock {
     /// As [`Lock::take`].
     pub fn share(dir: &Path, patience: Duration, waiting: &dyn Fn(&str)) -> Result<Option<Lock>, LedgerError> {
         let path: PathBuf = dir.join("lock");
-        let mut file = match File::open(&path) {
+        let mut file = match OpenOptions::new().read(true).custom_flags(NO_WAIT).open(&path) {
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-            other => other.map_err(LedgerError::io("open", &path))?,
+            other => other.and_then(plain).map_err(LedgerError::io("open", &path))?,
         };
         wait(&mut file, dir, patience, waiting, FlockOperation::NonBlockingLockShared)?;
         Ok(Some(Lock { file, named: false }))
@@ -73,6 +74,15 @@ impl Lock {
             Err(LedgerError::Io { .. }) => Lock::take(dir, patience, &|_| ()),
             Err(e) => Err(e),
         }
+    }
+}
+
+/// A pipe, a folder or a device in the place of a file is said at once, before anything waits for it.
+pub(crate) fn plain(file: File) -> std::io::Result<File> {
+    match file.metadata()?.file_type() {
+        kind if kind.is_file() => Ok(file),
+        kind if kind.is_dir() => Err(std::io::ErrorKind::IsADirectory.into()),
+        _ => Err(std::io::Error::new(std::io::ErrorKind::InvalidInput, "it is no file")),
     }
 }
 

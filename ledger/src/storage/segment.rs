@@ -175,10 +175,10 @@ impl Tail {
     /// Takes the next entry, whose frame begins at `offset`.
     ///
     /// # Errors
-    /// [`LedgerError::BadEntry`] when it does not follow `edge`.
+    /// [`LedgerError::JournalDamaged`] when it does not follow `edge`.
     pub fn push(&mut self, edge: &mut Edge, sealed: &Hashed, offset: u64) -> Result<(), LedgerError> {
         let entry = &sealed.entry;
-        let bad = |what: &str| Err(LedgerError::BadEntry { seq: edge.len, what: what.into() });
+        let bad = |what: &str| Err(damaged(&self.path, offset, format!("entry {}: {what}", edge.len)));
         if entry.seq != edge.len || entry.prev != edge.head {
             return bad("it does not follow the entry before");
         }

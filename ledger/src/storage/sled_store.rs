@@ -172,10 +172,19 @@ fn quietly<T>(work: impl FnOnce() -> T) -> std::thread::Result<T> {
     done
 }
 
+/// What stands in a folder and is neither a file nor a folder: sled would wait for a pipe's other end.
+fn no_file(dir: &Path) -> Option<PathBuf> {
+    let odd = |item: &std::fs::DirEntry| item.file_type().is_ok_and(|t| !t.is_file() && !t.is_dir());
+    std::fs::read_dir(dir).ok()?.flatten().find(odd).map(|item| item.file_name().into())
+}
+
 /// Opens sled; a panic inside it becomes an error. Who closed it before, here or in another
 /// process, may hold its lock for a moment longer: threads of sled outlive its handle.
 fn open(path: &Path) -> Result<Parts, LedgerError> {
     let fail = |what: String| LedgerError::Index { path: path.to_path_buf(), what };
+    if let Some(odd) = no_file(path) {
+        return Err(fail(format!("{} in it is no file", odd.display())));
+    }
     let start = Instant::now();
     loop {
         match quietly(|| parts(path)).map_err(|_| fail("sled panicked while opening it".into()))? {

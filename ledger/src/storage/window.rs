@@ -1,11 +1,13 @@
 //! A segment read front to back, a piece at a time: memory does not depend on how long it is.
 //!
 //! The length is taken once, and only ever shrinks. What another process appends while this one reads
-//! is not seen, so a half-written frame at the end cannot look like damage before whole ones.
+//! is not seen, so a half-written frame at the end cannot look like damage before whole ones. Of a file that
+//! is longer than the longest segment nothing is read behind that.
 
 use crate::format::entry::Entry;
 use crate::format::frame::{self, Frame, LONGEST, SHORTEST};
 use crate::storage::disk::DiskFile;
+use crate::storage::segment::MARKER;
 use bytes::Bytes;
 use std::io;
 use std::ops::Range;
@@ -30,7 +32,15 @@ impl<'a> Window<'a> {
     /// # Errors
     /// The system's.
     pub fn of(file: &'a dyn DiskFile, numbers: Range<u64>) -> io::Result<Window<'a>> {
-        Ok(Window { file, numbers, end: file.len()?, start: 0, block: Bytes::new() })
+        let longest = numbers.end.saturating_sub(numbers.start).saturating_mul(LONGEST as u64) + MARKER.len() as u64;
+        // One byte more, so that a longer file does not look whole.
+        Ok(Window {
+            file,
+            end: file.len()?.min(longest.max(2 * BLOCK as u64) + 1),
+            numbers,
+            start: 0,
+            block: Bytes::new(),
+        })
     }
 
     /// Bytes of the file.

@@ -88,6 +88,17 @@ fn machine() -> Value {
     json!({"host": host, "cpu": cpu, "cores": cores, "memory": memory})
 }
 
+/// Removes what benches left that were stopped on the way: their folders hold gigabytes.
+fn forget_stopped(base: &Path) {
+    for item in std::fs::read_dir(base).into_iter().flatten().flatten() {
+        let name = item.file_name();
+        let process = name.to_str().and_then(|n| n.strip_prefix("assay-bench-")?.parse::<u32>().ok());
+        if process.is_some_and(|p| !Path::new("/proc").join(p.to_string()).exists()) {
+            let _ = std::fs::remove_dir_all(item.path());
+        }
+    }
+}
+
 fn per_second(n: u64, start: Instant) -> f64 {
     n as f64 / start.elapsed().as_secs_f64().max(1e-9)
 }
@@ -197,6 +208,7 @@ pub fn run(cx: &Context, args: Args) -> Result<(), LabError> {
     }
     let base = args.dir.clone().unwrap_or_else(std::env::temp_dir);
     let dir = base.join(format!("assay-bench-{}", std::process::id()));
+    forget_stopped(&base);
     std::fs::create_dir_all(&dir).map_err(LabError::io("create", &dir))?;
     let mut figures = Vec::new();
     let measured = measure(&dir, &args, &mut figures);

@@ -1,7 +1,7 @@
 //! The mirror for questions: nothing is written, not even beside it, unless somebody is at work there.
 
 use super::error::MirrorError;
-use super::{Mirror, check_cursor, schema};
+use super::{Mirror, check_cursor, plain, schema};
 use assay_ledger::Log;
 use rusqlite::{Connection, OpenFlags, backup::Backup};
 use std::path::Path;
@@ -53,6 +53,7 @@ pub struct Position {
 impl Position {
     /// The position of the mirror in a file, if there is one and it can be read.
     pub fn of(path: &Path) -> Option<Position> {
+        plain(path).ok()?;
         let conn = path.exists().then(|| open(path))?.ok()?;
         let (cursor, leaf) = Mirror { conn, path: path.into() }.position().ok()?;
         Some(Position { cursor, leaf })
@@ -74,11 +75,11 @@ impl Mirror {
     /// # Errors
     /// [`MirrorError::Ahead`] when the file has seen another ledger; a ledger that cannot be read.
     pub fn look(path: &Path, log: &Log) -> Result<(Mirror, Seen), MirrorError> {
-        if !path.exists() {
+        if path.symlink_metadata().is_err() {
             return Ok((Mirror::in_memory(None, log)?, Seen::Behind(log.len())));
         }
         let fail = |source| MirrorError::Sqlite { path: path.into(), source };
-        let opened = open(path).map_err(fail).and_then(|conn| {
+        let opened = plain(path).and_then(|()| open(path).map_err(fail)).and_then(|conn| {
             let mirror = Mirror { conn, path: path.into() };
             let (cursor, leaf) = mirror.position()?;
             Ok((mirror, cursor, leaf))
@@ -92,6 +93,17 @@ impl Mirror {
             return Ok((mirror, Seen::Current));
         }
         Ok((Mirror::in_memory(Some(&mirror.conn), log)?, Seen::Behind(log.len() - cursor)))
+    }
+
+    /// Whether a mirror that says that it is where the log is shows what the log says, row by row.
+    ///
+    /// # Errors
+    /// A ledger or a mirror that cannot be read.
+    pub fn shows(path: &Path, log: &Log) -> Result<bool, MirrorError> {
+        match Mirror::look(path, log)? {
+            (_, Seen::Unreadable(_)) => Ok(false),
+            (mirror, _) => Ok(mirror.digest()? == Mirror::in_memory(None, log)?.digest()?),
+        }
     }
 
     /// A mirror in memory, begun from a copy of another if there is one.

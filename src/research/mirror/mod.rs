@@ -38,6 +38,7 @@ impl Mirror {
     /// When SQLite cannot open it.
     pub fn open(path: &Path) -> Result<Mirror, MirrorError> {
         let fail = |source| MirrorError::Sqlite { path: path.into(), source };
+        plain(path)?;
         let conn = Connection::open(path).map_err(fail)?;
         let mut mirror = Mirror { conn, path: path.into() };
         mirror.prepare().map_err(fail)?;
@@ -175,6 +176,17 @@ impl Mirror {
             Ok(Hash(h.finalize().into()))
         };
         work().map_err(self.fail())
+    }
+}
+
+/// SQLite would wait for the other end of a pipe, and write through a link into somebody else's file.
+fn plain(path: &Path) -> Result<(), MirrorError> {
+    match path.symlink_metadata() {
+        Ok(meta) if !meta.is_file() => {
+            let source = std::io::Error::new(std::io::ErrorKind::InvalidInput, "it is no file; remove it");
+            Err(MirrorError::Io { path: path.into(), source })
+        }
+        _ => Ok(()),
     }
 }
 

@@ -67,11 +67,12 @@ impl Ids {
         read
     }
 
-    /// Removes the files that are none of the runs, once those are vouched for: what was merged into them.
+    /// Removes the files that are none of the runs, once those are vouched for: what was merged into them, and
+    /// what a writer began that died.
     pub fn tidy(&self) {
         for name in self.disk.list(&self.dir).unwrap_or_default() {
             let mine = |(first, segments)| self.runs.iter().any(|r| (r.first, r.segments) == (first, segments));
-            if run::parse_name(&name).is_some_and(|known| !mine(known)) {
+            if name.contains(".ids") && !run::parse_name(&name).is_some_and(mine) {
                 let _ = self.disk.remove(&self.dir.join(&name));
             }
         }
@@ -149,6 +150,10 @@ impl Ids {
             self.runs.truncate(self.runs.len() - 2);
             self.runs.push(Arc::new(merged));
         }
+        // Only now, so that no filter is in memory beside those that were merged into it.
+        if let Some(run) = self.runs.last().filter(|run| run.filter_len() <= FILTER_BUDGET / 2) {
+            run.load_filter();
+        }
         Ok(())
     }
 
@@ -158,9 +163,6 @@ impl Ids {
         let run = Run::open(self.disk.open(&path, Open::Read)?, first, segments, self.per_segment);
         let mut run = run.ok_or_else(|| io::Error::from(io::ErrorKind::InvalidData))?;
         run.mine = true;
-        if run.filter_len() <= FILTER_BUDGET / 2 {
-            run.load_filter();
-        }
         Ok(run)
     }
 

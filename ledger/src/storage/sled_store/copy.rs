@@ -21,6 +21,11 @@ fn copy(from: &Path, to: &Path) -> std::io::Result<()> {
         let target = to.join(item.file_name());
         if item.file_type()?.is_dir() {
             copy(&item.path(), &target)?;
+        } else if !item.file_type()?.is_file() {
+            return Err(std::io::Error::new(
+                std::io::ErrorKind::InvalidInput,
+                format!("{:?} is no file", item.file_name()),
+            ));
         } else {
             // Bytes alone: the copy's rights are ours, whatever the original's are.
             std::io::copy(&mut std::fs::File::open(item.path())?, &mut std::fs::File::create(target)?)?;
