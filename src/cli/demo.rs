@@ -10,7 +10,7 @@ use assay_lab::study::{open, parse_strategy, parse_study, run as work, with_symb
 use assay_lab::{Lab, LabError, parity, promote, report, review, rollback, tamper, trial};
 use assay_ledger::Signer;
 use assay_research::data::assemble::Request;
-use assay_research::data::fetch::DEFAULT_BASE;
+use assay_research::data::fetch::{DEFAULT_BASE, DEFAULT_LISTING, Source};
 use assay_shared::rulebook::book::Between;
 use assay_shared::strategy::Strategy;
 use assay_shared::time::parse;
@@ -174,8 +174,11 @@ fn market(lab: &Lab, args: &Args, strategy: Strategy) -> Result<(Imported, Strat
 
 fn downloaded(lab: &Lab, symbols: &[String], base: &str) -> Result<Read, LabError> {
     let dir = lab.dir.join("downloads");
-    let connect = Duration::from_secs(4);
-    let what = Download { symbols, interval: "1h", months: ("2023-01", "2024-12"), base, connect };
+    let listing = if base == DEFAULT_BASE { DEFAULT_LISTING } else { base }.to_string();
+    // Whoever has no network is told so soon.
+    let (connect, pause, attempts) = (Duration::from_secs(4), Duration::from_millis(500), 2);
+    let source = Source { base: base.into(), listing, connect, pause, attempts };
+    let what = Download { symbols, interval: "1h", months: ("2023-01", "2024-12"), source, connections: 4 };
     download(&what, &dir, &lab.session)?;
     read(&import(dir, symbols.to_vec(), None, Some("2020-01-01")), lab, true)
 }

@@ -22,7 +22,6 @@ use assay_shared::rulebook::book::{Between, Wanted};
 use assay_shared::rulebook::sightings::Sightings;
 use assay_shared::time::parse;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 /// How to import.
 #[derive(Debug, Clone)]
@@ -327,38 +326,42 @@ pub struct Download<'a> {
     pub interval: &'a str,
     /// First and last month, `YYYY-MM`.
     pub months: (&'a str, &'a str),
-    /// Address of the bulk data or of a mirror of it.
-    pub base: &'a str,
-    /// How long to wait for a connection.
-    pub connect: Duration,
+    /// The archive, or a mirror of it.
+    pub source: fetch::Source,
+    /// Files at a time.
+    pub connections: usize,
 }
 
-/// Downloads monthly files into a folder, with checksums; goes on where it was stopped. Gives the
-/// number of files there.
+/// Downloads monthly files into a folder, and daily ones of months that have none yet, with checksums; goes on
+/// where it was stopped.
 ///
 /// # Errors
-/// Months that are none, a download that fails, or [`LabError::Stopped`].
+/// Months that are none, a symbol that the archive has nothing of, a download that fails, or
+/// [`LabError::Stopped`].
 pub fn download(what: &Download<'_>, out: &Path, session: &Session) -> Result<Fetched, LabError> {
     let (from, to) = what.months;
     let months = fetch::months(from, to)
         .ok_or_else(|| LabError::usage(format!("{from} to {to} are not months"), "write months as 2024-01"))?;
     check_symbols(what.symbols)?;
-    let files = fetch::wanted(what.symbols, what.interval, &months);
-    let say = |done: usize, _, name: &str| {
-        let (done, total) = (done as u64, files.len() as u64);
+    let series = fetch::Series::of(what.symbols, what.interval);
+    let say = |done: usize, total: usize, name: &str| {
+        let (done, total) = (done as u64, total as u64);
         session.progress(&Progress::Files { what: "downloading", done, total, name });
     };
-    let of = |file: &fetch::Wanted, symbol: &str| file.path.split('/').any(|part| part == symbol);
-    let done = fetch::fetch(what.base, &files, out, what.connect, &say, &|| session.stop.requested());
+    let stopped = || session.stop.requested();
+    let done = fetch::fetch(&what.source, &series, &months, out, what.connections, &say, &stopped);
     session.progress(&Progress::Ended);
     let done = done?;
-    if session.stop.requested() {
-        let words = format!("{} of {} files are there; run the command again to go on", done.there, files.len());
+    if stopped() {
+        let words = format!("{} of {} files are there; run the command again to go on", done.there, done.total);
         return Err(LabError::Stopped(words));
     }
-    let none = |symbol: &&String| files.iter().all(|f| !of(f, symbol) || done.absent.contains(&f.path));
+    let all = |s: &fetch::Series| {
+        done.absent.iter().any(|a| a.series == s.to_string() && a.from == months[0] && a.to == months[months.len() - 1])
+    };
+    let none = |symbol: &&String| series.iter().filter(|s| s.symbol == **symbol).all(all);
     if let Some(symbol) = what.symbols.iter().find(none) {
-        let message = format!("{} has no files of {symbol} from {from} to {to}", what.base);
+        let message = format!("{} has no files of {symbol} from {from} to {to}", what.source.base);
         return Err(LabError::usage(message, "look whether the symbol, the interval and the months are right"));
     }
     Ok(done)

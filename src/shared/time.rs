@@ -64,7 +64,7 @@ pub fn parse(text: &str) -> Option<i64> {
     Some(days_from_civil(y, m, d) * DAY_MS + (h * 3600 + min * 60 + s) * 1000)
 }
 
-/// Milliseconds of a bar interval such as `1m`, `1h`, `4h`, `1d`.
+/// Milliseconds of a bar interval such as `1m`, `1h`, `4h`, `1d`: whole days, or a whole number of them in a day.
 pub fn interval_ms(text: &str) -> Option<i64> {
     let split = text.len().checked_sub(1)?;
     let n: i64 = text.get(..split)?.parse().ok().filter(|n| *n > 0 && *n < 10_000)?;
@@ -74,7 +74,8 @@ pub fn interval_ms(text: &str) -> Option<i64> {
         "d" => DAY_MS,
         _ => return None,
     };
-    Some(n * unit)
+    let ms = n.checked_mul(unit)?;
+    (ms % DAY_MS == 0 || DAY_MS % ms == 0).then_some(ms)
 }
 
 /// The text of an interval, the inverse of [`interval_ms`].

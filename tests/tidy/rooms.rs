@@ -4,7 +4,7 @@ use super::source::{self, CRATES, all, files, is_test, product, root};
 use std::collections::BTreeSet;
 
 /// Where each outside crate is used. `*` stands for everywhere in the workspace.
-const ROOMS: [(&str, &[&str]); 39] = [
+const ROOMS: [(&str, &[&str]); 41] = [
     ("axum", &["src/cli/serve.rs"]),
     ("base64", &["ledger/src/keys/", "ledger/src/tree/"]),
     ("bincode", &["src/shared/event/codec.rs"]),
@@ -31,6 +31,7 @@ const ROOMS: [(&str, &[&str]); 39] = [
             "src/research/report/",
         ],
     ),
+    ("percent_encoding", &["src/research/data/fetch/"]),
     ("polars", &["src/research/data/snapshot/", "src/research/data/frame.rs"]),
     ("proptest", &[]),
     (
@@ -45,6 +46,7 @@ const ROOMS: [(&str, &[&str]); 39] = [
             "src/research/data/snapshot/",
         ],
     ),
+    ("quick_xml", &["src/research/data/fetch/"]),
     ("rpassword", &["src/cli/terminal.rs"]),
     ("rusqlite", &["src/research/mirror/", "src/production/deploy/embedded.rs"]),
     ("rustix", &["ledger/src/storage/lock.rs", "ledger/src/keys/signer.rs", "src/cli/mask.rs", "src/cli/stop.rs"]),
@@ -78,7 +80,7 @@ const ROOMS: [(&str, &[&str]); 39] = [
             "src/lab/folder.rs",
         ],
     ),
-    ("ureq", &["src/lab/ask.rs", "src/research/data/fetch.rs"]),
+    ("ureq", &["src/lab/ask.rs", "src/research/data/fetch/"]),
     ("zeroize", &["ledger/src/keys/bulk_sign.rs"]),
     ("zip", &["src/research/data/source.rs"]),
     ("assay_ledger", &["src/"]),

@@ -1,21 +1,20 @@
 //! `assay data`
 
+mod fetch;
+mod generate;
 mod show;
 
 use super::Context;
 use super::output::{print_json, say};
 use assay_lab::LabError;
-use assay_lab::data::{Download, Import, Imported, download, erase, generate_files, read};
+use assay_lab::data::{Import, Imported, erase, read};
 use assay_research::data::Treatments;
 use assay_research::data::assemble::{Request, fields};
 use assay_research::data::cells::Named;
-use assay_research::data::fetch::DEFAULT_BASE;
-use assay_research::data::generate::Spec;
 use assay_shared::rulebook::book::Between;
 use assay_shared::time::{interval_ms, parse};
 use serde_json::json;
 use std::path::PathBuf;
-use std::time::Duration;
 
 pub use show::show_quality;
 use show::{list, one, quality_json};
@@ -33,26 +32,7 @@ pub enum Args {
     /// Download monthly files from the exchange's public bulk data, with checksums and resume
     ///
     /// Example: assay data fetch --symbols BTCUSDT,ETHUSDT --from 2024-01 --to 2024-12 --out ~/binance
-    Fetch {
-        /// Symbols, with commas
-        #[arg(long, value_delimiter = ',', required = true)]
-        symbols: Vec<String>,
-        /// First month, YYYY-MM
-        #[arg(long)]
-        from: String,
-        /// Last month, YYYY-MM
-        #[arg(long)]
-        to: String,
-        /// Bar interval
-        #[arg(long, default_value = "1h")]
-        interval: String,
-        /// Folder for the files
-        #[arg(long)]
-        out: PathBuf,
-        /// Address of the bulk data or of a mirror of it
-        #[arg(long, default_value = DEFAULT_BASE)]
-        base: String,
-    },
+    Fetch(fetch::Args),
     /// Destroy a snapshot's data, and record that it was
     ///
     /// The events about it and their proofs stay as they were; `assay verify --deep` says what was
@@ -72,28 +52,7 @@ pub enum Args {
     /// A file in the folder says so, and whoever imports them has it recorded.
     ///
     /// Example: assay data generate made-up --symbols BTCUSDT,ETHUSDT --from 2023-01-01 --to 2024-01-01
-    Generate {
-        /// Folder
-        out: PathBuf,
-        /// Symbols, with commas
-        #[arg(long, value_delimiter = ',', default_value = "BTCUSDT,ETHUSDT")]
-        symbols: Vec<String>,
-        /// First day
-        #[arg(long)]
-        from: String,
-        /// Day before which it ends
-        #[arg(long)]
-        to: String,
-        /// Bar interval
-        #[arg(long, default_value = "1h")]
-        interval: String,
-        /// Another seed is another market
-        #[arg(long, default_value_t = 1)]
-        seed: u64,
-        /// Let some bars open away from the last close
-        #[arg(long)]
-        gaps: bool,
-    },
+    Generate(generate::Args),
     /// List the snapshots of this lab, or all that is recorded of one: its rule book, files, treatments and
     /// assumptions
     ///
@@ -189,33 +148,8 @@ pub fn run(cx: &Context, args: Args) -> Result<(), LabError> {
             registered(&found.register(&lab)?);
             Ok(())
         }
-        Args::Fetch { symbols, from, to, interval, out, base } => {
-            let months = (from.as_str(), to.as_str());
-            let connect = Duration::from_secs(10);
-            let what = Download { symbols: &symbols, interval: &interval, months, base: &base, connect };
-            let done = download(&what, &out, &cx.session)?;
-            done.absent.iter().for_each(|path| say(&format!("the source has no {path}")));
-            say(&format!("{} files in {}", done.there, out.display()));
-            Ok(())
-        }
-        Args::Generate { out, symbols, from, to, interval, seed, gaps } => {
-            let bad = |what: &str, hint: &str| LabError::usage(what.to_string(), hint);
-            let step = interval_ms(&interval)
-                .ok_or_else(|| bad(&format!("'{interval}' is not an interval"), "write it as 1m, 1h, 4h or 1d"))?;
-            let (from, to) = (time(Some(&from))?.unwrap_or_default(), time(Some(&to))?.unwrap_or_default());
-            let from_ms = from.div_euclid(step) * step;
-            let bars = usize::try_from((to - from_ms) / step).unwrap_or(0);
-            if bars == 0 || symbols.is_empty() {
-                return Err(bad(
-                    "there is nothing to generate",
-                    "--to must be later than --from, and a symbol be named",
-                ));
-            }
-            let spec = Spec { symbols: &symbols, interval_ms: step, from_ms, bars, seed, gaps };
-            let files = generate_files(&out, &spec, &cx.session)?;
-            say(&format!("{files} files in {}; they are MADE UP, and an import says so", out.display()));
-            Ok(())
-        }
+        Args::Fetch(args) => fetch::run(cx, args),
+        Args::Generate(args) => generate::run(cx, &args),
         Args::Erase { hash, reason } => {
             let at = erase(&cx.lab()?, &hash, &reason)?;
             say(&format!("the data are gone; entry {at} says so"));

@@ -27,9 +27,14 @@ pub fn write(dir: &Path, spec: &Spec<'_>, progress: &dyn Fn(&str)) -> Result<usi
         let what = format!("{} holds files that were not generated; choose another folder", dir.display());
         return Err(DataError::Asked { what });
     }
+    let mark = mark(spec);
+    if held && std::fs::read_to_string(dir.join(MARK)).is_ok_and(|there| there != mark) {
+        let what = format!("{} holds another generated market; choose another folder", dir.display());
+        return Err(DataError::Asked { what });
+    }
     std::fs::create_dir_all(dir).map_err(DataError::io("create", dir))?;
     // First of all: what is cut off is still said to be made up.
-    put(&dir.join(MARK), "The prices in this folder are made up. Studies on them say nothing about real trading.\n")?;
+    put(&dir.join(MARK), &mark)?;
     let (mut files, interval) = (0, interval_text(spec.interval_ms));
     for (s, symbol) in spec.symbols.iter().enumerate() {
         progress(symbol);
@@ -48,6 +53,16 @@ pub fn write(dir: &Path, spec: &Spec<'_>, progress: &dyn Fn(&str)) -> Result<usi
         }
     }
     Ok(files)
+}
+
+fn mark(spec: &Spec<'_>) -> String {
+    let Spec { symbols, interval_ms, from_ms, bars, seed, gaps } = spec;
+    let (interval, from) = (interval_text(*interval_ms), format_date(*from_ms));
+    format!(
+        "The prices in this folder are made up. Studies on them say nothing about real trading.\n\
+         seed {seed}, {bars} bars of {interval} from {from}, gaps {gaps}: {}\n",
+        symbols.join(" ")
+    )
 }
 
 fn time(spec: &Spec<'_>, bar: usize) -> i64 {

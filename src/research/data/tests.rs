@@ -1,10 +1,8 @@
-//! Imports as a whole: what is found in files, what treatments do to it, what a snapshot keeps, and
-//! downloads that are cut off, changed on the way, or aimed at links.
+//! Imports as a whole: what is found in files, what treatments do to it, what a snapshot keeps.
 
 use super::assemble::{Request, assemble};
 use super::cells::Named;
 use super::error::DataError;
-use super::fetch::{fetch, months, wanted};
 use super::layout::{Holds, SourceFile, classify};
 use super::quality::{Quality, look_over};
 use super::rows::{klines, settlements};
@@ -14,10 +12,7 @@ use super::{Treatments, generate, snapshot};
 use assay_ledger::Hash;
 use assay_shared::market::{Field, Market};
 use proptest::prelude::{ProptestConfig, any, prop_assert, prop_assert_eq, proptest};
-use std::io::{BufRead as _, BufReader, Write as _};
-use std::net::{TcpListener, TcpStream};
 use std::path::Path;
-use std::time::Duration;
 
 const HOUR: i64 = 3_600_000;
 const START: i64 = 1_640_995_200_000;
@@ -174,84 +169,6 @@ fn oddities_of_the_market_are_noted() {
     for code in ["no-volume", "frozen-mark", "jump", "mark-apart"] {
         assert!(found.contains(&code), "{code} is not in {found:?}");
     }
-}
-
-#[test]
-fn months_and_files_of_a_download() {
-    assert_eq!(months("2023-11", "2024-02").unwrap(), ["2023-11", "2023-12", "2024-01", "2024-02"]);
-    for (from, to) in [("2024-02", "2024-01"), ("2024-13", "2024-14"), ("24-01", "24-02"), ("x", "y"), ("2024", "2024")]
-    {
-        assert_eq!(months(from, to), None, "{from} {to}");
-    }
-    let files = wanted(&["AUSDT".into()], "4h", &["2024-01".into()]);
-    let held: Vec<Holds> =
-        files.iter().filter_map(|w| classify(Path::new(""), Path::new(&w.path)).ok()).map(|f| f.holds).collect();
-    assert_eq!(held, [Holds::Klines, Holds::MarkKlines, Holds::Funding], "what is downloaded can be imported");
-}
-
-/// A server on loopback that gives `body` with its checksum, in parts where a part is asked for.
-fn server(body: &'static [u8], checksum: Hash) -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = format!("http://{}", listener.local_addr().unwrap());
-    let answer = move |mut stream: TcpStream| {
-        let mut lines = BufReader::new(stream.try_clone().unwrap()).lines();
-        let path = lines.next().and_then(Result::ok).unwrap_or_default();
-        let head: Vec<String> = lines.map_while(Result::ok).take_while(|l| !l.is_empty()).collect();
-        let range = head.iter().find_map(|l| l.to_lowercase().strip_prefix("range: bytes=").map(str::to_string));
-        let from: usize = range.and_then(|r| r.trim_end_matches('-').parse().ok()).unwrap_or(0);
-        let (status, bytes) = match () {
-            () if path.contains("2023-") => ("404 Not Found", Vec::new()),
-            () if path.contains(".CHECKSUM") => ("200 OK", format!("{checksum}  file\n").into_bytes()),
-            () if from >= body.len() => ("416 Range Not Satisfiable", Vec::new()),
-            () if from > 0 => ("206 Partial Content", body[from..].to_vec()),
-            () => ("200 OK", body.to_vec()),
-        };
-        let head = format!("HTTP/1.1 {status}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n", bytes.len());
-        let _ = stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(&bytes));
-    };
-    std::thread::spawn(move || listener.incoming().flatten().for_each(answer));
-    address
-}
-
-#[test]
-fn downloads_go_on_are_verified_and_follow_no_link() {
-    const BODY: &[u8] = b"1640995200000,1,2,0.5,1.5,3,0\n";
-    let base = server(BODY, Hash::of(BODY));
-    let file = || wanted(&["AUSDT".into()], "1h", &["2024-01".into()])[..1].to_vec();
-    let get = |base: &str, dir: &Path| fetch(base, &file(), dir, Duration::from_secs(5), &|_, _, _| (), &|| false);
-    let dir = tempfile::tempdir().unwrap();
-    let target = dir.path().join(&file()[0].path);
-    assert_eq!(get(&base, dir.path()).unwrap().there, 1);
-    // A month before the listing is told, and leaves nothing.
-    let before = wanted(&["AUSDT".into()], "1h", &["2023-12".into()]);
-    let told = fetch(&base, &before, dir.path(), Duration::from_secs(5), &|_, _, _| (), &|| false).unwrap();
-    assert_eq!((told.there, told.absent.len()), (0, 3));
-    assert!(!dir.path().join(&before[2].path).parent().unwrap().exists());
-    assert_eq!(std::fs::read(&target).unwrap(), BODY);
-    // Cut off at any byte, it goes on from there; what is there already is not asked for again.
-    for have in [1, BODY.len() / 2, BODY.len()] {
-        std::fs::remove_file(&target).unwrap();
-        std::fs::write(target.with_extension("part"), &BODY[..have]).unwrap();
-        get(&base, dir.path()).unwrap();
-        assert_eq!(std::fs::read(&target).unwrap(), BODY, "after {have} bytes");
-    }
-    // What is there as the source has it is kept; what was damaged since is had again.
-    get("http://127.0.0.1:9", dir.path()).unwrap();
-    std::fs::write(&target, "damaged").unwrap();
-    assert!(get("http://127.0.0.1:9", dir.path()).is_err());
-    get(&base, dir.path()).unwrap();
-    assert_eq!(std::fs::read(&target).unwrap(), BODY);
-    // Changed on the way: refused, and nothing of it stays.
-    let lying = server(BODY, Hash::of(b"other"));
-    let other = tempfile::tempdir().unwrap();
-    assert!(get(&lying, other.path()).unwrap_err().to_string().contains("checksum"));
-    let target = other.path().join(&file()[0].path);
-    assert!(!target.exists() && !target.with_extension("part").exists());
-    // Links beside the target lead to somebody else's files.
-    std::fs::write(other.path().join("precious"), "mine").unwrap();
-    std::os::unix::fs::symlink(other.path().join("precious"), target.with_extension("part")).unwrap();
-    assert!(get(&base, other.path()).unwrap_err().to_string().contains("is a link"));
-    assert_eq!(std::fs::read(other.path().join("precious")).unwrap(), b"mine");
 }
 
 proptest! {

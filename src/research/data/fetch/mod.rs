@@ -1,92 +1,147 @@
 //! Downloads from the exchange's public bulk data (or a mirror of it), with resume.
 //!
 //! Files land under the same paths as at the source, so `data import` reads the folder as it is.
-//! A file is written under a temporary name and renamed when it is whole and its checksum fits.
+//! A file is written under a temporary name and renamed when it is whole and its checksum fits. What the
+//! archive lists is what is asked for; one that has no listing is asked for every month.
+
+mod archive;
+mod plan;
+#[cfg(test)]
+mod tests;
 
 use super::error::DataError;
 use super::source::checksum_path;
-use assay_ledger::storage::disk::{RealDisk, replace};
+use archive::Archive;
+pub use archive::Source;
+use assay_ledger::storage::disk::{Disk as _, RealDisk};
 use assay_ledger::{Hash, LedgerError};
-use std::io::{Read, Write};
-use std::path::{Path, PathBuf};
+pub use plan::{Absent, Series, months};
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc;
 use std::time::Duration;
 
 /// The exchange's public bulk data.
 pub const DEFAULT_BASE: &str = "https://data.binance.vision";
-const MAX_FILE: u64 = 256 << 20;
+/// What lists them.
+pub const DEFAULT_LISTING: &str = "https://s3-ap-northeast-1.amazonaws.com/data.binance.vision";
 
-/// Monthly files of a symbol.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Wanted {
-    /// Path below the base address and below the target folder.
-    pub path: String,
-}
-
-/// The files of symbols from one month to another, both included: candles, marks, funding.
-pub fn wanted(symbols: &[String], interval: &str, months: &[String]) -> Vec<Wanted> {
-    let mut out = Vec::new();
-    for symbol in symbols {
-        for month in months {
-            let base = "data/futures/um/monthly";
-            out.push(format!("{base}/klines/{symbol}/{interval}/{symbol}-{interval}-{month}.zip"));
-            out.push(format!("{base}/markPriceKlines/{symbol}/{interval}/{symbol}-{interval}-{month}.zip"));
-            out.push(format!("{base}/fundingRate/{symbol}/{symbol}-fundingRate-{month}.zip"));
-        }
-    }
-    out.into_iter().map(|path| Wanted { path }).collect()
-}
-
-/// `2024-01`, … from one month to another, both included.
-pub fn months(from: &str, to: &str) -> Option<Vec<String>> {
-    let parse = |t: &str| {
-        let (y, m) = t.split_once('-')?;
-        let (y, m): (i32, i32) = (y.parse().ok()?, m.parse().ok()?);
-        ((2017..2100).contains(&y) && (1..=12).contains(&m)).then_some(y * 12 + m - 1)
-    };
-    let (a, b) = (parse(from)?, parse(to)?);
-    (a <= b).then(|| (a..=b).map(|k| format!("{:04}-{:02}", k / 12, k % 12 + 1)).collect())
-}
-
-/// What was had of the files that were wanted.
+/// What was had of what was wanted.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Fetched {
     /// Files that are there.
     pub there: usize,
-    /// Paths of those that the source does not have: of months before a listing, or after the last.
-    pub absent: Vec<String>,
+    /// Those of them that were there before.
+    pub kept: usize,
+    /// Files that were to be had in all.
+    pub total: usize,
+    /// Months that the source has nothing of, in rows.
+    pub absent: Vec<Absent>,
+    /// Whether the source says what it has.
+    pub listed: bool,
 }
 
-/// Downloads files; those already there are kept. `progress` is told `(done, total, name)`;
-/// `stop` ends it cleanly between files and chunks.
+/// One file, and whose it is.
+struct Job {
+    series: usize,
+    date: String,
+}
+
+/// What became of a file.
+enum Had {
+    Kept,
+    Loaded,
+    Absent,
+}
+
+/// Downloads the files of some series and months into a folder, `workers` at a time; those already there are
+/// kept. `progress` is told `(done, total, name)`; `stop` ends it cleanly between files and chunks.
 ///
 /// # Errors
-/// The first file that cannot be had though the source has it.
+/// The first file that cannot be had though the source has it, once all others were tried; another process
+/// that downloads into the same folder.
 pub fn fetch(
-    base: &str,
-    files: &[Wanted],
+    source: &Source,
+    series: &[Series],
+    months: &[String],
     dir: &Path,
-    connect: Duration,
+    workers: usize,
     progress: &dyn Fn(usize, usize, &str),
-    stop: &dyn Fn() -> bool,
+    stop: &(dyn Fn() -> bool + Sync),
 ) -> Result<Fetched, DataError> {
-    let config = ureq::Agent::config_builder()
-        .timeout_connect(Some(connect))
-        .timeout_recv_response(Some(Duration::from_secs(30)));
-    let agent: ureq::Agent = config.build().into();
-    let mut out = Fetched::default();
-    for (i, file) in files.iter().enumerate() {
-        if stop() {
-            break;
+    let taken = |e: LedgerError| DataError::Download { url: source.base.clone(), what: e.to_string() };
+    std::fs::create_dir_all(dir).map_err(DataError::io("create", dir))?;
+    let _lock = RealDisk.lock_folder(dir, Duration::ZERO).map_err(taken)?;
+    let archive = Archive::of(source, stop);
+    let mut had = Vec::new();
+    let (mut jobs, mut listed) = (Vec::new(), true);
+    for (i, s) in series.iter().enumerate() {
+        progress(0, 0, &s.folder("monthly"));
+        let there = list(&archive, s, months)?;
+        listed &= there.is_some();
+        let dates = there.as_ref().map_or_else(|| months.to_vec(), |there| plan::dates(months, there));
+        jobs.extend(dates.into_iter().map(|date| Job { series: i, date }));
+        had.push(there.unwrap_or_default());
+    }
+    let mut out = Fetched { total: jobs.len(), listed, ..Fetched::default() };
+    let (next, (sender, results)) = (AtomicUsize::new(0), mpsc::channel());
+    let mut failed = None;
+    std::thread::scope(|scope| {
+        for _ in 0..workers.clamp(1, jobs.len().max(1)) {
+            let (sender, jobs, next, archive) = (sender.clone(), &jobs, &next, &archive);
+            scope.spawn(move || {
+                while let Some(job) = jobs.get(next.fetch_add(1, Ordering::Relaxed)).filter(|_| !stop()) {
+                    let _ = sender.send((job, one(archive, &series[job.series].file(&job.date), dir)));
+                }
+            });
         }
-        let target = dir.join(&file.path);
-        progress(i, files.len(), &file.path);
-        let url = format!("{}/{}", base.trim_end_matches('/'), file.path);
-        match intact(&target) || fetch_one(&agent, &url, &target, stop)? {
-            true => out.there += 1,
-            false => out.absent.push(file.path.clone()),
+        drop(sender);
+        for (done, (job, result)) in results.into_iter().enumerate() {
+            progress(done + 1, out.total, &series[job.series].file(&job.date));
+            match result {
+                Ok(Had::Absent) => drop(had[job.series].remove(&job.date)),
+                Ok(found) => {
+                    out.there += 1;
+                    out.kept += usize::from(matches!(found, Had::Kept));
+                    had[job.series].insert(job.date.clone());
+                }
+                Err(e) => drop(failed.get_or_insert(e)),
+            }
+        }
+    });
+    // Who was stopped is told so by the caller; a file that was cut off is no failure then.
+    match failed.filter(|_| !stop()) {
+        Some(e) => Err(e),
+        None => {
+            let absent = series.iter().zip(&had).flat_map(|(s, had)| plan::absent(s, months, had));
+            out.absent = absent.collect();
+            Ok(out)
         }
     }
-    Ok(out)
+}
+
+/// What the archive has of a series: months, and the days of those wanted months that have no file.
+fn list(archive: &Archive<'_>, series: &Series, months: &[String]) -> Result<Option<BTreeSet<String>>, DataError> {
+    let dates = |keys: Vec<String>| keys.iter().filter_map(|key| series.date(key).map(Into::into)).collect();
+    let Some(keys) = archive.list(&series.folder("monthly"), "")? else { return Ok(None) };
+    let mut out: BTreeSet<String> = dates(keys);
+    let first = months.iter().find(|month| !out.contains(*month));
+    // Days are listed by the thousand: from the first month that lacks a file on.
+    if let Some(month) = first.filter(|_| series.has_days()) {
+        let from = series.file(&format!("{month}-00"));
+        let days: BTreeSet<String> = archive.list(&series.folder("daily"), &from)?.map(dates).unwrap_or_default();
+        out.extend(days);
+    }
+    Ok(Some(out))
+}
+
+fn one(archive: &Archive<'_>, path: &str, dir: &Path) -> Result<Had, DataError> {
+    let target = dir.join(path);
+    if intact(&target) {
+        return Ok(Had::Kept);
+    }
+    Ok(if archive.file(path, &target)? { Had::Loaded } else { Had::Absent })
 }
 
 /// Whether a file is there as the source has it: one that was damaged since is downloaded again.
@@ -95,67 +150,4 @@ fn intact(target: &Path) -> bool {
     // What somebody put there without a checksum is theirs.
     let Ok(text) = std::fs::read_to_string(checksum_path(target)) else { return true };
     text.split_whitespace().next().unwrap_or_default().eq_ignore_ascii_case(&Hash::of(&bytes).to_string())
-}
-
-/// Downloads a file; false when the source does not have it.
-fn fetch_one(agent: &ureq::Agent, url: &str, target: &Path, stop: &dyn Fn() -> bool) -> Result<bool, DataError> {
-    let fail = |what: String| DataError::Download { url: url.into(), what };
-    let part: PathBuf = target.with_extension("part");
-    if part.is_symlink() {
-        return Err(fail(format!("{} is a link; remove it", part.display())));
-    }
-    let have = std::fs::metadata(&part).map_or(0, |m| m.len());
-    let mut request = agent.get(url);
-    if have > 0 {
-        request = request.header("Range", format!("bytes={have}-"));
-    }
-    let mut response = match request.call() {
-        // What was left is already the whole file.
-        Err(ureq::Error::StatusCode(416)) if have > 0 => return finish(agent, url, target, &part).map(|()| true),
-        Err(ureq::Error::StatusCode(404)) => return Ok(false),
-        other => other.map_err(|e| fail(e.to_string()))?,
-    };
-    let resumed = response.status().as_u16() == 206;
-    if let Some(parent) = target.parent() {
-        std::fs::create_dir_all(parent).map_err(DataError::io("create", parent))?;
-    }
-    let mut options = std::fs::OpenOptions::new();
-    let mut file = options
-        .create(true)
-        .write(true)
-        .append(resumed)
-        .truncate(!resumed)
-        .open(&part)
-        .map_err(DataError::io("create", &part))?;
-    let mut reader = response.body_mut().as_reader().take(MAX_FILE);
-    let mut buffer = vec![0; 1 << 16];
-    loop {
-        if stop() {
-            return Err(fail("stopped; run the command again to go on".into()));
-        }
-        let n = reader.read(&mut buffer).map_err(|e| fail(e.to_string()))?;
-        if n == 0 {
-            break;
-        }
-        file.write_all(&buffer[..n]).map_err(DataError::io("write", &part))?;
-    }
-    drop(file);
-    finish(agent, url, target, &part).map(|()| true)
-}
-
-/// Verifies the checksum and gives the file its name.
-fn finish(agent: &ureq::Agent, url: &str, target: &Path, part: &Path) -> Result<(), DataError> {
-    let fail = |what: String| DataError::Download { url: url.into(), what };
-    let text = agent.get(format!("{url}.CHECKSUM")).call().and_then(|mut r| r.body_mut().read_to_string());
-    let text = text.map_err(|e| fail(format!("no checksum: {e}")))?;
-    let bytes = std::fs::read(part).map_err(DataError::io("read", part))?;
-    let (want, have) =
-        (text.split_whitespace().next().unwrap_or_default().to_lowercase(), Hash::of(&bytes).to_string());
-    if want != have {
-        std::fs::remove_file(part).map_err(DataError::io("remove", part))?;
-        return Err(fail(format!("its checksum is {have}, but the source says {want}; the file was removed")));
-    }
-    let unwritten = |e: LedgerError| fail(e.to_string());
-    replace(&RealDisk, &checksum_path(target), text.as_bytes()).map_err(unwritten)?;
-    std::fs::rename(part, target).map_err(DataError::io("rename", target))
 }
