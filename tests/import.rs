@@ -208,3 +208,27 @@ fn spoiled_files() {
     let said = desk.assay(&["data", "import", "spoiled", "--treat", "no-mark=last-price", "--json"]).ok();
     assert!(codes(&said).contains(&("no-rules".into(), false)), "{}", said.out);
 }
+
+/// What is odd is shown before an import and kept with it, as text, JSON and a page, over nothing else.
+#[test]
+fn quality_before_and_after() {
+    let Some(folder) = case("53_post_settlement") else { return };
+    let desk = Desk::new();
+    desk.assay(&["init", "lab", "--person", "ana"]).ok();
+    let folder = folder.to_str().unwrap();
+    let said = desk.assay(&["data", "quality", folder, "--page", "q.html"]).ok();
+    assert!(said.err.contains("ended=cut or ended=keep"), "{}", said.err);
+    let page = std::fs::read_to_string(desk.path("q.html")).unwrap();
+    assert!(page.contains("1 finding must be treated") && page.contains("615 bars without trading"));
+    desk.assay(&["data", "quality", folder, "--page", "q.html"]).ok();
+    std::fs::write(desk.path("letter.html"), "mine").unwrap();
+    desk.assay(&["data", "quality", folder, "--page", "letter.html"]).fails(2, "--force");
+    let found = desk.assay(&["--json", "data", "quality", folder, "--treat", "ended=cut"]).ok().json();
+    let imported = desk.assay(&["--json", "data", "import", folder, "--treat", "ended=cut"]).ok().json();
+    assert_eq!(found["findings"], imported["findings"]);
+    let hash = imported["data_hash"].as_str().unwrap();
+    assert_eq!(desk.assay(&["--json", "data", "quality", hash]).ok().json(), found);
+    desk.assay(&["data", "quality", &hash[..10], "--page", "after.html"]).ok();
+    assert!(std::fs::read_to_string(desk.path("after.html")).unwrap().contains("treated: ended=cut"));
+    desk.assay(&["data", "quality", "0123456789"]).fails(2, "no snapshot");
+}

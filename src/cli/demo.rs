@@ -3,8 +3,9 @@
 use super::output::{heading, print, say};
 use super::{Context, active, audit, data, init, study, trials};
 use assay_lab::create::{NewLab, create};
-use assay_lab::data::{Download, Import, Imported, Read, download, generated, read};
+use assay_lab::data::{Import, Imported, Read, generated, read};
 use assay_lab::deploy::merge_and_push;
+use assay_lab::download::{Download, download};
 use assay_lab::proposal::Proposed;
 use assay_lab::study::{open, parse_strategy, parse_study, run as work, with_symbols};
 use assay_lab::{Lab, LabError, parity, promote, report, review, rollback, tamper, trial};
@@ -195,7 +196,7 @@ fn import(dir: PathBuf, symbols: Vec<String>, from: Option<&str>, brackets: Opti
 }
 
 fn register(lab: &Lab, found: Read) -> Result<Imported, LabError> {
-    data::show_quality(&found);
+    data::show_quality(&found.report());
     let imported = found.register(lab)?;
     data::registered(&imported);
     Ok(imported)

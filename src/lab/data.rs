@@ -8,14 +8,11 @@ use crate::session::{Progress, Session};
 use assay_ledger::storage::disk::{Disk as _, Open, RealDisk, replace};
 use assay_ledger::{Hash, Log};
 use assay_research::data::assemble::Request;
-use assay_research::data::error::check_symbols;
-use assay_research::data::fetch::Fetched;
 use assay_research::data::generate::Spec;
 use assay_research::data::layout::{Holds, SourceFile};
-use assay_research::data::source::{Found, checksum_path, scan};
-use assay_research::data::{
-    Assembled, Contents, DataError, Draft, Quality, assemble, fetch, files, generate, snapshot,
-};
+use assay_research::data::source::{Found, Unused, checksum_path, scan};
+use assay_research::data::{Assembled, Contents, DataError, Draft, Quality, assemble, files, generate, snapshot};
+use assay_research::report::quality::{NotUsed, QualityReport};
 use assay_shared::event::{Event, PayloadErased, RulebookRegistered, SnapshotRegisteredV2};
 use assay_shared::rulebook::Rulebook;
 use assay_shared::rulebook::book::{Between, Wanted};
@@ -127,12 +124,26 @@ impl Read {
         Err(DataError::Findings { count: self.quality.errors().count(), first }.into())
     }
 
-    /// Writes the snapshot and the rule book and records both.
+    /// What was found, to be shown.
+    pub fn report(&self) -> QualityReport {
+        let name = |path: &Path| path.display().to_string();
+        let unused = |u: &Unused| NotUsed { file: name(&u.path), why: u.why.clone() };
+        QualityReport {
+            used: self.found.used.iter().map(|f| name(&f.path)).collect(),
+            unused: self.found.unused.iter().map(unused).collect(),
+            assumptions: self.book.assumptions.clone(),
+            treatments_unused: self.idle.clone(),
+            ..QualityReport::of(&self.source, &self.draft.contents(), &self.quality)
+        }
+    }
+
+    /// Writes the snapshot and the rule book and records both. What was found is kept beside them.
     ///
     /// # Errors
     /// Findings that no treatment covers, or a lab that cannot be written.
     pub fn register(self, lab: &Lab) -> Result<Imported, LabError> {
         self.check()?;
+        let found = serde_json::to_vec_pretty(&self.report()).map_err(|e| LabError::Verification(e.to_string()))?;
         let (files, vendor_checked) = sums(&self.found)?;
         let origin = Origin {
             files,
@@ -141,7 +152,9 @@ impl Read {
             treatments: self.treatments,
             findings: self.quality.oddities.len() as u32,
         };
-        register(lab, &self.draft, &self.book, origin)
+        let imported = register(lab, &self.draft, &self.book, origin)?;
+        replace(&RealDisk, &snapshot::quality_path(&lab.snapshot_dir(), &imported.data_hash), &found)?;
+        Ok(imported)
     }
 }
 
@@ -260,7 +273,7 @@ pub fn erase(lab: &Lab, hash: &str, reason: &str) -> Result<u64, LabError> {
 }
 
 /// The newest registration of the one snapshot whose hash begins so, and its hash.
-fn registered(log: &Log, begin: &str) -> Result<(u64, Hash), LabError> {
+pub(crate) fn registered(log: &Log, begin: &str) -> Result<(u64, Hash), LabError> {
     let mut found: Vec<(u64, Hash)> = Vec::new();
     for seq in log.newest_of("SnapshotRegistered", 0..log.len(), usize::MAX)? {
         let Some(e) = Event::of(&log.entry(seq)?)?.snapshot() else { continue };
@@ -315,54 +328,4 @@ pub fn generate_files(dir: &Path, spec: &Spec<'_>, session: &Session) -> Result<
     });
     session.progress(&Progress::Ended);
     Ok(written?)
-}
-
-/// What to download.
-#[derive(Debug, Clone)]
-pub struct Download<'a> {
-    /// Symbols.
-    pub symbols: &'a [String],
-    /// Bar interval.
-    pub interval: &'a str,
-    /// First and last month, `YYYY-MM`.
-    pub months: (&'a str, &'a str),
-    /// The archive, or a mirror of it.
-    pub source: fetch::Source,
-    /// Files at a time.
-    pub connections: usize,
-}
-
-/// Downloads monthly files into a folder, and daily ones of months that have none yet, with checksums; goes on
-/// where it was stopped.
-///
-/// # Errors
-/// Months that are none, a symbol that the archive has nothing of, a download that fails, or
-/// [`LabError::Stopped`].
-pub fn download(what: &Download<'_>, out: &Path, session: &Session) -> Result<Fetched, LabError> {
-    let (from, to) = what.months;
-    let months = fetch::months(from, to)
-        .ok_or_else(|| LabError::usage(format!("{from} to {to} are not months"), "write months as 2024-01"))?;
-    check_symbols(what.symbols)?;
-    let series = fetch::Series::of(what.symbols, what.interval);
-    let say = |done: usize, total: usize, name: &str| {
-        let (done, total) = (done as u64, total as u64);
-        session.progress(&Progress::Files { what: "downloading", done, total, name });
-    };
-    let stopped = || session.stop.requested();
-    let done = fetch::fetch(&what.source, &series, &months, out, what.connections, &say, &stopped);
-    session.progress(&Progress::Ended);
-    let done = done?;
-    if stopped() {
-        let words = format!("{} of {} files are there; run the command again to go on", done.there, done.total);
-        return Err(LabError::Stopped(words));
-    }
-    let all = |s: &fetch::Series| {
-        done.absent.iter().any(|a| a.series == s.to_string() && a.from == months[0] && a.to == months[months.len() - 1])
-    };
-    let none = |symbol: &&String| series.iter().filter(|s| s.symbol == **symbol).all(all);
-    if let Some(symbol) = what.symbols.iter().find(none) {
-        let message = format!("{} has no files of {symbol} from {from} to {to}", what.source.base);
-        return Err(LabError::usage(message, "look whether the symbol, the interval and the months are right"));
-    }
-    Ok(done)
 }

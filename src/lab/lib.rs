@@ -12,6 +12,8 @@
 //! | [`create`] | a new lab |
 //! | [`keys`] | keys made, added, revoked, replaced |
 //! | [`data`] | market data into a lab |
+//! | [`quality`] | what was found in them, kept and shown |
+//! | [`download`] | files of the exchange's archive |
 //! | [`rules`] | what is known of the exchange's rules, and books made of it |
 //! | [`erased`] | what was destroyed on purpose |
 //! | `standing` | whose keys count, what is taken; what nobody vouched for is verified |
@@ -45,6 +47,7 @@ pub mod create;
 pub mod data;
 pub mod deploy;
 pub mod doctor;
+pub mod download;
 pub mod environment;
 pub mod erased;
 pub mod error;
@@ -63,6 +66,7 @@ mod place_tests;
 pub mod promote;
 pub mod proof;
 pub mod proposal;
+pub mod quality;
 pub mod recover;
 pub mod report;
 pub mod review;

@@ -3,7 +3,7 @@
 use super::super::Context;
 use super::super::output::{print_json, say};
 use assay_lab::LabError;
-use assay_lab::data::{Download, download};
+use assay_lab::download::{Download, download};
 use assay_research::data::fetch::{Absent, DEFAULT_BASE, DEFAULT_LISTING, Source};
 use serde_json::json;
 use std::path::PathBuf;

@@ -2,7 +2,7 @@
 
 use super::super::Context;
 use super::super::output::{print_json, say};
-use super::time;
+use super::request::time;
 use assay_lab::LabError;
 use assay_lab::data::generate_files;
 use assay_research::data::generate::Spec;

@@ -3,73 +3,56 @@
 use crate::cli::Context;
 use crate::cli::output::{grouped, print, print_json, say, table};
 use assay_lab::LabError;
-use assay_lab::data::Read;
 use assay_lab::erased::erasures;
 use assay_ledger::Hash;
-use assay_research::data::Oddity;
 use assay_research::data::snapshot::{Contents, contents_path, path};
-use assay_research::data::source::Unused;
 use assay_research::mirror::query::SnapshotRow;
-use assay_shared::market::SeriesSum;
-use assay_shared::time::{format_date, format_ms, interval_text};
-use serde_json::{Value, json};
+use assay_research::report::quality::{Finding, NotUsed, QualityReport, SeriesRow};
+use assay_shared::time::{format_date, interval_text};
+use serde_json::json;
 use std::collections::BTreeMap;
 
-/// What was read, for programs.
-pub fn quality_json(found: &Read) -> Value {
-    let contents = found.draft.contents();
-    let unused = |u: &Unused| json!({"file": u.path.display().to_string(), "why": u.why});
-    let used: Vec<String> = found.found.used.iter().map(|f| f.path.display().to_string()).collect();
-    let unused: Vec<Value> = found.found.unused.iter().map(unused).collect();
-    let ((from, to), bars) = (contents.span(), contents.bars());
-    json!({"findings": found.quality.oddities, "used": used, "unused": unused, "generated": contents.generated,
-        "first": format_ms(from), "last": format_ms(to - contents.interval_ms), "bars": bars,
-        "series": contents.series.iter().map(series_json).collect::<Vec<_>>(),
-        "assumptions": found.book.assumptions, "treatments_unused": found.idle})
-}
-
-/// Shows the quality report of what was read.
-pub fn show_quality(found: &Read) {
-    let (contents, quality) = (found.draft.contents(), &found.quality);
-    if contents.generated {
+/// Shows what was found.
+pub fn show_quality(report: &QualityReport) {
+    if report.generated {
         say("GENERATED DATA: these prices are made up");
     }
-    show_unused(&found.found.unused);
-    let ((from, to), bars) = (contents.span(), grouped(contents.bars()));
+    show_unused(&report.unused);
+    let mut fields: Vec<&str> = Vec::new();
+    for field in report.series.iter().flat_map(|s| &s.fields).filter(|f| !f.is_empty()) {
+        if !fields.contains(&field.as_str()) {
+            fields.push(field);
+        }
+    }
     say(&format!(
-        "{} symbols x {bars} {} bars, {} to {} UTC, with {}",
-        contents.series.len(),
-        interval_text(contents.interval_ms),
-        format_ms(from),
-        format_ms(to - contents.interval_ms),
-        contents.fields().join(", ")
+        "{} symbols x {} {} bars, {} to {} UTC, with {}",
+        report.series.len(),
+        grouped(report.bars),
+        report.interval,
+        report.first,
+        report.last,
+        fields.join(", ")
     ));
-    found.book.assumptions.iter().for_each(|a| say(&format!("assumed: {a}")));
-    found.idle.iter().for_each(|t| say(&format!("nothing to treat: {t} is not recorded")));
-    let verdict = |o: &Oddity| match (&o.treated, o.error) {
-        (Some(t), _) => format!("treated: {t}"),
-        (None, true) if o.treatments.is_empty() => "ERROR".into(),
-        (None, true) => format!("ERROR: --treat {}", o.treatments.join(" or ")),
-        (None, false) => "note".into(),
-    };
-    let row = |o: &Oddity| vec![o.symbol.clone(), o.code.into(), verdict(o), o.detail.clone()];
-    let shown: Vec<Vec<String>> = quality.oddities.iter().take(24).map(row).collect();
+    report.assumptions.iter().for_each(|a| say(&format!("assumed: {a}")));
+    report.treatments_unused.iter().for_each(|t| say(&format!("nothing to treat: {t} is not recorded")));
+    let row = |f: &Finding| vec![f.symbol.clone(), f.code.clone(), f.verdict(), f.detail.clone()];
+    let shown: Vec<Vec<String>> = report.findings.iter().take(24).map(row).collect();
     if shown.is_empty() {
         say("quality: nothing odd found");
         return;
     }
-    say(&format!("quality: {} findings, {} of them errors", quality.oddities.len(), quality.errors().count()));
+    say(&format!("quality: {} findings, {} of them errors", report.findings.len(), report.errors()));
     say(&table(&["symbol", "finding", "verdict", "detail"], &shown));
-    if quality.oddities.len() > shown.len() {
-        say(&format!("… and {} more (--json shows all)", quality.oddities.len() - shown.len()));
+    if report.findings.len() > shown.len() {
+        say(&format!("… and {} more (--json shows all)", report.findings.len() - shown.len()));
     }
 }
 
 /// Lists the files that were not read, those with one reason together.
-fn show_unused(unused: &[Unused]) {
-    let mut reasons: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+fn show_unused(unused: &[NotUsed]) {
+    let mut reasons: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
     for u in unused {
-        reasons.entry(&u.why).or_default().push(u.path.display().to_string());
+        reasons.entry(&u.why).or_default().push(&u.file);
     }
     for (why, files) in reasons {
         let more = if files.len() > 3 { format!(" and {} more", files.len() - 3) } else { String::new() };
@@ -92,11 +75,11 @@ pub fn one(cx: &Context, begin: &str) -> Result<(), LabError> {
     // What an older version wrote has no such file.
     let series = s.data_hash.parse().ok().and_then(|hash: Hash| {
         let contents = Contents::read(&contents_path(&lab.snapshot_dir(), &hash), &hash).ok()?;
-        Some(contents.series)
+        Some(contents.series.iter().map(|sum| SeriesRow::of(sum, s.interval_ms)).collect::<Vec<_>>())
     });
     if cx.json {
         let mut row = json!(s);
-        row["series"] = json!(series.iter().flatten().map(series_json).collect::<Vec<_>>());
+        row["series"] = json!(series.clone().unwrap_or_default());
         print_json(&row);
         return Ok(());
     }
@@ -118,21 +101,13 @@ pub fn one(cx: &Context, begin: &str) -> Result<(), LabError> {
     list(&s.treatments, ",").iter().for_each(|t| out.push(line("treatment", t)));
     list(&s.assumptions, ";").iter().for_each(|a| out.push(line("assumption", a)));
     print(&table(&["what", "value"], &out));
-    let row = |s: &SeriesSum| {
-        let fields = s.names();
-        let last = s.first_ms + (s.bars as i64 - 1) * found[0].interval_ms;
-        vec![s.name.clone(), format_ms(s.first_ms), format_ms(last), s.bars.to_string(), fields.join(" ")]
-    };
+    let row =
+        |s: &SeriesRow| vec![s.symbol.clone(), s.first.clone(), s.last.clone(), s.bars.to_string(), s.fields.join(" ")];
     if let Some(series) = series {
         print("");
         print(&table(&["symbol", "first", "last", "bars", "fields"], &series.iter().map(row).collect::<Vec<_>>()));
     }
     Ok(())
-}
-
-fn series_json(s: &SeriesSum) -> Value {
-    json!({"symbol": s.name, "first": format_ms(s.first_ms), "bars": s.bars, "fields": s.names(),
-        "settlements": s.settled.0})
 }
 
 /// The snapshots of a lab.

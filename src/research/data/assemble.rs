@@ -7,7 +7,7 @@ use super::funding;
 use super::layout::{Holds, SourceFile};
 use super::quality::{Place, Quality, look_over};
 use super::rows::{Kline, Settlement};
-use super::series::Making;
+use super::series::{Made, Making};
 use super::snapshot::{Draft, Own};
 use super::source::{Found, candles, settlements};
 use super::treat::Treatments;
@@ -126,9 +126,10 @@ pub fn assemble(
         if series.last.is_empty() {
             return Err(outside(&found, &symbol, request));
         }
-        let own = aligned(&symbol, &series, step, request, &mut quality);
+        let ended = series.ended;
+        let own = aligned(&symbol, series, step, request, &mut quality);
         look_over(&own, step, &mut quality);
-        ends.push((symbol, own.first_ms, own.first_ms + own.bars() as i64 * step, series.ended));
+        ends.push((symbol, own.first_ms, own.first_ms + own.bars() as i64 * step, ended));
         draft.add(&own)?;
     }
     ages(&ends, step, request, &mut quality);
@@ -227,7 +228,8 @@ fn read_symbol(
     quality: &mut Quality,
     progress: &dyn Fn(&str),
 ) -> Result<Series, DataError> {
-    let (mut last, mut mark, mut funding) = (Vec::new(), Vec::new(), Vec::new());
+    let making = |kind| Making { symbol, kind, step, treatments: &request.treatments };
+    let (mut last, mut mark, mut funding) = (Made::default(), Made::default(), Vec::new());
     let (mut other_step, mut sure) = (BTreeMap::new(), false);
     let mine: Vec<SourceFile> = found.used.iter().filter(|f| f.symbol == symbol).cloned().collect();
     for file in mine {
@@ -246,12 +248,14 @@ fn read_symbol(
         }
         rows.retain(|r| request.holds(r.ms));
         sure |= file.named;
-        if file.holds == Holds::Klines { last.push((name, rows)) } else { mark.push((name, rows)) }
+        match file.holds {
+            Holds::Klines => making("").take(&mut last, name, rows),
+            _ => making("mark").take(&mut mark, name, rows),
+        }
     }
     found.drop_where(|f| {
         other_step.get(&f.path).map(|apart| format!("its bars are {}, not {}", interval_text(*apart), request.interval))
     });
-    let making = |kind| Making { symbol, kind, step, treatments: &request.treatments };
     let mut last = making("").series(last, quality);
     let mark = making("mark").series(mark, quality);
     let funding = funding::merged(symbol, funding, &request.treatments, quality);
@@ -315,7 +319,7 @@ fn stretch(name: &str, last: &[Kline], step: i64, request: &Request, quality: &m
 }
 
 /// A symbol's columns over its own bars.
-fn aligned(name: &str, s: &Series, step: i64, request: &Request, quality: &mut Quality) -> Own {
+fn aligned(name: &str, s: Series, step: i64, request: &Request, quality: &mut Quality) -> Own {
     let (from, to) = stretch(name, &s.last, step, request, quality);
     let mut out = Own { name: name.into(), first_ms: from, ..Own::default() };
     let bars = ((to - from) / step) as usize;
@@ -327,22 +331,31 @@ fn aligned(name: &str, s: &Series, step: i64, request: &Request, quality: &mut Q
         _ => true,
     };
     (0..STORED).filter(|i| wanted(*i)).for_each(|i| out.fields[i].reserve_exact(bars));
-    let (mut last, mut mark) = (s.last.iter().peekable(), s.mark.iter().peekable());
-    let (mut held, mut no_mark) = (0.0, Vec::new());
+    // One after the other, so that rows of both and all columns never stand beside each other.
+    let mut rows = s.last.iter().peekable();
+    let mut held = 0.0;
     for ms in (from..to).step_by(step as usize) {
-        while last.next_if(|r| r.ms < ms).is_some() {}
-        while mark.next_if(|r| r.ms < ms).is_some() {}
+        while rows.next_if(|r| r.ms < ms).is_some() {}
         // A gap that is not treated is an error already; the held close only keeps columns even.
-        let (prices, volume) = last.next_if(|r| r.ms == ms).map_or(([held; 4], 0.0), |r| (r.prices, r.volume));
+        let (prices, volume) = rows.next_if(|r| r.ms == ms).map_or(([held; 4], 0.0), |r| (r.prices, r.volume));
         held = prices[3];
-        let marked = mark.next_if(|r| r.ms == ms).map(|r| r.prices);
+        let row = prices.into_iter().chain([if volume.is_nan() { 0.0 } else { volume }]);
+        out.fields.iter_mut().zip(row).enumerate().filter(|(i, _)| wanted(*i)).for_each(|(_, (c, v))| c.push(v));
+    }
+    drop(s.last);
+    let (mut rows, mut no_mark) = (s.mark.iter().peekable(), Vec::new());
+    let first = Field::MarkOpen as usize;
+    for (bar, ms) in (from..to).step_by(step as usize).enumerate() {
+        while rows.next_if(|r| r.ms < ms).is_some() {}
+        let marked = rows.next_if(|r| r.ms == ms).map(|r| r.prices);
         if marked.is_none() {
             no_mark.push(ms);
         }
-        let volume = if volume.is_nan() { 0.0 } else { volume };
-        let row = prices.into_iter().chain([volume]).chain(marked.unwrap_or(prices));
-        out.fields.iter_mut().zip(row).enumerate().filter(|(i, _)| wanted(*i)).for_each(|(_, (c, v))| c.push(v));
+        // Where it is missing, the traded price stands for it.
+        let prices = marked.unwrap_or_else(|| std::array::from_fn(|i| out.fields[i][bar]));
+        out.fields.iter_mut().skip(first).zip(prices).filter(|_| with_mark).for_each(|(c, v)| c.push(v));
     }
+    drop(s.mark);
     for run in runs(&no_mark, step).into_iter().filter(|_| request.takes("mark")) {
         for part in request.parts("no-mark", name, run) {
             let place = Place { symbol: name, from: part[0], to: part[part.len() - 1] };

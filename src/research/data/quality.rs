@@ -19,6 +19,9 @@ pub struct Oddity {
     pub from: String,
     /// Time of the last one.
     pub to: String,
+    /// The stretches of bars that are odd, first and last opening time of each, milliseconds since 1970: the first
+    /// [`STRETCHES`] of them.
+    pub stretches: Vec<(i64, i64)>,
     /// True when the data cannot be used unless the import names a treatment.
     pub error: bool,
     /// The treatment that was named, if any.
@@ -42,10 +45,14 @@ pub struct Quality {
     pub oddities: Vec<Oddity>,
 }
 
+/// Stretches that a finding lists.
+const STRETCHES: usize = 500;
+
 impl Quality {
     fn push(&mut self, code: &'static str, place: &Place<'_>, detail: String, error: bool, treated: Option<String>) {
         let ways = if error { ways(code) } else { Vec::new() };
         self.oddities.push(Oddity {
+            stretches: vec![(place.from, place.to)],
             code,
             symbol: place.symbol.into(),
             detail,
@@ -107,6 +114,10 @@ impl Noted<'_> {
         };
         let count = if at.len() == 1 { "1 bar".into() } else { format!("{} bars", at.len()) };
         out.note(code, &Place { symbol: &self.own.name, from, to }, format!("{count} {what}, {when}"));
+        if let Some(note) = out.oddities.last_mut() {
+            let runs = at.chunk_by(|a, b| a + 1 == *b).take(STRETCHES);
+            note.stretches = runs.map(|run| (time(run[0]), time(run[run.len() - 1]))).collect();
+        }
     }
 }
 

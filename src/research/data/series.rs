@@ -35,25 +35,33 @@ fn note(groups: &mut Groups, code: &'static str, way: Option<&'static str>, ms: 
     (group.from, group.to) = (group.from.min(ms), group.to.max(ms));
 }
 
+/// A series that is being made, file by file.
+#[derive(Default)]
+pub(super) struct Made {
+    rows: Vec<Kline>,
+    names: Vec<String>,
+    groups: Groups,
+}
+
 impl Making<'_> {
     fn way(&self, code: &str, ms: i64) -> Option<&'static str> {
         self.treatments.of(code, self.symbol, ms).map(|t| t.way)
     }
 
-    /// The bars of files, each with its name, in order of time and without a repeated one.
-    pub(super) fn series(&self, files: Vec<(String, Vec<Kline>)>, quality: &mut Quality) -> Vec<Kline> {
-        let (mut groups, mut names) = (Groups::new(), Vec::new());
-        // Rows are many: each file's are given back as soon as they are taken over.
-        let mut out: Vec<Kline> = Vec::with_capacity(files.iter().map(|(_, rows)| rows.len()).sum());
-        for (n, (name, rows)) in files.into_iter().enumerate() {
-            let mut before = i64::MIN;
-            for row in rows {
-                if let Some(kept) = self.row(&name, &row, &mut before, &mut groups) {
-                    out.push(Kline { file: n as u32, ..kept });
-                }
+    /// Takes the bars of a file over. Rows are many: no file's are kept beside the series.
+    pub(super) fn take(&self, to: &mut Made, name: String, rows: Vec<Kline>) {
+        let (mut before, file) = (i64::MIN, to.names.len() as u32);
+        for row in rows {
+            if let Some(kept) = self.row(&name, &row, &mut before, &mut to.groups) {
+                to.rows.push(Kline { file, ..kept });
             }
-            names.push(name);
         }
+        to.names.push(name);
+    }
+
+    /// The bars of all files in order of time and without a repeated one.
+    pub(super) fn series(&self, made: Made, quality: &mut Quality) -> Vec<Kline> {
+        let Made { rows: mut out, names, mut groups } = made;
         if !out.is_sorted_by_key(|row| row.ms) {
             // Stable: of rows with one time the first file's comes first.
             out.sort_by_key(|row| row.ms);
@@ -152,7 +160,8 @@ mod tests {
         let treatments = Treatments::parse(treatments.iter().copied()).unwrap();
         let making = Making { symbol: "A", kind: "", step: HOUR, treatments: &treatments };
         let mut quality = Quality::default();
-        let files = rows.iter().map(|(name, rows)| ((*name).to_string(), rows.clone())).collect();
+        let mut files = Made::default();
+        rows.iter().for_each(|(name, rows)| making.take(&mut files, (*name).to_string(), rows.clone()));
         let out = making.series(files, &mut quality);
         (out, quality.oddities.into_iter().map(|o| (o.code, o.error, o.detail)).collect())
     }

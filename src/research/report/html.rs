@@ -5,7 +5,7 @@ use super::svg::Chart;
 use assay_shared::time::{format_date, format_ms};
 use std::fmt::Write as _;
 
-const STYLE: &str = "
+pub(super) const STYLE: &str = "
 :root{color-scheme:light dark;--ink:#1b1f24;--soft:#6a737d;--line:#d9dee3;--paper:#fff;--good:#0b7a53;--bad:#b3261e;--accent:#1f5fbf}
 @media(prefers-color-scheme:dark){:root{--ink:#e6e8eb;--soft:#9aa4ae;--line:#333a41;--paper:#15181c;--good:#4cc38a;--bad:#ff8a80;--accent:#7aa9ff}}
 body{font:15px/1.5 system-ui,sans-serif;color:var(--ink);background:var(--paper);max-width:1060px;margin:2rem auto;padding:0 1rem}
@@ -20,7 +20,7 @@ svg polyline{fill:none;stroke:var(--accent);stroke-width:1.4}svg polygon{fill:va
 code{font-size:.8rem;word-break:break-all}.scroll{max-height:420px;overflow:auto}
 ";
 
-fn escape(text: &str) -> String {
+pub(super) fn escape(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
 
@@ -28,7 +28,7 @@ fn percent(v: f64) -> String {
     format!("{:.1} %", v * 100.0)
 }
 
-fn money(v: f64) -> String {
+pub(super) fn money(v: f64) -> String {
     let digits = format!("{:.0}", v.abs());
     let grouped: Vec<&str> = digits.as_bytes().rchunks(3).rev().filter_map(|c| std::str::from_utf8(c).ok()).collect();
     format!("{}{}", if v < 0.0 { "−" } else { "" }, grouped.join(" "))

@@ -1,6 +1,8 @@
 //! Reports of a trial: JSON for machines, one self-contained HTML page for people.
 
 mod html;
+pub mod quality;
+pub mod quality_page;
 mod svg;
 #[cfg(test)]
 mod tests;

@@ -1,6 +1,8 @@
 //! A report says what the run says, as numbers and as a page that fetches nothing.
 
 use super::Report;
+use super::quality::{Finding, NotUsed, QualityReport, SeriesRow};
+use super::quality_page::html;
 use crate::mirror::query::{StudyRow, TrialRow};
 use assay_ledger::Hash;
 use assay_shared::account::{Account, Assumptions, Run};
@@ -122,6 +124,56 @@ fn the_page_fetches_nothing_and_obeys_no_name() {
         let opened = page.matches(&format!("<{tag}>")).count() + page.matches(&format!("<{tag} ")).count();
         assert_eq!(opened, page.matches(&format!("</{tag}>")).count(), "{tag}");
     }
+}
+
+/// The page of a quality report fetches nothing either, whatever files and symbols are named; it is known again.
+#[test]
+fn a_quality_page() {
+    let nasty = "</title><script src=http://x>\"&";
+    let row = |symbol: &str, last: &str| SeriesRow {
+        symbol: symbol.into(),
+        first: "2024-01-01 00:00:00".into(),
+        last: last.into(),
+        bars: 48,
+        fields: vec!["open".into(), nasty.into()],
+        settlements: 6,
+    };
+    let finding = |error: bool, treated: Option<&str>| Finding {
+        code: "gap".into(),
+        symbol: "AUSDT".into(),
+        detail: nasty.into(),
+        from: "2024-01-01 05:00:00".into(),
+        to: "2024-01-01 07:00:00".into(),
+        stretches: vec![(1_704_085_200_000, 1_704_092_400_000), (i64::MIN, i64::MAX)],
+        error,
+        treated: treated.map(Into::into),
+        treatments: vec!["gap=hold".into()],
+    };
+    let mut report = QualityReport {
+        source: nasty.into(),
+        generated: true,
+        interval: "1h".into(),
+        first: "2024-01-01 00:00:00".into(),
+        last: "2024-01-02 23:00:00".into(),
+        bars: 48,
+        series: vec![row("AUSDT", "2024-01-02 23:00:00"), row(nasty, "nonsense")],
+        findings: vec![finding(true, None), finding(false, Some("gap=hold")), finding(false, None)],
+        used: vec![nasty.into()],
+        unused: vec![NotUsed { file: nasty.into(), why: nasty.into() }],
+        assumptions: vec![nasty.into()],
+        treatments_unused: vec![nasty.into()],
+    };
+    let page = html(&report);
+    assert!(!page.contains("<script") && !page.contains("http://x>") && !page.contains("NaN"), "{page}");
+    for words in ["GENERATED", "1 finding must be treated", "--treat gap=hold", "treated: gap=hold", "class=\"error\""]
+    {
+        assert!(page.contains(words), "{words}");
+    }
+    assert!(QualityReport::is_page(&page) && !QualityReport::is_page("<!doctype html><title>other"));
+    let text = serde_json::to_string(&report).unwrap();
+    assert_eq!(serde_json::from_str::<QualityReport>(&text).unwrap(), report);
+    (report.findings, report.series) = (Vec::new(), Vec::new());
+    assert!(html(&report).contains("Nothing odd found"));
 }
 
 #[test]

@@ -22,12 +22,17 @@ pub fn contents_path(dir: &Path, hash: &Hash) -> PathBuf {
     dir.join(format!("{hash}.json"))
 }
 
+/// Path of what its import found, as JSON.
+pub fn quality_path(dir: &Path, hash: &Hash) -> PathBuf {
+    dir.join(format!("{hash}.quality.json"))
+}
+
 /// Removes a snapshot; one that is gone already is fine.
 ///
 /// # Errors
 /// When it cannot be removed.
 pub fn remove(dir: &Path, hash: &Hash) -> Result<(), DataError> {
-    for path in [path(dir, hash), settlements_path(dir, hash), contents_path(dir, hash)] {
+    for path in [path(dir, hash), settlements_path(dir, hash), contents_path(dir, hash), quality_path(dir, hash)] {
         match std::fs::remove_file(&path) {
             Err(e) if e.kind() != std::io::ErrorKind::NotFound => return Err(DataError::io("remove", &path)(e)),
             _ => {}

@@ -10,7 +10,7 @@ mod tests;
 
 pub use contents::Contents;
 pub use draft::{Draft, Own};
-pub use files::{contents_path, path, remove, settlements_path};
+pub use files::{contents_path, path, quality_path, remove, settlements_path};
 pub use read::read;
 
 use crate::data::error::DataError;

@@ -1,0 +1,57 @@
+//! Files of the exchange's public archive, downloaded.
+
+use crate::error::LabError;
+use crate::session::{Progress, Session};
+use assay_research::data::error::check_symbols;
+use assay_research::data::fetch::{self, Fetched};
+use std::path::Path;
+
+/// What to download.
+#[derive(Debug, Clone)]
+pub struct Download<'a> {
+    /// Symbols.
+    pub symbols: &'a [String],
+    /// Bar interval.
+    pub interval: &'a str,
+    /// First and last month, `YYYY-MM`.
+    pub months: (&'a str, &'a str),
+    /// The archive, or a mirror of it.
+    pub source: fetch::Source,
+    /// Files at a time.
+    pub connections: usize,
+}
+
+/// Downloads monthly files into a folder, and daily ones of months that have none yet, with checksums; goes on
+/// where it was stopped.
+///
+/// # Errors
+/// Months that are none, a symbol that the archive has nothing of, a download that fails, or
+/// [`LabError::Stopped`].
+pub fn download(what: &Download<'_>, out: &Path, session: &Session) -> Result<Fetched, LabError> {
+    let (from, to) = what.months;
+    let months = fetch::months(from, to)
+        .ok_or_else(|| LabError::usage(format!("{from} to {to} are not months"), "write months as 2024-01"))?;
+    check_symbols(what.symbols)?;
+    let series = fetch::Series::of(what.symbols, what.interval);
+    let say = |done: usize, total: usize, name: &str| {
+        let (done, total) = (done as u64, total as u64);
+        session.progress(&Progress::Files { what: "downloading", done, total, name });
+    };
+    let stopped = || session.stop.requested();
+    let done = fetch::fetch(&what.source, &series, &months, out, what.connections, &say, &stopped);
+    session.progress(&Progress::Ended);
+    let done = done?;
+    if stopped() {
+        let words = format!("{} of {} files are there; run the command again to go on", done.there, done.total);
+        return Err(LabError::Stopped(words));
+    }
+    let all = |s: &fetch::Series| {
+        done.absent.iter().any(|a| a.series == s.to_string() && a.from == months[0] && a.to == months[months.len() - 1])
+    };
+    let none = |symbol: &&String| series.iter().filter(|s| s.symbol == **symbol).all(all);
+    if let Some(symbol) = what.symbols.iter().find(none) {
+        let message = format!("{} has no files of {symbol} from {from} to {to}", what.source.base);
+        return Err(LabError::usage(message, "look whether the symbol, the interval and the months are right"));
+    }
+    Ok(done)
+}

@@ -1,0 +1,157 @@
+//! The quality report of an import, as it is shown, kept beside the snapshot, and read back.
+
+use crate::data::{Contents, Oddity, Quality};
+use assay_shared::market::SeriesSum;
+use assay_shared::time::{format_ms, interval_text};
+use serde::{Deserialize, Serialize};
+
+/// One symbol of a report.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SeriesRow {
+    /// Symbol.
+    pub symbol: String,
+    /// Opening time of its first bar, UTC.
+    pub first: String,
+    /// Opening time of its last bar, UTC.
+    pub last: String,
+    /// Bars.
+    pub bars: u64,
+    /// Fields that its source has.
+    pub fields: Vec<String>,
+    /// Funding settlements.
+    pub settlements: u64,
+}
+
+impl SeriesRow {
+    /// What is in a symbol's columns.
+    pub fn of(s: &SeriesSum, interval_ms: i64) -> SeriesRow {
+        SeriesRow {
+            symbol: s.name.clone(),
+            first: format_ms(s.first_ms),
+            last: format_ms(s.first_ms + (s.bars as i64 - 1) * interval_ms),
+            bars: s.bars,
+            fields: s.names().into_iter().map(Into::into).collect(),
+            settlements: s.settled.0,
+        }
+    }
+}
+
+/// A finding, as a program reads it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Finding {
+    /// Stable code, such as `gap`.
+    pub code: String,
+    /// Symbol, or empty.
+    pub symbol: String,
+    /// Where and how much, in words.
+    pub detail: String,
+    /// Time of the first bar or row that is odd, UTC.
+    pub from: String,
+    /// Time of the last one.
+    pub to: String,
+    /// The stretches that are odd, first and last time of each, milliseconds since 1970; not more than some hundred.
+    pub stretches: Vec<(i64, i64)>,
+    /// True when the data cannot be used unless the import names a treatment.
+    pub error: bool,
+    /// The treatment that was named, if any.
+    pub treated: Option<String>,
+    /// Treatments that can be named.
+    pub treatments: Vec<String>,
+}
+
+impl From<&Oddity> for Finding {
+    fn from(o: &Oddity) -> Finding {
+        Finding {
+            code: o.code.into(),
+            symbol: o.symbol.clone(),
+            detail: o.detail.clone(),
+            from: o.from.clone(),
+            to: o.to.clone(),
+            stretches: o.stretches.clone(),
+            error: o.error,
+            treated: o.treated.clone(),
+            treatments: o.treatments.clone(),
+        }
+    }
+}
+
+impl Finding {
+    /// What is to be done about it, in words.
+    pub fn verdict(&self) -> String {
+        match (&self.treated, self.error) {
+            (Some(way), _) => format!("treated: {way}"),
+            (None, true) if self.treatments.is_empty() => "ERROR".into(),
+            (None, true) => format!("ERROR: --treat {}", self.treatments.join(" or ")),
+            (None, false) => "note".into(),
+        }
+    }
+}
+
+/// A file that was not read, and why.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct NotUsed {
+    /// Its path.
+    pub file: String,
+    /// Why.
+    pub why: String,
+}
+
+/// What an import found, whatever becomes of it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct QualityReport {
+    /// Where the data came from.
+    pub source: String,
+    /// True for data that were made up.
+    pub generated: bool,
+    /// Bar interval.
+    pub interval: String,
+    /// Opening time of the first bar of all, UTC.
+    pub first: String,
+    /// Opening time of the last one.
+    pub last: String,
+    /// Bars from the first to the last.
+    pub bars: u64,
+    /// The symbols.
+    pub series: Vec<SeriesRow>,
+    /// Everything found.
+    pub findings: Vec<Finding>,
+    /// Files that were read.
+    pub used: Vec<String>,
+    /// Files that were not.
+    pub unused: Vec<NotUsed>,
+    /// What the rule book assumes.
+    pub assumptions: Vec<String>,
+    /// Treatments that were named and had nothing to treat.
+    pub treatments_unused: Vec<String>,
+}
+
+impl QualityReport {
+    /// The report of what was read, its files and assumptions apart.
+    pub fn of(source: &str, contents: &Contents, quality: &Quality) -> QualityReport {
+        let ((from, to), step) = (contents.span(), contents.interval_ms);
+        QualityReport {
+            source: source.into(),
+            generated: contents.generated,
+            interval: interval_text(step),
+            first: format_ms(from),
+            last: format_ms(to - step),
+            bars: contents.bars(),
+            series: contents.series.iter().map(|s| SeriesRow::of(s, step)).collect(),
+            findings: quality.oddities.iter().map(Finding::from).collect(),
+            used: Vec::new(),
+            unused: Vec::new(),
+            assumptions: Vec::new(),
+            treatments_unused: Vec::new(),
+        }
+    }
+
+    /// Findings that no treatment covers.
+    pub fn errors(&self) -> usize {
+        self.findings.iter().filter(|f| f.error).count()
+    }
+
+    /// Whether a text is such a page.
+    pub fn is_page(text: &str) -> bool {
+        text.starts_with("<!doctype html>") && text.contains("<title>Data quality")
+    }
+}
