@@ -1,5 +1,6 @@
 //! `assay bench`
 
+mod data;
 mod figure;
 mod growth;
 mod ledger;
@@ -10,7 +11,7 @@ use assay_lab::create::{NewLab, create};
 use assay_lab::data::{Origin, register};
 use assay_lab::rules;
 use assay_lab::study::{open, parse_strategy, parse_study, run as work};
-use assay_lab::{LabError, Session, environment};
+use assay_lab::{Lab, LabError, Session, environment};
 use assay_research::data::{Draft, generate};
 use assay_research::mirror::Mirror;
 use assay_research::simulate;
@@ -39,6 +40,8 @@ enum Part {
     Simulation,
     /// A whole study with ledger and mirror on.
     Study,
+    /// Importing files of one-minute bars of five symbols, and opening them.
+    Data,
     /// What one process sees that opens the ledger in --dir.
     #[value(hide = true)]
     Probe,
@@ -67,6 +70,9 @@ pub struct Args {
     /// Events of the measured ledger
     #[arg(long, default_value_t = 200_000, value_parser = clap::value_parser!(u64).range(5_000..))]
     events: u64,
+    /// One-minute bars of each of the five imported symbols
+    #[arg(long, default_value_t = 60_000, value_parser = clap::value_parser!(u32).range(1_000..=5_000_000))]
+    bars: u32,
     /// Exit with 1 when a figure misses its goal
     #[arg(long)]
     gate: bool,
@@ -139,10 +145,10 @@ fn bench_book() -> Result<Rulebook, LabError> {
     rules::book(&rules::shipped()?, rules::SOURCE, &wanted)
 }
 
-fn whole_study(dir: &Path, trials: u32, out: &mut Vec<Figure>) -> Result<(), LabError> {
+fn lab_in(dir: &Path) -> Result<Lab, LabError> {
     let new = NewLab {
         witnesses: Vec::new(),
-        dir: dir.join("lab"),
+        dir: dir.into(),
         person: "bench".into(),
         origin: "assay.invalid/bench".into(),
         reviewers: Vec::new(),
@@ -151,7 +157,11 @@ fn whole_study(dir: &Path, trials: u32, out: &mut Vec<Figure>) -> Result<(), Lab
         follows: None,
         allow_generated: true,
     };
-    let lab = create(&new, &Session::silent())?.lab;
+    Ok(create(&new, &Session::silent())?.lab)
+}
+
+fn whole_study(dir: &Path, trials: u32, out: &mut Vec<Figure>) -> Result<(), LabError> {
+    let lab = lab_in(&dir.join("lab"))?;
     let strategy = parse_strategy(STRATEGY, "trend")?;
     let market = generate::market(&strategy.file.symbols, 24_000, 7);
     let origin = Origin { source: "GENERATED MARKET for measuring".into(), ..Origin::default() };
@@ -191,6 +201,10 @@ fn measure(dir: &Path, args: &Args, figures: &mut Vec<Figure>) -> Result<(), Lab
     if wanted(Part::Study) {
         say("measuring a whole study");
         whole_study(dir, args.trials, figures)?;
+    }
+    if wanted(Part::Data) {
+        say("measuring market data");
+        data::measure(&lab_in(&dir.join("data-lab"))?, dir, args.bars, figures)?;
     }
     Ok(())
 }

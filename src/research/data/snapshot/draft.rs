@@ -15,8 +15,8 @@ use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Rows that are written at a time.
-const ROWS: usize = 1 << 17;
+/// Rows that are written, and read, at a time.
+pub(super) const ROWS: usize = 1 << 17;
 
 /// One symbol's bars, from its first to its last one. A field that its source does not have is empty.
 #[derive(Debug, Clone, PartialEq, Default)]

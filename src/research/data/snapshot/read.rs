@@ -1,11 +1,12 @@
 //! Reading snapshots: what is read is compared with the hashes of what was written.
 
 use super::contents::Contents;
+use super::draft::ROWS;
 use super::files::{SETTLEMENTS, contents_path, path, settlements_path};
 use crate::data::error::DataError;
 use assay_ledger::Hash;
 use assay_shared::market::{Columns, FIELDS, Field, Market, SeriesSum, Settlement, column_hash, settlements_hash};
-use polars::prelude::{DataFrame, ParquetReader, PolarsError, SerReader};
+use polars::prelude::{DataFrame, ParallelStrategy, ParquetReader, PolarsError, SerReader};
 use rayon::prelude::*;
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -51,20 +52,24 @@ pub fn read(dir: &Path, hash: &Hash, symbols: Option<&[String]>) -> Result<Marke
         let begin = ((s.first_ms - from) / step) as usize;
         begin..begin + s.bars as usize
     };
-    let column = |s: &SeriesSum, name: &str| format!("{}.{name}", s.name);
-    let names = wanted.iter().flat_map(|s| s.fields.iter().map(|(name, _)| column(s, name))).collect();
-    let frame = parquet(&path(dir, hash), Some(names)).map_err(|e| with(&fail, e))?;
     let mut settled = settlements(&settlements_path(dir, hash)).map_err(|e| with(&fail, e))?;
+    let part = |s: &&SeriesSum| (rows(contents.span().0, s), rows(first, s).start, bars);
+    let mut parts: Vec<Vec<Part>> = wanted.iter().map(|s| Part::all(s, part(s))).collect();
+    let total = contents.bars() as usize;
+    fill(&path(dir, hash), total, parts.iter_mut().flatten().collect()).map_err(|e| with(&fail, e))?;
     let mut columns = Vec::new();
-    for series in &wanted {
-        let (file, own) = (rows(contents.span().0, series), rows(first, series));
-        let one = |(name, sum): &(&'static str, Hash)| {
-            let name = column(series, name);
-            let values = values(&frame, &name, &file, (bars, own.start)).map_err(|e| fail(e.to_string()))?;
-            let found = column_hash(&values[own.clone()]);
-            if found == *sum { Ok(values) } else { Err(fail(format!("{name} has other values: the file was changed"))) }
+    for (series, parts) in wanted.iter().zip(parts) {
+        let own = rows(first, series);
+        let one = |(part, (name, sum)): (Part, &(&'static str, Hash))| {
+            let mut values = part.values;
+            values.resize(own.end, f64::NAN);
+            if column_hash(&values[own.clone()]) != *sum {
+                return Err(fail(format!("{}.{name} has other values: the file was changed", series.name)));
+            }
+            values.resize(bars, f64::NAN);
+            Ok(values)
         };
-        let read: Vec<Vec<f64>> = series.fields.par_iter().map(one).collect::<Result<_, _>>()?;
+        let read: Vec<Vec<f64>> = parts.into_par_iter().zip(&series.fields).map(one).collect::<Result<_, _>>()?;
         let mut out = Columns { settlements: settled.remove(&series.name).unwrap_or_default(), ..Columns::default() };
         if settlements_hash(&out.settlements) != series.settlements {
             return Err(fail(format!("{} has other settlements: the file was changed", series.name)));
@@ -101,33 +106,60 @@ impl From<PolarsError> for Trouble {
     }
 }
 
-fn parquet(path: &Path, columns: Option<Vec<String>>) -> Result<DataFrame, Trouble> {
+fn parquet(path: &Path) -> Result<DataFrame, Trouble> {
     let file = File::open(path).map_err(DataError::io("open", path)).map_err(Trouble::Data)?;
-    Ok(ParquetReader::new(file).with_columns(columns).finish()?)
+    Ok(ParquetReader::new(file).finish()?)
 }
 
-/// Rows of a column, put at a place among as many as asked for; the others are unknown.
-fn values(
-    frame: &DataFrame,
-    name: &str,
-    rows: &Range<usize>,
-    (len, at): (usize, usize),
-) -> Result<Vec<f64>, PolarsError> {
-    let mut out = Vec::with_capacity(len);
-    out.resize(at, f64::NAN);
-    let column = frame.column(name)?.f64()?.slice(rows.start as i64, rows.len());
-    column.downcast_iter().for_each(|chunk| out.extend(chunk.values_iter()));
-    if column.null_count() > 0 || column.len() != rows.len() {
-        // What is blank among its own bars was not written by us: the hash would say so in other words.
-        out.truncate(at);
-        out.resize(at + rows.len(), f64::NAN);
+/// A column that is being read.
+struct Part {
+    name: String,
+    /// Its rows in the file.
+    rows: Range<usize>,
+    /// Unknown up to its first bar, then what was read.
+    values: Vec<f64>,
+}
+
+impl Part {
+    /// The columns of a symbol: its rows in the file, and where they stand among as many as asked for.
+    fn all(series: &SeriesSum, (rows, at, bars): (Range<usize>, usize, usize)) -> Vec<Part> {
+        let one = |(name, _): &(&'static str, Hash)| {
+            let mut values = Vec::with_capacity(bars);
+            values.resize(at, f64::NAN);
+            Part { name: format!("{}.{name}", series.name), rows: rows.clone(), values }
+        };
+        series.fields.iter().map(one).collect()
     }
-    out.resize(len, f64::NAN);
-    Ok(out)
+
+    /// Takes its values of some rows of the file.
+    fn take(&mut self, frame: &DataFrame, rows: &Range<usize>) -> Result<(), PolarsError> {
+        let (from, to) = (self.rows.start.max(rows.start), self.rows.end.min(rows.end));
+        let column = frame.column(&self.name)?.f64()?;
+        if from < to {
+            let mine = column.slice((from - rows.start) as i64, to - from);
+            mine.downcast_iter().for_each(|chunk| self.values.extend(chunk.values_iter()));
+        }
+        Ok(())
+    }
+}
+
+/// Reads the columns, some rows of all at a time: the file's values never stand in memory beside them.
+fn fill(path: &Path, total: usize, mut parts: Vec<&mut Part>) -> Result<(), Trouble> {
+    let names: Vec<String> = parts.iter().map(|p| p.name.clone()).collect();
+    let file = File::open(path).map_err(DataError::io("open", path)).map_err(Trouble::Data)?;
+    for at in (0..total).step_by(ROWS) {
+        let rows = at..total.min(at + ROWS);
+        let file = file.try_clone().map_err(DataError::io("read", path)).map_err(Trouble::Data)?;
+        let reader = ParquetReader::new(file).with_columns(Some(names.clone()));
+        let reader = reader.read_parallel(ParallelStrategy::Columns);
+        let frame = reader.with_slice(Some((at, rows.len()))).finish()?;
+        parts.par_iter_mut().try_for_each(|part| part.take(&frame, &rows))?;
+    }
+    Ok(())
 }
 
 fn settlements(path: &Path) -> Result<BTreeMap<String, Vec<Settlement>>, Trouble> {
-    let frame = parquet(path, None)?;
+    let frame = parquet(path)?;
     let [symbol, time, rate, mark] = SETTLEMENTS.map(|name| frame.column(name));
     let (symbol, time, rate, mark) = (symbol?.str()?, time?.i64()?, rate?.f64()?, mark?.f64()?);
     let mut out: BTreeMap<String, Vec<Settlement>> = BTreeMap::new();
@@ -143,7 +175,7 @@ fn settlements(path: &Path) -> Result<BTreeMap<String, Vec<Settlement>>, Trouble
 /// settled.
 fn read_first(dir: &Path, hash: &Hash) -> Result<Market, DataError> {
     let fail = |what: String| DataError::Snapshot { hash: hash.short(), what };
-    let frame = parquet(&path(dir, hash), None).map_err(|e| with(&fail, e))?;
+    let frame = parquet(&path(dir, hash)).map_err(|e| with(&fail, e))?;
     let market = from_frame(&frame).map_err(|e| fail(e.to_string()))?;
     let found = market.data_hash_v1();
     if found == *hash {
