@@ -116,6 +116,28 @@ fn a_snapshot_is_bound_to_its_rule_book() {
     let (study, begin) = (case("configs/small.toml").unwrap(), &data.as_str().unwrap()[..12]);
     desk.assay(&["study", "run", "btc.toml", study.to_str().unwrap(), "--data", begin]).ok();
     assert_eq!(event("StudyOpened")["rulebook_hash"], book, "its own");
+    let other = event("RulebookRegistered")["hash"].clone();
+    assert_ne!(other, book);
+    let named = |begin: &str| {
+        let run = [
+            "study",
+            "run",
+            "btc.toml",
+            study.to_str().unwrap(),
+            "--name",
+            "other",
+            "--data",
+            &data.as_str().unwrap()[..12],
+        ];
+        desk.assay(&[&run[..], &["--rulebook", begin]].concat())
+    };
+    named("0123456789").fails(2, "0 registered rule books");
+    named(&other.as_str().unwrap()[..4]).fails(2, "shorter than 8 digits");
+    named(&other.as_str().unwrap()[..12]).fails(2, "no step, tick and minimum notional of BTCUSDT");
+    import(&desk, "81_rulebook_newest/a_btc", &["--brackets", "as-seen"]).unwrap().ok();
+    assert_ne!(event("SnapshotRegistered")["rulebook_hash"], book, "bound to another one now");
+    named(&book.as_str().unwrap()[..12]).ok();
+    assert_eq!(event("StudyOpened")["rulebook_hash"], book, "the one that was named");
     let again = import(&desk, "81_rulebook_newest/b_xrp", &[]).unwrap().ok();
     assert!(again.err.contains("nothing new"), "{}", again.err);
     let files =

@@ -56,6 +56,9 @@ pub struct RunArgs {
     /// Data hash, or its beginning [default: the newest snapshot]
     #[arg(long)]
     pub data: Option<String>,
+    /// Hash of a registered rule book, or its beginning [default: the one that the snapshot is bound to]
+    #[arg(long, value_name = "HASH")]
+    pub rulebook: Option<String>,
     /// Name instead of the file's
     #[arg(long)]
     pub name: Option<String>,
@@ -76,7 +79,7 @@ pub fn run(cx: &Context, args: Args) -> Result<(), LabError> {
         Args::Run(a) => {
             let changes = Changes { name: a.name, trials: a.trials, seed: a.seed };
             let (strategy, study) = (read_strategy(&a.strategy)?, read_study(&a.settings, changes)?);
-            (open(&lab, strategy, study, a.data.as_deref())?, a.jobs)
+            (open(&lab, strategy, study, a.data.as_deref(), a.rulebook.as_deref())?, a.jobs)
         }
         Args::Resume { study, jobs } => {
             let row = trial::study(&lab.mirror()?, study.as_deref())?;

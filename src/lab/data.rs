@@ -252,6 +252,30 @@ pub fn rulebook_of(lab: &Lab, data: &Hash) -> Result<Rulebook, LabError> {
     Err(LabError::usage("no rule book is registered", "import data first: it brings one"))
 }
 
+/// The registered rule book whose hash begins so.
+///
+/// # Errors
+/// None, or several; a ledger that cannot be read.
+pub fn named_rulebook(lab: &Lab, begin: &str) -> Result<Rulebook, LabError> {
+    let log = lab.log()?;
+    let mut found: Vec<String> = Vec::new();
+    for seq in log.newest_of("RulebookRegistered", 0..log.len(), usize::MAX)? {
+        if let Event::RulebookRegistered(e) = Event::of(&log.entry(seq)?)? {
+            found.push(Hash(e.hash).to_string());
+        }
+    }
+    found.sort();
+    found.dedup();
+    let mine: Vec<&String> = found.iter().filter(|hash| hash.starts_with(begin)).collect();
+    match mine[..] {
+        [hash] if begin.len() >= 8 => lab.rulebook(hash),
+        _ => Err(LabError::usage(
+            format!("{begin} is the beginning of {} registered rule books, or shorter than 8 digits", mine.len()),
+            "`assay data show HASH` names the one of a snapshot; an import with other rules registers another",
+        )),
+    }
+}
+
 /// Destroys a snapshot's data and records that it was: the events about it, and their proofs, stay. Gives
 /// the position of the event.
 ///

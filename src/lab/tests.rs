@@ -122,7 +122,7 @@ impl Stage {
         let strategy = with_symbols(&strategy, &["BTCUSDT".into(), "ETHUSDT".into()])?;
         let mut study = parse_study(STUDY, "inside")?;
         change(&mut study);
-        open(&self.lab, strategy, study, None)
+        open(&self.lab, strategy, study, None, None)
     }
 
     /// Puts a policy on the main branch, as `init --reviewer` and a push would.

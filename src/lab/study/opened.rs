@@ -1,6 +1,6 @@
 //! A study with everything its trials depend on: opened from texts, or read back from the ledger.
 
-use crate::data::rulebook_of;
+use crate::data::{named_rulebook, rulebook_of};
 use crate::environment::environment;
 use crate::error::LabError;
 use crate::folder::Lab;
@@ -61,11 +61,18 @@ impl Opened {
 }
 
 /// Opens a study: registers the strategy and records everything its trials depend on. `data` is the
-/// beginning of a snapshot's hash; the newest snapshot when none is given.
+/// beginning of a snapshot's hash; the newest snapshot when none is given. `rulebook` is the beginning of a rule
+/// book's hash; the snapshot's own when none is given.
 ///
 /// # Errors
 /// A snapshot that is missing or lacks a symbol, folds that do not fit it, or a study of that name.
-pub fn open(lab: &Lab, strategy: Strategy, study: Study, data: Option<&str>) -> Result<Opened, LabError> {
+pub fn open(
+    lab: &Lab,
+    strategy: Strategy,
+    study: Study,
+    data: Option<&str>,
+    rulebook: Option<&str>,
+) -> Result<Opened, LabError> {
     let snapshots = lab.mirror()?.snapshots()?;
     let found = snapshots.iter().find(|s| data.is_none_or(|d| s.data_hash.starts_with(d)));
     let hash = found.map(|s| s.data_hash.clone()).ok_or_else(|| {
@@ -75,7 +82,7 @@ pub fn open(lab: &Lab, strategy: Strategy, study: Study, data: Option<&str>) -> 
         )
     })?;
     let (data_hash, market) = lab.snapshot(&hash, Some(&strategy.file.symbols))?;
-    let book = rulebook_of(lab, &data_hash)?;
+    let book = rulebook.map_or_else(|| rulebook_of(lab, &data_hash), |begin| named_rulebook(lab, begin))?;
     let environment = environment();
     let id = study_id(&study, &strategy, &data_hash, &book, &environment);
     let opened = Opened { id, strategy, study, market, data_hash, book, environment };
