@@ -20,7 +20,7 @@ pub struct Oddity {
     /// Time of the last one.
     pub to: String,
     /// The stretches of bars that are odd, first and last opening time of each, milliseconds since 1970: the first
-    /// [`STRETCHES`] of them.
+    /// 500 of them.
     pub stretches: Vec<(i64, i64)>,
     /// True when the data cannot be used unless the import names a treatment.
     pub error: bool,
