@@ -44,7 +44,7 @@ fn streams(name: &str, market: &Market, book: &Rulebook, out: &mut Vec<String>) 
         let bound = s.bind(&defaults(&s.file.parameters)).unwrap();
         let signals = prepare(&bound, &market).unwrap();
         let r = run(&bound, &signals, &market, book, &assumptions, 100..market.len(), true).unwrap();
-        let m = metric::of_run(&r, market.interval_ms);
+        let m = metric::of(&r.whole(), market.interval_ms);
         let shown = |metric| m.get(&metric).map_or("-".into(), f64::to_string);
         let fields = [
             format!("stream {name} {} {}", s.file.name, r.stream_hash),

@@ -93,7 +93,8 @@ fn l31_changed_data_and_a_spoiled_export() {
     let desk = Desk::new();
     desk.demo(16, &[]).ok();
     let snapshots: Vec<_> = std::fs::read_dir(desk.path("lab/snapshots")).unwrap().map(|f| f.unwrap().path()).collect();
-    let file = snapshots.iter().find(|p| p.is_file()).unwrap();
+    let bars = |p: &&PathBuf| p.to_str().is_some_and(|p| p.ends_with(".parquet") && !p.contains(".funding."));
+    let file = snapshots.iter().find(bars).unwrap();
     let mut bytes = std::fs::read(file).unwrap();
     let at = bytes.len() / 2;
     bytes[at] ^= 1;

@@ -22,12 +22,13 @@ pub fn write(
     let opened = study::reopen(lab, &s.study_id)?;
     let recorded = trial::recorded(lab, t.seq)?;
     let evaluator = opened.evaluator()?;
-    let run = evaluator.stitched(&recorded.seen.params)?;
-    let bars = evaluator.folds().iter().flat_map(|f| opened.market.times[f.out_of_sample.clone()].iter().copied());
-    let times = bars.collect();
+    let found = evaluator.recorded_run(&recorded.seen.params)?;
+    let reproduced = recorded.stream_hash == Some(found.run.stream_hash.0);
+    let times = opened.market.times[found.bars.clone()].to_vec();
+    let tested = found.out_of_sample.start - found.bars.start;
     let dir = out.map_or_else(|| lab.dir.join("reports").join(&s.study_id), Path::to_path_buf);
     let base = dir.join(t.number.to_string());
-    let report = Report::new(s, t, opened.market.symbols.clone(), times, run);
+    let report = Report::new(s, t, opened.market.symbols.clone(), times, found.run, tested, reproduced);
     let (json, html) = (base.with_extension("json"), base.with_extension("html"));
     let files = [(json.clone(), report.to_json().into_bytes()), (html.clone(), report.to_html().into_bytes())];
     write_all(&files, force, "is no report", Report::is_one).map_err(|e| match e {

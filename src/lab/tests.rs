@@ -15,6 +15,7 @@ use assay_research::mirror::query::Order;
 use assay_shared::event::roster::Role;
 use assay_shared::event::{Event, PromotionProposed};
 use assay_shared::format::config::{LedgerRef, LiveConfig};
+use assay_shared::metric::Metric;
 use assay_shared::policy::{self, PATH, Policy};
 use assay_shared::rulebook::book::{Between, Wanted};
 use std::path::Path;
@@ -224,7 +225,7 @@ fn from_a_trial_to_an_approved_proposal() {
     assert!(rollback::propose(&s.lab, "none", 1, "r").unwrap_err().to_string().contains("not live"));
     let (json, html) = report::write(&s.lab, None, None, Some(&s.path("out")), false).unwrap();
     let shown: serde_json::Value = serde_json::from_slice(&std::fs::read(json).unwrap()).unwrap();
-    assert_eq!(shown["figures"].as_array().unwrap().len(), 24);
+    assert_eq!(shown["figures"].as_array().unwrap().len(), Metric::ALL.len());
     assert!(std::fs::read_to_string(html).unwrap().contains("GENERATED DATA"));
 }
 

@@ -2,7 +2,6 @@
 
 use crate::feed::Feed;
 use assay_ledger::Hash;
-use assay_shared::account::record::join_streams;
 use assay_shared::account::{Account, Assumptions};
 use assay_shared::indicator::IndicatorError;
 use assay_shared::rulebook::{Rulebook, RulebookError};
@@ -19,8 +18,8 @@ pub enum EngineError {
     /// The rule book does not cover a bar.
     #[error(transparent)]
     Rulebook(#[from] RulebookError),
-    /// The feed ended inside a window.
-    #[error("the feed ended at bar {at}, inside a window")]
+    /// The feed ended before its last bar.
+    #[error("the feed ended at bar {at}, before its last bar")]
     FeedEnded {
         /// Bars seen.
         at: usize,
@@ -30,7 +29,7 @@ pub enum EngineError {
 /// What a replay gives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Replay {
-    /// Hash over the streams of all windows.
+    /// Hash over the stream of the account.
     pub stream_hash: Hash,
     /// Bars seen.
     pub bars: u64,
@@ -38,8 +37,8 @@ pub struct Replay {
     pub trades: u64,
 }
 
-/// Runs a strategy over a feed from its first bar, with a fresh account in each window of bar
-/// numbers. Indicators see every bar, windows or not, as they would live.
+/// Runs a strategy over a feed from its first bar, with one account over some bars of it. Indicators see every bar,
+/// those before too, as they would live.
 ///
 /// # Errors
 /// [`EngineError`].
@@ -48,31 +47,24 @@ pub fn replay(
     feed: &mut impl Feed,
     book: &Rulebook,
     assumptions: &Assumptions,
-    windows: &[Range<usize>],
+    bars: &Range<usize>,
 ) -> Result<Replay, EngineError> {
     let mut stepper = Stepper::new(bound.clone())?;
-    let mut streams = Vec::new();
     let mut account: Option<Account<'_>> = None;
-    let (mut at, mut trades, mut next) = (0, 0, windows.iter());
-    let mut window = next.next();
-    while let Some(current) = window {
+    let mut at = 0;
+    loop {
         let Some(bar) = feed.next_bar() else { return Err(EngineError::FeedEnded { at }) };
         let signals = stepper.step(&bar)?;
-        if current.start == at {
+        if bars.start == at {
             account = Some(Account::new(bound, book, assumptions, bar.time, false)?);
         }
         if let Some(account) = &mut account {
             account.step(&bar, |s| signals[s])?;
         }
         at += 1;
-        if current.end == at
-            && let Some(done) = account.take()
-        {
-            let run = done.finish(&bar);
-            trades += run.trades.len() as u64;
-            streams.push(run.stream_hash);
-            window = next.next();
+        if bars.end <= at {
+            let run = account.map(|done| done.finish(&bar)).ok_or(EngineError::FeedEnded { at })?;
+            return Ok(Replay { stream_hash: run.stream_hash, bars: at as u64, trades: run.trades.len() as u64 });
         }
     }
-    Ok(Replay { stream_hash: join_streams(&streams), bars: at as u64, trades })
 }

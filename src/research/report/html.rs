@@ -16,7 +16,7 @@ h1{font-size:1.5rem;margin:0}h2{font-size:1.05rem;margin:2rem 0 .4rem}p.sub{colo
 table{border-collapse:collapse;width:100%;font-variant-numeric:tabular-nums;font-size:.85rem}th,td{text-align:right;padding:.25rem .5rem;border-bottom:1px solid var(--line)}
 th{color:var(--soft);font-weight:600}th:first-child,td:first-child{text-align:left}td{white-space:nowrap}.neg{color:var(--bad)}.pos{color:var(--good)}
 svg{width:100%;height:auto}svg line{stroke:var(--line)}svg text{fill:var(--soft);font-size:11px}
-svg polyline{fill:none;stroke:var(--accent);stroke-width:1.4}svg polygon{fill:var(--accent);opacity:.15}svg.down polyline{stroke:var(--bad)}svg.down polygon{fill:var(--bad)}
+svg line.tested{stroke:var(--soft);stroke-dasharray:4 4}svg polyline{fill:none;stroke:var(--accent);stroke-width:1.4}svg polygon{fill:var(--accent);opacity:.15}svg.down polyline{stroke:var(--bad)}svg.down polygon{fill:var(--bad)}
 code{font-size:.8rem;word-break:break-all}.scroll{max-height:420px;overflow:auto}
 ";
 
@@ -44,22 +44,30 @@ pub(super) fn page(r: &Report) -> String {
         r.times_ms.first().zip(r.times_ms.last()).map(|(a, b)| format!("{} to {}", format_date(*a), format_date(*b)));
     let _ = write!(
         out,
-        "<p class=\"sub\">{} on {} · out of sample {} · {} trials were tried to find it</p>",
+        "<p class=\"sub\">{} on {} · {}, out of sample from {} on · {} trials were tried to find it</p>",
         escape(&r.study.strategy),
         escape(&r.symbols.join(", ")),
         span.unwrap_or_default(),
+        r.out_of_sample_ms.map(format_date).unwrap_or_default(),
         r.study.statistics.get("trials_lineage").copied().unwrap_or(f64::from(r.study.trials))
     );
     if r.generated_data {
         out += "<div class=\"warn\">GENERATED DATA: this market was made up for demonstration. The figures say nothing about real trading.</div>";
     }
+    if !r.reproduced {
+        out += "<div class=\"warn\">This release gives another run than the one that was recorded: charts, books and trades are its own, the figures are the recorded ones.</div>";
+    }
+    out += "<h2>Figures out of sample</h2>";
     cards(&mut out, r);
-    let chart = |values: &[f64], class, base, label| Chart { times_ms: &r.times_ms, values, class, base, label }.draw();
+    let chart = |values: &[f64], class, base, label| {
+        Chart { times_ms: &r.times_ms, values, class, base, label, tested_ms: r.out_of_sample_ms }.draw()
+    };
     let _ = write!(out, "<h2>Equity, USDT</h2>{}", chart(&r.equity_usdt, "", None, money));
     let _ = write!(out, "<h2>Drawdown</h2>{}", chart(&r.drawdown, "down", Some(0.0), percent));
     let _ = write!(out, "<h2>Margin in use / equity</h2>{}", chart(&r.margin_usage, "", Some(0.0), percent));
     folds(&mut out, r);
     parameters(&mut out, r);
+    books(&mut out, r);
     trades(&mut out, r);
     provenance(&mut out, r);
     out += "</body></html>\n";
@@ -125,6 +133,28 @@ fn parameters(out: &mut String, r: &Report) {
     out.push_str("</table>");
 }
 
+/// Cash flows and trades, each adding up to the same.
+fn books(out: &mut String, r: &Report) {
+    let amount = |v: f64| format!("<td class=\"{}\">{v:.2}</td>", if v < 0.0 { "neg" } else { "" });
+    out.push_str("<h2>Books of the whole run, USDT</h2><table><tr><th>cash flow</th><th>amount</th></tr>");
+    for (kind, sum) in &r.books.cash_usdt {
+        let _ = write!(out, "<tr><td>{}</td>{}</tr>", escape(kind), amount(*sum));
+    }
+    let _ = write!(out, "<tr><td>balance at the end</td>{}</tr></table>", amount(r.books.balance_usdt));
+    out.push_str(
+        "<table><tr><th>trades</th><th>number</th><th>won</th><th>fees</th><th>funding</th><th>profit</th></tr>",
+    );
+    let symbol = |s: &usize| r.symbols.get(*s).cloned().unwrap_or_default();
+    let rows = r.books.by_symbol.iter().map(|(s, sum)| (symbol(s), sum));
+    let rows = rows.chain(r.books.by_side.iter().map(|(side, sum)| ((*side).to_string(), sum)));
+    for (name, sum) in rows.chain(r.books.by_rule.iter().map(|(rule, sum)| (rule.clone(), sum))) {
+        let (n, won) = (sum.trades, sum.won);
+        let _ = write!(out, "<tr><td>{}</td><td>{n}</td><td>{won}</td>", escape(&name));
+        let _ = write!(out, "{}{}{}</tr>", amount(-sum.fees_usdt), amount(sum.funding_usdt), amount(sum.pnl_usdt));
+    }
+    out.push_str("</table>");
+}
+
 fn trades(out: &mut String, r: &Report) {
     let _ = write!(
         out,
@@ -164,7 +194,7 @@ fn provenance(out: &mut String, r: &Report) {
         ("strategy", &r.study.strategy_hash),
         ("data", &r.study.data_hash),
         ("rule book", &r.study.rulebook_hash),
-        ("out-of-sample stream", &stream),
+        ("stream of the run", &stream),
         ("definitions", r.definitions),
     ] {
         let _ = write!(out, "<tr><td>{name}</td><td><code>{}</code></td></tr>", escape(value));

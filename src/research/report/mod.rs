@@ -1,11 +1,14 @@
 //! Reports of a trial: JSON for machines, one self-contained HTML page for people.
 
+mod books;
 mod html;
 pub mod quality;
 pub mod quality_page;
 mod svg;
 #[cfg(test)]
 mod tests;
+
+pub use books::Books;
 
 use crate::mirror::query::{StudyRow, TrialRow};
 use assay_shared::account::Run;
@@ -36,11 +39,17 @@ pub struct Report {
     pub drawdown: Vec<f64>,
     /// Initial margin in use / equity at each close.
     pub margin_usage: Vec<f64>,
+    /// Opening time of the first bar that is out of sample, milliseconds since 1970.
+    pub out_of_sample_ms: Option<i64>,
+    /// Whether the run gave the stream that was recorded with the trial: if not, another version recorded it.
+    pub reproduced: bool,
+    /// Sums of cash flows and trades.
+    pub books: Books,
     /// Trades.
     pub trades: Vec<Trade>,
     /// Wallet at the start, USDT.
     pub initial_usdt: f64,
-    /// Hash of the out-of-sample streams.
+    /// Hash of its stream, which is the trial's.
     pub stream_hash: assay_ledger::Hash,
 }
 
@@ -53,8 +62,17 @@ impl Report {
         page() || json()
     }
 
-    /// A report of a stitched out-of-sample run.
-    pub fn new(study: StudyRow, trial: TrialRow, symbols: Vec<String>, times_ms: Vec<i64>, run: Run) -> Report {
+    /// A report of a trial's run, of which the bars from `tested` on are out of sample. `reproduced` says that it gave the
+    /// stream that was recorded with the trial.
+    pub fn new(
+        study: StudyRow,
+        trial: TrialRow,
+        symbols: Vec<String>,
+        times_ms: Vec<i64>,
+        run: Run,
+        tested: usize,
+        reproduced: bool,
+    ) -> Report {
         let mut peak = run.initial_usdt;
         let drawdown = run.equity.iter().map(|e| {
             peak = peak.max(*e);
@@ -64,6 +82,9 @@ impl Report {
             generated_data: study.generated,
             definitions: assay_shared::metric::DEFINITIONS,
             drawdown: drawdown.collect(),
+            out_of_sample_ms: times_ms.get(tested).copied(),
+            reproduced,
+            books: Books::of(&run),
             times_ms,
             margin_usage: run.margin_usage,
             trades: run.trades,

@@ -19,6 +19,8 @@ pub(super) struct Chart<'a> {
     /// Draw the area down to this value.
     pub base: Option<f64>,
     pub label: fn(f64) -> String,
+    /// Where the bars begin that are out of sample.
+    pub tested_ms: Option<i64>,
 }
 
 /// Round steps that give about `n` grid lines.
@@ -72,6 +74,16 @@ impl Chart<'_> {
                 LEFT - 6.0,
                 y(t) + 4.0,
                 (self.label)(t)
+            );
+        }
+        if let Some(i) = self.tested_ms.and_then(|ms| self.times_ms.iter().position(|t| *t >= ms)) {
+            let at = x(i.min(self.values.len() - 1));
+            let bottom = HEIGHT - BOTTOM;
+            let _ = write!(
+                out,
+                "<line class=\"tested\" x1=\"{at:.1}\" x2=\"{at:.1}\" y1=\"{TOP}\" y2=\"{bottom}\"/><text x=\"{:.1}\" y=\"{}\">out of sample</text>",
+                at + 5.0,
+                TOP + 10.0
             );
         }
         for k in 0..=5usize {

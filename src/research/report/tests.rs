@@ -78,7 +78,8 @@ fn rows(name: &str, generated: bool) -> (StudyRow, TrialRow) {
 fn report(name: &str, generated: bool, seed: u64) -> Report {
     let (study, trial) = rows(name, generated);
     let (symbols, times, run) = ran(seed, 24 * 300);
-    Report::new(study, trial, symbols, times, run)
+    let tested = times.len() / 2;
+    Report::new(study, trial, symbols, times, run, tested, true)
 }
 
 #[test]
@@ -203,7 +204,7 @@ fn only_reports_are_taken_for_reports() {
 fn an_empty_run_is_shown() {
     let (study, trial) = rows("empty", true);
     let run = Run { equity: Vec::new(), margin_usage: Vec::new(), trades: Vec::new(), ..ran(1, 300).2 };
-    let r = Report::new(study, trial, Vec::new(), Vec::new(), Run { stream_hash: Hash::ZERO, ..run });
+    let r = Report::new(study, trial, Vec::new(), Vec::new(), Run { stream_hash: Hash::ZERO, ..run }, 0, false);
     assert!(r.to_html().contains("<h2>Trades (0)</h2>"));
     assert!(serde_json::from_str::<serde_json::Value>(&r.to_json()).unwrap()["trades"].as_array().unwrap().is_empty());
 }

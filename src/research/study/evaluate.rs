@@ -1,24 +1,27 @@
-//! One trial: bind, simulate every fold in and out of sample, score.
+//! One trial: bind, simulate all its bars in one account, judge every fold in and out of sample, score.
 
 use super::blocks;
-use super::stitched::Stitched;
-use crate::simulate::{SimulateError, prepare, run};
+use super::identity::{Inputs, of, shared};
+use crate::simulate::{SimulateError, Simulation, prepare, stretch};
 use assay_ledger::Hash;
-use assay_shared::account::record::join_streams;
-use assay_shared::account::{Run, Terms};
+use assay_shared::account::{Mark, Run, Terms, Window};
 use assay_shared::event::codec::Real;
 use assay_shared::event::study::{FoldFact, recorded_folds, recorded_params};
-use assay_shared::event::{BlockV2, Environment, Event, MetricCode, TrialCompletedV2, TrialFailedV2, TrialPrunedV2};
-use assay_shared::market::Market;
+use assay_shared::event::{BlockV2, Event, MetricCode, TrialCompletedV2, TrialFailedV2, TrialPrunedV2};
 use assay_shared::metric::{self, Metrics};
-use assay_shared::rulebook::{Rulebook, RulebookError};
-use assay_shared::strategy::columns::columns_there;
+use assay_shared::rulebook::RulebookError;
+use assay_shared::strategy::columns::{SymbolSignals, columns_there};
 use assay_shared::strategy::space::defaults;
-use assay_shared::strategy::{Diagnostic, Params, Strategy, Value};
-use assay_shared::study::objective::median;
+use assay_shared::strategy::{Bound, Diagnostic, Params};
+use assay_shared::study::FoldBars;
+use assay_shared::study::objective::{Objective, median};
 use assay_shared::study::split::TooShort;
-use assay_shared::study::{FoldBars, Study};
+use assay_shared::time::format_ms;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
+
+type Marks = BTreeMap<usize, Mark>;
+type Outcome = (TrialOutcome, Hash);
 
 /// Why a study cannot be evaluated at all, or a trial not be simulated.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -40,23 +43,6 @@ pub enum StudyError {
     Simulate(#[from] SimulateError),
 }
 
-/// Everything a trial depends on beside its parameters.
-#[derive(Debug, Clone, Copy)]
-pub struct Inputs<'a> {
-    /// The strategy.
-    pub strategy: &'a Strategy,
-    /// The data, with the strategy's symbols in its order.
-    pub market: &'a Market,
-    /// Hash of the whole snapshot the data comes from.
-    pub data_hash: Hash,
-    /// The rule book.
-    pub book: &'a Rulebook,
-    /// The study.
-    pub study: &'a Study,
-    /// Versions.
-    pub environment: &'a Environment,
-}
-
 /// Evaluates trials of one study.
 #[derive(Debug)]
 pub struct Evaluator<'a> {
@@ -74,9 +60,9 @@ pub enum TrialOutcome {
     Completed {
         /// The score.
         score: f64,
-        /// Minimum trades, maximum liquidations.
+        /// Minimum trades, maximum liquidations, maximum undecided bars.
         constraints: Vec<f64>,
-        /// Figures of the stitched out-of-sample run.
+        /// Figures of what is out of sample.
         metrics: Metrics,
         /// Returns in blocks.
         blocks: Vec<BlockV2>,
@@ -104,7 +90,7 @@ pub struct Evaluated {
     pub folds: Vec<FoldFact>,
     /// What became of it.
     pub outcome: TrialOutcome,
-    /// Hash over the streams of all windows.
+    /// Hash over the stream of its run; zero for one without a score.
     pub stream_hash: Hash,
 }
 
@@ -156,7 +142,7 @@ impl<'a> Evaluator<'a> {
         }
         let bound = inputs.strategy.bind(&defaults(&inputs.strategy.file.parameters)).map_err(StudyError::Bind)?;
         columns_there(&bound, market).map_err(SimulateError::from)?;
-        let identity = shared_identity(&inputs, &folds);
+        let identity = shared(&inputs, &folds);
         Ok(Evaluator { inputs, folds, identity })
     }
 
@@ -165,21 +151,9 @@ impl<'a> Evaluator<'a> {
         &self.folds
     }
 
-    /// The identity of a trial: strategy, parameters, data, rule book, assumptions, windows and where
-    /// its indicators begin, environment. Seed, sampler, budget, objective and names are no part of
-    /// it, so that the same simulation is recognised across studies.
+    /// The identity of a trial: strategy, parameters, data, rule book, assumptions, windows, environment.
     pub fn identity(&self, params: &Params) -> Hash {
-        let mut bytes = self.identity.clone();
-        for (name, value) in params {
-            let (kind, bits) = match value {
-                Value::Int(i) => (0, *i as u64),
-                Value::Float(f) => (1, (f + 0.0).to_bits()),
-            };
-            part(&mut bytes, name.as_bytes());
-            bytes.push(kind);
-            bytes.extend_from_slice(&bits.to_be_bytes());
-        }
-        Hash::of(&bytes)
+        of(&self.identity, params)
     }
 
     /// Whether parameters keep the strategy's constraints and fit its functions.
@@ -191,64 +165,90 @@ impl<'a> Evaluator<'a> {
     /// fold, for pruning. The same inputs give the same result, bit for bit.
     pub fn evaluate(&self, params: &Params, medians: &[f64]) -> Evaluated {
         let mut folds = Vec::new();
-        let mut streams = Vec::new();
-        let outcome = self
-            .outcome(params, medians, &mut folds, &mut streams)
-            .unwrap_or_else(|reason| TrialOutcome::Failed { reason });
-        Evaluated { identity: self.identity(params), folds, outcome, stream_hash: join_streams(&streams) }
+        let failed = |reason| (TrialOutcome::Failed { reason }, Hash::ZERO);
+        let (outcome, stream_hash) = self.outcome(params, medians, &mut folds).unwrap_or_else(failed);
+        Evaluated { identity: self.identity(params), folds, outcome, stream_hash }
     }
 
-    fn outcome(
-        &self,
-        params: &Params,
-        medians: &[f64],
-        folds: &mut Vec<FoldFact>,
-        streams: &mut Vec<Hash>,
-    ) -> Result<TrialOutcome, String> {
+    fn outcome(&self, params: &Params, medians: &[f64], folds: &mut Vec<FoldFact>) -> Result<Outcome, String> {
+        let words = |e: SimulateError| e.to_string();
         let bound = self.inputs.strategy.bind(params).map_err(|d| d.to_string())?;
         if let Some(constraint) = &bound.violated {
             return Err(format!("infeasible: {constraint} does not hold"));
         }
-        let signals = prepare(&bound, self.inputs.market).map_err(|e| e.to_string())?;
-        let simulate = |window: &Range<usize>| {
-            run(
-                &bound,
-                &signals,
-                self.inputs.market,
-                self.inputs.book,
-                &self.inputs.study.assumptions,
-                window.clone(),
-                false,
-            )
-            .map_err(|e| e.to_string())
-        };
-        let mut stitched = Stitched::new(self.inputs.study.assumptions.initial_cash_usdt);
-        let figure = self.inputs.study.objective.figure;
+        let signals = prepare(&bound, self.inputs.market).map_err(words)?;
         let leverage = Terms::of(&bound).highest_leverage();
-        for fold in &self.folds {
-            let (is, oos) = (simulate(&fold.in_sample)?, simulate(&fold.out_of_sample)?);
-            self.check_drawdown(leverage, &is)?;
-            self.check_drawdown(leverage, &oos)?;
-            let value = |r: &Run| figure.of(&metric::of_run(r, self.inputs.market.interval_ms), leverage);
-            folds.push(FoldFact {
-                in_sample: value(&is),
-                out_of_sample: value(&oos),
-                is_trades: is.trades.len() as u32,
-                oos_trades: oos.trades.len() as u32,
-            });
-            streams.extend([is.stream_hash, oos.stream_hash]);
-            stitched.liquidations = stitched.liquidations.max(is.counts.liquidations).max(oos.counts.liquidations);
-            stitched.push(oos);
+        let mut simulation = self.simulation(&bound, &signals, false).map_err(words)?;
+        let cuts = self.cuts();
+        // Fold by fold, so that a pruned trial costs no more than it has to; the last one when the run has ended.
+        let (last, others) = self.folds.split_last().ok_or("there is no fold")?;
+        for fold in others {
+            advance(&mut simulation, &cuts, fold.out_of_sample.end).map_err(words)?;
+            let whole = simulation.account().so_far();
+            self.check(leverage, &whole, simulation.account().ruined_ms())?;
+            folds.push(self.fold(fold, &whole, simulation.marks(), leverage)?);
             if let Some(reason) = self.prune(folds, medians) {
-                let returns = metric::returns(stitched.run.initial_usdt, &stitched.run.equity);
-                return Ok(TrialOutcome::Pruned { reason, blocks: blocks::of(&returns).unwrap_or_default() });
+                let out_of_sample = self.out_of_sample().start..fold.out_of_sample.end;
+                let window = stretch(&whole, simulation.marks(), &out_of_sample).ok_or("no such bars")?;
+                let returns = metric::returns(window.initial_usdt, window.equity);
+                let blocks = blocks::of(&returns).unwrap_or_default();
+                return Ok((TrialOutcome::Pruned { reason, blocks }, Hash::ZERO));
             }
         }
-        self.completed(folds, stitched)
+        advance(&mut simulation, &cuts, last.out_of_sample.end).map_err(words)?;
+        let (run, marks) = simulation.finish().map_err(words)?;
+        let whole = run.whole();
+        self.check(leverage, &whole, run.ruined_ms)?;
+        folds.push(self.fold(last, &whole, &marks, leverage)?);
+        Ok((self.completed(folds, &whole, &marks)?, run.stream_hash))
     }
 
-    fn check_drawdown(&self, leverage: f64, run: &Run) -> Result<(), String> {
-        let fell = -metric::max_drawdown(run.initial_usdt, &run.equity);
+    /// The one account of a trial: over all bars of the folds, from the first one's beginning.
+    fn simulation<'s>(
+        &'s self,
+        bound: &Bound,
+        signals: &'s [SymbolSignals],
+        record: bool,
+    ) -> Result<Simulation<'s>, SimulateError> {
+        let i = &self.inputs;
+        Simulation::new(bound, signals, i.market, i.book, &i.study.assumptions, self.bars().start, record)
+    }
+
+    /// The bars at which windows begin or end, in order.
+    fn cuts(&self) -> BTreeSet<usize> {
+        self.folds.iter().flat_map(|f| [&f.in_sample, &f.out_of_sample]).flat_map(|w| [w.start, w.end]).collect()
+    }
+
+    /// The bars of a trial's run.
+    pub fn bars(&self) -> Range<usize> {
+        let first = self.folds.iter().map(|f| f.in_sample.start).min().unwrap_or(0);
+        first..self.folds.last().map_or(first, |f| f.out_of_sample.end)
+    }
+
+    /// The bars out of sample, which follow each other without a hole.
+    pub fn out_of_sample(&self) -> Range<usize> {
+        self.folds.first().map_or(0, |f| f.out_of_sample.start)..self.bars().end
+    }
+
+    fn fold(&self, fold: &FoldBars, whole: &Window<'_>, marks: &Marks, leverage: f64) -> Result<FoldFact, String> {
+        let figure = self.inputs.study.objective.figure;
+        let window = |bars: &Range<usize>| stretch(whole, marks, bars).ok_or("no such bars");
+        let (is, oos) = (window(&fold.in_sample)?, window(&fold.out_of_sample)?);
+        let value = |w: &Window<'_>| figure.of(&metric::of(w, self.inputs.market.interval_ms), leverage);
+        Ok(FoldFact {
+            in_sample: value(&is),
+            out_of_sample: value(&oos),
+            is_trades: is.trades.len() as u32,
+            oos_trades: oos.trades.len() as u32,
+        })
+    }
+
+    /// What ends a trial without a score: an account that is ruined, or has fallen further than it may.
+    fn check(&self, leverage: f64, whole: &Window<'_>, ruined_ms: Option<i64>) -> Result<(), String> {
+        if let Some(ms) = ruined_ms {
+            return Err(format!("infeasible: from {} on the account is too small to trade", format_ms(ms)));
+        }
+        let fell = -metric::max_drawdown(whole.initial_usdt, whole.equity);
         match self.inputs.study.guardrails.drawdown_limit(leverage) {
             Some(limit) if fell > limit => {
                 let (fell, limit) = (fell * 100.0, limit * 100.0);
@@ -267,54 +267,82 @@ impl<'a> Evaluator<'a> {
             .then(|| format!("after fold {} its mean objective {mean:.4} is below the median {median:.4}", folds.len()))
     }
 
-    fn completed(&self, folds: &[FoldFact], stitched: Stitched) -> Result<TrialOutcome, String> {
-        let pairs: Vec<_> = folds.iter().map(|f| (f.in_sample, f.out_of_sample)).collect();
+    fn completed(&self, folds: &[FoldFact], whole: &Window<'_>, marks: &Marks) -> Result<TrialOutcome, String> {
+        let counted = |f: &FoldFact| {
+            (Objective::counted(f.in_sample, f.is_trades), Objective::counted(f.out_of_sample, f.oos_trades))
+        };
+        let pairs: Vec<_> = folds.iter().map(counted).collect();
         let undefined = || {
             let at = pairs.iter().position(|p| p.0.is_none() || p.1.is_none()).map_or(0, |p| p + 1);
-            format!("the objective is undefined in fold {at} (no trades?)")
+            format!("the objective is undefined in fold {at}")
         };
         let score = self.inputs.study.objective.score(&pairs).ok_or_else(undefined)?;
+        let window = |bars: &Range<usize>| stretch(whole, marks, bars).ok_or("no such bars");
+        let oos = window(&self.out_of_sample())?;
+        if oos.trades.is_empty() {
+            return Err("it never trades out of sample".into());
+        }
+        let windows = self.folds.iter().flat_map(|f| [&f.in_sample, &f.out_of_sample]);
+        let liquidations = windows.map(|w| window(w).map(|w| w.counts.liquidations)).collect::<Result<Vec<_>, _>>()?;
         let g = &self.inputs.study.guardrails;
-        let trades = stitched.run.trades.len() as f64;
-        let constraints =
-            vec![f64::from(g.min_trades) - trades, f64::from(stitched.liquidations) - f64::from(g.max_liquidations)];
-        let returns = metric::returns(stitched.run.initial_usdt, &stitched.run.equity);
+        let constraints = vec![
+            f64::from(g.min_trades) - oos.trades.len() as f64,
+            f64::from(liquidations.into_iter().max().unwrap_or(0)) - f64::from(g.max_liquidations),
+            f64::from(whole.counts.undecided_bars) - f64::from(g.max_undecided_bars),
+        ];
+        let returns = metric::returns(oos.initial_usdt, oos.equity);
         let blocks = blocks::of(&returns).ok_or("the out-of-sample windows are too short")?;
-        let metrics = metric::of_run(&stitched.run, self.inputs.market.interval_ms);
+        let metrics = metric::of(&oos, self.inputs.market.interval_ms);
         Ok(TrialOutcome::Completed { score, constraints, metrics, blocks })
     }
 
-    /// The out-of-sample windows of a trial, stitched, with every record kept: for reports.
+    /// The run of a trial, with every record kept.
     ///
     /// # Errors
     /// Why it cannot be simulated.
-    pub fn stitched(&self, params: &Params) -> Result<Run, StudyError> {
+    pub fn recorded_run(&self, params: &Params) -> Result<TrialRun, StudyError> {
         let bound = self.inputs.strategy.bind(params).map_err(StudyError::Bind)?;
         let signals = prepare(&bound, self.inputs.market)?;
-        let mut stitched = Stitched::new(self.inputs.study.assumptions.initial_cash_usdt);
-        let mut streams = Vec::new();
-        for fold in &self.folds {
-            let window = fold.out_of_sample.clone();
-            let r = run(
-                &bound,
-                &signals,
-                self.inputs.market,
-                self.inputs.book,
-                &self.inputs.study.assumptions,
-                window,
-                true,
-            )?;
-            streams.push(r.stream_hash);
-            stitched.push(r);
-        }
-        stitched.run.stream_hash = join_streams(&streams);
-        Ok(stitched.run)
+        let mut simulation = self.simulation(&bound, &signals, true)?;
+        advance(&mut simulation, &self.cuts(), self.bars().end)?;
+        let (run, marks) = simulation.finish()?;
+        Ok(TrialRun { run, marks, bars: self.bars(), out_of_sample: self.out_of_sample() })
     }
+}
+
+/// A trial's run with everything that happened in it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TrialRun {
+    /// The run.
+    pub run: Run,
+    marks: Marks,
+    /// Its bars in the market.
+    pub bars: Range<usize>,
+    /// Those of them that are out of sample.
+    pub out_of_sample: Range<usize>,
+}
+
+impl TrialRun {
+    /// What is out of sample of it.
+    pub fn tested(&self) -> Window<'_> {
+        let whole = self.run.whole();
+        stretch(&whole, &self.marks, &self.out_of_sample).unwrap_or(whole)
+    }
+}
+
+fn advance(simulation: &mut Simulation<'_>, cuts: &BTreeSet<usize>, to: usize) -> Result<(), SimulateError> {
+    for cut in
+        cuts.iter().filter(|cut| **cut <= to && !simulation.marks().contains_key(cut)).copied().collect::<Vec<_>>()
+    {
+        simulation.advance(cut)?;
+    }
+    Ok(())
 }
 
 /// Mean out-of-sample objective of the folds so far.
 pub fn interim(folds: &[FoldFact]) -> Option<f64> {
-    let values: Vec<f64> = folds.iter().map(|f| f.out_of_sample).collect::<Option<_>>()?;
+    let counted = |f: &FoldFact| Objective::counted(f.out_of_sample, f.oos_trades);
+    let values: Vec<f64> = folds.iter().map(counted).collect::<Option<_>>()?;
     (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)
 }
 
@@ -326,36 +354,4 @@ pub fn fold_medians(completed: &[&[FoldFact]]) -> Vec<f64> {
     }
     let folds = completed.iter().map(|f| f.len()).min().unwrap_or(0);
     (1..=folds).map(|k| median(&completed.iter().filter_map(|f| interim(&f[..k])).collect::<Vec<_>>())).collect()
-}
-
-fn part(out: &mut Vec<u8>, bytes: &[u8]) {
-    out.extend_from_slice(&(bytes.len() as u64).to_be_bytes());
-    out.extend_from_slice(bytes);
-}
-
-/// What all trials of a study share: everything but their parameters.
-fn shared_identity(inputs: &Inputs<'_>, folds: &[FoldBars]) -> Vec<u8> {
-    let assumptions = &inputs.study.assumptions;
-    let mut windows = Vec::new();
-    for bars in folds.iter().flat_map(|f| [&f.in_sample, &f.out_of_sample]) {
-        // By time: two ways to cut the same data into the same windows are the same.
-        let (first, last) = (inputs.market.times[bars.start], inputs.market.times[bars.end - 1]);
-        windows.extend_from_slice(&[first.to_be_bytes(), last.to_be_bytes()].concat());
-    }
-    // Indicators remember everything from the first bar on.
-    let anchor = inputs.market.times.first().copied().unwrap_or_default();
-    let mut out = b"assay/trial/v2\0".to_vec();
-    for bytes in [
-        &inputs.strategy.hash().0[..],
-        &inputs.data_hash.0,
-        &inputs.book.hash().0,
-        &assumptions.initial_cash_usdt.to_bits().to_be_bytes(),
-        &assumptions.slippage_bps.to_bits().to_be_bytes(),
-        &anchor.to_be_bytes(),
-        &windows,
-        &inputs.environment.hashed(),
-    ] {
-        part(&mut out, bytes);
-    }
-    out
 }

@@ -15,10 +15,12 @@ pub struct Finished {
     pub seen: Observation,
     /// Folds; only completed trials count for pruning.
     pub folds: Vec<FoldFact>,
-    /// Sharpe ratio per bar, skewness and kurtosis of the stitched run, if defined.
+    /// Sharpe ratio per bar, skewness and kurtosis out of sample, if defined.
     pub observed: Option<(f64, f64, f64)>,
     /// Returns in blocks, of completed trials.
     pub blocks: Option<Blocks>,
+    /// Hash of its stream, of completed trials.
+    pub stream_hash: Option<[u8; 32]>,
 }
 
 impl Finished {
@@ -35,8 +37,12 @@ impl Finished {
             }
             Ended::Pruned { .. } | Ended::Failed { .. } => (None, None, None),
         };
+        let stream_hash = match t.ended {
+            Ended::Completed { stream_hash, .. } => Some(stream_hash),
+            _ => None,
+        };
         let seen = Observation { params: t.params, score, violation };
-        Some(Finished { number: t.number, seen, folds: t.folds, observed, blocks })
+        Some(Finished { number: t.number, seen, folds: t.folds, observed, blocks, stream_hash })
     }
 }
 

@@ -7,12 +7,13 @@ mod blocks;
 mod closing;
 mod evaluate;
 mod finished;
+mod identity;
 mod run;
-mod stitched;
 #[cfg(test)]
 mod tests;
 
 pub use closing::close;
-pub use evaluate::{Evaluated, Evaluator, Inputs, StudyError, TrialOutcome};
+pub use evaluate::{Evaluated, Evaluator, StudyError, TrialOutcome, TrialRun};
 pub use finished::{Finished, best};
+pub use identity::Inputs;
 pub use run::{StudyProgress, run};

@@ -180,7 +180,7 @@ fn what_is_recorded() {
         match (event, &fact.ended) {
             (Event::TrialCompletedV2(t), Ended::Completed { metrics, constraints, .. }) => {
                 completed += 1;
-                assert_eq!((t.folds.len(), t.blocks.len(), constraints.len()), (folds, 16, 2));
+                assert_eq!((t.folds.len(), t.blocks.len(), constraints.len()), (folds, 16, 3));
                 let bars: u32 = t.blocks.iter().map(|b| b.bars).sum();
                 let mean = t.blocks.iter().map(|b| b.powers[0].0).sum::<f64>() / f64::from(bars);
                 let square = t.blocks.iter().map(|b| b.powers[1].0).sum::<f64>() / f64::from(bars);
@@ -284,5 +284,5 @@ fn what_cannot_be_evaluated_is_said() {
     let outcome = e.evaluate(&params, &[]).outcome;
     assert_eq!(outcome, TrialOutcome::Failed { reason: "infeasible: fast < slow does not hold".into() });
     params.remove("stop");
-    assert!(e.stitched(&params).unwrap_err().to_string().contains("'stop' has no value"));
+    assert!(e.recorded_run(&params).unwrap_err().to_string().contains("'stop' has no value"));
 }

@@ -25,9 +25,21 @@ impl Account<'_> {
         let equity = self.equity_at_close(bar);
         self.equity.push(equity);
         self.counts.exposed_bars += u32::from(self.open > 0);
+        if equity < self.least_margin(bar) && self.open == 0 {
+            self.ruined_ms = Some(bar.time());
+        }
         if self.recorder.keeps() {
             self.margin_usage.push(if equity > 0.0 { self.margin_in_use() / equity } else { 0.0 });
         }
+    }
+
+    /// The margin of the smallest position that may be opened in any symbol that trades, USDT: an account that has
+    /// less is ruined.
+    fn least_margin<B: Bar>(&self, bar: &B) -> f64 {
+        let trading = (0..self.positions.len()).filter(|s| !bar.get(*s, Field::Close).is_nan());
+        let least =
+            trading.map(|s| self.rules[s].filters.min_notional / self.terms.leverage[s]).fold(f64::MAX, f64::min);
+        if least < f64::MAX { least } else { 0.0 }
     }
 
     /// Turns the signals at this close into orders for the next open.

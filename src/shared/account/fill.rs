@@ -6,15 +6,9 @@ use crate::market::{Bar, Field};
 use crate::strategy::MarginMode;
 
 impl Account<'_> {
-    /// The largest multiple of the symbol's step that is not above `qty`.
-    pub(super) fn floor_to_step(&self, symbol: usize, qty: f64) -> f64 {
-        let step = self.rules[symbol].filters.step;
-        (qty / step * (1.0 + 1e-12)).floor() * step
-    }
-
     /// Fills an entry at the open, or records why not.
     pub(super) fn enter<B: Bar>(&mut self, bar: &B, symbol: usize, entry: &Entry) {
-        let price = self.worse(bar.get(symbol, Field::Open), entry.side);
+        let price = self.worse(bar, symbol, bar.get(symbol, Field::Open), entry.side);
         let (rules, leverage) = (&self.rules[symbol], self.terms.leverage[symbol]);
         let cap = rules.brackets.max_notional(leverage).min(self.terms.max_size_usdt);
         let qty = self.floor_to_step(symbol, entry.qty.min(cap / price));
@@ -39,7 +33,8 @@ impl Account<'_> {
         self.recorder.fill(bar.time(), symbol, entry.side, qty, price, fee);
         self.pay_fee(bar.time(), symbol, fee);
         let s = &entry.signals;
-        let level = |fraction: f64, side: f64| price * (1.0 + side * fraction);
+        let level = |fraction: f64, side: f64| self.level(bar, symbol, price * (1.0 + side * fraction));
+        let (stop, take) = (level(s.stop_loss, -entry.side), level(s.take_profit, entry.side));
         self.positions[symbol] = Some(Position {
             side: entry.side,
             qty,
@@ -50,8 +45,8 @@ impl Account<'_> {
             initial_margin: margin,
             wallet: if self.terms.mode == MarginMode::Isolated { margin } else { 0.0 },
             liquidation: f64::NAN,
-            stop: level(s.stop_loss, -entry.side),
-            take: level(s.take_profit, entry.side),
+            stop,
+            take,
             trail: s.trailing_stop,
             best: price,
             adverse: price,
@@ -69,11 +64,14 @@ impl Account<'_> {
         self.cash(ms, symbol, CashKind::Fee, -fee);
     }
 
-    /// Closes a position at a price, paying the taker fee.
+    /// Closes a position at a price. A take profit is a limit order that stands in the book, and pays the maker's
+    /// fee; everything else the taker's.
     pub(super) fn exit(&mut self, ms: i64, symbol: usize, price: f64, rule: Rule) {
         let Some(mut p) = self.positions[symbol].take() else { return };
         self.open -= 1;
-        let fee = p.qty * price * self.rules[symbol].taker_fee;
+        let rules = &self.rules[symbol];
+        let maker = matches!(rule, Rule::TakeProfit | Rule::TakeProfitGap);
+        let fee = p.qty * price * if maker { rules.maker_fee } else { rules.taker_fee };
         self.recorder.order(ms, symbol, -p.side, p.qty, rule, Outcome::Filled);
         self.recorder.fill(ms, symbol, -p.side, p.qty, price, fee);
         let pnl = p.side * p.qty * (price - p.entry);
@@ -84,13 +82,14 @@ impl Account<'_> {
         self.close_trade(ms, symbol, &p, price, rule, net);
     }
 
-    /// Isolated liquidation: the position's whole wallet is lost.
+    /// Isolated liquidation: the position's whole wallet is lost, whatever its sign. Funding may have taken it
+    /// below zero while profit that was not realised held the position up.
     pub(super) fn liquidate_isolated(&mut self, ms: i64, symbol: usize) {
         let Some(p) = self.positions[symbol].take() else { return };
         self.open -= 1;
         self.counts.liquidations += 1;
         self.counts.fills += 1;
-        let (lost, price) = (p.wallet.max(0.0), if p.liquidation.is_nan() { p.entry } else { p.liquidation });
+        let (lost, price) = (p.wallet, if p.liquidation.is_nan() { p.entry } else { p.liquidation });
         self.recorder.order(ms, symbol, -p.side, p.qty, Rule::Liquidation, Outcome::Filled);
         self.recorder.fill(ms, symbol, -p.side, p.qty, price, 0.0);
         self.cash(ms, symbol, CashKind::Liquidation, -lost);
@@ -99,12 +98,13 @@ impl Account<'_> {
     }
 
     /// Cross liquidation of one position at a mark price, with slippage and the liquidation fee.
-    pub(super) fn liquidate_cross(&mut self, ms: i64, symbol: usize, mark: f64) {
+    pub(super) fn liquidate_cross<B: Bar>(&mut self, bar: &B, symbol: usize, mark: f64) {
+        let ms = bar.time();
         let Some(mut p) = self.positions[symbol].take() else { return };
         self.open -= 1;
         self.counts.liquidations += 1;
         self.counts.fills += 1;
-        let price = self.worse(mark, -p.side);
+        let price = self.worse(bar, symbol, mark, -p.side);
         let fee = p.qty * price * self.rules[symbol].liquidation_fee;
         self.recorder.order(ms, symbol, -p.side, p.qty, Rule::Liquidation, Outcome::Filled);
         self.recorder.fill(ms, symbol, -p.side, p.qty, price, fee);
@@ -131,8 +131,7 @@ impl Account<'_> {
             exit_ms: ms,
             exit: price,
             rule,
-            // Who is settled when the bars have ended has not stood in this one.
-            bars: self.bar + usize::from(rule != Rule::Delisted) - p.entry_bar,
+            bars: self.bar + usize::from(!self.at_open) - p.entry_bar,
             fees_usdt: p.fees,
             funding_usdt: p.funding,
             pnl_usdt,

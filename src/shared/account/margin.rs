@@ -1,6 +1,6 @@
 //! Margin: what is free, and where liquidation lies.
 
-use super::Account;
+use super::{Account, Position};
 use crate::market::{Bar, Field};
 use crate::rulebook::liquidation::{Exposure, price};
 use crate::strategy::MarginMode;
@@ -39,20 +39,20 @@ impl Account<'_> {
         self.positions.iter().flatten().fold(0.0, |sum, p| sum + p.initial_margin)
     }
 
-    /// What may back a new position at the open, USDT.
+    /// What may back a new position at the open, USDT. In cross, profit that is not realised counts.
     pub(super) fn free_margin<B: Bar>(&self, bar: &B) -> f64 {
         match self.terms.mode {
             MarginMode::Isolated => self.wallet - self.positions.iter().flatten().fold(0.0, |sum, p| sum + p.wallet),
-            MarginMode::Cross => self.wallet + self.unrealised(bar, Field::MarkOpen).min(0.0) - self.margin_in_use(),
+            MarginMode::Cross => self.wallet + self.unrealised(bar, Field::MarkOpen) - self.margin_in_use(),
         }
     }
 
     /// Cross: margin balance less maintenance margin with every position at its own price, USDT.
-    pub(super) fn cross_slack(&self, at: impl Fn(usize, f64) -> f64) -> f64 {
+    pub(super) fn cross_slack(&self, at: impl Fn(usize, &Position) -> f64) -> f64 {
         let mut slack = self.wallet;
         for (s, p) in self.positions.iter().enumerate() {
             if let Some(p) = p {
-                let mark = at(s, p.side);
+                let mark = at(s, p);
                 slack += p.side * p.qty * (mark - p.entry) - self.rules[s].brackets.maintenance(p.qty * mark);
             }
         }

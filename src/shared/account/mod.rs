@@ -4,32 +4,55 @@
 //! The order inside a bar, adverse first:
 //!
 //! 1. positions of a symbol that has no bars any more are closed at its last mark price, with the taker fee and
-//!    without slippage; funding due at the bar's opening time, on the mark price, to positions held through the previous close;
+//!    without slippage; funding due at the bar's opening time, on the mark price, to positions held through the
+//!    previous close;
 //! 2. at the open: liquidation and stops that the opening price has jumped over, then exits, then
 //!    entries decided at the previous close, with slippage, symbols in their fixed order;
 //! 3. inside the bar: first the funding that settles inside it and that a position owes, since it may be
-//!    closed before or after that moment; liquidation on the mark price, stop loss, trailing stop, take
-//!    profit; a position entered at this open is exposed too; then the funding that settled in favour of a
-//!    position that has stood the whole bar. A settlement without a mark of its own takes the bar's first;
-//!    stops fill with slippage, a take profit at its level, all as taker;
+//!    closed before or after that moment; then what lies against a position, the nearer to the open first: a stop
+//!    in front of the liquidation price is filled before it. Then the take profit; a position entered at
+//!    this open is exposed too; then the funding that settled in favour of a position that has stood the whole bar.
+//!    A settlement without a mark of its own takes the bar's first;
 //! 4. at the close: mark to market, margin, and decisions for the next open: the quantity of an entry is equity ·
 //!    margin fraction · leverage / last price, at this close, in whole steps.
 //!
-//! Isolated liquidation loses the position's whole wallet (realised funding included). Cross
-//! liquidation judges the whole account on the worst marks of the bar and closes everything there,
-//! with slippage and the liquidation fee; a wallet below zero is made good by the insurance fund.
+//! Market orders and stops fill with slippage, as taker. A take profit is a limit order: it fills at its level when
+//! the price trades through it, at the open when that is beyond it, as maker; a price that only touches it fills
+//! nothing. Prices lie on the symbol's tick where the bar's open does: market fills on the tick that is not better,
+//! levels on the nearest one.
+//!
+//! Signals: both entries at once contradict each other, and neither is taken. An exit beats an entry of the same
+//! side at the same close; an entry of the other side closes the position and opens the other one at the same open.
+//! A flat account takes an entry though an exit of that side is signalled too. Caps (`max_position_size`,
+//! the bracket's notional at that leverage) cut an entry at its fill, `max_concurrent_positions` refuses it there.
+//!
+//! Isolated liquidation loses the position's whole wallet (realised funding included), whatever its sign. Cross
+//! liquidation judges the whole account: at the open on the opening marks; inside a bar it is *safe* when it survives
+//! each symbol at its own worst, *dead* when it does not survive all at their lows or all at their highs, and
+//! *undecided* between the two: it lives, and the bar is counted. A dead one closes everything there, with slippage
+//! and the liquidation fee; a wallet below zero is made good by the insurance fund.
+//!
+//! An account that is flat and has less than the margin of the smallest position that may be opened is *ruined*: it
+//! stops there.
+//!
+//! A trade's `mae` and `mfe` are the furthest prices from its entry to its exit, the exit's included, of the exit's
+//! bar only as far as the path went; `bars` counts those in which the position stood, so an exit at an open does not
+//! count that bar. A bar is exposed when a position stands at its close.
 
 mod close;
 mod fill;
 mod funding;
+mod grid;
 mod intrabar;
 mod margin;
 mod open;
 pub mod record;
+mod run;
 mod terms;
 #[cfg(test)]
 mod tests;
 
+pub use run::{Counts, Mark, Run, Unbalanced, Window};
 pub use terms::Terms;
 
 use crate::market::{Bar, Field};
@@ -112,47 +135,15 @@ pub struct Account<'r> {
     pending: Vec<Pending>,
     any_pending: bool,
     bar: usize,
+    /// What happens now happens at the bar's open.
+    at_open: bool,
+    /// When it could not trade any more.
+    ruined_ms: Option<i64>,
     recorder: Recorder,
     trades: Vec<Trade>,
     equity: Vec<f64>,
     margin_usage: Vec<f64>,
     counts: Counts,
-}
-
-/// Totals of a run.
-#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
-pub struct Counts {
-    /// Fees paid, USDT.
-    pub fees_usdt: f64,
-    /// Funding received less paid, USDT.
-    pub funding_usdt: f64,
-    /// Positions liquidated.
-    pub liquidations: u32,
-    /// Entries that were not filled.
-    pub rejected: u32,
-    /// Bars with a position.
-    pub exposed_bars: u32,
-    /// Fills of any kind.
-    pub fills: u32,
-}
-
-/// What a run leaves behind.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Run {
-    /// Closed trades in order of their exit.
-    pub trades: Vec<Trade>,
-    /// Equity at each close, USDT. The initial equity is not part of it.
-    pub equity: Vec<f64>,
-    /// Initial margin in use / equity at each close; empty unless recorded.
-    pub margin_usage: Vec<f64>,
-    /// Orders, fills and cash in order; empty unless recorded.
-    pub records: Vec<record::Record>,
-    /// Hash of the canonical stream of orders, fills and cash.
-    pub stream_hash: assay_ledger::Hash,
-    /// Totals.
-    pub counts: Counts,
-    /// Wallet at the start, USDT.
-    pub initial_usdt: f64,
 }
 
 impl<'r> Account<'r> {
@@ -185,6 +176,8 @@ impl<'r> Account<'r> {
             pending: vec![Pending::default(); n],
             any_pending: false,
             bar: 0,
+            at_open: true,
+            ruined_ms: None,
             recorder: Recorder::new(record),
             trades: Vec::new(),
             equity: Vec::new(),
@@ -232,6 +225,13 @@ impl<'r> Account<'r> {
             self.apply_rules(bar.time());
         }
         self.covered(bar)?;
+        if self.ruined_ms.is_some() {
+            self.equity.push(self.wallet);
+            self.margin_usage.extend(self.recorder.keeps().then_some(0.0));
+            self.bar += 1;
+            return Ok(());
+        }
+        self.at_open = true;
         if self.open > 0 {
             self.close_delisted(bar);
             self.settle_at_open(bar);
@@ -240,15 +240,33 @@ impl<'r> Account<'r> {
         if self.any_pending {
             self.orders_at_open(bar);
         }
+        self.at_open = false;
         if self.open > 0 {
             self.owed_inside(bar);
             self.inside(bar);
             self.gained_inside(bar);
         }
         self.mark_to_market(bar);
-        self.decide(bar, signals);
+        if self.ruined_ms.is_none() {
+            self.decide(bar, signals);
+        }
         self.bar += 1;
         Ok(())
+    }
+
+    /// How it stands after the bars so far: equity at each close, closed trades, totals.
+    pub fn so_far(&self) -> Window<'_> {
+        Window {
+            initial_usdt: self.recorder.first_cash(),
+            equity: &self.equity,
+            trades: &self.trades,
+            counts: self.counts,
+        }
+    }
+
+    /// When it could not trade any more, milliseconds since 1970.
+    pub fn ruined_ms(&self) -> Option<i64> {
+        self.ruined_ms
     }
 
     /// Ends the run: what is still open is closed at the last close, with slippage and fee.
@@ -256,7 +274,7 @@ impl<'r> Account<'r> {
         self.bar = self.bar.saturating_sub(1);
         for symbol in 0..self.positions.len() {
             if let Some(p) = &self.positions[symbol] {
-                let price = self.worse(last.get(symbol, Field::Close), -p.side);
+                let price = self.worse(last, symbol, last.get(symbol, Field::Close), -p.side);
                 self.exit(last.time(), symbol, price, Rule::WindowEnd);
             }
         }
@@ -273,6 +291,7 @@ impl<'r> Account<'r> {
             stream_hash,
             counts: self.counts,
             initial_usdt,
+            ruined_ms: self.ruined_ms,
         }
     }
 
@@ -280,10 +299,5 @@ impl<'r> Account<'r> {
     fn cash(&mut self, ms: i64, symbol: usize, kind: CashKind, amount: f64) {
         self.wallet += amount;
         self.recorder.cash(ms, symbol, kind, amount, self.wallet);
-    }
-
-    /// A price made worse by the slippage for an order of the given side (+1 buy, −1 sell).
-    fn worse(&self, price: f64, side: f64) -> f64 {
-        price * (1.0 + side * self.slippage)
     }
 }

@@ -10,7 +10,7 @@ impl Account<'_> {
     /// slippage; a take profit at the open itself, which is better than its price.
     pub(super) fn gaps_at_open<B: Bar>(&mut self, bar: &B) {
         if self.terms.mode == MarginMode::Cross {
-            self.cross_liquidation(bar, |b, s, _| b.get(s, Field::MarkOpen));
+            self.cross_at_open(bar);
         }
         for symbol in 0..self.positions.len() {
             let Some(p) = &self.positions[symbol] else { continue };
@@ -22,7 +22,7 @@ impl Account<'_> {
                 Rule::StopLossGap
             } else if side * open <= side * trail {
                 Rule::TrailingStopGap
-            } else if side * open >= side * p.take {
+            } else if side * open > side * p.take {
                 Rule::TakeProfitGap
             } else {
                 continue;
@@ -30,7 +30,7 @@ impl Account<'_> {
             match rule {
                 Rule::Liquidation => self.liquidate_isolated(bar.time(), symbol),
                 Rule::TakeProfitGap => self.exit(bar.time(), symbol, open, rule),
-                _ => self.exit(bar.time(), symbol, self.worse(open, -side), rule),
+                _ => self.exit(bar.time(), symbol, self.worse(bar, symbol, open, -side), rule),
             }
         }
     }
@@ -39,7 +39,7 @@ impl Account<'_> {
     pub(super) fn orders_at_open<B: Bar>(&mut self, bar: &B) {
         for symbol in 0..self.pending.len() {
             if let (Some(rule), Some(p)) = (self.pending[symbol].exit, &self.positions[symbol]) {
-                let price = self.worse(bar.get(symbol, Field::Open), -p.side);
+                let price = self.worse(bar, symbol, bar.get(symbol, Field::Open), -p.side);
                 self.exit(bar.time(), symbol, price, rule);
             }
         }

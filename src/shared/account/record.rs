@@ -118,12 +118,6 @@ pub struct Trade {
     pub mfe: f64,
 }
 
-/// One hash over the streams of several windows, in order.
-pub fn join_streams(streams: &[Hash]) -> Hash {
-    let bytes: Vec<u8> = streams.iter().flat_map(|h| h.0).collect();
-    Hash::of_parts(&[b"assay/streams/v1\0", &bytes])
-}
-
 /// Hashes the stream as it comes, and keeps it when asked to.
 #[derive(Debug)]
 pub struct Recorder {

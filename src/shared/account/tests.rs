@@ -1,6 +1,7 @@
 //! The state machine against worked numbers and invariants.
 
 mod events;
+mod rules;
 
 use super::record::{CashKind, Outcome, Record, Rule};
 use super::{Account, Assumptions, Run, Terms};
@@ -82,7 +83,7 @@ fn market_orders_fill_at_the_next_open() {
         _ => Signals::NONE,
     });
     let t = &r.trades[0];
-    assert_eq!((t.entry, t.exit, t.qty, t.rule, t.bars), (102.0, 108.0, 1.0, Rule::SignalExit, 5));
+    assert_eq!((t.entry, t.exit, t.qty, t.rule, t.bars), (102.0, 108.0, 1.0, Rule::SignalExit, 4));
     assert!((t.pnl_usdt - (6.0 - 0.051 - 0.054)).abs() < 1e-12);
     assert!((t.mae - (96.0 / 102.0 - 1.0)).abs() < 1e-12 && (t.mfe - (110.0 / 102.0 - 1.0)).abs() < 1e-12);
 }

@@ -7,7 +7,7 @@ mod table;
 
 pub use table::{Direction, Metric, Unit};
 
-use crate::account::Run;
+use crate::account::Window;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -76,8 +76,8 @@ pub fn max_drawdown(initial: f64, equity: &[f64]) -> f64 {
     worst.max(-1.0)
 }
 
-/// All figures of a run over bars of `interval_ms`.
-pub fn of_run(run: &Run, interval_ms: i64) -> Metrics {
+/// All figures of a run, or of a stretch of one, over bars of `interval_ms`.
+pub fn of(run: &Window<'_>, interval_ms: i64) -> Metrics {
     let mut out = Metrics::new();
     let mut put = |metric: Metric, value: f64| {
         if value.is_finite() {
@@ -88,11 +88,11 @@ pub fn of_run(run: &Run, interval_ms: i64) -> Metrics {
     if bars == 0 {
         return out;
     }
-    let returns = returns(run.initial_usdt, &run.equity);
+    let returns = returns(run.initial_usdt, run.equity);
     returns_figures(&returns, interval_ms, &mut put);
     let last = run.equity[bars - 1];
     let total = last / run.initial_usdt - 1.0;
-    let drawdown = max_drawdown(run.initial_usdt, &run.equity);
+    let drawdown = max_drawdown(run.initial_usdt, run.equity);
     let years = bars as f64 * interval_ms as f64 / YEAR_MS;
     let cagr = if last > 0.0 { libm::pow(last / run.initial_usdt, 1.0 / years) - 1.0 } else { -1.0 };
     put(Metric::TotalReturn, total);
@@ -107,6 +107,8 @@ pub fn of_run(run: &Run, interval_ms: i64) -> Metrics {
     put(Metric::FundingUsdt, run.counts.funding_usdt);
     put(Metric::Liquidations, f64::from(run.counts.liquidations));
     put(Metric::RejectedOrders, f64::from(run.counts.rejected));
+    put(Metric::InsuranceUsdt, run.counts.insurance_usdt);
+    put(Metric::UndecidedBars, f64::from(run.counts.undecided_bars));
     trade_figures(run, &mut put);
     out
 }
@@ -125,7 +127,7 @@ fn returns_figures(returns: &[f64], interval_ms: i64, put: &mut impl FnMut(Metri
     }
 }
 
-fn trade_figures(run: &Run, put: &mut impl FnMut(Metric, f64)) {
+fn trade_figures(run: &Window<'_>, put: &mut impl FnMut(Metric, f64)) {
     let n = run.trades.len();
     put(Metric::Trades, n as f64);
     if n == 0 {
@@ -181,16 +183,9 @@ mod tests {
     fn undefined_is_absent() {
         assert_eq!(moments(&[0.0; 9]), None);
         assert_eq!(moments(&[0.1; 9]), None);
-        let flat = Run {
-            trades: vec![],
-            equity: vec![100.0; 5],
-            margin_usage: vec![],
-            records: vec![],
-            stream_hash: assay_ledger::Hash::ZERO,
-            counts: crate::account::Counts::default(),
-            initial_usdt: 100.0,
-        };
-        let m = of_run(&flat, 3_600_000);
+        let flat =
+            Window { initial_usdt: 100.0, equity: &[100.0; 5], trades: &[], counts: crate::account::Counts::default() };
+        let m = of(&flat, 3_600_000);
         assert!(![Metric::Sharpe, Metric::Calmar, Metric::WinRate].iter().any(|k| m.contains_key(k)));
         assert_eq!(m[&Metric::Trades], 0.0);
     }

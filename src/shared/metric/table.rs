@@ -72,7 +72,7 @@ macro_rules! metrics {
 }
 
 metrics! {
-    BarsPerTrade "bars_per_trade" 1 Bars Neither "mean bars held by a trade, entry bar included";
+    BarsPerTrade "bars_per_trade" 1 Bars Neither "mean bars in which the position of a trade stood";
     BestMfe "best_mfe" 2 Fraction Higher "furthest move for a position, as a fraction of its entry price";
     Cagr "cagr" 3 Fraction Higher "growth a year of 365 days; -1 when nothing is left";
     Calmar "calmar" 4 Ratio Higher "cagr / -max_drawdown; undefined without a drawdown";
@@ -81,6 +81,7 @@ metrics! {
     FeesUsdt "fees_usdt" 7 Usdt Lower "fees paid";
     FinalEquityUsdt "final_equity_usdt" 8 Usdt Higher "equity at the last close";
     FundingUsdt "funding_usdt" 9 Usdt Higher "funding received less paid";
+    InsuranceUsdt "insurance_usdt" 25 Usdt Neither "what the insurance fund made good after cross liquidations";
     Kurtosis "kurtosis" 10 Ratio Neither "kurtosis of the returns per bar, 3 for a normal distribution; population moments";
     Liquidations "liquidations" 11 Count Lower "positions liquidated";
     MaxDrawdown "max_drawdown" 12 Fraction Higher "largest fall from a peak, zero or less; the first peak is the initial equity";
@@ -93,6 +94,7 @@ metrics! {
     Sqn "sqn" 19 Ratio Higher "root of the number of trades times mean / deviation of their profits";
     TotalReturn "total_return" 20 Fraction Higher "final / initial equity - 1";
     Trades "trades" 21 Count Neither "closed trades";
+    UndecidedBars "undecided_bars" 26 Count Lower "bars of which nobody knows whether a cross account survived them";
     Volatility "volatility" 22 Fraction Lower "deviation (ddof 1) of the returns per bar, annualised";
     WinRate "win_rate" 23 Fraction Higher "share of trades with a profit";
     WorstMae "worst_mae" 24 Fraction Higher "furthest move against a position, as a fraction of its entry price";
@@ -136,7 +138,7 @@ mod tests {
         assert_eq!(names.len(), Metric::ALL.len());
         assert_eq!(
             listed.join(" "),
-            "1=bars_per_trade 2=best_mfe 3=cagr 4=calmar 5=expectancy_usdt 6=exposure 7=fees_usdt 8=final_equity_usdt 9=funding_usdt 10=kurtosis 11=liquidations 12=max_drawdown 13=profit_factor 14=rejected_orders 15=sharpe 16=sharpe_per_bar 17=skew 18=sortino 19=sqn 20=total_return 21=trades 22=volatility 23=win_rate 24=worst_mae"
+            "1=bars_per_trade 2=best_mfe 3=cagr 4=calmar 5=expectancy_usdt 6=exposure 7=fees_usdt 8=final_equity_usdt 9=funding_usdt 25=insurance_usdt 10=kurtosis 11=liquidations 12=max_drawdown 13=profit_factor 14=rejected_orders 15=sharpe 16=sharpe_per_bar 17=skew 18=sortino 19=sqn 20=total_return 21=trades 26=undecided_bars 22=volatility 23=win_rate 24=worst_mae"
         );
         for m in Metric::ALL {
             assert_eq!(Metric::of_code(m.code()), Some(*m));

@@ -139,6 +139,8 @@ pub struct InForce {
     pub filters: SymbolRules,
     /// Taker fee as a fraction.
     pub taker_fee: f64,
+    /// Maker fee as a fraction.
+    pub maker_fee: f64,
     /// Liquidation fee as a fraction.
     pub liquidation_fee: f64,
     /// Funding interval in hours.
@@ -152,6 +154,7 @@ impl InForce {
             brackets: Brackets::nothing(),
             filters: SymbolRules { step: f64::MAX, tick: f64::MAX, min_notional: f64::MAX, liquidation_fee: None },
             taker_fee: 1.0,
+            maker_fee: 1.0,
             liquidation_fee: 1.0,
             funding_interval_hours: 8,
         }
@@ -216,6 +219,7 @@ impl Rulebook {
             brackets,
             filters: *filters,
             taker_fee: rules.taker_fee,
+            maker_fee: rules.maker_fee,
             liquidation_fee: filters.liquidation_fee.unwrap_or(rules.liquidation_fee),
             funding_interval_hours: rules.funding_interval_hours,
         })

@@ -58,6 +58,9 @@ pub struct Guardrails {
     pub min_trades: u32,
     /// Most liquidations in any window; a constraint.
     pub max_liquidations: u32,
+    /// Most bars of which nobody knows whether a cross account survived them, over the whole run; a constraint.
+    #[serde(default)]
+    pub max_undecided_bars: u32,
     /// Largest drawdown by leverage; beyond it a trial fails. The entry with the highest leverage
     /// that is not above the trial's counts.
     #[serde(default)]

@@ -51,8 +51,13 @@ impl Figure {
             Figure::Sortino => get(Metric::Sortino)?,
             Figure::Calmar => get(Metric::Calmar)?,
             Figure::CagrCalmarWinrate => {
-                let (cagr, win_rate) = (get(Metric::Cagr)?, get(Metric::WinRate)?);
-                if cagr <= 0.0 { cagr } else { cagr * get(Metric::Calmar)? * win_rate / (leverage * leverage) }
+                let cagr = get(Metric::Cagr)?;
+                // Without a trade there is nothing to tell a flat account by; a loss shows before it is realised.
+                match get(Metric::WinRate) {
+                    _ if cagr < 0.0 => cagr,
+                    win_rate if cagr > 0.0 => cagr * get(Metric::Calmar)? * win_rate? / (leverage * leverage),
+                    win_rate => win_rate.map(|_| cagr)?,
+                }
             }
         };
         value.is_finite().then_some(value)
@@ -70,6 +75,12 @@ impl Objective {
         } else {
             Err(FormatError::Wrong("degradation_weight must be 0 to 100".into()))
         }
+    }
+
+    /// What a window counts as in the score: one without a closed trade whose figure is undefined, for nothing. So a
+    /// quiet window neither helps nor fails a trial.
+    pub fn counted(value: Option<f64>, trades: u32) -> Option<f64> {
+        value.or((trades == 0).then_some(0.0))
     }
 
     /// `median(OOS) − std(OOS) − weight · max(0, mean(IS) − mean(OOS))`; absent when the figure of

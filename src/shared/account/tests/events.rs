@@ -5,7 +5,7 @@ use crate::market::Settlement;
 use crate::market::tests::young;
 
 /// The market with settlements: days and fractions of them since its first bar, rates, marks.
-fn funded(mut m: Market, settled: &[(f64, f64, f64)]) -> Market {
+pub(super) fn funded(mut m: Market, settled: &[(f64, f64, f64)]) -> Market {
     let at = |day: f64| DAY_0 + (day * DAY_MS as f64) as i64;
     m.columns[0].settlements =
         settled.iter().map(|(d, rate, mark)| Settlement { ms: at(*d), rate: *rate, mark: *mark }).collect();

@@ -130,6 +130,7 @@ pub(super) fn read(text: &str) -> Result<Study, FormatError> {
             degradation_weight: s.objective.degradation_weight,
         },
         guardrails: Guardrails {
+            max_undecided_bars: 0,
             min_trades: s.guardrails.min_trades,
             max_liquidations: s.guardrails.max_liquidations,
             drawdown: s.guardrails.drawdown.into_iter().map(limit).collect(),

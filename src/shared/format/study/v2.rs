@@ -35,12 +35,15 @@ pub(super) fn text(s: &Study) -> String {
         .iter()
         .map(|d| vec![row("leverage", d.leverage), row("max_drawdown", d.max_drawdown)])
         .collect();
-    let guardrails: Table = vec![
-        row("min_trades", s.guardrails.min_trades),
-        row("max_liquidations", s.guardrails.max_liquidations),
-        row("prune_below_median", s.guardrails.prune_below_median),
-        row("drawdown", limits),
-    ];
+    // Not there in what was written before there was such a limit.
+    let undecided =
+        (s.guardrails.max_undecided_bars > 0).then(|| row("max_undecided_bars", s.guardrails.max_undecided_bars));
+    let guardrails: Table =
+        [row("min_trades", s.guardrails.min_trades), row("max_liquidations", s.guardrails.max_liquidations)]
+            .into_iter()
+            .chain(undecided)
+            .chain([row("prune_below_median", s.guardrails.prune_below_median), row("drawdown", limits)])
+            .collect();
     let assumptions: Table = vec![
         row("initial_cash_usdt", s.assumptions.initial_cash_usdt),
         row("slippage_bps", s.assumptions.slippage_bps),
