@@ -25,7 +25,7 @@ impl Account<'_> {
         let equity = self.equity_at_close(bar);
         self.equity.push(equity);
         self.counts.exposed_bars += u32::from(self.open > 0);
-        if equity < self.least_margin(bar) && self.open == 0 {
+        if self.open == 0 && (equity <= 0.0 || equity < self.least_margin()) {
             self.ruined_ms = Some(bar.time());
         }
         if self.recorder.keeps() {
@@ -33,13 +33,14 @@ impl Account<'_> {
         }
     }
 
-    /// The margin of the smallest position that may be opened in any symbol that trades, USDT: an account that has
-    /// less is ruined.
-    fn least_margin<B: Bar>(&self, bar: &B) -> f64 {
-        let trading = (0..self.positions.len()).filter(|s| !bar.get(*s, Field::Close).is_nan());
-        let least =
-            trading.map(|s| self.rules[s].filters.min_notional / self.terms.leverage[s]).fold(f64::MAX, f64::min);
-        if least < f64::MAX { least } else { 0.0 }
+    /// The margin of the smallest position that may be opened in any symbol, USDT: an account that has less is ruined.
+    /// Of a symbol that is not listed yet nobody knows what it will ask, so nothing is enough for it.
+    fn least_margin(&self) -> f64 {
+        let least = self.rules.iter().zip(&self.terms.leverage).map(|(rules, leverage)| {
+            let asked = rules.filters.min_notional / leverage;
+            if rules.filters.step < f64::MAX { asked } else { 0.0 }
+        });
+        least.fold(f64::MAX, f64::min)
     }
 
     /// Turns the signals at this close into orders for the next open.

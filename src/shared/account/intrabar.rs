@@ -59,14 +59,13 @@ impl Account<'_> {
             Some(moment) => {
                 for symbol in 0..self.positions.len() {
                     let Some(p) = &self.positions[symbol] else { continue };
-                    match stop_on_the_way(bar, symbol, p, moment) {
+                    let side = p.side;
+                    match closed_on_the_way(bar, symbol, p, moment) {
+                        Some((level, Rule::TakeProfit)) => self.exit(bar.time(), symbol, level, Rule::TakeProfit),
                         Some((level, rule)) => {
-                            self.exit(bar.time(), symbol, self.worse(bar, symbol, level, -p.side), rule);
+                            self.exit(bar.time(), symbol, self.worse(bar, symbol, level, -side), rule);
                         }
-                        None => {
-                            let mark = extreme(bar, symbol, p.side, moment, true);
-                            self.liquidate_cross(bar, symbol, mark);
-                        }
+                        None => self.liquidate_cross(bar, symbol, extreme(bar, symbol, side, moment, true)),
                     }
                 }
                 self.insure(bar.time());
@@ -78,9 +77,9 @@ impl Account<'_> {
     fn slack_at<B: Bar>(&self, bar: &B, moment: Moment) -> f64 {
         self.cross_slack(|symbol, p| {
             let mark = extreme(bar, symbol, p.side, moment, true);
-            match stop_on_the_way(bar, symbol, p, moment) {
-                Some((level, _)) if p.side * level > p.side * mark => level,
-                _ if p.side * mark > p.side * p.take => p.take,
+            match closed_on_the_way(bar, symbol, p, moment) {
+                // A mark that went less far than the trades is where it stood.
+                Some((level, rule)) if (rule == Rule::TakeProfit) == (p.side * mark > p.side * level) => level,
                 _ => mark,
             }
         })
@@ -126,9 +125,10 @@ fn extreme<B: Bar>(bar: &B, symbol: usize, side: f64, moment: Moment, mark: bool
     )
 }
 
-/// The stop that closes a position on the way to a moment.
-fn stop_on_the_way<B: Bar>(bar: &B, symbol: usize, p: &Position, moment: Moment) -> Option<(f64, Rule)> {
-    touched_stop(p, extreme(bar, symbol, p.side, moment, false))
+/// The stop or the target that closes a position on the way to a moment.
+fn closed_on_the_way<B: Bar>(bar: &B, symbol: usize, p: &Position, moment: Moment) -> Option<(f64, Rule)> {
+    let traded = extreme(bar, symbol, p.side, moment, false);
+    touched_stop(p, traded).or_else(|| (p.side * traded > p.side * p.take).then_some((p.take, Rule::TakeProfit)))
 }
 
 /// The stop that is reached first on the way against the position.
