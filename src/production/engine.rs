@@ -56,7 +56,7 @@ pub fn replay(
         let Some(bar) = feed.next_bar() else { return Err(EngineError::FeedEnded { at }) };
         let signals = stepper.step(&bar)?;
         if bars.start == at {
-            account = Some(Account::new(bound, book, assumptions, bar.time, false)?);
+            account = Some(Account::new(bound.terms(), book, assumptions, bar.time, false)?);
         }
         if let Some(account) = &mut account {
             account.step(&bar, |s| signals[s])?;

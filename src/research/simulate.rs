@@ -1,11 +1,11 @@
 //! A bound strategy over bars: whole columns of signals, then one account bar by bar.
 
-use assay_shared::account::{Account, Assumptions, Mark, Run, Unbalanced, Window};
+use assay_shared::account::{Account, Assumptions, Mark, Run, Signals, Unbalanced, Window};
 use assay_shared::indicator::IndicatorError;
 use assay_shared::market::{Market, MarketBar};
 use assay_shared::rulebook::{Rulebook, RulebookError};
+use assay_shared::strategy::Bound;
 use assay_shared::strategy::columns::{SymbolSignals, signals};
-use assay_shared::strategy::{Bound, Signals};
 use std::collections::BTreeMap;
 use std::ops::Range;
 
@@ -56,7 +56,7 @@ impl<'a> Simulation<'a> {
         first: usize,
         record: bool,
     ) -> Result<Simulation<'a>, SimulateError> {
-        let account = Account::new(bound, book, assumptions, market.times[first], record)?;
+        let account = Account::new(bound.terms(), book, assumptions, market.times[first], record)?;
         let marks = BTreeMap::from([(first, account.so_far().mark())]);
         Ok(Simulation { market, signals, account, next: first, marks })
     }

@@ -10,7 +10,6 @@ use assay_ledger::keys::cosign::cosigners;
 use assay_ledger::log::system_seconds;
 use assay_ledger::tree::proof::Proof;
 use assay_ledger::{Checkpoint, Entry};
-use assay_shared::account::Terms;
 use assay_shared::event::study::{Ended, StudyFact, TrialFact};
 use assay_shared::event::{Event, StudyClosed, WalkForwardCompleted};
 use assay_shared::format::config::{LedgerRef, LiveConfig, Versions, evidence_dir};
@@ -240,7 +239,7 @@ fn gates(config: &LiveConfig, strategy: &Strategy, f: &Facts, g: &Gates, path: &
     }
     // What was in force, caps included: what the account really did.
     let leverage = match strategy.bind(&config.parameters) {
-        Ok(bound) => Terms::of(&bound).highest_leverage(),
+        Ok(bound) => bound.terms().highest_leverage(),
         Err(d) => return refuse(Code::BadStrategy, path, d.to_string()),
     };
     if leverage > g.max_leverage {

@@ -4,7 +4,7 @@ use super::blocks;
 use super::identity::{Inputs, of, shared};
 use crate::simulate::{SimulateError, Simulation, prepare, stretch};
 use assay_ledger::Hash;
-use assay_shared::account::{Mark, Run, Terms, Window};
+use assay_shared::account::{Mark, Run, Window};
 use assay_shared::event::codec::Real;
 use assay_shared::event::study::{FoldFact, recorded_folds, recorded_params};
 use assay_shared::event::{BlockV2, Event, MetricCode, TrialCompletedV2, TrialFailedV2, TrialPrunedV2};
@@ -177,7 +177,7 @@ impl<'a> Evaluator<'a> {
             return Err(format!("infeasible: {constraint} does not hold"));
         }
         let signals = prepare(&bound, self.inputs.market).map_err(words)?;
-        let leverage = Terms::of(&bound).highest_leverage();
+        let leverage = bound.terms().highest_leverage();
         let mut simulation = self.simulation(&bound, &signals, false).map_err(words)?;
         let cuts = self.cuts();
         // Fold by fold, so that a pruned trial costs no more than it has to; the last one when the run has ended.

@@ -2,9 +2,9 @@
 
 use super::record::Rule;
 use super::{Account, Entry, Pending};
+use crate::account::Signals;
+use crate::account::signals::flag;
 use crate::market::{Bar, Field};
-use crate::strategy::Signals;
-use crate::strategy::signals::flag;
 
 impl Account<'_> {
     /// Positions of symbols that have no bars any more: settled at the last mark price, with the taker fee.
@@ -86,7 +86,7 @@ impl Account<'_> {
     fn size<B: Bar>(&self, bar: &B, symbol: usize, side: f64, s: &Signals) -> Option<Entry> {
         let stops = [s.stop_loss, s.take_profit, s.trailing_stop];
         let limits = [1.0, 100.0, 1.0];
-        let wanted = &self.wanted_stops[symbol];
+        let wanted = &self.terms.stops[symbol];
         let known = (0..3).all(|i| !wanted[i] || stops[i] > 0.0 && stops[i] < limits[i]);
         let equity = self.equity.last().copied().unwrap_or_default();
         if !known || equity <= 0.0 {

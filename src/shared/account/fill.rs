@@ -1,9 +1,9 @@
 //! Opening and closing positions.
 
+use super::MarginMode;
 use super::record::{CashKind, Outcome, Rule, Trade};
 use super::{Account, Entry, Position};
 use crate::market::{Bar, Field};
-use crate::strategy::MarginMode;
 
 impl Account<'_> {
     /// Fills an entry at the open, or records why not.

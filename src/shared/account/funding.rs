@@ -1,9 +1,9 @@
 //! Funding, each settlement at its own moment, on the mark price.
 
 use super::Account;
+use super::MarginMode;
 use super::record::CashKind;
 use crate::market::{Bar, Field, Settlement};
-use crate::strategy::MarginMode;
 
 /// The mark price at a settlement: what the source says, or else the bar's first one, which is exact for what
 /// settles at its opening and the last one that is known before what settles inside it.

@@ -1,9 +1,9 @@
 //! Step 3 of a bar: what happens inside it, adverse first.
 
+use super::MarginMode;
 use super::record::{CashKind, Rule};
 use super::{Account, Position};
 use crate::market::{Bar, Field};
-use crate::strategy::MarginMode;
 
 /// Where all prices stand at a moment that nobody saw.
 #[derive(Debug, Clone, Copy, PartialEq)]

@@ -1,9 +1,9 @@
 //! Margin: what is free, and where liquidation lies.
 
+use super::MarginMode;
 use super::{Account, Position};
 use crate::market::{Bar, Field};
 use crate::rulebook::liquidation::{Exposure, price};
-use crate::strategy::MarginMode;
 
 impl Account<'_> {
     /// Solves the liquidation price of an isolated position from its wallet and brackets.

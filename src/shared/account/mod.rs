@@ -48,16 +48,17 @@ mod margin;
 mod open;
 pub mod record;
 mod run;
+pub mod signals;
 mod terms;
 #[cfg(test)]
 mod tests;
 
 pub use run::{Counts, Mark, Run, Unbalanced, Window};
-pub use terms::Terms;
+pub use signals::Signals;
+pub use terms::{MarginMode, Terms};
 
 use crate::market::{Bar, Field};
 use crate::rulebook::{InForce, Rulebook, RulebookError};
-use crate::strategy::{Bound, Signals};
 use record::{CashKind, Recorder, Rule, Trade};
 use serde::{Deserialize, Serialize};
 
@@ -124,9 +125,7 @@ pub struct Account<'r> {
     rules_until_ms: i64,
     /// The last mark price of each symbol, for one that has no more bars.
     last_mark: Vec<f64>,
-    symbols: Vec<String>,
     terms: Terms,
-    wanted_stops: Vec<[bool; 3]>,
     slippage: f64,
     /// Wallet balance, isolated wallets included, USDT.
     wallet: f64,
@@ -147,28 +146,26 @@ pub struct Account<'r> {
 }
 
 impl<'r> Account<'r> {
-    /// An account for a bound strategy. `record` keeps every order, fill and cash flow; the hash
+    /// An account under some terms. `record` keeps every order, fill and cash flow; the hash
     /// is taken either way.
     ///
     /// # Errors
     /// A rule book that does not cover the symbols at `start_ms`.
     pub fn new(
-        bound: &Bound,
+        terms: Terms,
         book: &'r Rulebook,
         assumptions: &Assumptions,
         start_ms: i64,
         record: bool,
     ) -> Result<Account<'r>, RulebookError> {
-        let n = bound.symbols.len();
+        let n = terms.symbols.len();
         let mut account = Account {
             book,
             rules: Vec::with_capacity(n),
             unknown: Vec::new(),
             rules_until_ms: i64::MIN,
             last_mark: vec![f64::NAN; n],
-            symbols: bound.symbols.clone(),
-            terms: Terms::of(bound),
-            wanted_stops: bound.outputs.iter().map(|o| o.stops.map(|s| s.is_some())).collect(),
+            terms,
             slippage: assumptions.slippage_bps / 10_000.0,
             wallet: 0.0,
             positions: vec![None; n],
@@ -194,7 +191,7 @@ impl<'r> Account<'r> {
     fn apply_rules(&mut self, ms: i64) {
         self.rules.clear();
         self.unknown.clear();
-        for (symbol, name) in self.symbols.iter().enumerate() {
+        for (symbol, name) in self.terms.symbols.iter().enumerate() {
             let known = self.book.in_force(name, ms);
             self.rules.push(known.unwrap_or_else(|e| {
                 self.unknown.push((symbol, e));

@@ -1,9 +1,9 @@
 //! Step 2 of a bar: what happens at the open.
 
+use super::MarginMode;
 use super::record::{Outcome, Rule};
 use super::{Account, Pending};
 use crate::market::{Bar, Field};
-use crate::strategy::MarginMode;
 
 impl Account<'_> {
     /// Liquidation and stops that the opening price has jumped over. Stops fill at the open, with

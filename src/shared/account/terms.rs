@@ -1,12 +1,26 @@
-//! What is really in force for a bound strategy: what it asks for, within its caps.
+//! What is in force for a run, whoever asked for it.
 
-use crate::strategy::{Bound, MarginMode};
+use serde::{Deserialize, Serialize};
 
-/// The terms of a run. Whoever judges one reads them here, not what the strategy asked for.
+/// How margin is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum MarginMode {
+    /// Each position has a wallet of its own.
+    Isolated,
+    /// All positions share the account's wallet.
+    Cross,
+}
+
+/// The terms of a run. Whoever judges one reads them here, not what a strategy asked for.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Terms {
-    /// Notional / initial margin, symbol by symbol.
+    /// Symbols, in the order of all that is said symbol by symbol.
+    pub symbols: Vec<String>,
+    /// Notional / initial margin, symbol by symbol, caps applied.
     pub leverage: Vec<f64>,
+    /// Which stops an entry must have to be taken, symbol by symbol: stop loss, take profit, trailing stop.
+    pub stops: Vec<[bool; 3]>,
     /// Initial margin of a position as a fraction of equity.
     pub margin_fraction: f64,
     /// Isolated or cross.
@@ -18,18 +32,6 @@ pub struct Terms {
 }
 
 impl Terms {
-    /// The terms of a bound strategy.
-    pub fn of(bound: &Bound) -> Terms {
-        let within = |cap: &Option<f64>| cap.map_or(bound.leverage, |cap| bound.leverage.min(cap));
-        Terms {
-            leverage: bound.leverage_caps.iter().map(within).collect(),
-            margin_fraction: bound.margin_fraction,
-            mode: bound.margin_mode,
-            max_positions: bound.max_positions,
-            max_size_usdt: bound.max_position_size_usdt.unwrap_or(f64::INFINITY),
-        }
-    }
-
     /// The highest leverage of any symbol: the one that a run is judged by.
     pub fn highest_leverage(&self) -> f64 {
         self.leverage.iter().copied().fold(1.0, f64::max)

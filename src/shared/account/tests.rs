@@ -4,28 +4,23 @@ mod events;
 mod rules;
 
 use super::record::{CashKind, Outcome, Record, Rule};
-use super::{Account, Assumptions, Run, Terms};
+use super::{Account, Assumptions, MarginMode, Run, Signals, Terms};
+use crate::account::signals::flag;
 use crate::market::tests::walk;
 use crate::market::{Columns, Field, Market, MarketBar};
 use crate::rulebook::tests::book;
-use crate::strategy::bind::Outputs;
-use crate::strategy::signals::flag;
-use crate::strategy::{Bound, MarginMode, Signals};
 use crate::time::DAY_MS;
 use proptest::prelude::*;
 
-fn bound(symbols: usize, leverage: f64, mode: MarginMode) -> Bound {
-    Bound {
-        plan: crate::strategy::plan::Plan::default(),
-        outputs: vec![Outputs::default(); symbols],
+fn bound(symbols: usize, leverage: f64, mode: MarginMode) -> Terms {
+    Terms {
         symbols: (0..symbols).map(|s| format!("S{s}USDT")).collect(),
-        leverage,
+        leverage: vec![leverage; symbols],
+        stops: vec![[false; 3]; symbols],
         margin_fraction: 0.1,
-        margin_mode: mode,
+        mode,
         max_positions: symbols,
-        max_position_size_usdt: None,
-        leverage_caps: vec![None; symbols],
-        violated: None,
+        max_size_usdt: f64::INFINITY,
     }
 }
 
@@ -53,20 +48,20 @@ fn entry(flags: u8, stop_loss: f64, take_profit: f64, trailing_stop: f64) -> Sig
     Signals { flags, stop_loss, take_profit, trailing_stop }
 }
 
-fn run(m: &Market, b: &Bound, slippage_bps: f64, signals: impl Fn(usize, usize) -> Signals) -> Run {
+fn run(m: &Market, b: &Terms, slippage_bps: f64, signals: impl Fn(usize, usize) -> Signals) -> Run {
     run_with(1020.0, m, b, slippage_bps, signals)
 }
 
 fn run_with(
     initial_cash_usdt: f64,
     m: &Market,
-    b: &Bound,
+    b: &Terms,
     slippage_bps: f64,
     signals: impl Fn(usize, usize) -> Signals,
 ) -> Run {
     let book = book();
     let assumptions = Assumptions { initial_cash_usdt, slippage_bps };
-    let mut account = Account::new(b, &book, &assumptions, m.times[0], true).unwrap();
+    let mut account = Account::new(b.clone(), &book, &assumptions, m.times[0], true).unwrap();
     for index in 0..m.len() {
         account.step(&MarketBar { market: m, index }, |s| signals(index, s)).unwrap();
     }
@@ -171,7 +166,7 @@ fn enters(flags: u8) -> Signals {
 fn entries_are_refused_with_a_reason() {
     let m = walk(4, 3, 3);
     let first = |t: usize, _: usize| if t == 0 { enters(flag::LONG_ENTRY) } else { Signals::NONE };
-    let refused = |b: &Bound, why: Outcome| {
+    let refused = |b: &Terms, why: Outcome| {
         let r = run(&m, b, 0.0, first);
         let found: Vec<Outcome> = orders(&r).iter().filter(|o| o.2 == Rule::SignalEntry).map(|o| o.3).collect();
         assert!(found.contains(&why), "{found:?}");
@@ -179,11 +174,11 @@ fn entries_are_refused_with_a_reason() {
         assert_eq!(r.trades.len(), filled, "what was refused is no trade");
         filled
     };
-    let one = Bound { max_positions: 1, ..bound(3, 1.0, MarginMode::Isolated) };
+    let one = Terms { max_positions: 1, ..bound(3, 1.0, MarginMode::Isolated) };
     assert_eq!(refused(&one, Outcome::TooManyPositions), 1);
-    let small = Bound { max_position_size_usdt: Some(4.9), ..bound(3, 1.0, MarginMode::Isolated) };
+    let small = Terms { max_size_usdt: 4.9, ..bound(3, 1.0, MarginMode::Isolated) };
     assert_eq!(refused(&small, Outcome::BelowMinimum), 0);
-    let greedy = Bound { margin_fraction: 0.6, ..bound(3, 1.0, MarginMode::Isolated) };
+    let greedy = Terms { margin_fraction: 0.6, ..bound(3, 1.0, MarginMode::Isolated) };
     assert_eq!(refused(&greedy, Outcome::InsufficientMargin), 1);
     let high = bound(3, 151.0, MarginMode::Isolated);
     assert_eq!(refused(&high, Outcome::LeverageNotAllowed), 0);
@@ -198,12 +193,8 @@ fn entries_are_refused_with_a_reason() {
 fn caps_bound_every_position() {
     let m = walk(200, 2, 9);
     let mut b = bound(2, 8.0, MarginMode::Isolated);
-    (b.max_position_size_usdt, b.leverage_caps) = (Some(300.0), vec![Some(2.0), None]);
-    let terms = Terms::of(&b);
-    assert_eq!(
-        (terms.leverage.as_slice(), terms.highest_leverage(), terms.max_size_usdt),
-        (&[2.0, 8.0][..], 8.0, 300.0)
-    );
+    (b.max_size_usdt, b.leverage) = (300.0, vec![2.0, 8.0]);
+    assert_eq!(b.highest_leverage(), 8.0);
     let r = run(&m, &b, 0.0, random_signals(4));
     assert!(r.trades.len() > 10);
     for t in &r.trades {

@@ -4,7 +4,7 @@ use super::bind::Bound;
 use super::columns::choose;
 use super::op::MemoryState;
 use super::plan::Op;
-use super::signals::Signals;
+use crate::account::Signals;
 use crate::indicator::{IndicatorError, Running};
 use crate::market::Bar;
 

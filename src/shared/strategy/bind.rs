@@ -4,11 +4,12 @@
 use super::compile::bars_problem;
 use super::compiled::{Compiled, Roots};
 use super::diagnostic::Diagnostic;
-use super::file::{MarginMode, StrategyFile};
+use super::file::StrategyFile;
 use super::graph::{Check, Node, NodeId, Window};
 use super::op::Memory;
 use super::plan::{Id, Op, Plan};
 use super::space::Params;
+use crate::account::{MarginMode, Terms};
 use std::collections::BTreeMap;
 
 /// The longest look-back of a window, in bars.
@@ -32,8 +33,7 @@ pub struct Bound {
     pub outputs: Vec<Outputs>,
     /// Symbols in order.
     pub symbols: Vec<String>,
-    /// Notional / initial margin, as the strategy asks for it; [`crate::account::Terms`] holds what
-    /// is in force.
+    /// Notional / initial margin, as the strategy asks for it; [`Bound::terms`] says what is in force.
     pub leverage: f64,
     /// Initial margin of a position as a fraction of equity.
     pub margin_fraction: f64,
@@ -47,6 +47,22 @@ pub struct Bound {
     pub leverage_caps: Vec<Option<f64>>,
     /// The first constraint that does not hold, if any: such a trial is infeasible.
     pub violated: Option<String>,
+}
+
+impl Bound {
+    /// What is in force for it: what it asks for, within its caps.
+    pub fn terms(&self) -> Terms {
+        let within = |cap: &Option<f64>| cap.map_or(self.leverage, |cap| self.leverage.min(cap));
+        Terms {
+            symbols: self.symbols.clone(),
+            leverage: self.leverage_caps.iter().map(within).collect(),
+            stops: self.outputs.iter().map(|o| o.stops.map(|s| s.is_some())).collect(),
+            margin_fraction: self.margin_fraction,
+            mode: self.margin_mode,
+            max_positions: self.max_positions,
+            max_size_usdt: self.max_position_size_usdt.unwrap_or(f64::INFINITY),
+        }
+    }
 }
 
 /// Values of all nodes that depend on numbers and parameters only; the others are NaN.

@@ -3,7 +3,7 @@
 use super::bind::Bound;
 use super::op::MemoryState;
 use super::plan::{Id, Op, Plan};
-use super::signals::Signals;
+use crate::account::Signals;
 use crate::indicator::IndicatorError;
 use crate::market::{FIELDS, Field, Market};
 use std::borrow::Cow;
@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 /// Signals of all bars of one symbol.
 #[derive(Debug, Clone)]
 pub struct SymbolSignals {
-    /// Bits of [`super::signals::flag`], bar by bar.
+    /// Bits of [`crate::account::signals::flag`], bar by bar.
     pub flags: Vec<u8>,
     stops: [Option<Series>; 3],
 }

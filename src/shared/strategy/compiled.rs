@@ -6,7 +6,7 @@ use super::file::StrategyFile;
 use super::graph::{Check, Graph, NodeId};
 use super::order;
 use super::program::Program;
-use super::signals::flag;
+use crate::account::signals::flag;
 use std::cell::Cell;
 
 /// The nodes that a symbol's bars are decided from.

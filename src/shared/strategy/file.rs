@@ -1,6 +1,7 @@
 //! The strategy file in its working form, as TOML reads it.
 
 use super::space::Range;
+use crate::account::MarginMode;
 use serde::de::{self, Visitor};
 use serde::{Deserialize, Deserializer};
 use std::collections::BTreeMap;
@@ -31,16 +32,6 @@ impl<'de> Deserialize<'de> for Text {
         }
         d.deserialize_any(V)
     }
-}
-
-/// How margin is kept.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum MarginMode {
-    /// Each position has a wallet of its own.
-    Isolated,
-    /// All positions share the account's wallet.
-    Cross,
 }
 
 /// Entries and exits. At least one entry must be given.

@@ -22,14 +22,12 @@ mod place;
 pub mod plan;
 pub mod program;
 pub mod read;
-pub mod signals;
 pub mod space;
 #[cfg(test)]
 mod tests;
 
 pub use bind::Bound;
 pub use diagnostic::Diagnostic;
-pub use file::{MarginMode, StrategyFile};
+pub use file::StrategyFile;
 pub use read::Strategy;
-pub use signals::Signals;
 pub use space::{Params, Value};

@@ -190,7 +190,7 @@ proptest! {
         b.margin_fraction = 0.3;
         let book = book();
         let assumptions = Assumptions { initial_cash_usdt: 1020.0, slippage_bps: 2.0 };
-        let mut account = Account::new(&b, &book, &assumptions, m.times[0], true).unwrap();
+        let mut account = Account::new(b.clone(), &book, &assumptions, m.times[0], true).unwrap();
         let signals = random_signals(seed);
         let mut cuts = cuts;
         cuts.sort_unstable();

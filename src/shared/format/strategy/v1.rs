@@ -1,8 +1,9 @@
 //! Version 1 of a strategy's text, as release 0.1.0 wrote it. Frozen.
 
+use crate::account::MarginMode;
 use crate::format::FormatError;
 use crate::format::tree::{Item, Table, row, some, text};
-use crate::strategy::file::{MarginMode, Risk, SignalTexts, Sizing, StopTexts, StrategyFile, Text};
+use crate::strategy::file::{Risk, SignalTexts, Sizing, StopTexts, StrategyFile, Text};
 use crate::strategy::space::Range;
 use serde::Deserialize;
 use std::collections::BTreeMap;

@@ -1,8 +1,9 @@
 //! Version 2 of a strategy's text: a number in front, and every range with all its fields.
 
 use super::CURRENT;
+use crate::account::MarginMode;
 use crate::format::tree::{self, Item, Table, row, some};
-use crate::strategy::file::{MarginMode, StrategyFile, Text};
+use crate::strategy::file::{StrategyFile, Text};
 use crate::strategy::space::Range;
 use toml::Spanned;
 

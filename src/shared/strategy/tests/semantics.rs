@@ -1,12 +1,12 @@
 //! The language against its definition: random expressions, evaluated by a second and much simpler
 //! reading of what each word means, straight over the whole history.
 
+use crate::account::signals::flag;
 use crate::market::tests::walk;
 use crate::market::{Field, Market, MarketBar};
 use crate::strategy::bars::Stepper;
 use crate::strategy::columns;
 use crate::strategy::read::Strategy;
-use crate::strategy::signals::flag;
 use crate::strategy::space::defaults;
 use proptest::prelude::{ProptestConfig, prop_assert, prop_assert_eq, proptest};
 
