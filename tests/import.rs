@@ -132,7 +132,7 @@ fn a_snapshot_is_bound_to_its_rule_book() {
         desk.assay(&[&run[..], &["--rulebook", begin]].concat())
     };
     named("0123456789").fails(2, "0 registered rule books");
-    named(&other.as_str().unwrap()[..4]).fails(2, "shorter than 8 digits");
+    named(&other.as_str().unwrap()[..4]).fails(2, "8 digits of the hash or more");
     named(&other.as_str().unwrap()[..12]).fails(2, "no step, tick and minimum notional of BTCUSDT");
     import(&desk, "81_rulebook_newest/a_btc", &["--brackets", "as-seen"]).unwrap().ok();
     assert_ne!(event("SnapshotRegistered")["rulebook_hash"], book, "bound to another one now");

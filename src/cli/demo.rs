@@ -178,8 +178,9 @@ fn downloaded(lab: &Lab, symbols: &[String], base: &str) -> Result<Read, LabErro
     let listing = if base == DEFAULT_BASE { DEFAULT_LISTING } else { base }.to_string();
     // Whoever has no network is told so soon.
     let (connect, pause, attempts) = (Duration::from_secs(4), Duration::from_millis(500), 2);
-    let source = Source { base: base.into(), listing, connect, pause, attempts };
-    let what = Download { symbols, interval: "1h", months: ("2023-01", "2024-12"), source, connections: 4 };
+    let source = Source { base: base.into(), listing, connect, pause, body: Duration::from_secs(60), attempts };
+    let what =
+        Download { symbols, interval: "1h", months: ("2023-01", "2024-12"), source, connections: 4, refresh: false };
     download(&what, &dir, &lab.session)?;
     read(&import(dir, symbols.to_vec(), None, Some("2020-01-01")), lab, true)
 }

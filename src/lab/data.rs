@@ -270,7 +270,10 @@ pub fn named_rulebook(lab: &Lab, begin: &str) -> Result<Rulebook, LabError> {
     match mine[..] {
         [hash] if begin.len() >= 8 => lab.rulebook(hash),
         _ => Err(LabError::usage(
-            format!("{begin} is the beginning of {} registered rule books, or shorter than 8 digits", mine.len()),
+            match mine.len() {
+                _ if begin.len() < 8 => format!("'{begin}' is too short: give 8 digits of the hash or more"),
+                n => format!("{begin} is the beginning of {n} registered rule books"),
+            },
             "`assay data show HASH` names the one of a snapshot; an import with other rules registers another",
         )),
     }

@@ -4,6 +4,7 @@ use crate::error::LabError;
 use crate::session::{Progress, Session};
 use assay_research::data::error::check_symbols;
 use assay_research::data::fetch::{self, Fetched};
+use assay_shared::time::{interval_ms, interval_text};
 use std::path::Path;
 
 /// What to download.
@@ -19,6 +20,8 @@ pub struct Download<'a> {
     pub source: fetch::Source,
     /// Files at a time.
     pub connections: usize,
+    /// Whether checksums of files that are there are asked for again.
+    pub refresh: bool,
 }
 
 /// Downloads monthly files into a folder, and daily ones of months that have none yet, with checksums; goes on
@@ -31,14 +34,25 @@ pub fn download(what: &Download<'_>, out: &Path, session: &Session) -> Result<Fe
     let (from, to) = what.months;
     let months = fetch::months(from, to)
         .ok_or_else(|| LabError::usage(format!("{from} to {to} are not months"), "write months as 2024-01"))?;
-    check_symbols(what.symbols)?;
-    let series = fetch::Series::of(what.symbols, what.interval);
+    let mut symbols = what.symbols.to_vec();
+    symbols.sort();
+    symbols.dedup();
+    check_symbols(&symbols)?;
+    for address in [&what.source.base, &what.source.listing] {
+        if !address.starts_with("http://") && !address.starts_with("https://") {
+            return Err(LabError::usage(format!("'{address}' is no address"), "write it as https://host/path"));
+        }
+    }
+    if interval_ms(what.interval).is_none_or(|ms| interval_text(ms) != what.interval) {
+        return Err(LabError::usage(format!("'{}' is not an interval", what.interval), "write it as 1m, 1h, 4h or 1d"));
+    }
+    let series = fetch::Series::of(&symbols, what.interval);
     let say = |done: usize, total: usize, name: &str| {
         let (done, total) = (done as u64, total as u64);
         session.progress(&Progress::Files { what: "downloading", done, total, name });
     };
     let stopped = || session.stop.requested();
-    let done = fetch::fetch(&what.source, &series, &months, out, what.connections, &say, &stopped);
+    let done = fetch::fetch(&what.source, &series, &months, out, (what.connections, what.refresh), &say, &stopped);
     session.progress(&Progress::Ended);
     let done = done?;
     if stopped() {
@@ -48,9 +62,9 @@ pub fn download(what: &Download<'_>, out: &Path, session: &Session) -> Result<Fe
     let all = |s: &fetch::Series| {
         done.absent.iter().any(|a| a.series == s.to_string() && a.from == months[0] && a.to == months[months.len() - 1])
     };
-    let none = |symbol: &&String| series.iter().filter(|s| s.symbol == **symbol).all(all);
-    if let Some(symbol) = what.symbols.iter().find(none) {
-        let message = format!("{} has no files of {symbol} from {from} to {to}", what.source.base);
+    if let Some(none) = series.iter().find(|s| s.kind == "klines" && all(s)) {
+        let (symbol, interval) = (&none.symbol, what.interval);
+        let message = format!("{} has no {interval} candles of {symbol} from {from} to {to}", what.source.base);
         return Err(LabError::usage(message, "look whether the symbol, the interval and the months are right"));
     }
     Ok(done)

@@ -1,6 +1,7 @@
 //! A lab: the folder that holds keys, ledger, mirror, snapshots, reports and repositories.
 
 use crate::error::LabError;
+use crate::place::lab_text;
 use crate::session::{Notice, Session};
 use assay_ledger::log::OnWait;
 use assay_ledger::storage::disk::{Disk as _, Open, RealDisk, replace};
@@ -268,7 +269,7 @@ impl Lab {
     /// A missing file, or a text with another hash.
     pub fn rulebook(&self, hash: &str) -> Result<Rulebook, LabError> {
         let path = self.rulebook_path(hash);
-        let text = std::fs::read_to_string(&path).map_err(LabError::io("read", &path))?;
+        let text = lab_text(&path).map_err(LabError::io("read", &path))?;
         let book = Rulebook::parse(&text)?;
         if book.hash().to_string() != hash {
             let what = format!("{}: its text has another hash than its name says", path.display());

@@ -2,7 +2,7 @@
 //! stands there is ours.
 
 use crate::error::LabError;
-use assay_ledger::storage::disk::{RealDisk, replace};
+use assay_ledger::storage::disk::{Disk as _, Open, RealDisk, replace};
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
@@ -30,6 +30,15 @@ pub fn read_bytes(path: &Path, limit: usize) -> Result<Vec<u8>, LabError> {
         return Err(wrong(path, &format!("is over {limit} bytes")));
     }
     Ok(bytes)
+}
+
+/// Reads a text of the lab itself, which waits for nobody: a pipe in its place is an error.
+///
+/// # Errors
+/// The system's.
+pub(crate) fn lab_text(path: &Path) -> std::io::Result<String> {
+    let bytes = RealDisk.open(path, Open::Read)?.read_from(0)?;
+    String::from_utf8(bytes).map_err(|_| std::io::Error::new(std::io::ErrorKind::InvalidData, "it is not UTF-8"))
 }
 
 /// Makes a folder that its owner alone may look into, and takes others' rights away from one that is

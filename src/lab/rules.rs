@@ -3,6 +3,7 @@
 
 use crate::error::LabError;
 use crate::folder::Lab;
+use crate::place::lab_text;
 use assay_ledger::storage::disk::{RealDisk, replace};
 use assay_research::data::{brackets, exchange};
 use assay_shared::rulebook::book::Wanted;
@@ -40,7 +41,7 @@ fn path(lab: &Lab) -> PathBuf {
 /// # Errors
 /// A file that cannot be read or understood.
 pub fn own(lab: &Lab) -> Result<Sightings, LabError> {
-    match std::fs::read_to_string(path(lab)) {
+    match lab_text(&path(lab)) {
         Ok(text) => Ok(Sightings::parse(&text)?),
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(Sightings::default()),
         Err(e) => Err(LabError::io("read", &path(lab))(e)),

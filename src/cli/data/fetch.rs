@@ -36,6 +36,9 @@ pub struct Args {
     /// Files to download at a time
     #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u8).range(1..=16))]
     connections: u8,
+    /// Ask for the checksums of files that are there already: the archive replaces some later
+    #[arg(long)]
+    refresh: bool,
 }
 
 /// Downloads it. What the archive has nothing of is said, a line for each row of months.
@@ -50,8 +53,9 @@ pub fn run(cx: &Context, args: Args) -> Result<(), LabError> {
         symbols: &args.symbols,
         interval: &args.interval,
         months: (&args.from, &args.to),
-        source: Source { base: args.base, listing, connect, pause, attempts: 5 },
+        source: Source { base: args.base, listing, connect, pause, body: Duration::from_secs(60), attempts: 5 },
         connections: usize::from(args.connections),
+        refresh: args.refresh,
     };
     let done = download(&what, &args.out, &cx.session)?;
     let absent: Vec<String> = done.absent.iter().map(Absent::to_string).collect();

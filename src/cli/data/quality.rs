@@ -1,7 +1,7 @@
 //! `assay data quality`
 
 use super::super::Context;
-use super::super::output::{print, print_json, say};
+use super::super::output::{print, print_json};
 use super::request::ReadArgs;
 use super::show::show_quality;
 use assay_lab::LabError;
@@ -41,9 +41,8 @@ pub fn run(cx: &Context, args: &Args) -> Result<(), LabError> {
         return Ok(());
     }
     show_quality(&found);
-    match &args.page {
-        Some(path) => print(&path.display().to_string()),
-        None => say("with --page FILE it is a page"),
+    if let Some(path) = &args.page {
+        print(&path.display().to_string());
     }
     Ok(())
 }

@@ -337,7 +337,11 @@ fn aligned(name: &str, s: Series, step: i64, request: &Request, quality: &mut Qu
     for ms in (from..to).step_by(step as usize) {
         while rows.next_if(|r| r.ms < ms).is_some() {}
         // A gap that is not treated is an error already; the held close only keeps columns even.
-        let (prices, volume) = rows.next_if(|r| r.ms == ms).map_or(([held; 4], 0.0), |r| (r.prices, r.volume));
+        let there = rows.next_if(|r| r.ms == ms);
+        let (prices, volume) = there.map_or(([held; 4], 0.0), |r| (r.prices, r.volume));
+        if there.is_none() {
+            out.held.push(((ms - from) / step) as usize);
+        }
         held = prices[3];
         let row = prices.into_iter().chain([if volume.is_nan() { 0.0 } else { volume }]);
         out.fields.iter_mut().zip(row).enumerate().filter(|(i, _)| wanted(*i)).for_each(|(_, (c, v))| c.push(v));

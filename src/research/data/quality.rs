@@ -126,7 +126,8 @@ impl Noted<'_> {
 pub fn look_over(own: &Own, step: i64, out: &mut Quality) {
     let noted = Noted { own, step };
     let column = |field: Field| &own.fields[field as usize][..];
-    let which = |odd: &dyn Fn(usize) -> bool| (0..own.bars()).filter(|t| odd(*t)).collect::<Vec<_>>();
+    let real = |t: &usize| own.held.binary_search(t).is_err();
+    let which = |odd: &dyn Fn(usize) -> bool| (0..own.bars()).filter(|t| odd(*t)).filter(real).collect::<Vec<_>>();
     let (open, high, low, close) = (column(Field::Open), column(Field::High), column(Field::Low), column(Field::Close));
     let volume = column(Field::Volume);
     if !volume.is_empty() {

@@ -153,7 +153,7 @@ fn treatments_do_what_they_are_named_for() {
 fn oddities_of_the_market_are_noted() {
     let m = generate::market(&["AUSDT".into()], 100, 1);
     let fields = std::array::from_fn(|i| m.columns[0].fields[i].clone());
-    let mut m = Own { name: "AUSDT".into(), first_ms: m.times[0], fields, settlements: Vec::new() };
+    let mut m = Own { name: "AUSDT".into(), first_ms: m.times[0], fields, settlements: Vec::new(), held: Vec::new() };
     let quiet = |m: &Own| {
         let mut q = Quality::default();
         look_over(m, HOUR, &mut q);

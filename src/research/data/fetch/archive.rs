@@ -31,6 +31,8 @@ pub struct Source {
     pub listing: String,
     /// How long to wait for a connection.
     pub connect: Duration,
+    /// How long one answer may take: what has come by then is gone on from.
+    pub body: Duration,
     /// How long to wait before asking again; twice as long each time.
     pub pause: Duration,
     /// How often something is asked for.
@@ -84,6 +86,8 @@ impl<'a> Archive<'a> {
         let config = Agent::config_builder()
             .timeout_connect(Some(source.connect))
             .timeout_recv_response(Some(Duration::from_secs(30)))
+            // A server that falls silent is asked again; what came before stays.
+            .timeout_recv_body(Some(source.body))
             .http_status_as_error(false);
         Archive { agent: config.build().into(), source, stop }
     }
@@ -120,10 +124,22 @@ impl<'a> Archive<'a> {
     pub fn file(&self, path: &str, target: &Path) -> Result<bool, DataError> {
         let url = self.url(path);
         let part: PathBuf = target.with_extension("part");
-        if part.is_symlink() {
-            return Err(broken(&url, format!("{} is a link; remove it", part.display())));
+        for path in [target, &part] {
+            let Ok(meta) = path.symlink_metadata() else { continue };
+            if !meta.is_file() {
+                let what = if meta.is_symlink() { "a link" } else { "no file" };
+                return Err(broken(&url, format!("{} is {what}; remove it", path.display())));
+            }
         }
-        self.patiently(&url, || self.try_file(&url, target, &part))
+        let size = || std::fs::metadata(&part).map_or(0, |m| m.len());
+        loop {
+            // As long as something comes, it is gone on.
+            let before = size();
+            match self.patiently(&url, || self.try_file(&url, target, &part)) {
+                Err(_) if size() > before && !(self.stop)() => {}
+                other => return other,
+            }
+        }
     }
 
     /// Asks until there is an answer, as often as the source says.
@@ -193,6 +209,18 @@ impl<'a> Archive<'a> {
         }
         drop(file);
         self.finish(url, target, part, resumed).map(|()| true)
+    }
+
+    /// What the source says the checksum of a file is; nothing when it does not say.
+    pub fn checksum(&self, path: &str) -> Result<Option<String>, DataError> {
+        let url = format!("{}.CHECKSUM", self.url(path));
+        self.patiently(&url, || {
+            let mut answer = sent(self.agent.get(&url).call())?;
+            if !answer.status().is_success() {
+                return Ok(None);
+            }
+            answer.body_mut().read_to_string().map(Some).map_err(|e| Trouble::Again(e.to_string(), None))
+        })
     }
 
     /// Verifies the checksum and gives the file its name.

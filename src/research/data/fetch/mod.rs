@@ -13,7 +13,7 @@ use super::error::DataError;
 use super::source::checksum_path;
 use archive::Archive;
 pub use archive::Source;
-use assay_ledger::storage::disk::{Disk as _, RealDisk};
+use assay_ledger::storage::disk::{Disk as _, RealDisk, read, replace};
 use assay_ledger::{Hash, LedgerError};
 pub use plan::{Absent, Series, months};
 use std::collections::BTreeSet;
@@ -56,7 +56,7 @@ enum Had {
 }
 
 /// Downloads the files of some series and months into a folder, `workers` at a time; those already there are
-/// kept. `progress` is told `(done, total, name)`; `stop` ends it cleanly between files and chunks.
+/// kept, with `refresh` if the source has not replaced them. `progress` is told `(done, total, name)`; `stop` ends it cleanly between files and chunks.
 ///
 /// # Errors
 /// The first file that cannot be had though the source has it, once all others were tried; another process
@@ -66,11 +66,13 @@ pub fn fetch(
     series: &[Series],
     months: &[String],
     dir: &Path,
-    workers: usize,
+    (workers, refresh): (usize, bool),
     progress: &dyn Fn(usize, usize, &str),
     stop: &(dyn Fn() -> bool + Sync),
 ) -> Result<Fetched, DataError> {
-    let taken = |e: LedgerError| DataError::Download { url: source.base.clone(), what: e.to_string() };
+    let taken = |_| DataError::Asked {
+        what: format!("another download into {} is at work: wait for it, or name another folder", dir.display()),
+    };
     std::fs::create_dir_all(dir).map_err(DataError::io("create", dir))?;
     let _lock = RealDisk.lock_folder(dir, Duration::ZERO).map_err(taken)?;
     let archive = Archive::of(source, stop);
@@ -92,7 +94,7 @@ pub fn fetch(
             let (sender, jobs, next, archive) = (sender.clone(), &jobs, &next, &archive);
             scope.spawn(move || {
                 while let Some(job) = jobs.get(next.fetch_add(1, Ordering::Relaxed)).filter(|_| !stop()) {
-                    let _ = sender.send((job, one(archive, &series[job.series].file(&job.date), dir)));
+                    let _ = sender.send((job, one(archive, &series[job.series].file(&job.date), dir, refresh)));
                 }
             });
         }
@@ -136,18 +138,31 @@ fn list(archive: &Archive<'_>, series: &Series, months: &[String]) -> Result<Opt
     Ok(Some(out))
 }
 
-fn one(archive: &Archive<'_>, path: &str, dir: &Path) -> Result<Had, DataError> {
+fn one(archive: &Archive<'_>, path: &str, dir: &Path, refresh: bool) -> Result<Had, DataError> {
     let target = dir.join(path);
-    if intact(&target) {
-        return Ok(Had::Kept);
+    match had(&target) {
+        None => {}
+        Some((_, Some(true))) if !refresh => return Ok(Had::Kept),
+        // What somebody put there without a checksum, or the source may have replaced, is asked about.
+        Some((hash, _)) => {
+            let text = archive.checksum(path)?;
+            if text.as_deref().is_some_and(|text| says(text, &hash)) {
+                let unwritten = |e: LedgerError| DataError::Download { url: path.into(), what: e.to_string() };
+                replace(&RealDisk, &checksum_path(&target), text.unwrap_or_default().as_bytes()).map_err(unwritten)?;
+                return Ok(Had::Kept);
+            }
+        }
     }
     Ok(if archive.file(path, &target)? { Had::Loaded } else { Had::Absent })
 }
 
-/// Whether a file is there as the source has it: one that was damaged since is downloaded again.
-fn intact(target: &Path) -> bool {
-    let Ok(bytes) = std::fs::read(target) else { return false };
-    // What somebody put there without a checksum is theirs.
-    let Ok(text) = std::fs::read_to_string(checksum_path(target)) else { return true };
-    text.split_whitespace().next().unwrap_or_default().eq_ignore_ascii_case(&Hash::of(&bytes).to_string())
+fn says(text: &str, hash: &Hash) -> bool {
+    text.split_whitespace().next().unwrap_or_default().eq_ignore_ascii_case(&hash.to_string())
+}
+
+/// The hash of a file that is there, and whether it fits the checksum beside it.
+fn had(target: &Path) -> Option<(Hash, Option<bool>)> {
+    let hash = Hash::of(&read(&RealDisk, target).ok()?);
+    let text = read(&RealDisk, &checksum_path(target)).ok().map(|t| String::from_utf8_lossy(&t).into_owned());
+    Some((hash, text.map(|text| says(&text, &hash))))
 }

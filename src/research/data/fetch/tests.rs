@@ -17,6 +17,8 @@ enum Fault {
     Busy,
     /// Hangs up without an answer.
     Silent,
+    /// Sends a byte at first and nothing more for a while, then hangs up.
+    Stall,
     /// Gives other bytes than the checksum says.
     Spoiled,
 }
@@ -99,6 +101,12 @@ fn respond(state: &Mutex<State>, mut stream: TcpStream) {
         Some(Fault::Silent) => return,
         Some(Fault::Busy) => (status, extra, bytes) = ("503 Slow Down", "Retry-After: 0\r\n", Vec::new()),
         Some(Fault::Break(at)) => bytes.truncate(at),
+        Some(Fault::Stall) => {
+            let head = format!("HTTP/1.1 {status}\r\nContent-Length: {length}\r\n\r\n");
+            let _ = stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(&bytes[..1]));
+            std::thread::sleep(Duration::from_secs(3));
+            return;
+        }
         Some(Fault::Spoiled) => bytes.iter_mut().for_each(|b| *b ^= 1),
         None => {}
     }
@@ -129,7 +137,14 @@ impl Server {
         let pause = Duration::from_millis(1);
         Server {
             state,
-            source: Source { listing: base.clone(), base, connect: Duration::from_secs(5), pause, attempts: 5 },
+            source: Source {
+                listing: base.clone(),
+                base,
+                connect: Duration::from_secs(5),
+                pause,
+                body: Duration::from_secs(30),
+                attempts: 5,
+            },
         }
     }
 
@@ -155,7 +170,7 @@ impl Server {
     fn fetch(&self, symbols: &[&str], span: (&str, &str), dir: &Path) -> Result<Fetched, DataError> {
         let symbols: Vec<String> = symbols.iter().map(|s| (*s).to_string()).collect();
         let (series, months) = (Series::of(&symbols, "1h"), months(span.0, span.1).unwrap());
-        fetch(&self.source, &series, &months, dir, 4, &|_, _, _| (), &|| false)
+        fetch(&self.source, &series, &months, dir, (4, false), &|_, _, _| (), &|| false)
     }
 
     fn whole(&self, path: &str, dir: &Path) -> bool {
@@ -221,6 +236,25 @@ fn faults_that_pass() {
     assert!(!files.iter().any(parts));
 }
 
+/// A server that falls silent in the middle is left and asked again; pipes and folders are said.
+#[test]
+fn silence_and_pipes() {
+    let (mut server, dir) = (Server::start(true), tempfile::tempdir().unwrap());
+    server.source.body = Duration::from_millis(200);
+    let files = server.has("AUSDT", &["2023-01"], &[]);
+    server.fault(&files[0], Fault::Stall, 2);
+    assert_eq!(server.fetch(&["AUSDT"], ("2023-01", "2023-01"), dir.path()).unwrap().there, files.len());
+    assert!(server.whole(&files[0], dir.path()));
+    let target = dir.path().join(&files[0]);
+    for place in [target.clone(), target.with_extension("part")] {
+        let _ = std::fs::remove_file(&target);
+        std::process::Command::new("mkfifo").arg(&place).status().unwrap();
+        let told = server.fetch(&["AUSDT"], ("2023-01", "2023-01"), dir.path()).unwrap_err().to_string();
+        assert!(told.contains("is no file; remove it"), "{told}");
+        std::fs::remove_file(&place).unwrap();
+    }
+}
+
 /// What does not pass is an error that names the file; all others are had.
 #[test]
 fn faults_that_stay() {
@@ -242,11 +276,12 @@ fn faults_that_stay() {
         listing: "http://127.0.0.1:9".into(),
         connect: Duration::from_secs(1),
         pause: Duration::from_millis(1),
+        body: Duration::from_secs(5),
         attempts: 3,
     };
     let dir = tempfile::tempdir().unwrap();
     let series = Series::of(&["AUSDT".into()], "1h");
-    assert!(fetch(&nobody, &series, &["2023-01".into()], dir.path(), 4, &|_, _, _| (), &|| false).is_err());
+    assert!(fetch(&nobody, &series, &["2023-01".into()], dir.path(), (4, false), &|_, _, _| (), &|| false).is_err());
 }
 
 /// Cut off at any byte, a download goes on from there; a beginning of another version is thrown away; what was
@@ -273,8 +308,21 @@ fn it_goes_on_and_follows_no_link() {
     std::fs::write(&target, "damaged").unwrap();
     assert_eq!(get().unwrap().kept, files.len() - 1);
     assert!(server.whole(path, dir.path()));
+    // What has no checksum is asked about; what the source replaced is had again when that is asked.
+    std::fs::remove_file(checksum_path(&target)).unwrap();
+    assert_eq!(get().unwrap().kept, files.len());
+    std::fs::remove_file(checksum_path(&target)).unwrap();
+    std::fs::write(&target, "cut").unwrap();
+    assert_eq!(get().unwrap().kept, files.len() - 1);
+    server.state.lock().unwrap().files.insert(path.clone(), b"another version".to_vec());
+    assert_eq!(get().unwrap().kept, files.len());
+    let series = Series::of(&["AUSDT".into()], "1h");
+    let again =
+        fetch(&server.source, &series, &["2023-01".into()], dir.path(), (4, true), &|_, _, _| (), &|| false).unwrap();
+    assert_eq!(again.kept, files.len() - 1);
+    assert!(server.whole(path, dir.path()));
     let held = RealDisk.lock_folder(dir.path(), Duration::ZERO).unwrap();
-    assert!(get().unwrap_err().to_string().contains("in use"));
+    assert!(get().unwrap_err().to_string().contains("is at work"));
     drop(held);
     std::fs::remove_file(&target).unwrap();
     std::fs::write(dir.path().join("precious"), "mine").unwrap();
@@ -301,7 +349,8 @@ fn odd_names_and_a_stop() {
     let (series, stop) = (Series::of(&["AUSDT".into()], "1h"), std::sync::atomic::AtomicBool::new(false));
     let waiting = Source { pause: Duration::from_secs(600), ..server.source.clone() };
     let progress = |done: usize, _, _: &str| stop.store(done > 0, Ordering::Relaxed);
-    let done =
-        fetch(&waiting, &series, &["2023-01".into()], dir.path(), 2, &progress, &|| stop.load(Ordering::Relaxed));
+    let done = fetch(&waiting, &series, &["2023-01".into()], dir.path(), (2, false), &progress, &|| {
+        stop.load(Ordering::Relaxed)
+    });
     assert!(done.unwrap().there < files.len());
 }

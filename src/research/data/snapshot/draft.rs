@@ -29,6 +29,8 @@ pub struct Own {
     pub fields: [Vec<f64>; STORED],
     /// Funding settlements in order of time.
     pub settlements: Vec<Settlement>,
+    /// Bars that no source has: they stand for a gap, and nothing is noted of them.
+    pub held: Vec<usize>,
 }
 
 impl Own {
@@ -74,6 +76,7 @@ impl Draft {
                 first_ms: market.times.get(c.span.start).copied().unwrap_or_default(),
                 fields: std::array::from_fn(own),
                 settlements: c.settlements.clone(),
+                held: Vec::new(),
             })?;
         }
         Ok(draft)
