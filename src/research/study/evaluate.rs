@@ -8,7 +8,7 @@ use assay_shared::account::{Mark, Run, Window};
 use assay_shared::event::codec::Real;
 use assay_shared::event::study::{FoldFact, recorded_folds, recorded_params};
 use assay_shared::event::{BlockV2, Event, MetricCode, TrialCompletedV2, TrialFailedV2, TrialPrunedV2};
-use assay_shared::metric::{self, Metrics};
+use assay_shared::metric::{self, Metric, Metrics};
 use assay_shared::rulebook::RulebookError;
 use assay_shared::strategy::columns::{SymbolSignals, columns_there};
 use assay_shared::strategy::space::defaults;
@@ -238,8 +238,8 @@ impl<'a> Evaluator<'a> {
         Ok(FoldFact {
             in_sample: value(&is),
             out_of_sample: value(&oos),
-            is_trades: is.trades.len() as u32,
-            oos_trades: oos.trades.len() as u32,
+            is_trades: is.own_trades().count() as u32,
+            oos_trades: oos.own_trades().count() as u32,
         })
     }
 
@@ -279,20 +279,23 @@ impl<'a> Evaluator<'a> {
         let score = self.inputs.study.objective.score(&pairs).ok_or_else(undefined)?;
         let window = |bars: &Range<usize>| stretch(whole, marks, bars).ok_or("no such bars");
         let oos = window(&self.out_of_sample())?;
-        if oos.trades.is_empty() {
+        let trades = oos.own_trades().count();
+        if trades == 0 {
             return Err("it never trades out of sample".into());
         }
         let windows = self.folds.iter().flat_map(|f| [&f.in_sample, &f.out_of_sample]);
         let liquidations = windows.map(|w| window(w).map(|w| w.counts.liquidations)).collect::<Result<Vec<_>, _>>()?;
         let g = &self.inputs.study.guardrails;
         let constraints = vec![
-            f64::from(g.min_trades) - oos.trades.len() as f64,
+            f64::from(g.min_trades) - trades as f64,
             f64::from(liquidations.into_iter().max().unwrap_or(0)) - f64::from(g.max_liquidations),
             f64::from(whole.counts.undecided_bars) - f64::from(g.max_undecided_bars),
         ];
         let returns = metric::returns(oos.initial_usdt, oos.equity);
         let blocks = blocks::of(&returns).ok_or("the out-of-sample windows are too short")?;
-        let metrics = metric::of(&oos, self.inputs.market.interval_ms);
+        let mut metrics = metric::of(&oos, self.inputs.market.interval_ms);
+        // What the constraint looks at.
+        metrics.insert(Metric::UndecidedBars, f64::from(whole.counts.undecided_bars));
         Ok(TrialOutcome::Completed { score, constraints, metrics, blocks })
     }
 

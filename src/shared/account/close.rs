@@ -25,7 +25,7 @@ impl Account<'_> {
         let equity = self.equity_at_close(bar);
         self.equity.push(equity);
         self.counts.exposed_bars += u32::from(self.open > 0);
-        if self.open == 0 && (equity <= 0.0 || equity < self.least_margin()) {
+        if self.open == 0 && (equity <= 0.0 || equity < self.least_margin(bar)) {
             self.ruined_ms = Some(bar.time());
         }
         if self.recorder.keeps() {
@@ -35,12 +35,16 @@ impl Account<'_> {
 
     /// The margin of the smallest position that may be opened in any symbol, USDT: an account that has less is ruined.
     /// Of a symbol that is not listed yet nobody knows what it will ask, so nothing is enough for it.
-    fn least_margin(&self) -> f64 {
-        let least = self.rules.iter().zip(&self.terms.leverage).map(|(rules, leverage)| {
-            let asked = rules.filters.min_notional / leverage;
-            if rules.filters.step < f64::MAX { asked } else { 0.0 }
-        });
-        least.fold(f64::MAX, f64::min)
+    fn least_margin<B: Bar>(&self, bar: &B) -> f64 {
+        let least = |symbol: usize| {
+            let (filters, close) = (&self.rules[symbol].filters, bar.get(symbol, Field::Close));
+            let unknown = filters.step == f64::MAX;
+            // In whole steps, where there is a price.
+            let steps = (filters.min_notional / (filters.step * close) * (1.0 - 1e-12)).ceil().max(1.0);
+            let asked = if close.is_nan() { filters.min_notional } else { steps * filters.step * close };
+            if unknown { 0.0 } else { asked / self.terms.leverage[symbol] }
+        };
+        (0..self.positions.len()).map(least).fold(f64::MAX, f64::min)
     }
 
     /// Turns the signals at this close into orders for the next open.

@@ -58,6 +58,12 @@ impl Account<'_> {
         self.solve_liquidation(symbol);
     }
 
+    /// The fee of a fill, USDT.
+    pub(super) fn fee(&self, symbol: usize, notional: f64, maker: bool) -> f64 {
+        let rules = &self.rules[symbol];
+        notional * if maker { rules.maker_fee } else { rules.taker_fee }
+    }
+
     fn pay_fee(&mut self, ms: i64, symbol: usize, fee: f64) {
         self.counts.fees_usdt += fee;
         self.counts.fills += 1;
@@ -69,9 +75,7 @@ impl Account<'_> {
     pub(super) fn exit(&mut self, ms: i64, symbol: usize, price: f64, rule: Rule) {
         let Some(mut p) = self.positions[symbol].take() else { return };
         self.open -= 1;
-        let rules = &self.rules[symbol];
-        let maker = matches!(rule, Rule::TakeProfit | Rule::TakeProfitGap);
-        let fee = p.qty * price * if maker { rules.maker_fee } else { rules.taker_fee };
+        let fee = self.fee(symbol, p.qty * price, matches!(rule, Rule::TakeProfit | Rule::TakeProfitGap));
         self.recorder.order(ms, symbol, -p.side, p.qty, rule, Outcome::Filled);
         self.recorder.fill(ms, symbol, -p.side, p.qty, price, fee);
         let pnl = p.side * p.qty * (price - p.entry);
@@ -127,6 +131,7 @@ impl Account<'_> {
             qty: p.qty,
             leverage: p.leverage,
             entry_ms: p.entry_ms,
+            entry_bar: p.entry_bar,
             entry: p.entry,
             exit_ms: ms,
             exit: price,

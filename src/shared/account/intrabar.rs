@@ -23,71 +23,97 @@ impl Account<'_> {
             self.cross_inside(bar);
         }
         for symbol in 0..self.positions.len() {
-            let Some(p) = &mut self.positions[symbol] else { continue };
+            let Some(p) = &self.positions[symbol] else { continue };
             let side = p.side;
             let (low, high) = (bar.get(symbol, Field::Low), bar.get(symbol, Field::High));
             let (against, with) = if side > 0.0 { (low, high) } else { (high, low) };
             let mark = bar.get(symbol, if side > 0.0 { Field::MarkLow } else { Field::MarkHigh });
-            let stop = touched_stop(p, against);
+            let stop = self.touched_stop(bar, symbol, p, against);
             // Of the two what lies nearer to the open is reached first.
             let in_front = stop.is_some_and(|(level, _)| side * level > side * p.liquidation);
-            if side * mark <= side * p.liquidation && !in_front {
+            let liquidated = side * mark <= side * p.liquidation && !in_front;
+            let Some(p) = &mut self.positions[symbol] else { continue };
+            // Whatever happens, the path began at the open.
+            p.saw(bar.get(symbol, Field::Open));
+            if liquidated {
                 self.liquidate_isolated(bar.time(), symbol);
             } else if let Some((level, rule)) = stop {
                 self.exit(bar.time(), symbol, self.worse(bar, symbol, level, -side), rule);
             } else if side * with > side * p.take {
-                p.adverse = if side > 0.0 { p.adverse.min(against) } else { p.adverse.max(against) };
+                p.saw(against);
                 let price = p.take;
                 self.exit(bar.time(), symbol, price, Rule::TakeProfit);
             } else {
-                p.adverse = if side > 0.0 { p.adverse.min(against) } else { p.adverse.max(against) };
-                p.favourable = if side > 0.0 { p.favourable.max(with) } else { p.favourable.min(with) };
+                p.saw(against);
+                p.saw(with);
                 p.best = if side > 0.0 { p.best.max(with) } else { p.best.min(with) };
             }
         }
     }
 
     /// A cross account inside a bar of which only the extremes are known. It is safe when it survives each
-    /// symbol at its own worst, and dead when it does not survive all of them at their lows, or all at their
-    /// highs. Between the two nobody knows: it lives, and the bar is counted.
+    /// symbol's way to its own worst, and dead when it does not survive the way of all to their lows, or of all to
+    /// their highs. Between the two nobody knows: it lives, and the bar is counted.
     fn cross_inside<B: Bar>(&mut self, bar: &B) {
-        if self.open == 0 || self.slack_at(bar, Moment::Worst) > 0.0 {
+        if self.open == 0 || self.way(bar, Moment::Worst).is_ok() {
             return;
         }
-        match [Moment::Lows, Moment::Highs].into_iter().find(|m| self.slack_at(bar, *m) <= 0.0) {
-            None => self.counts.undecided_bars += 1,
-            Some(moment) => {
-                for symbol in 0..self.positions.len() {
-                    let Some(p) = &self.positions[symbol] else { continue };
-                    let side = p.side;
-                    match closed_on_the_way(bar, symbol, p, moment) {
-                        Some((level, Rule::TakeProfit)) => self.exit(bar.time(), symbol, level, Rule::TakeProfit),
-                        Some((level, rule)) => {
-                            self.exit(bar.time(), symbol, self.worse(bar, symbol, level, -side), rule);
-                        }
-                        None => self.liquidate_cross(bar, symbol, extreme(bar, symbol, side, moment, true)),
-                    }
-                }
-                self.insure(bar.time());
+        let died = |m: Moment| self.way(bar, m).err().map(|closed| (m, closed));
+        let Some((moment, closed)) = [Moment::Lows, Moment::Highs].into_iter().find_map(died) else {
+            self.counts.undecided_bars += 1;
+            return;
+        };
+        for Close { symbol, price, rule } in closed {
+            self.exit(bar.time(), symbol, price, rule);
+        }
+        for symbol in 0..self.positions.len() {
+            if let Some(side) = self.positions[symbol].as_ref().map(|p| p.side) {
+                self.liquidate_cross(bar, symbol, extreme(bar, symbol, side, moment, true));
             }
         }
+        self.insure(bar.time());
     }
 
-    /// The slack at a moment. A position that a stop or a target on the way there closes stands where it does.
-    fn slack_at<B: Bar>(&self, bar: &B, moment: Moment) -> f64 {
-        self.cross_slack(|symbol, p| {
-            let mark = extreme(bar, symbol, p.side, moment, true);
-            match closed_on_the_way(bar, symbol, p, moment) {
-                // A mark that went less far than the trades is where it stood.
-                Some((level, rule)) if (rule == Rule::TakeProfit) == (p.side * mark > p.side * level) => level,
-                _ => mark,
+    /// Goes the way from the opens to a moment, all prices in step, closes what stops and targets close on it, and
+    /// judges the account before each of those and at the end. The slack is concave on the way, so it is least at one
+    /// of these. Fails where the account dies, with what was closed before.
+    fn way<B: Bar>(&self, bar: &B, moment: Moment) -> Result<(), Vec<Close>> {
+        let mut stops: Vec<(f64, f64, usize, Rule)> = Vec::new();
+        for (symbol, p) in self.positions.iter().enumerate().filter_map(|(s, p)| Some((s, p.as_ref()?))) {
+            let (open, end) = (bar.get(symbol, Field::Open), extreme(bar, symbol, p.side, moment, false));
+            let target = || (p.side * end > p.side * p.take).then_some((p.take, Rule::TakeProfit));
+            if let Some((level, rule)) = self.touched_stop(bar, symbol, p, end).or_else(target) {
+                let at = if end == open { 0.0 } else { ((level - open) / (end - open)).clamp(0.0, 1.0) };
+                stops.push((at, level, symbol, rule));
             }
-        })
+        }
+        stops.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.2.cmp(&b.2)));
+        let mut closed: Vec<Close> = Vec::new();
+        let mut gained = 0.0;
+        let alive = |at: f64, gained: f64, closed: &[Close]| {
+            let open = |symbol: usize| !closed.iter().any(|c| c.symbol == symbol);
+            let mark = |symbol: usize, p: &Position| {
+                let (from, to) = (bar.get(symbol, Field::MarkOpen), extreme(bar, symbol, p.side, moment, true));
+                open(symbol).then_some(from + at * (to - from))
+            };
+            gained + self.cross_slack(mark) > 0.0
+        };
+        for (at, level, symbol, rule) in stops {
+            if !alive(at, gained, &closed) {
+                return Err(closed);
+            }
+            let Some(p) = &self.positions[symbol] else { continue };
+            let maker = rule == Rule::TakeProfit;
+            let price = if maker { level } else { self.worse(bar, symbol, level, -p.side) };
+            gained += p.side * p.qty * (price - p.entry) - self.fee(symbol, p.qty * price, maker);
+            closed.push(Close { symbol, price, rule });
+        }
+        if alive(1.0, gained, &closed) { Ok(()) } else { Err(closed) }
     }
 
     /// Judges the whole cross account at the opening marks, which all stand at one moment.
     pub(super) fn cross_at_open<B: Bar>(&mut self, bar: &B) {
-        if self.open == 0 || self.cross_slack(|s, _| bar.get(s, Field::MarkOpen)) > 0.0 {
+        if self.open == 0 || self.cross_slack(|s, _| Some(bar.get(s, Field::MarkOpen))) > 0.0 {
             return;
         }
         for symbol in 0..self.positions.len() {
@@ -104,6 +130,39 @@ impl Account<'_> {
             self.counts.insurance_usdt -= self.wallet;
             self.cash(ms, 0, CashKind::Insurance, -self.wallet);
         }
+    }
+
+    /// Where the trailing stop stands.
+    pub(super) fn trail<B: Bar>(&self, bar: &B, symbol: usize, p: &Position) -> f64 {
+        self.level(bar, symbol, p.best * (1.0 - p.side * p.trail))
+    }
+
+    /// The stop that is reached first on the way against the position.
+    fn touched_stop<B: Bar>(&self, bar: &B, symbol: usize, p: &Position, against: f64) -> Option<(f64, Rule)> {
+        let trail = self.trail(bar, symbol, p);
+        let stop = (p.side * against <= p.side * p.stop).then_some((p.stop, Rule::StopLoss));
+        let trail = (p.side * against <= p.side * trail).then_some((trail, Rule::TrailingStop));
+        match (stop, trail) {
+            (Some(s), Some(t)) => Some(if p.side * t.0 > p.side * s.0 { t } else { s }),
+            (s, t) => s.or(t),
+        }
+    }
+}
+
+/// A position that is closed on a way.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Close {
+    symbol: usize,
+    price: f64,
+    rule: Rule,
+}
+
+impl Position {
+    /// Takes a price into how far it went for and against the position.
+    pub(super) fn saw(&mut self, price: f64) {
+        let (a, f) = (self.adverse, self.favourable);
+        (self.adverse, self.favourable) =
+            if self.side > 0.0 { (a.min(price), f.max(price)) } else { (a.max(price), f.min(price)) };
     }
 }
 
@@ -123,21 +182,4 @@ fn extreme<B: Bar>(bar: &B, symbol: usize, side: f64, moment: Moment, mark: bool
             (false, false) => Field::High,
         },
     )
-}
-
-/// The stop or the target that closes a position on the way to a moment.
-fn closed_on_the_way<B: Bar>(bar: &B, symbol: usize, p: &Position, moment: Moment) -> Option<(f64, Rule)> {
-    let traded = extreme(bar, symbol, p.side, moment, false);
-    touched_stop(p, traded).or_else(|| (p.side * traded > p.side * p.take).then_some((p.take, Rule::TakeProfit)))
-}
-
-/// The stop that is reached first on the way against the position.
-fn touched_stop(p: &Position, against: f64) -> Option<(f64, Rule)> {
-    let trail = p.best * (1.0 - p.side * p.trail);
-    let stop = (p.side * against <= p.side * p.stop).then_some((p.stop, Rule::StopLoss));
-    let trail = (p.side * against <= p.side * trail).then_some((trail, Rule::TrailingStop));
-    match (stop, trail) {
-        (Some(s), Some(t)) => Some(if p.side * t.0 > p.side * s.0 { t } else { s }),
-        (s, t) => s.or(t),
-    }
 }

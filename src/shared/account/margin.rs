@@ -47,12 +47,14 @@ impl Account<'_> {
         }
     }
 
-    /// Cross: margin balance less maintenance margin with every position at its own price, USDT.
-    pub(super) fn cross_slack(&self, at: impl Fn(usize, &Position) -> f64) -> f64 {
+    /// Cross: margin balance less maintenance margin with every position at its own price, USDT; one without a price
+    /// is left out.
+    pub(super) fn cross_slack(&self, at: impl Fn(usize, &Position) -> Option<f64>) -> f64 {
         let mut slack = self.wallet;
         for (s, p) in self.positions.iter().enumerate() {
-            if let Some(p) = p {
-                let mark = at(s, p);
+            if let Some(p) = p
+                && let Some(mark) = at(s, p)
+            {
                 slack += p.side * p.qty * (mark - p.entry) - self.rules[s].brackets.maintenance(p.qty * mark);
             }
         }

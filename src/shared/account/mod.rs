@@ -23,17 +23,25 @@
 //!
 //! Signals: both entries at once contradict each other, and neither is taken. An exit beats an entry of the same
 //! side at the same close; an entry of the other side closes the position and opens the other one at the same open.
-//! A flat account takes an entry though an exit of that side is signalled too. Caps (`max_position_size`,
+//! A flat account takes an entry though an exit of that side is signalled too. An entry whose margin and fee the free
+//! margin at the opening marks does not cover is refused, and so is one at a leverage that the exchange does not allow at
+//! any size. Caps (`max_position_size`,
 //! the bracket's notional at that leverage) cut an entry at its fill, `max_concurrent_positions` refuses it there.
 //!
 //! Isolated liquidation loses the position's whole wallet (realised funding included), whatever its sign. Cross
 //! liquidation judges the whole account: at the open on the opening marks; inside a bar it is *safe* when it survives
-//! each symbol at its own worst, *dead* when it does not survive all at their lows or all at their highs, and
-//! *undecided* between the two: it lives, and the bar is counted. A dead one closes everything there, with slippage
-//! and the liquidation fee; a wallet below zero is made good by the insurance fund.
+//! the way of each symbol to its own worst, *dead* when it does not survive the way of all to their lows or of all to
+//! their highs, and *undecided* between the two: it lives, and the bar is counted. On such a way all prices go from
+//! open to extreme in step; what a stop or a target closes on it, before the account dies, is closed there. A dead
+//! one closes the rest at the marks' extremes, with slippage and the liquidation fee; a wallet below zero is
+//! made good by the insurance fund.
 //!
-//! An account that is flat and has less than the margin of the smallest position that may be opened is *ruined*: it
-//! stops there.
+//! Stops and targets look at traded prices, liquidation at marks; a stop and a liquidation price are compared as they
+//! are. Distances are taken from the fill's price; a trailing stop from the best price up to the bar before. Several
+//! symbols at several leverages are judged by the highest.
+//!
+//! An account that is flat and has less than the margin of the smallest position that may be opened, in whole steps, is
+//! *ruined*: it stops there.
 //!
 //! A trade's `mae` and `mfe` are the furthest prices from its entry to its exit, the exit's included, of the exit's
 //! bar only as far as the path went; `bars` counts those in which the position stood, so an exit at an open does not
@@ -255,6 +263,7 @@ impl<'r> Account<'r> {
     pub fn so_far(&self) -> Window<'_> {
         Window {
             initial_usdt: self.recorder.first_cash(),
+            first_bar: 0,
             equity: &self.equity,
             trades: &self.trades,
             counts: self.counts,

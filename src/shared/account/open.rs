@@ -15,13 +15,14 @@ impl Account<'_> {
         for symbol in 0..self.positions.len() {
             let Some(p) = &self.positions[symbol] else { continue };
             let (side, open) = (p.side, bar.get(symbol, Field::Open));
-            let trail = p.best * (1.0 - side * p.trail);
+            let trail = self.trail(bar, symbol, p);
             let rule = if side * bar.get(symbol, Field::MarkOpen) <= side * p.liquidation {
                 Rule::Liquidation
+            } else if side * open <= side * trail && (p.stop.is_nan() || side * trail > side * p.stop) {
+                // The nearer of the two was jumped over first.
+                Rule::TrailingStopGap
             } else if side * open <= side * p.stop {
                 Rule::StopLossGap
-            } else if side * open <= side * trail {
-                Rule::TrailingStopGap
             } else if side * open > side * p.take {
                 Rule::TakeProfitGap
             } else {

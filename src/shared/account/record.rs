@@ -96,6 +96,8 @@ pub struct Trade {
     pub leverage: f64,
     /// Entry, milliseconds since 1970.
     pub entry_ms: i64,
+    /// Number of its first bar in the run.
+    pub entry_bar: usize,
     /// Entry price, USDT.
     pub entry: f64,
     /// Exit, milliseconds since 1970.

@@ -55,7 +55,9 @@ pub struct Window<'a> {
     pub initial_usdt: f64,
     /// Equity at each of its closes, USDT.
     pub equity: &'a [f64],
-    /// Trades that were closed in it.
+    /// Number of its first bar in the run.
+    pub first_bar: usize,
+    /// Trades that were closed in it, whenever they were entered.
     pub trades: &'a [Trade],
     /// Totals of it.
     pub counts: Counts,
@@ -73,6 +75,12 @@ pub struct Mark {
 }
 
 impl<'a> Window<'a> {
+    /// Trades that it holds whole. One that was entered before it has earned elsewhere too, and is nobody's proof.
+    pub fn own_trades(&self) -> impl Iterator<Item = &'a Trade> + Clone {
+        let first = self.first_bar;
+        self.trades.iter().filter(move |t| t.entry_bar >= first)
+    }
+
     /// Where it ends.
     pub fn mark(&self) -> Mark {
         Mark { bars: self.equity.len(), trades: self.trades.len(), counts: self.counts }
@@ -82,6 +90,7 @@ impl<'a> Window<'a> {
     pub fn between(&self, from: &Mark, to: &Mark) -> Window<'a> {
         Window {
             initial_usdt: from.bars.checked_sub(1).map_or(self.initial_usdt, |last| self.equity[last]),
+            first_bar: from.bars,
             equity: &self.equity[from.bars..to.bars],
             trades: &self.trades[from.trades..to.trades],
             counts: to.counts - from.counts,
@@ -121,7 +130,13 @@ pub struct Unbalanced {
 impl Run {
     /// All of it.
     pub fn whole(&self) -> Window<'_> {
-        Window { initial_usdt: self.initial_usdt, equity: &self.equity, trades: &self.trades, counts: self.counts }
+        Window {
+            initial_usdt: self.initial_usdt,
+            first_bar: 0,
+            equity: &self.equity,
+            trades: &self.trades,
+            counts: self.counts,
+        }
     }
 
     /// Checks what must hold of every run that has ended: profits of trades, and what the insurance fund gave, are

@@ -128,12 +128,12 @@ fn returns_figures(returns: &[f64], interval_ms: i64, put: &mut impl FnMut(Metri
 }
 
 fn trade_figures(run: &Window<'_>, put: &mut impl FnMut(Metric, f64)) {
-    let n = run.trades.len();
+    let n = run.own_trades().count();
     put(Metric::Trades, n as f64);
     if n == 0 {
         return;
     }
-    let pnl: Vec<f64> = run.trades.iter().map(|t| t.pnl_usdt).collect();
+    let pnl: Vec<f64> = run.own_trades().map(|t| t.pnl_usdt).collect();
     let gain: f64 = pnl.iter().filter(|p| **p > 0.0).sum();
     let loss: f64 = pnl.iter().filter(|p| **p < 0.0).sum();
     put(Metric::WinRate, pnl.iter().filter(|p| **p > 0.0).count() as f64 / n as f64);
@@ -144,9 +144,9 @@ fn trade_figures(run: &Window<'_>, put: &mut impl FnMut(Metric, f64)) {
     if let Some(m) = moments(&pnl) {
         put(Metric::Sqn, (n as f64).sqrt() * m.mean / m.std);
     }
-    put(Metric::WorstMae, run.trades.iter().map(|t| t.mae).fold(0.0, f64::min));
-    put(Metric::BestMfe, run.trades.iter().map(|t| t.mfe).fold(0.0, f64::max));
-    let bars: usize = run.trades.iter().map(|t| t.bars).sum();
+    put(Metric::WorstMae, run.own_trades().map(|t| t.mae).fold(0.0, f64::min));
+    put(Metric::BestMfe, run.own_trades().map(|t| t.mfe).fold(0.0, f64::max));
+    let bars: usize = run.own_trades().map(|t| t.bars).sum();
     put(Metric::BarsPerTrade, bars as f64 / n as f64);
 }
 
@@ -183,8 +183,13 @@ mod tests {
     fn undefined_is_absent() {
         assert_eq!(moments(&[0.0; 9]), None);
         assert_eq!(moments(&[0.1; 9]), None);
-        let flat =
-            Window { initial_usdt: 100.0, equity: &[100.0; 5], trades: &[], counts: crate::account::Counts::default() };
+        let flat = Window {
+            initial_usdt: 100.0,
+            first_bar: 0,
+            equity: &[100.0; 5],
+            trades: &[],
+            counts: crate::account::Counts::default(),
+        };
         let m = of(&flat, 3_600_000);
         assert!(![Metric::Sharpe, Metric::Calmar, Metric::WinRate].iter().any(|k| m.contains_key(k)));
         assert_eq!(m[&Metric::Trades], 0.0);

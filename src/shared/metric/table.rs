@@ -93,8 +93,8 @@ metrics! {
     Sortino "sortino" 18 Ratio Higher "mean of a year / root of the mean squared negative return, annualised";
     Sqn "sqn" 19 Ratio Higher "root of the number of trades times mean / deviation of their profits";
     TotalReturn "total_return" 20 Fraction Higher "final / initial equity - 1";
-    Trades "trades" 21 Count Neither "closed trades";
-    UndecidedBars "undecided_bars" 26 Count Lower "bars of which nobody knows whether a cross account survived them";
+    Trades "trades" 21 Count Neither "trades that were entered and closed";
+    UndecidedBars "undecided_bars" 26 Count Lower "bars of the whole run of which nobody knows whether a cross account survived them";
     Volatility "volatility" 22 Fraction Lower "deviation (ddof 1) of the returns per bar, annualised";
     WinRate "win_rate" 23 Fraction Higher "share of trades with a profit";
     WorstMae "worst_mae" 24 Fraction Higher "furthest move against a position, as a fraction of its entry price";

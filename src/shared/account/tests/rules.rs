@@ -138,6 +138,33 @@ fn a_cross_account_is_safe_dead_or_undecided() {
     assert!(stopped.trades.iter().all(|t| (t.rule, t.exit) == (Rule::StopLoss, 95.0)));
 }
 
+/// A stop behind the liquidation price saves no cross account, however deep the bar goes; one in front of it does. Of
+/// two symbols, the one whose stop comes first on the way is closed, and the other dies with the account.
+#[test]
+fn a_stop_behind_the_liquidation_saves_nobody() {
+    let mut b = bound(1, 10.0, MarginMode::Cross);
+    b.margin_fraction = 0.9;
+    let with = |stop: f64, low: f64| {
+        let m = market(&[vec![FLAT, FLAT, [100.0, 100.0, low, 95.0], [95.0; 4]]]);
+        run(&m, &b, 0.0, long_with(stop)).trades[0].rule
+    };
+    // Nine times the equity: it dies a little above 89.2.
+    for low in [89.0, 88.5, 88.0, 80.0, 50.0] {
+        assert_eq!(with(0.112, low), Rule::Liquidation, "{low}");
+        assert_eq!(with(0.10, low), Rule::StopLoss, "{low}");
+    }
+    let mut b = bound(2, 10.0, MarginMode::Cross);
+    b.margin_fraction = 0.48;
+    let m = market(&[vec![FLAT, FLAT, [100.0, 100.0, 70.0, 95.0]], vec![FLAT, FLAT, [100.0, 100.0, 70.0, 95.0]]]);
+    let r = run(&m, &b, 0.0, |t, s| match (t, s) {
+        (0, 0) => entry(flag::LONG_ENTRY, 0.03, f64::NAN, f64::NAN),
+        (0, _) => enters(flag::LONG_ENTRY),
+        _ => Signals::NONE,
+    });
+    let found: Vec<_> = r.trades.iter().map(|t| (t.symbol, t.rule, t.exit)).collect();
+    assert_eq!(found, [(0, Rule::StopLoss, 97.0), (1, Rule::Liquidation, 70.0)]);
+}
+
 /// Profit that is not realised backs a new position in cross.
 #[test]
 fn free_margin_counts_what_is_not_realised() {
