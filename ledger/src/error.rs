@@ -220,6 +220,11 @@ impl LedgerError {
             LedgerError::Io { source, .. } if source.kind() == io::ErrorKind::StorageFull => {
                 "nothing that was acknowledged is lost; free some space and run the command again"
             }
+            LedgerError::Io { source, .. }
+                if matches!(source.kind(), io::ErrorKind::IsADirectory | io::ErrorKind::InvalidInput) =>
+            {
+                "something else stands where the ledger has a file: move it away, and run the command again"
+            }
             LedgerError::Missing { .. } => {
                 "create a lab with `assay init`, or name one with --lab; a lab that lost its ledger takes an export: `assay ledger import DIR`"
             }

@@ -288,10 +288,11 @@ pub fn erase(lab: &Lab, hash: &str, reason: &str) -> Result<u64, LabError> {
     let mut writer = lab.writer()?;
     let (entry, digest) = registered(&writer.log, hash)?;
     // Said first: data that is gone without a word would look like damage. Said once: what one run of this
-    // began, the next one ends.
+    // began, the next one ends. Data that were imported again are destroyed again, which is said again.
+    let there = snapshot::path(&lab.snapshot_dir(), &digest).exists();
     let at = match erasures(&writer.log)?.get(&digest.0) {
-        Some(at) => *at,
-        None => writer.record_one(PayloadErased { entry, digest: digest.0, reason: reason.into() })?.seq,
+        Some(at) if !there => *at,
+        _ => writer.record_one(PayloadErased { entry, digest: digest.0, reason: reason.into() })?.seq,
     };
     writer.publish()?;
     snapshot::remove(&lab.snapshot_dir(), &digest)?;

@@ -74,6 +74,11 @@ pub fn scan(dir: &Path) -> Result<Found, DataError> {
                 found.generated = true;
                 continue;
             }
+            // A checksum is used with the file that it is of.
+            let of = path.to_str().and_then(|p| p.strip_suffix(".CHECKSUM"));
+            if of.is_some_and(|of| Path::new(of).is_file()) {
+                continue;
+            }
             let why = "it is no regular file".to_string();
             if !path.is_file() {
                 found.unused.push(Unused { path: relative(dir, &path), why });

@@ -102,6 +102,11 @@ pub fn fetch(
         for (done, (job, result)) in results.into_iter().enumerate() {
             progress(done + 1, out.total, &series[job.series].file(&job.date));
             match result {
+                Ok(Had::Absent) if listed => {
+                    let url = series[job.series].file(&job.date);
+                    let what = "the source lists it, and does not have it".into();
+                    failed.get_or_insert(DataError::Download { url, what });
+                }
                 Ok(Had::Absent) => drop(had[job.series].remove(&job.date)),
                 Ok(found) => {
                     out.there += 1;

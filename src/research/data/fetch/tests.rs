@@ -19,6 +19,8 @@ enum Fault {
     Silent,
     /// Sends a byte at first and nothing more for a while, then hangs up.
     Stall,
+    /// Answers 404 though it is listed.
+    Gone,
     /// Gives other bytes than the checksum says.
     Spoiled,
 }
@@ -99,6 +101,7 @@ fn respond(state: &Mutex<State>, mut stream: TcpStream) {
     let (mut extra, length) = ("", bytes.len());
     match fault {
         Some(Fault::Silent) => return,
+        Some(Fault::Gone) => (status, bytes) = ("404 Not Found", Vec::new()),
         Some(Fault::Busy) => (status, extra, bytes) = ("503 Slow Down", "Retry-After: 0\r\n", Vec::new()),
         Some(Fault::Break(at)) => bytes.truncate(at),
         Some(Fault::Stall) => {
@@ -110,7 +113,7 @@ fn respond(state: &Mutex<State>, mut stream: TcpStream) {
         Some(Fault::Spoiled) => bytes.iter_mut().for_each(|b| *b ^= 1),
         None => {}
     }
-    let length = if fault == Some(Fault::Busy) { 0 } else { length };
+    let length = if matches!(fault, Some(Fault::Busy | Fault::Gone)) { 0 } else { length };
     let head = format!("HTTP/1.1 {status}\r\n{extra}Content-Length: {length}\r\nConnection: close\r\n\r\n");
     let _ = stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(&bytes));
 }
@@ -234,6 +237,16 @@ fn faults_that_pass() {
     // Nothing stays of the way there.
     let parts = |p: &String| dir.path().join(p).with_extension("part").exists();
     assert!(!files.iter().any(parts));
+}
+
+/// A file that is listed and not there is no month without data.
+#[test]
+fn listed_and_not_there() {
+    let (server, dir) = (Server::start(true), tempfile::tempdir().unwrap());
+    let files = server.has("AUSDT", &["2023-01", "2023-02"], &[]);
+    server.fault(&files[0], Fault::Gone, 1000);
+    let told = server.fetch(&["AUSDT"], ("2023-01", "2023-02"), dir.path()).unwrap_err().to_string();
+    assert!(told.contains(&files[0]) && told.contains("lists it, and does not have it"), "{told}");
 }
 
 /// A server that falls silent in the middle is left and asked again; pipes and folders are said.
