@@ -5,9 +5,10 @@ use crate::cli::output::{grouped, print, print_json, say, table};
 use assay_lab::LabError;
 use assay_lab::erased::erasures;
 use assay_ledger::Hash;
+use assay_research::data::Oddity;
 use assay_research::data::snapshot::{Contents, contents_path, path};
 use assay_research::mirror::query::SnapshotRow;
-use assay_research::report::quality::{Finding, NotUsed, QualityReport, SeriesRow};
+use assay_research::report::quality::{NotUsed, QualityReport, SeriesRow};
 use assay_shared::time::{format_date, interval_text};
 use serde_json::json;
 use std::collections::BTreeMap;
@@ -35,7 +36,7 @@ pub fn show_quality(report: &QualityReport) {
     ));
     report.assumptions.iter().for_each(|a| say(&format!("assumed: {a}")));
     report.treatments_unused.iter().for_each(|t| say(&format!("nothing to treat: {t} is not recorded")));
-    let row = |f: &Finding| vec![f.symbol.clone(), f.code.clone(), f.verdict(), f.detail.clone()];
+    let row = |f: &Oddity| vec![f.symbol.clone(), f.code.to_string(), f.verdict(), f.detail.clone()];
     let shown: Vec<Vec<String>> = report.findings.iter().take(24).map(row).collect();
     if shown.is_empty() {
         say("quality: nothing odd found");

@@ -4,13 +4,14 @@ use super::snapshot::Own;
 use super::treat::ways;
 use assay_shared::market::Field;
 use assay_shared::time::{format_ms, interval_text};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 
 /// One oddity.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Oddity {
     /// Stable code, such as `gap`.
-    pub code: &'static str,
+    pub code: Cow<'static, str>,
     /// Symbol, or empty.
     pub symbol: String,
     /// Where and how much, in words.
@@ -28,6 +29,27 @@ pub struct Oddity {
     pub treated: Option<String>,
     /// Treatments that can be named.
     pub treatments: Vec<String>,
+}
+
+impl Oddity {
+    /// The code of one that was found here, not read back.
+    #[cfg(test)]
+    pub(super) fn found(&self) -> &'static str {
+        match self.code {
+            Cow::Borrowed(code) => code,
+            Cow::Owned(_) => panic!("{self:?} was read back"),
+        }
+    }
+
+    /// What is to be done about it, in words.
+    pub fn verdict(&self) -> String {
+        match (&self.treated, self.error) {
+            (Some(way), _) => format!("treated: {way}"),
+            (None, true) if self.treatments.is_empty() => "ERROR".into(),
+            (None, true) => format!("ERROR: --treat {}", self.treatments.join(" or ")),
+            (None, false) => "note".into(),
+        }
+    }
 }
 
 /// What a finding is about: a symbol, and the times of the first and the last bar or row.
@@ -53,7 +75,7 @@ impl Quality {
         let ways = if error { ways(code) } else { Vec::new() };
         self.oddities.push(Oddity {
             stretches: vec![(place.from, place.to)],
-            code,
+            code: code.into(),
             symbol: place.symbol.into(),
             detail,
             from: format_ms(place.from),

@@ -163,7 +163,7 @@ mod tests {
         let mut files = Made::default();
         rows.iter().for_each(|(name, rows)| making.take(&mut files, (*name).to_string(), rows.clone()));
         let out = making.series(files, &mut quality);
-        (out, quality.oddities.into_iter().map(|o| (o.code, o.error, o.detail)).collect())
+        (out, quality.oddities.into_iter().map(|o| (o.found(), o.error, o.detail)).collect())
     }
 
     /// Identical rows of daily and monthly files are no finding; rows that differ are one of their own kind.

@@ -46,7 +46,7 @@ fn import(dir: &Path, request: &Request) -> Result<(Market, Quality), DataError>
 }
 
 fn codes(quality: &Quality) -> Vec<&'static str> {
-    quality.errors().map(|f| f.code).collect()
+    quality.errors().map(|f| f.found()).collect()
 }
 
 #[test]
@@ -89,7 +89,7 @@ fn each_oddity_has_its_code_and_place() {
         change(&mut rows);
         std::fs::write(dir.path().join("AUSDT-1h.csv"), rows.concat()).unwrap();
         let found = import(dir.path(), &request(Treatments::default())).unwrap().1;
-        found.errors().map(|f| (f.code, f.detail.clone())).collect::<Vec<_>>()
+        found.errors().map(|f| (f.found(), f.detail.clone())).collect::<Vec<_>>()
     };
     assert_eq!(with(&|_| ()), []);
     let first = |change: &dyn Fn(&mut Vec<String>)| with(change).remove(0);
@@ -157,7 +157,7 @@ fn oddities_of_the_market_are_noted() {
     let quiet = |m: &Own| {
         let mut q = Quality::default();
         look_over(m, HOUR, &mut q);
-        q.oddities.iter().map(|o| (o.code, o.error)).collect::<Vec<_>>()
+        q.oddities.iter().map(|o| (o.found(), o.error)).collect::<Vec<_>>()
     };
     assert!(quiet(&m).iter().all(|o| !o.1));
     let set = |m: &mut Own, field: Field, value: f64| m.fields[field as usize][7] = value;

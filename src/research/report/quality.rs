@@ -36,57 +36,6 @@ impl SeriesRow {
     }
 }
 
-/// A finding, as a program reads it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Finding {
-    /// Stable code, such as `gap`.
-    pub code: String,
-    /// Symbol, or empty.
-    pub symbol: String,
-    /// Where and how much, in words.
-    pub detail: String,
-    /// Time of the first bar or row that is odd, UTC.
-    pub from: String,
-    /// Time of the last one.
-    pub to: String,
-    /// The stretches that are odd, first and last time of each, milliseconds since 1970; not more than some hundred.
-    pub stretches: Vec<(i64, i64)>,
-    /// True when the data cannot be used unless the import names a treatment.
-    pub error: bool,
-    /// The treatment that was named, if any.
-    pub treated: Option<String>,
-    /// Treatments that can be named.
-    pub treatments: Vec<String>,
-}
-
-impl From<&Oddity> for Finding {
-    fn from(o: &Oddity) -> Finding {
-        Finding {
-            code: o.code.into(),
-            symbol: o.symbol.clone(),
-            detail: o.detail.clone(),
-            from: o.from.clone(),
-            to: o.to.clone(),
-            stretches: o.stretches.clone(),
-            error: o.error,
-            treated: o.treated.clone(),
-            treatments: o.treatments.clone(),
-        }
-    }
-}
-
-impl Finding {
-    /// What is to be done about it, in words.
-    pub fn verdict(&self) -> String {
-        match (&self.treated, self.error) {
-            (Some(way), _) => format!("treated: {way}"),
-            (None, true) if self.treatments.is_empty() => "ERROR".into(),
-            (None, true) => format!("ERROR: --treat {}", self.treatments.join(" or ")),
-            (None, false) => "note".into(),
-        }
-    }
-}
-
 /// A file that was not read, and why.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct NotUsed {
@@ -114,7 +63,7 @@ pub struct QualityReport {
     /// The symbols.
     pub series: Vec<SeriesRow>,
     /// Everything found.
-    pub findings: Vec<Finding>,
+    pub findings: Vec<Oddity>,
     /// Files that were read.
     pub used: Vec<String>,
     /// Files that were not.
@@ -137,7 +86,7 @@ impl QualityReport {
             last: format_ms(to - step),
             bars: contents.bars(),
             series: contents.series.iter().map(|s| SeriesRow::of(s, step)).collect(),
-            findings: quality.oddities.iter().map(Finding::from).collect(),
+            findings: quality.oddities.clone(),
             used: Vec::new(),
             unused: Vec::new(),
             assumptions: Vec::new(),

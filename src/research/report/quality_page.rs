@@ -1,7 +1,8 @@
 //! The quality report as a page: where each symbol has bars and what is odd about them, at one look.
 
 use super::html::{STYLE, escape, money};
-use super::quality::{Finding, QualityReport};
+use super::quality::QualityReport;
+use crate::data::Oddity;
 use assay_shared::time::{format_date, parse};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -16,7 +17,7 @@ const ROW: f64 = 18.0;
 /// Findings in the table: more would not be read, and the JSON has all.
 const SHOWN: usize = 2000;
 
-fn class(f: &Finding) -> &'static str {
+fn class(f: &Oddity) -> &'static str {
     match (f.error, &f.treated) {
         (true, _) => "error",
         (_, Some(_)) => "treated",

@@ -1,8 +1,9 @@
 //! A report says what the run says, as numbers and as a page that fetches nothing.
 
 use super::Report;
-use super::quality::{Finding, NotUsed, QualityReport, SeriesRow};
+use super::quality::{NotUsed, QualityReport, SeriesRow};
 use super::quality_page::html;
+use crate::data::Oddity;
 use crate::mirror::query::{StudyRow, TrialRow};
 use assay_ledger::Hash;
 use assay_shared::account::{Account, Assumptions, Run};
@@ -139,7 +140,7 @@ fn a_quality_page() {
         fields: vec!["open".into(), nasty.into()],
         settlements: 6,
     };
-    let finding = |error: bool, treated: Option<&str>| Finding {
+    let finding = |error: bool, treated: Option<&str>| Oddity {
         code: "gap".into(),
         symbol: "AUSDT".into(),
         detail: nasty.into(),

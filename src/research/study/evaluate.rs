@@ -307,9 +307,11 @@ impl<'a> Evaluator<'a> {
         let bound = self.inputs.strategy.bind(params).map_err(StudyError::Bind)?;
         let signals = prepare(&bound, self.inputs.market)?;
         let mut simulation = self.simulation(&bound, &signals, true)?;
-        advance(&mut simulation, &self.cuts(), self.bars().end)?;
-        let (run, marks) = simulation.finish()?;
-        Ok(TrialRun { run, marks, bars: self.bars(), out_of_sample: self.out_of_sample() })
+        simulation.advance(self.out_of_sample().start)?;
+        let from = simulation.account().so_far().mark();
+        simulation.advance(self.bars().end)?;
+        let (run, _) = simulation.finish()?;
+        Ok(TrialRun { run, from, bars: self.bars(), out_of_sample: self.out_of_sample() })
     }
 }
 
@@ -318,7 +320,8 @@ impl<'a> Evaluator<'a> {
 pub struct TrialRun {
     /// The run.
     pub run: Run,
-    marks: Marks,
+    /// Where it stood when the bars out of sample began.
+    from: Mark,
     /// Its bars in the market.
     pub bars: Range<usize>,
     /// Those of them that are out of sample.
@@ -329,7 +332,7 @@ impl TrialRun {
     /// What is out of sample of it.
     pub fn tested(&self) -> Window<'_> {
         let whole = self.run.whole();
-        stretch(&whole, &self.marks, &self.out_of_sample).unwrap_or(whole)
+        whole.between(&self.from, &whole.mark())
     }
 }
 
