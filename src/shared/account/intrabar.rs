@@ -51,11 +51,16 @@ impl Account<'_> {
         }
     }
 
+    /// Whether a cross account survives a bar whatever the path: each symbol's way to its own worst.
+    pub(super) fn survives<B: Bar>(&self, bar: &B) -> bool {
+        self.way(bar, Moment::Worst).is_ok()
+    }
+
     /// A cross account inside a bar of which only the extremes are known. It is safe when it survives each
     /// symbol's way to its own worst, and dead when it does not survive the way of all to their lows, or of all to
     /// their highs. Between the two nobody knows: it lives, and the bar is counted.
     fn cross_inside<B: Bar>(&mut self, bar: &B) {
-        if self.open == 0 || self.way(bar, Moment::Worst).is_ok() {
+        if self.open == 0 || self.survives(bar) {
             return;
         }
         let died = |m: Moment| self.way(bar, m).err().map(|closed| (m, closed));

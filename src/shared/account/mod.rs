@@ -12,7 +12,9 @@
 //!    closed before or after that moment; then what lies against a position, the nearer to the open first: a stop
 //!    in front of the liquidation price is filled before it. Then the take profit; a position entered at
 //!    this open is exposed too; then the funding that settled in favour of a position that has stood the whole bar.
-//!    A settlement without a mark of its own takes the bar's first;
+//!    A settlement without a mark of its own takes the bar's first. Where finer bars show the path of every symbol
+//!    that has a position, they are gone through in this order instead, all symbols together: what they open beyond
+//!    is jumped over, and funding settles at its moment;
 //! 4. at the close: mark to market, margin, and decisions for the next open: the quantity of an entry is equity ·
 //!    margin fraction · leverage / last price, at this close, in whole steps.
 //!
@@ -60,6 +62,7 @@ pub mod signals;
 mod terms;
 #[cfg(test)]
 mod tests;
+mod walk;
 
 pub use run::{Counts, Mark, Run, Unbalanced, Window};
 pub use signals::Signals;
@@ -247,9 +250,7 @@ impl<'r> Account<'r> {
         }
         self.at_open = false;
         if self.open > 0 {
-            self.owed_inside(bar);
-            self.inside(bar);
-            self.gained_inside(bar);
+            self.walk(bar);
         }
         self.mark_to_market(bar);
         if self.ruined_ms.is_none() {

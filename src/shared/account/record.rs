@@ -83,6 +83,15 @@ pub enum Record {
     Cash { ms: i64, symbol: usize, kind: CashKind, amount: f64, balance: f64 },
 }
 
+impl Record {
+    /// When, milliseconds since 1970.
+    pub fn ms(&self) -> i64 {
+        match self {
+            Record::Order { ms, .. } | Record::Fill { ms, .. } | Record::Cash { ms, .. } => *ms,
+        }
+    }
+}
+
 /// A closed trade.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Trade {

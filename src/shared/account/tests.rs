@@ -1,5 +1,6 @@
 //! The state machine against worked numbers and invariants.
 
+mod detail;
 mod events;
 mod rules;
 

@@ -1,4 +1,4 @@
-//! Columns of symbols over one index.
+//! One symbol's columns and settlements.
 
 use std::ops::Range;
 
@@ -119,7 +119,7 @@ impl Columns {
     }
 
     /// Finds the span and the funding column from what was filled in.
-    fn seal(&mut self, times: &[i64], interval_ms: i64) {
+    pub(super) fn seal(&mut self, times: &[i64], interval_ms: i64) {
         let known = |v: &f64| !v.is_nan();
         let close = &self.fields[Field::Close as usize];
         let first = close.iter().position(known).unwrap_or(0);
@@ -132,90 +132,10 @@ impl Columns {
         self.fields[Field::Funding as usize] = funding;
     }
 
-    fn slice(&self, from: usize, to: usize) -> Columns {
+    pub(super) fn slice(&self, from: usize, to: usize) -> Columns {
         let cut = |c: &Vec<f64>| if c.is_empty() { Vec::new() } else { c[from..to].to_vec() };
         let inside = |at: usize| at.clamp(from, to) - from;
         let span = inside(self.span.start)..inside(self.span.end);
         Columns { fields: std::array::from_fn(|i| cut(&self.fields[i])), settlements: Vec::new(), span }
-    }
-}
-
-/// Several symbols over one index.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Market {
-    /// Milliseconds between bars.
-    pub interval_ms: i64,
-    /// Opening times in milliseconds since 1970, evenly spaced.
-    pub times: Vec<i64>,
-    /// Symbols in order.
-    pub symbols: Vec<String>,
-    /// Their columns, in the order of `symbols`.
-    pub columns: Vec<Columns>,
-    /// True for a generated market: it must be labelled wherever it shows.
-    pub generated: bool,
-}
-
-impl Market {
-    /// A market of columns whose stored fields and settlements are filled in.
-    pub fn new(
-        interval_ms: i64,
-        times: Vec<i64>,
-        symbols: Vec<String>,
-        mut columns: Vec<Columns>,
-        generated: bool,
-    ) -> Market {
-        columns.iter_mut().for_each(|c| c.seal(&times, interval_ms));
-        Market { interval_ms, times, symbols, columns, generated }
-    }
-
-    /// Number of bars.
-    pub fn len(&self) -> usize {
-        self.times.len()
-    }
-
-    /// True without bars.
-    pub fn is_empty(&self) -> bool {
-        self.times.is_empty()
-    }
-
-    /// Position of a symbol.
-    pub fn symbol(&self, name: &str) -> Option<usize> {
-        self.symbols.iter().position(|s| s == name)
-    }
-
-    /// The opening time of the bar after one.
-    pub fn end_of(&self, bar: usize) -> i64 {
-        self.times[bar] + self.interval_ms
-    }
-
-    /// The bars `from..to` of all symbols, with what settles in them.
-    pub fn slice(&self, from: usize, to: usize) -> Market {
-        let times = self.times[from..to].to_vec();
-        let cut = |c: &Columns| {
-            let inside = times.first().zip(times.last()).map(|(a, b)| c.settled(*a, *b + self.interval_ms).to_vec());
-            Columns { settlements: inside.unwrap_or_default(), ..c.slice(from, to) }
-        };
-        Market { columns: self.columns.iter().map(cut).collect(), times, ..self.head() }
-    }
-
-    /// The same market with only the given symbols, in that order, over the time of their bars; `None` if one
-    /// is missing.
-    pub fn select(&self, symbols: &[String]) -> Option<Market> {
-        let at: Vec<usize> = symbols.iter().map(|s| self.symbol(s)).collect::<Option<_>>()?;
-        let columns: Vec<Columns> = at.iter().map(|i| self.columns[*i].clone()).collect();
-        let from = columns.iter().map(|c| c.span.start).min().unwrap_or(0);
-        let to = columns.iter().map(|c| c.span.end).max().unwrap_or(0);
-        let chosen = Market { times: self.times.clone(), symbols: symbols.to_vec(), columns, ..self.head() };
-        Some(if (from, to) == (0, self.len()) { chosen } else { chosen.slice(from, to) })
-    }
-
-    fn head(&self) -> Market {
-        Market {
-            interval_ms: self.interval_ms,
-            times: Vec::new(),
-            symbols: self.symbols.clone(),
-            columns: Vec::new(),
-            generated: self.generated,
-        }
     }
 }

@@ -13,9 +13,12 @@
 //!   time (i64, milliseconds, rounded to the second: the exchange writes some more), rate and mark (bits; NaN for
 //!   a mark that is not known);
 //! - the market: `assay/market/v2\0`, 1 for a generated one (u8), milliseconds between bars (i64), number of
-//!   symbols (u64), the series' hashes in order of the names.
+//!   symbols (u64), the series' hashes in order of the names;
+//! - one that has finer bars beside it: `assay/market/v3\0`, the hash of the bars and the hash of the finer ones,
+//!   both as that of a market; the finer ones have no settlements of their own.
 
-use super::columns::{FIELDS, Market, STORED, Settlement};
+use super::columns::{FIELDS, STORED, Settlement};
+use super::table::Market;
 use assay_ledger::Hash;
 use sha2::{Digest, Sha256};
 
@@ -119,25 +122,38 @@ pub fn market_hash(generated: bool, interval_ms: i64, series: &[SeriesSum]) -> H
     Hash(h.finalize().into())
 }
 
+/// Hash of a market with finer bars beside it, from the hashes of both.
+pub fn detailed_hash(bars: &Hash, finer: &Hash) -> Hash {
+    let mut h = Sha256::new_with_prefix(b"assay/market/v3\0");
+    h.update(bars.0);
+    h.update(finer.0);
+    Hash(h.finalize().into())
+}
+
 impl Market {
     /// The series of a symbol, by hashes.
-    fn sum(&self, symbol: usize) -> SeriesSum {
+    fn sum(&self, symbol: usize, settled: bool) -> SeriesSum {
         let c = &self.columns[symbol];
+        let settlements: &[Settlement] = if settled { &c.settlements } else { &[] };
         let there = FIELDS.iter().zip(&c.fields).take(STORED).filter(|(_, column)| !column.is_empty());
         SeriesSum {
             name: self.symbols[symbol].clone(),
             first_ms: self.times.get(c.span.start).copied().unwrap_or_default(),
             bars: c.span.len() as u64,
             fields: there.map(|((_, name), column)| (*name, column_hash(&column[c.span.clone()]))).collect(),
-            settled: settlements_count(&c.settlements),
-            settlements: settlements_hash(&c.settlements),
+            settled: settlements_count(settlements),
+            settlements: settlements_hash(settlements),
         }
     }
 
     /// SHA-256 over what it says: see the module.
     pub fn data_hash(&self) -> Hash {
-        let all: Vec<SeriesSum> = (0..self.symbols.len()).map(|s| self.sum(s)).collect();
-        market_hash(self.generated, self.interval_ms, &all)
+        let all: Vec<SeriesSum> = (0..self.symbols.len()).map(|s| self.sum(s, true)).collect();
+        let bars = market_hash(self.generated, self.interval_ms, &all);
+        let Some(finer) = self.detail.as_ref().map(|d| &d.market) else { return bars };
+        let there = (0..finer.symbols.len()).filter(|s| !finer.columns[*s].span.is_empty());
+        let all: Vec<SeriesSum> = there.map(|s| finer.sum(s, false)).collect();
+        detailed_hash(&bars, &market_hash(finer.generated, finer.interval_ms, &all))
     }
 
     /// The hash as version 0.1.0 took it: whole columns in the order of the symbols, funding one of them.

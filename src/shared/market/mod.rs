@@ -2,14 +2,21 @@
 //! settlements.
 //!
 //! Assets are columns, never rows. A symbol's bars go from its first to its last one without a gap; before
-//! and after, its values are NaN: unknown. Settlements are events with a time of their own.
+//! and after, its values are NaN: unknown. Settlements are events with a time of their own. Finer
+//! bars of the same symbols may lie beside them: they show the path inside a bar.
 
 mod bar;
 mod columns;
+mod detail;
 mod hash;
+mod table;
 #[cfg(test)]
 pub(crate) mod tests;
 
 pub use bar::{Bar, LiveBar, MarketBar};
-pub use columns::{Columns, FIELDS, Field, Market, STORED, Settlement};
-pub use hash::{SeriesSum, canonical_bits, column_hash, market_hash, settlements_count, settlements_hash};
+pub use columns::{Columns, FIELDS, Field, STORED, Settlement};
+pub use detail::UnevenDetail;
+pub use hash::{
+    SeriesSum, canonical_bits, column_hash, detailed_hash, market_hash, settlements_count, settlements_hash,
+};
+pub use table::{Detail, Market};

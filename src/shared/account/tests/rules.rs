@@ -4,7 +4,7 @@ use super::events::funded;
 use super::*;
 
 /// A market of whole hours in which each symbol has these bars: open, high, low, close; marks as traded.
-fn market(symbols: &[Vec<[f64; 4]>]) -> Market {
+pub(super) fn market(symbols: &[Vec<[f64; 4]>]) -> Market {
     let columns = symbols.iter().map(|bars| {
         let mut c = Columns::default();
         for (at, (field, mark)) in [
