@@ -10,7 +10,7 @@ use assay_lab::proposal::Proposed;
 use assay_lab::study::{open, parse_strategy, parse_study, run as work, with_symbols};
 use assay_lab::{Lab, LabError, parity, promote, report, review, rollback, tamper, trial};
 use assay_ledger::Signer;
-use assay_research::data::assemble::Request;
+use assay_research::data::Request;
 use assay_research::data::fetch::{DEFAULT_BASE, DEFAULT_LISTING, Source};
 use assay_shared::rulebook::book::Between;
 use assay_shared::strategy::Strategy;

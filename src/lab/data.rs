@@ -7,7 +7,7 @@ use crate::rules;
 use crate::session::{Progress, Session};
 use assay_ledger::storage::disk::{Disk as _, Open, RealDisk, replace};
 use assay_ledger::{Hash, Log};
-use assay_research::data::assemble::Request;
+use assay_research::data::Request;
 use assay_research::data::generate::Spec;
 use assay_research::data::layout::{Holds, SourceFile};
 use assay_research::data::source::{Found, Unused, checksum_path, scan};
@@ -107,7 +107,9 @@ pub fn read(import: &Import, lab: &Lab, keep: bool) -> Result<Read, LabError> {
             quality.uncovered(&s.name, s.first_ms, &e.to_string());
         }
     }
-    let treatments = import.request.treatments.names();
+    // Results depend on it as on a treatment.
+    let detail = import.request.detail.iter().map(|interval| format!("detail={interval}"));
+    let treatments = import.request.treatments.names().into_iter().chain(detail).collect();
     let source = import.dir.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
     let idle = import.request.treatments.idle();
     Ok(Read { draft, quality, found, book, idle, source, treatments })

@@ -10,7 +10,7 @@ use crate::{
     review, rollback, trial, verify,
 };
 use assay_ledger::{Hash, Signer};
-use assay_research::data::assemble::Request;
+use assay_research::data::Request;
 use assay_research::mirror::query::Order;
 use assay_shared::event::roster::Role;
 use assay_shared::event::{Event, PromotionProposed};

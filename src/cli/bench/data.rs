@@ -4,7 +4,7 @@ use super::figure::{Figure, Goal};
 use super::peak_memory_mb;
 use assay_lab::data::{Import, read};
 use assay_lab::{Lab, LabError};
-use assay_research::data::assemble::Request;
+use assay_research::data::Request;
 use assay_research::data::generate::Spec;
 use assay_research::data::{files, snapshot};
 use assay_shared::rulebook::book::Between;
@@ -18,7 +18,7 @@ const GOALS: (f64, f64) = (7.7, 0.154);
 pub fn measure(lab: &Lab, dir: &Path, bars: u32, out: &mut Vec<Figure>) -> Result<(), LabError> {
     let symbols: Vec<String> = ["ADAUSDT", "BTCUSDT", "ETHUSDT", "LTCUSDT", "XRPUSDT"].map(String::from).into();
     let (bars, from_ms) = (bars as usize, 1_646_092_800_000);
-    let spec = Spec { symbols: &symbols, interval_ms: 60_000, from_ms, bars, seed: 7, gaps: false };
+    let spec = Spec { symbols: &symbols, interval_ms: 60_000, from_ms, bars, seed: 7, gaps: false, detail_ms: None };
     let files_dir = dir.join("made");
     files::write(&files_dir, &spec, &|_| ())?;
     let millions = (bars * symbols.len()) as f64 / 1e6;

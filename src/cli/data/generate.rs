@@ -27,6 +27,9 @@ pub struct Args {
     /// Bar interval
     #[arg(long, default_value = "1h")]
     interval: String,
+    /// Make them of bars of this shorter interval, and write those too
+    #[arg(long, value_name = "INTERVAL")]
+    detail: Option<String>,
     /// Another seed is another market
     #[arg(long, default_value_t = 1)]
     seed: u64,
@@ -40,9 +43,16 @@ pub struct Args {
 /// # Errors
 /// Settings that make no market, or a folder that holds other things.
 pub fn run(cx: &Context, args: &Args) -> Result<(), LabError> {
-    let step = interval_ms(&args.interval).ok_or_else(|| {
-        LabError::usage(format!("'{}' is not an interval", args.interval), "write it as 1m, 1h, 4h or 1d")
-    })?;
+    let interval = |text: &String| {
+        interval_ms(text)
+            .ok_or_else(|| LabError::usage(format!("'{text}' is not an interval"), "write it as 1m, 1h, 4h or 1d"))
+    };
+    let step = interval(&args.interval)?;
+    let detail_ms = args.detail.as_ref().map(interval).transpose()?;
+    if detail_ms.is_some_and(|finer| finer >= step || step % finer != 0) {
+        let message = format!("bars of {} are not made of whole shorter ones", args.interval);
+        return Err(LabError::usage(message, "give --detail an interval that divides it, such as 5m for 1h"));
+    }
     let (from, to) = (time(Some(&args.from))?.unwrap_or_default(), time(Some(&args.to))?.unwrap_or_default());
     let from_ms = from.div_euclid(step) * step;
     let bars = usize::try_from((to - from_ms) / step).unwrap_or(0);
@@ -50,7 +60,8 @@ pub fn run(cx: &Context, args: &Args) -> Result<(), LabError> {
         let hint = "--to must be later than --from, and a symbol be named";
         return Err(LabError::usage("there is nothing to generate".to_string(), hint));
     }
-    let spec = Spec { symbols: &args.symbols, interval_ms: step, from_ms, bars, seed: args.seed, gaps: args.gaps };
+    let (symbols, seed, gaps) = (&args.symbols, args.seed, args.gaps);
+    let spec = Spec { symbols, interval_ms: step, from_ms, bars, seed, gaps, detail_ms };
     let files = generate_files(&args.out, &spec, &cx.session)?;
     if cx.json {
         print_json(&json!({"folder": args.out, "files": files, "bars": bars}));

@@ -3,8 +3,8 @@
 use assay_lab::LabError;
 use assay_lab::data::Import;
 use assay_research::data::Treatments;
-use assay_research::data::assemble::{Request, fields};
 use assay_research::data::cells::Named;
+use assay_research::data::request::{Request, fields};
 use assay_shared::rulebook::book::Between;
 use assay_shared::time::{interval_ms, parse};
 use std::path::PathBuf;
@@ -20,6 +20,10 @@ pub struct ReadArgs {
     /// Bar interval
     #[arg(long, default_value = "1h")]
     pub interval: String,
+    /// Keep the bars of this shorter interval beside them, where the folder has some: they show what came first
+    /// inside a bar
+    #[arg(long, value_name = "INTERVAL")]
+    pub detail: Option<String>,
     /// First time, such as 2022-03-01
     #[arg(long)]
     pub from: Option<String>,
@@ -70,18 +74,21 @@ impl ReadArgs {
     /// # Errors
     /// A value that is none.
     pub fn request(&self) -> Result<Import, LabError> {
-        if interval_ms(&self.interval).is_none() {
-            let message = format!("'{}' is not an interval", self.interval);
+        let all = [Some(&self.interval), self.detail.as_ref()];
+        if let Some(wrong) = all.into_iter().flatten().find(|text| interval_ms(text).is_none()) {
+            let message = format!("'{wrong}' is not an interval");
             return Err(LabError::usage(message, "write it as 1m, 1h, 4h or 1d"));
         }
         let request = Request {
             symbols: self.symbols.iter().map(|s| s.to_uppercase()).collect(),
             interval: self.interval.clone(),
+            detail: self.detail.clone(),
             from_ms: time(self.from.as_ref())?,
             to_ms: time(self.to.as_ref())?,
             treatments: Treatments::parse(self.treated().iter().map(String::as_str))?,
             columns: Named::parse(self.columns.as_deref().unwrap_or_default())?,
             fields: self.fields.as_ref().map(|names| fields(names)).transpose()?,
+            ..Request::default()
         };
         time(self.brackets_seen.as_ref())?;
         Ok(Import {

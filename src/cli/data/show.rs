@@ -34,6 +34,9 @@ pub fn show_quality(report: &QualityReport) {
         report.last,
         fields.join(", ")
     ));
+    if let Some(finer) = &report.detail {
+        say(&format!("bars of {finer} beside them show the path inside"));
+    }
     report.assumptions.iter().for_each(|a| say(&format!("assumed: {a}")));
     report.treatments_unused.iter().for_each(|t| say(&format!("nothing to treat: {t} is not recorded")));
     let row = |f: &Oddity| vec![f.symbol.clone(), f.code.to_string(), f.verdict(), f.detail.clone()];
@@ -74,13 +77,18 @@ pub fn one(cx: &Context, begin: &str) -> Result<(), LabError> {
         return Err(LabError::usage(what, "see `assay data show`"));
     };
     // What an older version wrote has no such file.
-    let series = s.data_hash.parse().ok().and_then(|hash: Hash| {
-        let contents = Contents::read(&contents_path(&lab.snapshot_dir(), &hash), &hash).ok()?;
-        Some(contents.series.iter().map(|sum| SeriesRow::of(sum, s.interval_ms)).collect::<Vec<_>>())
-    });
+    let contents = s
+        .data_hash
+        .parse()
+        .ok()
+        .and_then(|hash: Hash| Contents::read(&contents_path(&lab.snapshot_dir(), &hash), &hash).ok());
+    let rows = |c: &Contents| c.series.iter().map(|sum| SeriesRow::of(sum, s.interval_ms)).collect::<Vec<_>>();
+    let series = contents.as_ref().map(rows);
+    let finer = contents.as_ref().and_then(|c| c.detail.as_ref());
     if cx.json {
         let mut row = json!(s);
-        row["series"] = json!(series.clone().unwrap_or_default());
+        row["series"] = json!(series.unwrap_or_default());
+        row["detail"] = json!(finer.map(|f| interval_text(f.interval_ms)));
         print_json(&row);
         return Ok(());
     }
@@ -94,6 +102,12 @@ pub fn one(cx: &Context, begin: &str) -> Result<(), LabError> {
     if let (Some(files), Some(checked)) = (s.files, s.vendor_checked) {
         let words = format!("{files}, {checked} of them compared with the vendor's checksum");
         out.push(line("raw files", &words));
+    }
+    if let Some(finer) = finer {
+        let all: u64 = finer.series.iter().map(|s| s.bars).sum();
+        let words =
+            format!("{} bars of {} of {} symbols", grouped(all), interval_text(finer.interval_ms), finer.series.len());
+        out.push(line("finer bars", &words));
     }
     out.push(line("findings", &s.findings.to_string()));
     let list = |text: &str, mark: &str| -> Vec<String> {

@@ -3,7 +3,7 @@
 
 use super::error::{DataError, check_symbols};
 use super::generate::{Spec, one};
-use assay_shared::market::{Columns, FIELDS, Field};
+use assay_shared::market::{Columns, FIELDS, Field, Market};
 use assay_shared::time::{format_date, interval_text};
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -35,29 +35,52 @@ pub fn write(dir: &Path, spec: &Spec<'_>, progress: &dyn Fn(&str)) -> Result<usi
     std::fs::create_dir_all(dir).map_err(DataError::io("create", dir))?;
     // First of all: what is cut off is still said to be made up.
     put(&dir.join(MARK), &mark)?;
-    let (mut files, interval) = (0, interval_text(spec.interval_ms));
+    let mut files = 0;
     for (s, symbol) in spec.symbols.iter().enumerate() {
         progress(symbol);
-        let columns = one(spec, s);
+        let (bars, finer) = columns(spec, s);
+        files += put_bars(dir, spec, symbol, &bars)?;
+        if let (Some(finer), Some(spec)) = (&finer, spec.finer()) {
+            files += put_bars(dir, &spec, symbol, finer)?;
+        }
         for (month, rows) in months(spec) {
-            let base = dir.join("data/futures/um/monthly");
-            let bars = |kind: &str| {
-                base.join(kind).join(symbol).join(&interval).join(format!("{symbol}-{interval}-{month}.csv"))
-            };
-            put(&bars("klines"), &candles(spec, &columns, rows.clone(), false))?;
-            put(&bars("markPriceKlines"), &candles(spec, &columns, rows.clone(), true))?;
-            let path = base.join("fundingRate").join(symbol).join(format!("{symbol}-fundingRate-{month}.csv"));
+            let folder = dir.join("data/futures/um/monthly/fundingRate").join(symbol);
             let (from, to) = (time(spec, rows.start), time(spec, rows.end));
-            put(&path, &funding(&columns, from, to))?;
-            files += 3;
+            put(&folder.join(format!("{symbol}-fundingRate-{month}.csv")), &funding(&bars, from, to))?;
+            files += 1;
+        }
+    }
+    Ok(files)
+}
+
+/// The columns of a symbol, and the finer ones of which they are made.
+fn columns(spec: &Spec<'_>, symbol: usize) -> (Columns, Option<Columns>) {
+    let Some(finer) = spec.finer() else { return (one(spec, symbol), None) };
+    let names = spec.symbols.get(symbol).cloned().into_iter().collect();
+    let times = (0..finer.bars).map(|bar| time(&finer, bar)).collect();
+    let mut finer = Market::new(finer.interval_ms, times, names, vec![one(&finer, symbol)], true);
+    let bars = finer.coarser((spec.interval_ms / finer.interval_ms) as usize).columns.remove(0);
+    (bars, Some(finer.columns.remove(0)))
+}
+
+/// Writes candles and marks of a symbol. Gives the number of files.
+fn put_bars(dir: &Path, spec: &Spec<'_>, symbol: &str, columns: &Columns) -> Result<usize, DataError> {
+    let (mut files, interval) = (0, interval_text(spec.interval_ms));
+    for (month, rows) in months(spec) {
+        for (kind, mark) in [("klines", false), ("markPriceKlines", true)] {
+            let folder = dir.join("data/futures/um/monthly").join(kind).join(symbol).join(&interval);
+            let path = folder.join(format!("{symbol}-{interval}-{month}.csv"));
+            put(&path, &candles(spec, columns, rows.clone(), mark))?;
+            files += 1;
         }
     }
     Ok(files)
 }
 
 fn mark(spec: &Spec<'_>) -> String {
-    let Spec { symbols, interval_ms, from_ms, bars, seed, gaps } = spec;
-    let (interval, from) = (interval_text(*interval_ms), format_date(*from_ms));
+    let Spec { symbols, interval_ms, from_ms, bars, seed, gaps, detail_ms } = spec;
+    let finer = detail_ms.map_or(String::new(), |ms| format!(" made of {}", interval_text(ms)));
+    let (interval, from) = (interval_text(*interval_ms) + &finer, format_date(*from_ms));
     format!(
         "The prices in this folder are made up. Studies on them say nothing about real trading.\n\
          seed {seed}, {bars} bars of {interval} from {from}, gaps {gaps}: {}\n",

@@ -34,6 +34,17 @@ pub struct Spec<'a> {
     pub seed: u64,
     /// Some bars open away from the last close.
     pub gaps: bool,
+    /// Milliseconds between finer bars, of which the bars are made then.
+    pub detail_ms: Option<i64>,
+}
+
+impl<'a> Spec<'a> {
+    /// The finer bars, if there are to be some.
+    pub fn finer(&self) -> Option<Spec<'a>> {
+        let step = self.detail_ms?;
+        let bars = self.bars * (self.interval_ms / step) as usize;
+        Some(Spec { interval_ms: step, bars, detail_ms: None, ..self.clone() })
+    }
 }
 
 /// SplitMix64: a counter becomes a random number, so any bar can be made alone.
@@ -95,11 +106,15 @@ impl Cluster {
 
 /// Hourly bars from 2022-03-01 on.
 pub fn market(symbols: &[String], bars: usize, seed: u64) -> Market {
-    made(&Spec { symbols, interval_ms: HOUR_MS, from_ms: 1_646_092_800_000, bars, seed, gaps: false })
+    made(&Spec { symbols, interval_ms: HOUR_MS, from_ms: 1_646_092_800_000, bars, seed, gaps: false, detail_ms: None })
 }
 
 /// A market.
 pub fn made(spec: &Spec<'_>) -> Market {
+    if let Some(finer) = spec.finer().map(|finer| made(&finer)) {
+        let bars = finer.coarser((spec.interval_ms / finer.interval_ms) as usize);
+        return bars.clone().with_detail(finer).unwrap_or(bars);
+    }
     let columns = (0..spec.symbols.len()).map(|s| one(spec, s)).collect();
     let times = (0..spec.bars as i64).map(|t| spec.from_ms + t * spec.interval_ms).collect();
     Market::new(spec.interval_ms, times, spec.symbols.to_vec(), columns, true)
@@ -277,8 +292,15 @@ mod tests {
         for (minutes, bars) in [(1, 30_000), (60, 3000), (240, 2000), (1440, 700)] {
             let symbols = names(1);
             let interval_ms = minutes * 60_000;
-            let spec =
-                Spec { symbols: &symbols, interval_ms, from_ms: 1_646_092_800_000, bars, seed: 5, gaps: minutes == 60 };
+            let spec = Spec {
+                symbols: &symbols,
+                interval_ms,
+                from_ms: 1_646_092_800_000,
+                bars,
+                seed: 5,
+                gaps: minutes == 60,
+                detail_ms: None,
+            };
             let m = made(&spec);
             let r = returns(&m, 0);
             let hourly = (mean(&r.iter().map(|r| r * r).collect::<Vec<_>>()) * 60.0 / minutes as f64).sqrt();

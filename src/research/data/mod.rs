@@ -1,5 +1,6 @@
 //! Market data: imports in the exchange's own layouts, quality findings, Parquet snapshots.
 
+mod align;
 pub mod assemble;
 pub mod brackets;
 pub mod cells;
@@ -7,12 +8,16 @@ pub mod error;
 pub mod exchange;
 pub mod fetch;
 pub mod files;
+mod finer;
+#[cfg(test)]
+mod finer_tests;
 pub mod frame;
 mod funding;
 pub mod generate;
 pub mod json;
 pub mod layout;
 pub mod quality;
+pub mod request;
 pub mod rows;
 mod series;
 pub mod snapshot;
@@ -24,5 +29,6 @@ pub mod treat;
 pub use assemble::{Assembled, assemble};
 pub use error::DataError;
 pub use quality::{Oddity, Quality};
+pub use request::Request;
 pub use snapshot::{Contents, Draft};
 pub use treat::Treatments;

@@ -36,6 +36,15 @@ pub struct Found {
 }
 
 impl Found {
+    /// Takes the files over that were used as finer bars of some symbols.
+    pub(super) fn join(&mut self, finer: Found, of: impl Fn(&str) -> bool) {
+        let more = finer.used.into_iter().filter(|f| of(&f.symbol) && !self.used.contains(f));
+        let more: Vec<SourceFile> = more.collect();
+        self.unused.retain(|u| more.iter().all(|f| relative(&self.root, &f.path) != u.path));
+        self.used.extend(more);
+        self.used.sort();
+    }
+
     /// Puts a file to the others.
     pub(super) fn drop_where(&mut self, why: impl Fn(&SourceFile) -> Option<String>) {
         let (root, mut kept) = (self.root.clone(), Vec::new());

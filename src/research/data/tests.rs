@@ -1,10 +1,11 @@
 //! Imports as a whole: what is found in files, what treatments do to it, what a snapshot keeps.
 
-use super::assemble::{Request, assemble};
+use super::assemble::assemble;
 use super::cells::Named;
 use super::error::DataError;
 use super::layout::{Holds, SourceFile, classify};
 use super::quality::{Quality, look_over};
+use super::request::Request;
 use super::rows::{klines, settlements};
 use super::snapshot::Own;
 use super::source::scan;

@@ -62,6 +62,9 @@ pub struct QualityReport {
     pub bars: u64,
     /// The symbols.
     pub series: Vec<SeriesRow>,
+    /// Interval of finer bars beside them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub detail: Option<String>,
     /// Everything found.
     pub findings: Vec<Oddity>,
     /// Files that were read.
@@ -86,6 +89,7 @@ impl QualityReport {
             last: format_ms(to - step),
             bars: contents.bars(),
             series: contents.series.iter().map(|s| SeriesRow::of(s, step)).collect(),
+            detail: contents.detail.as_ref().map(|finer| interval_text(finer.interval_ms)),
             findings: quality.oddities.clone(),
             used: Vec::new(),
             unused: Vec::new(),

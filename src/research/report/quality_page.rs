@@ -36,7 +36,8 @@ pub fn html(r: &QualityReport) -> String {
         "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width\"><title>{title}</title><style>{STYLE}{MORE}</style></head><body><h1>{title}</h1>"
     );
     let symbols = counted(r.series.len(), "symbol");
-    let _ = write!(out, "<p class=\"sub\">{symbols} · {} bars · {} to {} UTC</p>", r.interval, r.first, r.last);
+    let finer = r.detail.as_ref().map_or(String::new(), |finer| format!(", their paths by bars of {finer}"));
+    let _ = write!(out, "<p class=\"sub\">{symbols} · {} bars{finer} · {} to {} UTC</p>", r.interval, r.first, r.last);
     if r.generated {
         out += "<div class=\"warn\">GENERATED DATA: these prices are made up.</div>";
     }

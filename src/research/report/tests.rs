@@ -152,6 +152,7 @@ fn a_quality_page() {
         treatments: vec!["gap=hold".into()],
     };
     let mut report = QualityReport {
+        detail: Some("5m".into()),
         source: nasty.into(),
         generated: true,
         interval: "1h".into(),

@@ -3,7 +3,7 @@
 
 use crate::data::error::DataError;
 use assay_ledger::Hash;
-use assay_shared::market::{FIELDS, STORED, SeriesSum, market_hash};
+use assay_shared::market::{FIELDS, STORED, SeriesSum, detailed_hash, market_hash};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 
@@ -15,6 +15,17 @@ pub struct Contents {
     /// Milliseconds between bars.
     pub interval_ms: i64,
     /// One for each symbol, in order of their names.
+    pub series: Vec<SeriesSum>,
+    /// Finer bars beside them.
+    pub detail: Option<Finer>,
+}
+
+/// Finer bars of some of a snapshot's symbols.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finer {
+    /// Milliseconds between them.
+    pub interval_ms: i64,
+    /// One for each symbol that has some, in order of their names; without settlements.
     pub series: Vec<SeriesSum>,
 }
 
@@ -36,19 +47,43 @@ struct File {
     generated: bool,
     interval_ms: i64,
     series: Vec<Written>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    detail: Option<WrittenFiner>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct WrittenFiner {
+    interval_ms: i64,
+    series: Vec<Written>,
+}
+
+/// Opening times of the first and after the last of some series' bars.
+fn span(series: &[SeriesSum], interval_ms: i64) -> (i64, i64) {
+    let end = |s: &SeriesSum| s.first_ms + s.bars as i64 * interval_ms;
+    let from = series.iter().map(|s| s.first_ms).min().unwrap_or_default();
+    (from, series.iter().map(end).max().unwrap_or(from))
+}
+
+impl Finer {
+    /// As what a snapshot of them alone would hold.
+    pub fn contents(&self, generated: bool) -> Contents {
+        Contents { generated, interval_ms: self.interval_ms, series: self.series.clone(), detail: None }
+    }
 }
 
 impl Contents {
     /// The data hash.
     pub fn data_hash(&self) -> Hash {
-        market_hash(self.generated, self.interval_ms, &self.series)
+        let bars = market_hash(self.generated, self.interval_ms, &self.series);
+        match &self.detail {
+            Some(finer) => detailed_hash(&bars, &market_hash(self.generated, finer.interval_ms, &finer.series)),
+            None => bars,
+        }
     }
 
     /// Opening times of the first and after the last bar of all symbols, milliseconds since 1970.
     pub fn span(&self) -> (i64, i64) {
-        let end = |s: &SeriesSum| s.first_ms + s.bars as i64 * self.interval_ms;
-        let from = self.series.iter().map(|s| s.first_ms).min().unwrap_or_default();
-        (from, self.series.iter().map(end).max().unwrap_or(from))
+        span(&self.series, self.interval_ms)
     }
 
     /// Number of bars from the first to the last.
@@ -66,16 +101,15 @@ impl Contents {
 
     /// As it stands in the file.
     pub fn text(&self) -> String {
-        let series = |s: &SeriesSum| Written {
-            symbol: s.name.clone(),
-            first_ms: s.first_ms,
-            bars: s.bars,
-            fields: s.fields.iter().map(|(name, hash)| ((*name).to_string(), hash.to_string())).collect(),
-            settled: s.settled,
-            settlements: s.settlements.to_string(),
+        let all = |series: &[SeriesSum]| series.iter().map(written).collect();
+        let finer = |f: &Finer| WrittenFiner { interval_ms: f.interval_ms, series: all(&f.series) };
+        let file = File {
+            format: if self.detail.is_some() { 3 } else { 2 },
+            generated: self.generated,
+            interval_ms: self.interval_ms,
+            series: all(&self.series),
+            detail: self.detail.as_ref().map(finer),
         };
-        let series = self.series.iter().map(series).collect();
-        let file = File { format: 2, generated: self.generated, interval_ms: self.interval_ms, series };
         serde_json::to_string_pretty(&file).unwrap_or_default() + "\n"
     }
 
@@ -87,14 +121,31 @@ impl Contents {
         let bytes = std::fs::read(path).map_err(DataError::io("read", path))?;
         let fail = |what: String| DataError::Snapshot { hash: hash.short(), what };
         let file: File = serde_json::from_slice(&bytes).map_err(|e| fail(format!("{}: {e}", path.display())))?;
-        let series = file.series.into_iter().map(known).collect::<Option<_>>();
-        let series = series.ok_or_else(|| fail(format!("{} names fields or hashes that are none", path.display())))?;
-        let out = Contents { generated: file.generated, interval_ms: file.interval_ms, series };
-        if file.format != 2 || out.interval_ms <= 0 {
-            return Err(fail(format!("{} is of another format", path.display())));
+        let all = |series: Vec<Written>| series.into_iter().map(known).collect::<Option<Vec<_>>>();
+        let none = || fail(format!("{} names fields or hashes that are none", path.display()));
+        let (newest, format) = (3, if file.detail.is_some() { 3 } else { 2 });
+        let finer = |f: WrittenFiner| Some(Finer { interval_ms: f.interval_ms, series: all(f.series)? });
+        let detail = file.detail.map(|f| finer(f).ok_or_else(none)).transpose()?;
+        let series = all(file.series).ok_or_else(none)?;
+        let out = Contents { generated: file.generated, interval_ms: file.interval_ms, series, detail };
+        let uneven = |f: &Finer| f.interval_ms <= 0 || out.interval_ms % f.interval_ms != 0;
+        if file.format != format || out.interval_ms <= 0 || out.detail.as_ref().is_some_and(uneven) {
+            let newer = if file.format > newest { "a newer" } else { "another" };
+            return Err(fail(format!("{} is of {newer} format", path.display())));
         }
         let found = out.data_hash();
         if found == *hash { Ok(out) } else { Err(fail(format!("{} is of snapshot {}", path.display(), found.short()))) }
+    }
+}
+
+fn written(s: &SeriesSum) -> Written {
+    Written {
+        symbol: s.name.clone(),
+        first_ms: s.first_ms,
+        bars: s.bars,
+        fields: s.fields.iter().map(|(name, hash)| ((*name).to_string(), hash.to_string())).collect(),
+        settled: s.settled,
+        settlements: s.settlements.to_string(),
     }
 }
 

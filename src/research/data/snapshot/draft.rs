@@ -1,12 +1,12 @@
 //! A snapshot that is being made: each symbol's columns are hashed and put aside as soon as they are there, so
 //! that memory holds one symbol at a time. Writing it goes through all of them in pieces.
 
-use super::contents::Contents;
-use super::files::{SETTLEMENTS, contents_path, path, settlements_path};
+use super::contents::{Contents, Finer};
+use super::files::{SETTLEMENTS, contents_path, detail_path, path, settlements_path};
 use crate::data::error::DataError;
 use assay_ledger::Hash;
 use assay_shared::market::{
-    FIELDS, Market, STORED, SeriesSum, Settlement, column_hash, settlements_count, settlements_hash,
+    Columns, FIELDS, Field, Market, STORED, SeriesSum, Settlement, column_hash, settlements_count, settlements_hash,
 };
 use polars::prelude::{Column, DataFrame, ParquetCompression, ParquetWriter, Schema};
 use rayon::prelude::*;
@@ -55,12 +55,14 @@ pub struct Draft {
     interval_ms: i64,
     generated: bool,
     kept: Vec<Kept>,
+    /// Finer bars beside them.
+    finer: Option<Box<Draft>>,
 }
 
 impl Draft {
     /// An empty one. Without a folder nothing is kept but hashes: it cannot be written.
     pub fn new(dir: Option<&Path>, interval_ms: i64, generated: bool) -> Draft {
-        Draft { dir: dir.map(Path::to_path_buf), interval_ms, generated, kept: Vec::new() }
+        Draft { dir: dir.map(Path::to_path_buf), interval_ms, generated, kept: Vec::new(), finer: None }
     }
 
     /// One of a market that is in memory.
@@ -69,7 +71,13 @@ impl Draft {
     /// The system's.
     pub fn of(dir: Option<&Path>, market: &Market) -> Result<Draft, DataError> {
         let mut draft = Draft::new(dir, market.interval_ms, market.generated);
-        for (name, c) in market.symbols.iter().zip(&market.columns) {
+        if let Some(detail) = &market.detail {
+            let bare = |c: &Columns| Columns { settlements: Vec::new(), ..c.clone() };
+            let columns = detail.market.columns.iter().map(bare).collect();
+            let finer = Market { columns, ..detail.market.clone() };
+            draft = draft.with_finer(Draft::of(dir, &finer)?);
+        }
+        for (name, c) in market.symbols.iter().zip(&market.columns).filter(|(_, c)| !c.span.is_empty()) {
             let own = |i: usize| c.fields[i].get(c.span.clone()).unwrap_or_default().to_vec();
             draft.add(&Own {
                 name: name.clone(),
@@ -80,6 +88,23 @@ impl Draft {
             })?;
         }
         Ok(draft)
+    }
+
+    /// The same with finer bars beside its bars.
+    pub fn with_finer(self, finer: Draft) -> Draft {
+        Draft { finer: Some(Box::new(finer)), ..self }
+    }
+
+    /// One column of a symbol, from its first to its last bar, and the time of the first; `None` where it has no
+    /// such field.
+    ///
+    /// # Errors
+    /// The system's.
+    pub(in crate::data) fn column(&self, symbol: &str, field: Field) -> Result<Option<(i64, Vec<f64>)>, DataError> {
+        let Some(kept) = self.kept.iter().find(|k| k.sum.name == symbol) else { return Ok(None) };
+        let (bars, name) = (kept.sum.bars, FIELDS[field as usize].1);
+        let Some(n) = kept.sum.fields.iter().position(|(known, _)| *known == name) else { return Ok(None) };
+        Ok(Some((kept.sum.first_ms, kept.take(8 * n as u64 * bars, bars as usize)?)))
     }
 
     /// Adds a symbol.
@@ -106,14 +131,16 @@ impl Draft {
 
     /// What it holds.
     pub fn contents(&self) -> Contents {
-        let series = self.kept.iter().map(|k| k.sum.clone()).collect();
-        Contents { generated: self.generated, interval_ms: self.interval_ms, series }
+        let all = |draft: &Draft| draft.kept.iter().map(|k| k.sum.clone()).collect();
+        let finer = |draft: &Draft| Finer { interval_ms: draft.interval_ms, series: all(draft) };
+        let detail = self.finer.as_deref().map(finer);
+        Contents { generated: self.generated, interval_ms: self.interval_ms, series: all(self), detail }
     }
 
     /// Writes the snapshot: `HASH.parquet` with `time` (milliseconds since 1970), `generated`, then
     /// `SYMBOL.field` for each symbol in order of their names, blank where the symbol has no bars;
-    /// `HASH.funding.parquet` with `symbol`, `time`, `rate`, `mark`; `HASH.json` with what is in them. Gives
-    /// the data hash and the SHA-256 of the first file.
+    /// `HASH.funding.parquet` with `symbol`, `time`, `rate`, `mark`; `HASH.detail.parquet` with finer bars, like the
+    /// first, if there are some; `HASH.json` with what is in them. Gives the data hash and the SHA-256 of the first file.
     ///
     /// # Errors
     /// When it cannot be written.
@@ -133,6 +160,10 @@ impl Draft {
         put(&contents_path(dir, &hash), |mut file| {
             std::io::Write::write_all(&mut file, text.as_bytes()).map_err(DataError::io("write", dir))
         })?;
+        if let (Some(draft), Some(finer)) = (&self.finer, &contents.detail) {
+            let finer = finer.contents(self.generated);
+            put(&detail_path(dir, &hash), |file| draft.bars_into(file, &finer, &fail))?;
+        }
         put(&path(dir, &hash), |file| self.bars_into(file, &contents, &fail))?;
         let path = path(dir, &hash);
         let file = File::open(&path).map_err(DataError::io("read", &path))?;

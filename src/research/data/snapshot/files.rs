@@ -12,6 +12,11 @@ pub fn path(dir: &Path, hash: &Hash) -> PathBuf {
     dir.join(format!("{hash}.parquet"))
 }
 
+/// Path of its finer bars, if it has some.
+pub fn detail_path(dir: &Path, hash: &Hash) -> PathBuf {
+    dir.join(format!("{hash}.detail.parquet"))
+}
+
 /// Path of its funding settlements.
 pub fn settlements_path(dir: &Path, hash: &Hash) -> PathBuf {
     dir.join(format!("{hash}.funding.parquet"))
@@ -32,7 +37,8 @@ pub fn quality_path(dir: &Path, hash: &Hash) -> PathBuf {
 /// # Errors
 /// When it cannot be removed.
 pub fn remove(dir: &Path, hash: &Hash) -> Result<(), DataError> {
-    for path in [path(dir, hash), settlements_path(dir, hash), contents_path(dir, hash), quality_path(dir, hash)] {
+    let all = [path, detail_path, settlements_path, contents_path, quality_path];
+    for path in all.map(|of| of(dir, hash)) {
         match std::fs::remove_file(&path) {
             Err(e) if e.kind() != std::io::ErrorKind::NotFound => return Err(DataError::io("remove", &path)(e)),
             _ => {}

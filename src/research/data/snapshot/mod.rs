@@ -8,9 +8,9 @@ mod read;
 #[cfg(test)]
 mod tests;
 
-pub use contents::Contents;
+pub use contents::{Contents, Finer};
 pub use draft::{Draft, Own};
-pub use files::{contents_path, path, quality_path, remove, settlements_path};
+pub use files::{contents_path, detail_path, path, quality_path, remove, settlements_path};
 pub use read::read;
 
 use crate::data::error::DataError;

@@ -2,7 +2,7 @@
 
 use super::contents::Contents;
 use super::draft::ROWS;
-use super::files::{SETTLEMENTS, contents_path, path, settlements_path};
+use super::files::{SETTLEMENTS, contents_path, detail_path, path, settlements_path};
 use crate::data::error::DataError;
 use assay_ledger::Hash;
 use assay_shared::market::{Columns, FIELDS, Field, Market, SeriesSum, Settlement, column_hash, settlements_hash};
@@ -43,47 +43,74 @@ pub fn read(dir: &Path, hash: &Hash, symbols: Option<&[String]>) -> Result<Marke
             all.ok_or_else(|| DataError::Asked { what: what() })?
         }
     };
-    let step = contents.interval_ms;
-    let end = |s: &SeriesSum| s.first_ms + s.bars as i64 * step;
-    let first = wanted.iter().map(|s| s.first_ms).min().unwrap_or_default();
-    let last = wanted.iter().map(|s| end(s)).max().unwrap_or(first);
-    let bars = ((last - first) / step) as usize;
-    let rows = |from: i64, s: &SeriesSum| {
-        let begin = ((s.first_ms - from) / step) as usize;
-        begin..begin + s.bars as usize
-    };
-    let mut settled = settlements(&settlements_path(dir, hash)).map_err(|e| with(&fail, e))?;
-    let part = |s: &&SeriesSum| (rows(contents.span().0, s), rows(first, s).start, bars);
-    let mut parts: Vec<Vec<Part>> = wanted.iter().map(|s| Part::all(s, part(s))).collect();
-    let total = contents.bars() as usize;
-    fill(&path(dir, hash), total, parts.iter_mut().flatten().collect()).map_err(|e| with(&fail, e))?;
-    let mut columns = Vec::new();
-    for (series, parts) in wanted.iter().zip(parts) {
-        let own = rows(first, series);
-        let one = |(part, (name, sum)): (Part, &(&'static str, Hash))| {
-            let mut values = part.values;
-            values.resize(own.end, f64::NAN);
-            if column_hash(&values[own.clone()]) != *sum {
-                return Err(fail(format!("{}.{name} has other values: the file was changed", series.name)));
-            }
-            values.resize(bars, f64::NAN);
-            Ok(values)
-        };
-        let read: Vec<Vec<f64>> = parts.into_par_iter().zip(&series.fields).map(one).collect::<Result<_, _>>()?;
-        let mut out = Columns { settlements: settled.remove(&series.name).unwrap_or_default(), ..Columns::default() };
-        if settlements_hash(&out.settlements) != series.settlements {
-            return Err(fail(format!("{} has other settlements: the file was changed", series.name)));
-        }
-        for ((name, _), values) in series.fields.iter().zip(read) {
-            if let Some((field, _)) = FIELDS.iter().find(|(_, known)| known == name) {
-                *out.get_mut(*field) = values;
-            }
-        }
-        columns.push(out);
+    let fail: Fail<'_> = &fail;
+    let settled = settlements(&settlements_path(dir, hash)).map_err(|e| with(fail, e))?;
+    let bars = Bars { path: &path(dir, hash), contents: &contents, fail };
+    let market = bars.read(&wanted, settled)?;
+    let Some(finer) = &contents.detail else { return Ok(market) };
+    let there: Vec<&SeriesSum> = finer.series.iter().filter(|s| market.symbol(&s.name).is_some()).collect();
+    if there.is_empty() {
+        return Ok(market);
     }
-    let times = (0..bars as i64).map(|t| first + t * step).collect();
-    let symbols = wanted.iter().map(|s| s.name.clone()).collect();
-    Ok(Market::new(step, times, symbols, columns, contents.generated))
+    let bars = Bars { path: &detail_path(dir, hash), contents: &finer.contents(contents.generated), fail };
+    let finer = bars.read(&there, BTreeMap::new())?;
+    market.with_detail(finer).map_err(|e| fail(e.to_string()))
+}
+
+type Fail<'a> = &'a (dyn Fn(String) -> DataError + Sync);
+
+/// A file of bars, and what is in it.
+struct Bars<'a> {
+    path: &'a Path,
+    contents: &'a Contents,
+    fail: Fail<'a>,
+}
+
+impl Bars<'_> {
+    /// Reads some series, and compares them with their hashes.
+    fn read(&self, wanted: &[&SeriesSum], mut settled: BTreeMap<String, Vec<Settlement>>) -> Result<Market, DataError> {
+        let (contents, fail, step) = (self.contents, self.fail, self.contents.interval_ms);
+        let end = |s: &SeriesSum| s.first_ms + s.bars as i64 * step;
+        let first = wanted.iter().map(|s| s.first_ms).min().unwrap_or_default();
+        let last = wanted.iter().map(|s| end(s)).max().unwrap_or(first);
+        let bars = ((last - first) / step) as usize;
+        let rows = |from: i64, s: &SeriesSum| {
+            let begin = ((s.first_ms - from) / step) as usize;
+            begin..begin + s.bars as usize
+        };
+        let part = |s: &&SeriesSum| (rows(contents.span().0, s), rows(first, s).start, bars);
+        let mut parts: Vec<Vec<Part>> = wanted.iter().map(|s| Part::all(s, part(s))).collect();
+        let total = contents.bars() as usize;
+        fill(self.path, total, parts.iter_mut().flatten().collect()).map_err(|e| with(fail, e))?;
+        let mut columns = Vec::new();
+        for (series, parts) in wanted.iter().zip(parts) {
+            let own = rows(first, series);
+            let one = |(part, (name, sum)): (Part, &(&'static str, Hash))| {
+                let mut values = part.values;
+                values.resize(own.end, f64::NAN);
+                if column_hash(&values[own.clone()]) != *sum {
+                    return Err(fail(format!("{}.{name} has other values: the file was changed", series.name)));
+                }
+                values.resize(bars, f64::NAN);
+                Ok(values)
+            };
+            let read: Vec<Vec<f64>> = parts.into_par_iter().zip(&series.fields).map(one).collect::<Result<_, _>>()?;
+            let settlements = settled.remove(&series.name).unwrap_or_default();
+            if settlements_hash(&settlements) != series.settlements {
+                return Err(fail(format!("{} has other settlements: the file was changed", series.name)));
+            }
+            let mut out = Columns { settlements, ..Columns::default() };
+            for ((name, _), values) in series.fields.iter().zip(read) {
+                if let Some((field, _)) = FIELDS.iter().find(|(_, known)| known == name) {
+                    *out.get_mut(*field) = values;
+                }
+            }
+            columns.push(out);
+        }
+        let times = (0..bars as i64).map(|t| first + t * step).collect();
+        let symbols = wanted.iter().map(|s| s.name.clone()).collect();
+        Ok(Market::new(step, times, symbols, columns, contents.generated))
+    }
 }
 
 /// What went wrong: the system's answer as it is, another one as a word about the snapshot.

@@ -46,6 +46,55 @@ fn round_trip() {
     assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
 }
 
+/// Finer bars are kept, read with the symbols that are asked for, and part of the hash; without some it is what it was.
+#[test]
+fn finer_bars_beside() {
+    let (dir, bars) = (tempfile::tempdir().unwrap(), market());
+    let names = ["BTCUSDT", "ADAUSDT"].map(String::from);
+    let mut finer = crate::data::generate::made(&crate::data::generate::Spec {
+        symbols: &names,
+        interval_ms: 300_000,
+        from_ms: bars.times[10],
+        bars: 100 * 12,
+        seed: 1,
+        gaps: false,
+        detail_ms: None,
+    });
+    finer.columns.iter_mut().for_each(|c| c.settlements.clear());
+    finer.columns[0].fields.iter_mut().take(STORED).for_each(|c| c[40] = f64::NAN);
+    let m = bars.clone().with_detail(finer).unwrap();
+    let (hash, _) = write(dir.path(), &m).unwrap();
+    assert_eq!(hash, m.data_hash());
+    assert_ne!(hash, bars.data_hash());
+    let back = read(dir.path(), &hash, Some(&m.symbols)).unwrap();
+    let (old, new) = (m.detail.as_ref().unwrap(), back.detail.as_ref().unwrap());
+    assert_eq!((bits(&new.market), &new.market.times), (bits(&old.market), &old.market.times));
+    assert_eq!((new.whole(), back.data_hash()), (old.whole(), hash));
+    assert!(!new.is_whole(0, 13) && new.is_whole(0, 14) && new.is_whole(0, 109) && !new.is_whole(0, 110));
+    assert!(!new.is_whole(1, 14), "one that has none");
+    let ada = read(dir.path(), &hash, Some(&["ADAUSDT".into()])).unwrap();
+    let chosen = m.select(&ada.symbols).unwrap();
+    let (old, new) = (chosen.detail.as_ref().unwrap(), ada.detail.as_ref().unwrap());
+    assert_eq!((bits(&new.market), new.whole()), (bits(&old.market), old.whole()));
+    let part = m.slice(12, 20).detail.unwrap();
+    assert_eq!((part.market.len(), part.is_whole(0, 1), part.is_whole(0, 2)), (96, false, true));
+    assert_eq!(read(dir.path(), &hash, Some(&["ETHUSDT".into()])).unwrap().detail, None);
+    // A finer bar that was changed is found.
+    let mut other = m.clone();
+    other.detail.as_mut().unwrap().market.columns[0].fields[3][150] *= 1.01;
+    let (changed, _) = write(dir.path(), &other).unwrap();
+    for of in [detail_path, contents_path] {
+        let kept = std::fs::read(of(dir.path(), &hash)).unwrap();
+        std::fs::copy(of(dir.path(), &changed), of(dir.path(), &hash)).unwrap();
+        let said = read(dir.path(), &hash, None).unwrap_err().to_string();
+        assert!(said.contains("was changed") || said.contains("is of snapshot"), "{said}");
+        std::fs::write(of(dir.path(), &hash), kept).unwrap();
+    }
+    remove(dir.path(), &hash).unwrap();
+    remove(dir.path(), &changed).unwrap();
+    assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
+}
+
 /// L-31: a snapshot whose values changed is refused, whichever of its files says otherwise.
 #[test]
 fn l31_tampering() {
