@@ -142,3 +142,33 @@ fn one_name_is_one_study() {
         desk.assay(&[&["--lab", "lab", "study", "run", "trend.toml", "study.toml"][..], &bad].concat()).fails(2, "");
     }
 }
+
+/// Finer bars go the whole way: generated, imported, kept, run, the same bar by bar in production; they change what
+/// came first inside bars, and so the stream.
+#[test]
+fn finer_bars_go_the_whole_way() {
+    let desk = Desk::new();
+    let days = ["--from", "2024-01-01", "--to", "2024-11-01", "--interval", "1h"];
+    desk.assay(&[&["data", "generate", "made", "--symbols", "BTCUSDT,ETHUSDT", "--detail", "15m"][..], &days].concat())
+        .ok();
+    desk.assay(&["init", "lab", "--person", "ana"]).ok();
+    desk.strategy_and_study(6);
+    let text = std::fs::read_to_string(desk.path("trend.toml")).unwrap();
+    std::fs::write(desk.path("trend.toml"), text.replace(", \"XRPUSDT\", \"SOLUSDT\"", "")).unwrap();
+    let study = std::fs::read_to_string(desk.path("study.toml")).unwrap();
+    let mut streams = Vec::new();
+    for (name, more) in [("bars", &[][..]), ("finer", &["--detail", "15m"])] {
+        let import = ["--lab", "lab", "data", "import", "made", "--interval", "1h"];
+        desk.assay(&[&import[..], more].concat()).ok();
+        let named = study.replacen("trend-walkforward", name, 1).replace("in_sample_days = 120", "in_sample_days = 30");
+        std::fs::write(desk.path("named.toml"), named.replace("out_of_sample_days = 90", "out_of_sample_days = 15"))
+            .unwrap();
+        desk.assay(&["--lab", "lab", "study", "run", "trend.toml", "named.toml"]).ok();
+        let parity = desk.assay(&["--lab", "lab", "parity", "2", "--study", name, "--json"]).ok().json();
+        assert!(parity["trades"].as_u64().unwrap() > 5, "{parity}");
+        streams.push(parity["stream_hash"].clone());
+    }
+    assert_ne!(streams[0], streams[1]);
+    let shown = desk.assay(&["--lab", "lab", "data", "show", "--json"]).ok().json();
+    assert!(shown.as_array().unwrap().iter().any(|s| s["treatments"] == "detail=15m"), "{shown}");
+}

@@ -64,7 +64,7 @@ fn listing(state: &State, query: &str) -> String {
     )
 }
 
-fn respond(state: &Mutex<State>, mut stream: TcpStream, asked: Asked<'_>) {
+fn respond(state: &Mutex<State>, mut stream: TcpStream, question: Asked<'_>) {
     let mut lines = BufReader::new(stream.try_clone().unwrap()).lines();
     let asked = lines.next().and_then(Result::ok).unwrap_or_default();
     let head: Vec<String> = lines.map_while(Result::ok).take_while(|l| !l.is_empty()).collect();
@@ -116,7 +116,7 @@ fn respond(state: &Mutex<State>, mut stream: TcpStream, asked: Asked<'_>) {
     let length = if matches!(fault, Some(Fault::Busy | Fault::Gone)) { 0 } else { length };
     let head = format!("HTTP/1.1 {status}\r\n{extra}Content-Length: {length}\r\nConnection: close\r\n\r\n");
     // Who has the answer may ask for the next file before this thread goes on.
-    drop(asked);
+    drop(question);
     let _ = stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(&bytes));
 }
 
