@@ -5,7 +5,7 @@ use assay_lab::rules;
 use assay_ledger::Hash;
 use assay_research::data::generate;
 use assay_research::simulate::{prepare, run};
-use assay_shared::account::Assumptions;
+use assay_shared::account::{Assumptions, MarginMode};
 use assay_shared::market::Market;
 use assay_shared::metric::{self, Metric};
 use assay_shared::rulebook::Rulebook;
@@ -38,7 +38,7 @@ fn strategies() -> Vec<Strategy> {
 fn streams(name: &str, market: &Market, book: &Rulebook, out: &mut Vec<String>) {
     out.push(format!("data {name} {}", market.data_hash()));
     out.push(format!("data {name} as version 0.1.0 has it {}", market.data_hash_v1()));
-    let assumptions = Assumptions { initial_cash_usdt: 50_000.0, slippage_bps: 1.5 };
+    let assumptions = Assumptions { initial_cash_usdt: 50_000.0, slippage_bps: 1.5, ..Assumptions::default() };
     for s in strategies() {
         let market = market.select(&s.file.symbols).unwrap();
         let bound = s.bind(&defaults(&s.file.parameters)).unwrap();
@@ -54,6 +54,9 @@ fn streams(name: &str, market: &Market, book: &Rulebook, out: &mut Vec<String>) 
             format!("sharpe {}", shown(Metric::Sharpe)),
         ];
         out.push(fields.join(", "));
+    }
+    for mode in [MarginMode::Isolated, MarginMode::Cross] {
+        out.push(crate::golden_orders::stream(name, market, book, mode));
     }
 }
 

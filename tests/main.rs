@@ -11,6 +11,7 @@ mod docs;
 mod faults;
 mod gate;
 mod golden;
+mod golden_orders;
 mod help;
 mod import;
 mod judge;

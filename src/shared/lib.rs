@@ -8,6 +8,7 @@
 //! | [`rulebook`] | dated brackets, fees, steps; the liquidation price |
 //! | [`indicator`] | every TA-Lib function by name, batch and streaming |
 //! | [`strategy`] | the strategy file and its expression language |
+//! | [`order`] | what is asked of an account: orders, sizes, levels, target weights |
 //! | [`account`] | the bar state machine: fills, fees, funding, margin, liquidation |
 //! | [`metric`] | performance figures, absent when undefined, and their table |
 //! | [`statistic`] | PSR, DSR, PBO, minimum track record |
@@ -23,6 +24,7 @@ pub mod format;
 pub mod indicator;
 pub mod market;
 pub mod metric;
+pub mod order;
 pub mod policy;
 pub mod rulebook;
 pub mod search;

@@ -115,7 +115,7 @@ fn simulation(out: &mut Vec<Figure>) -> Result<(), LabError> {
     let book = bench_book()?;
     let bound =
         strategy.bind(&defaults(&strategy.file.parameters)).map_err(|d| LabError::Verification(d.to_string()))?;
-    let assumptions = Assumptions { initial_cash_usdt: 100_000.0, slippage_bps: 2.0 };
+    let assumptions = Assumptions { initial_cash_usdt: 100_000.0, slippage_bps: 2.0, ..Assumptions::default() };
     let wrong = |e: simulate::SimulateError| LabError::Verification(e.to_string());
     let bar_assets = (market.len() * market.symbols.len()) as u64;
     let signals = simulate::prepare(&bound, &market).map_err(wrong)?;

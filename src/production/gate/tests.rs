@@ -129,7 +129,7 @@ fn config() -> LiveConfig {
             target: text(),
             results: Some(2),
         },
-        assumptions: Assumptions { initial_cash_usdt: 1.0, slippage_bps: 0.0 },
+        assumptions: Assumptions { initial_cash_usdt: 1.0, ..Assumptions::default() },
         parameters: Params::new(),
         strategy_text: "format = 2\n".into(),
         ledger: None,

@@ -2,6 +2,7 @@
 
 use assay_ledger::Hash;
 use assay_shared::event::Environment;
+use assay_shared::format::costs_text;
 use assay_shared::market::Market;
 use assay_shared::rulebook::Rulebook;
 use assay_shared::strategy::{Params, Strategy, Value};
@@ -69,6 +70,11 @@ pub(super) fn shared(inputs: &Inputs<'_>, folds: &[FoldBars]) -> Vec<u8> {
         &inputs.environment.hashed(),
     ] {
         part(&mut out, bytes);
+    }
+    // Nothing is added where nothing more is assumed: what was recorded before is recognised.
+    let costs = costs_text(assumptions);
+    if !costs.is_empty() {
+        part(&mut out, costs.as_bytes());
     }
     out
 }

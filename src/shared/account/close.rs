@@ -1,7 +1,8 @@
 //! Step 4 of a bar: mark to market, and decisions for the next open. And how a delisted symbol ends.
 
-use super::record::Rule;
-use super::{Account, Entry, Pending};
+use super::Account;
+use super::record::{Outcome, Rule};
+use super::resting::{Entry, Pending};
 use crate::account::Signals;
 use crate::account::signals::flag;
 use crate::market::{Bar, Field};
@@ -11,6 +12,7 @@ impl Account<'_> {
     pub(super) fn close_delisted<B: Bar>(&mut self, bar: &B) {
         for symbol in 0..self.positions.len() {
             if self.positions[symbol].is_some() && bar.get(symbol, Field::Open).is_nan() {
+                self.remove(bar.time(), symbol, Outcome::Cancelled, |_| true);
                 self.exit(bar.time(), symbol, self.last_mark[symbol], Rule::Delisted);
             }
         }
@@ -24,6 +26,7 @@ impl Account<'_> {
         }
         let equity = self.equity_at_close(bar);
         self.equity.push(equity);
+        self.peak = self.peak.max(equity);
         self.counts.exposed_bars += u32::from(self.open > 0);
         if self.open == 0 && (equity <= 0.0 || equity < self.least_margin(bar)) {
             self.ruined_ms = Some(bar.time());
@@ -54,9 +57,11 @@ impl Account<'_> {
             if s.flags == 0 || bar.get(symbol, Field::Close).is_nan() {
                 continue;
             }
-            let pending = self.orders_for(bar, symbol, &s);
-            self.any_pending |= pending != Pending::default();
-            self.pending[symbol] = pending;
+            let new = self.orders_for(bar, symbol, &s);
+            let pending = &mut self.pending[symbol];
+            // An exit that was not filled whole goes on.
+            *pending = Pending { exit: new.exit.or(pending.exit), ..new };
+            self.any_pending |= *pending != Pending::default();
         }
     }
 
@@ -66,23 +71,16 @@ impl Account<'_> {
         let long = on(flag::LONG_ENTRY) && !on(flag::SHORT_ENTRY);
         let short = on(flag::SHORT_ENTRY) && !on(flag::LONG_ENTRY);
         let (exit, entry) = match self.positions[symbol].as_ref().map(|p| p.side > 0.0) {
-            None => (
-                None,
-                if long {
-                    1.0
-                } else if short {
-                    -1.0
-                } else {
-                    0.0
-                },
-            ),
+            None if long => (None, 1.0),
+            None if short => (None, -1.0),
             Some(true) if short => (Some(Rule::OppositeEntry), -1.0),
             Some(true) if on(flag::LONG_EXIT) => (Some(Rule::SignalExit), 0.0),
             Some(false) if long => (Some(Rule::OppositeEntry), 1.0),
             Some(false) if on(flag::SHORT_EXIT) => (Some(Rule::SignalExit), 0.0),
-            Some(_) => (None, 0.0),
+            _ => (None, 0.0),
         };
-        Pending { exit, entry: if entry == 0.0 { None } else { self.size(bar, symbol, entry, s) } }
+        let entry = if entry == 0.0 || self.cools_down(symbol) { None } else { self.size(bar, symbol, entry, s) };
+        Pending { exit: exit.map(|rule| (rule, 0)), entry }
     }
 
     /// The quantity of an entry: equity × margin fraction × leverage / price, in whole steps. An
@@ -96,7 +94,9 @@ impl Account<'_> {
         if !known || equity <= 0.0 {
             return None;
         }
-        let qty = equity * self.terms.margin_fraction * self.terms.leverage[symbol] / bar.get(symbol, Field::Close);
-        Some(Entry { side, qty: self.floor_to_step(symbol, qty), signals: *s })
+        let leverage = self.terms.leverage[symbol];
+        let qty = equity * self.terms.margin_fraction * leverage / bar.get(symbol, Field::Close);
+        let qty = self.floor_to_step(symbol, qty);
+        Some(Entry { side, qty, leverage, levels: s.levels(), tag: 0, rule: Rule::SignalEntry })
     }
 }

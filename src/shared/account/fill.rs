@@ -1,22 +1,29 @@
-//! Opening and closing positions.
+//! Opening and closing positions, whole or in parts.
 
+use super::Account;
 use super::MarginMode;
+use super::held::Last;
+use super::position::{Filled, Position};
 use super::record::{CashKind, Outcome, Rule, Trade};
-use super::{Account, Entry, Position};
+use super::resting::Entry;
 use crate::market::{Bar, Field};
+use crate::order::{Level, Tag};
 
 impl Account<'_> {
-    /// Fills an entry at the open, or records why not.
-    pub(super) fn enter<B: Bar>(&mut self, bar: &B, symbol: usize, entry: &Entry) {
-        let price = self.worse(bar, symbol, bar.get(symbol, Field::Open), entry.side);
-        let (rules, leverage) = (&self.rules[symbol], self.terms.leverage[symbol]);
-        let cap = rules.brackets.max_notional(leverage).min(self.terms.max_size_usdt);
-        let qty = self.floor_to_step(symbol, entry.qty.min(cap / price));
-        let (notional, fee) = (qty * price, qty * price * rules.taker_fee);
+    /// Fills an entry or an add at a price, or records why not. An add takes the position's own leverage.
+    pub(super) fn enter<B: Bar>(&mut self, bar: &B, symbol: usize, entry: &Entry, price: f64) -> Outcome {
+        let (rules, held) = (&self.rules[symbol], self.positions[symbol].as_ref());
+        let leverage = held.map_or(entry.leverage, |p| p.leverage);
+        let most = rules.brackets.max_notional(leverage).min(self.terms.max_size_usdt);
+        let cap = held.map_or(most, |p| most - p.qty * price);
+        let asked = entry.qty.min(cap / price);
+        let qty = self.floor_to_step(symbol, asked.min(self.volume_cap(symbol)));
+        let fee_rate = if entry.rule.is_maker() { rules.maker_fee } else { rules.taker_fee };
+        let (notional, fee) = (qty * price, qty * price * fee_rate);
         let margin = notional / leverage;
-        let outcome = if self.open >= self.terms.max_positions {
+        let outcome = if held.is_none() && self.open >= self.terms.max_positions {
             Outcome::TooManyPositions
-        } else if cap <= 0.0 {
+        } else if most <= 0.0 {
             Outcome::LeverageNotAllowed
         } else if qty <= 0.0 || notional < rules.filters.min_notional {
             Outcome::BelowMinimum
@@ -25,37 +32,43 @@ impl Account<'_> {
         } else {
             Outcome::Filled
         };
-        self.recorder.order(bar.time(), symbol, entry.side, qty, Rule::SignalEntry, outcome);
+        let ms = bar.time();
+        self.recorder.order(ms, symbol, entry.side, qty, entry.rule, outcome);
         if outcome != Outcome::Filled {
             self.counts.rejected += 1;
-            return;
+            return outcome;
         }
-        self.recorder.fill(bar.time(), symbol, entry.side, qty, price, fee);
-        self.pay_fee(bar.time(), symbol, fee);
-        let s = &entry.signals;
-        let level = |fraction: f64, side: f64| self.level(bar, symbol, price * (1.0 + side * fraction));
-        let (stop, take) = (level(s.stop_loss, -entry.side), level(s.take_profit, entry.side));
-        self.positions[symbol] = Some(Position {
-            side: entry.side,
-            qty,
-            entry: price,
-            entry_ms: bar.time(),
-            entry_bar: self.bar,
-            leverage,
-            initial_margin: margin,
-            wallet: if self.terms.mode == MarginMode::Isolated { margin } else { 0.0 },
-            liquidation: f64::NAN,
-            stop,
-            take,
-            trail: s.trailing_stop,
-            best: price,
-            adverse: price,
-            favourable: price,
-            fees: fee,
-            funding: 0.0,
-        });
-        self.open += 1;
+        self.recorder.fill(ms, symbol, entry.side, qty, price, fee);
+        self.pay_fee(ms, symbol, fee);
+        let fill = Filled { ms, bar: self.bar, side: entry.side, qty, price, margin, fee, leverage };
+        let isolated = self.terms.mode == MarginMode::Isolated;
+        match &mut self.positions[symbol] {
+            Some(p) => p.add(&fill, isolated),
+            None => {
+                self.positions[symbol] = Some(Position::open(&fill, entry.levels, entry.tag, isolated));
+                self.open += 1;
+                self.opened(ms, symbol);
+            }
+        }
+        self.set_levels(bar, symbol);
         self.solve_liquidation(symbol);
+        self.rest_of(bar, symbol, entry, self.floor_to_step(symbol, asked) - qty);
+        outcome
+    }
+
+    /// Puts the levels of a position that follow its average where they belong after a fill.
+    fn set_levels<B: Bar>(&mut self, bar: &B, symbol: usize) {
+        let Some(p) = &self.positions[symbol] else { return };
+        let fresh = p.adds == 0;
+        let at = |level: Level, way: f64, now: f64| match level {
+            Level::Average(_) => self.level(bar, symbol, p.price_of(level, way)),
+            Level::Price(_) if fresh => self.level(bar, symbol, p.price_of(level, way)),
+            _ => now,
+        };
+        let (stop, take) = (at(p.levels.stop, -1.0, p.stop), at(p.levels.take, 1.0, p.take));
+        if let Some(p) = &mut self.positions[symbol] {
+            (p.stop, p.take) = (stop, take);
+        }
     }
 
     /// The fee of a fill, USDT.
@@ -70,20 +83,41 @@ impl Account<'_> {
         self.cash(ms, symbol, CashKind::Fee, -fee);
     }
 
-    /// Closes a position at a price. A take profit is a limit order that stands in the book, and pays the maker's
-    /// fee; everything else the taker's.
+    /// Closes a position at a price. What stood in the book pays the maker's fee; everything else the taker's.
     pub(super) fn exit(&mut self, ms: i64, symbol: usize, price: f64, rule: Rule) {
+        self.exit_as(ms, symbol, price, rule, 0);
+    }
+
+    /// [`Account::exit`] by an order with a name.
+    pub(super) fn exit_as(&mut self, ms: i64, symbol: usize, price: f64, rule: Rule, tag: Tag) {
         let Some(mut p) = self.positions[symbol].take() else { return };
         self.open -= 1;
-        let fee = self.fee(symbol, p.qty * price, matches!(rule, Rule::TakeProfit | Rule::TakeProfitGap));
+        let fee = self.fee(symbol, p.qty * price, rule.is_maker());
         self.recorder.order(ms, symbol, -p.side, p.qty, rule, Outcome::Filled);
         self.recorder.fill(ms, symbol, -p.side, p.qty, price, fee);
         let pnl = p.side * p.qty * (price - p.entry);
         self.cash(ms, symbol, CashKind::RealisedPnl, pnl);
         self.pay_fee(ms, symbol, fee);
         p.fees += fee;
-        let net = pnl - p.fees + p.funding;
-        self.close_trade(ms, symbol, &p, price, rule, net);
+        let net = p.realised + pnl - p.fees + p.funding;
+        self.close_trade(ms, symbol, &p, price, (rule, tag), net);
+    }
+
+    /// Takes a part of a position at a price; all of it when nothing would be left.
+    pub(super) fn reduce(&mut self, ms: i64, symbol: usize, qty: f64, price: f64, (rule, tag): (Rule, Tag)) {
+        let Some(p) = &mut self.positions[symbol] else { return };
+        if qty >= p.qty {
+            return self.exit_as(ms, symbol, price, rule, tag);
+        }
+        let side = p.side;
+        let rules = &self.rules[symbol];
+        let fee = qty * price * if rule.is_maker() { rules.maker_fee } else { rules.taker_fee };
+        let pnl = p.part(qty, price, fee);
+        self.recorder.order(ms, symbol, -side, qty, rule, Outcome::Filled);
+        self.recorder.fill(ms, symbol, -side, qty, price, fee);
+        self.cash(ms, symbol, CashKind::RealisedPnl, pnl);
+        self.pay_fee(ms, symbol, fee);
+        self.solve_liquidation(symbol);
     }
 
     /// Isolated liquidation: the position's whole wallet is lost, whatever its sign. Funding may have taken it
@@ -96,9 +130,11 @@ impl Account<'_> {
         let (lost, price) = (p.wallet, if p.liquidation.is_nan() { p.entry } else { p.liquidation });
         self.recorder.order(ms, symbol, -p.side, p.qty, Rule::Liquidation, Outcome::Filled);
         self.recorder.fill(ms, symbol, -p.side, p.qty, price, 0.0);
+        // The exchange takes open orders back first.
+        self.remove(ms, symbol, Outcome::Cancelled, |_| true);
         self.cash(ms, symbol, CashKind::Liquidation, -lost);
-        let net = p.funding - p.fees - lost;
-        self.close_trade(ms, symbol, &p, price, Rule::Liquidation, net);
+        let net = p.realised + p.funding - p.fees - lost;
+        self.close_trade(ms, symbol, &p, price, (Rule::Liquidation, 0), net);
     }
 
     /// Cross liquidation of one position at a mark price, with slippage and the liquidation fee.
@@ -108,7 +144,8 @@ impl Account<'_> {
         self.open -= 1;
         self.counts.liquidations += 1;
         self.counts.fills += 1;
-        let price = self.worse(bar, symbol, mark, -p.side);
+        self.remove(ms, symbol, Outcome::Cancelled, |_| true);
+        let price = self.worse(bar, symbol, mark, -p.side, p.qty);
         let fee = p.qty * price * self.rules[symbol].liquidation_fee;
         self.recorder.order(ms, symbol, -p.side, p.qty, Rule::Liquidation, Outcome::Filled);
         self.recorder.fill(ms, symbol, -p.side, p.qty, price, fee);
@@ -117,25 +154,30 @@ impl Account<'_> {
         self.cash(ms, symbol, CashKind::Liquidation, -fee);
         self.counts.fees_usdt += fee;
         p.fees += fee;
-        let net = pnl - p.fees + p.funding;
-        self.close_trade(ms, symbol, &p, price, Rule::Liquidation, net);
+        let net = p.realised + pnl - p.fees + p.funding;
+        self.close_trade(ms, symbol, &p, price, (Rule::Liquidation, 0), net);
     }
 
-    fn close_trade(&mut self, ms: i64, symbol: usize, p: &Position, price: f64, rule: Rule, pnl_usdt: f64) {
+    fn close_trade(&mut self, ms: i64, symbol: usize, p: &Position, price: f64, why: (Rule, Tag), pnl_usdt: f64) {
         // The exit price itself was seen, whichever way it lies.
         let (low, high) = (p.adverse.min(p.favourable).min(price), p.adverse.max(p.favourable).max(price));
         let (adverse, favourable) = if p.side > 0.0 { (low, high) } else { (high, low) };
+        let exit = p.average_exit(price);
         self.trades.push(Trade {
             symbol,
             side: if p.side > 0.0 { "long" } else { "short" },
-            qty: p.qty,
+            qty: p.entered,
             leverage: p.leverage,
             entry_ms: p.entry_ms,
             entry_bar: p.entry_bar,
             entry: p.entry,
             exit_ms: ms,
-            exit: price,
-            rule,
+            exit,
+            rule: why.0,
+            tag: p.tag,
+            exit_tag: why.1,
+            adds: p.adds,
+            parts: p.parts,
             bars: self.bar + usize::from(!self.at_open) - p.entry_bar,
             fees_usdt: p.fees,
             funding_usdt: p.funding,
@@ -143,5 +185,15 @@ impl Account<'_> {
             mae: (p.side * (adverse / p.entry - 1.0)).min(0.0),
             mfe: (p.side * (favourable / p.entry - 1.0)).max(0.0),
         });
+        let profit = p.side * (exit / p.entry - 1.0);
+        let (side, bar) = (p.side, self.bar + usize::from(!self.at_open));
+        self.last[symbol] = Some(Last { side, bar, profit, pnl_usdt, rule: why.0, tag: p.tag });
+        self.losses_in_row = if pnl_usdt < 0.0 { self.losses_in_row + 1 } else { 0 };
+        self.closed(ms, symbol);
+    }
+
+    /// The price of a market order at the open.
+    pub(super) fn at_market<B: Bar>(&self, bar: &B, symbol: usize, side: f64, qty: f64) -> f64 {
+        self.worse(bar, symbol, bar.get(symbol, Field::Open), side, qty)
     }
 }

@@ -24,10 +24,11 @@ impl Account<'_> {
         (count >= 1.0 && (count - count.round()).abs() < 1e-6).then_some(tick)
     }
 
-    /// A price made worse by the slippage for an order of the given side (+1 buy, −1 sell), on the tick that is
-    /// not better.
-    pub(super) fn worse<B: Bar>(&self, bar: &B, symbol: usize, price: f64, side: f64) -> f64 {
-        let price = price * (1.0 + side * self.slippage);
+    /// A price made worse by the slippage for an order of the given side (+1 buy, −1 sell) and quantity, on the tick
+    /// that is not better.
+    pub(super) fn worse<B: Bar>(&self, bar: &B, symbol: usize, price: f64, side: f64, qty: f64) -> f64 {
+        let depth = &self.depth[symbol];
+        let price = price * (1.0 + side * self.costs.slip(qty, depth.volume, depth.range));
         self.tick(bar, symbol).map_or(price, |tick| {
             let count = price / tick;
             multiple(tick, if side > 0.0 { (count - 1e-6).ceil() } else { (count + 1e-6).floor() })

@@ -38,6 +38,29 @@
 //! one closes the rest at the marks' extremes, with slippage and the liquidation fee; a wallet below zero is
 //! made good by the insurance fund.
 //!
+//! **Orders** are asked for at a close ([`step_with`](Account::step_with)) and stand from the next open on. A limit order
+//! fills when the price trades through it, at its price as maker; where the open lies beyond it already it fills there,
+//! as taker at the first open and as maker later. A stop order becomes a market order when the price touches it. They
+//! expire at the end of their last bar. At an open what takes from positions comes before what opens or adds, each in
+//! the order of the symbols and then of the asking. Inside a bar what lies nearer to the open comes first, what is
+//! against a position before what is for it, orders before a stop at the same price. What fills inside a bar may still
+//! see the whole extreme against it, and of what is for it the close only. A symbol whose position was closed fills
+//! nothing more in that bar. Of the entries that stand the first to fill takes the others back; a closed position takes
+//! its own orders along, a liquidation all of the symbol. An order that takes more than there is takes what there is.
+//! There is one position a symbol (one-way mode): hedge mode is absent.
+//!
+//! **Adds** average the entry; levels that are fractions follow the average at each fill, prices stay. A part takes its
+//! share of margin and isolated wallet along. A position is one trade, whatever the number of its fills. A stop that is
+//! looked at again never goes further away unless that is said, nor does one that follows by steps.
+//!
+//! **Target weights** are signed notional over equity at the close; inside the band nothing is traded, beyond it to the
+//! weight itself; orders that belong together fill together or not at all, judged at the open. **Loss limits** look at
+//! the close: what is open is closed at the next open, and orders are taken back.
+//!
+//! No order is more than the assumed share of the last closed bar's **volume**, where one is assumed and the data have
+//! volume: the rest of an entry is refused or carried over, that of an
+//! exit always carried over. Stops and liquidations are taken whole.
+//!
 //! Stops and targets look at traded prices, liquidation at marks; a stop and a liquidation price are compared as they
 //! are. Distances are taken from the fill's price; a trailing stop from the best price up to the bar before. Several
 //! symbols at several leverages are judged by the highest.
@@ -49,81 +72,46 @@
 //! bar only as far as the path went; `bars` counts those in which the position stood, so an exit at an open does not
 //! count that bar. A bar is exposed when a position stands at its close.
 
+mod asked;
+mod book;
+mod capacity;
 mod close;
+mod costs;
 mod fill;
 mod funding;
 mod grid;
+mod held;
 mod intrabar;
+mod legs;
+mod limits;
 mod margin;
 mod open;
+mod path;
+mod position;
 pub mod record;
+mod resting;
 mod run;
 pub mod signals;
 mod terms;
 #[cfg(test)]
 mod tests;
+pub mod view;
 mod walk;
 
+pub use costs::{Assumptions, Impact};
+pub use held::{Held, Last};
 pub use run::{Counts, Mark, Run, Unbalanced, Window};
 pub use signals::Signals;
-pub use terms::{MarginMode, Terms};
+pub use terms::{LossLimits, MarginMode, Terms};
 
 use crate::market::{Bar, Field};
+use crate::order::Orders;
 use crate::rulebook::{InForce, Rulebook, RulebookError};
+use costs::{Costs, Depth};
+use position::Position;
 use record::{CashKind, Recorder, Rule, Trade};
-use serde::{Deserialize, Serialize};
-
-/// What a run assumes beside the strategy and the rule book.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Assumptions {
-    /// Wallet at the start, USDT.
-    pub initial_cash_usdt: f64,
-    /// Market orders fill this much worse than the price, in hundredths of a percent.
-    pub slippage_bps: f64,
-}
-
-/// An open position of one symbol (one-way mode).
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Position {
-    /// +1 long, −1 short.
-    side: f64,
-    qty: f64,
-    entry: f64,
-    entry_ms: i64,
-    entry_bar: usize,
-    leverage: f64,
-    /// Initial margin, USDT.
-    initial_margin: f64,
-    /// Isolated wallet, USDT; unused in cross.
-    wallet: f64,
-    /// Isolated liquidation price, NaN when there is none.
-    liquidation: f64,
-    stop: f64,
-    take: f64,
-    trail: f64,
-    /// Best price seen, for the trailing stop.
-    best: f64,
-    /// Furthest prices against and for the position.
-    adverse: f64,
-    favourable: f64,
-    fees: f64,
-    funding: f64,
-}
-
-/// An order decided at the previous close.
-#[derive(Debug, Clone, Copy, PartialEq, Default)]
-struct Pending {
-    exit: Option<Rule>,
-    entry: Option<Entry>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq)]
-struct Entry {
-    side: f64,
-    qty: f64,
-    signals: Signals,
-}
+use resting::{Pending, Resting};
+use terms::Halt;
 
 /// The account of one run.
 #[derive(Debug)]
@@ -137,13 +125,28 @@ pub struct Account<'r> {
     /// The last mark price of each symbol, for one that has no more bars.
     last_mark: Vec<f64>,
     terms: Terms,
-    slippage: f64,
+    costs: Costs,
+    /// How much the last closed bar of each symbol would have taken.
+    depth: Vec<Depth>,
     /// Wallet balance, isolated wallets included, USDT.
     wallet: f64,
     positions: Vec<Option<Position>>,
     open: usize,
     pending: Vec<Pending>,
     any_pending: bool,
+    /// Orders that stand, symbol by symbol, and how many they are in all.
+    book_of: Vec<Vec<Resting>>,
+    standing: usize,
+    /// Numbers given to orders that belong together.
+    groups: u32,
+    /// What is asked for at a close; kept to be filled again.
+    orders: Orders,
+    /// The last position of each symbol that was closed.
+    last: Vec<Option<Last>>,
+    losses_in_row: u32,
+    halt: Halt,
+    /// The highest equity at a close so far, USDT.
+    peak: f64,
     bar: usize,
     /// What happens now happens at the bar's open.
     at_open: bool,
@@ -177,12 +180,21 @@ impl<'r> Account<'r> {
             rules_until_ms: i64::MIN,
             last_mark: vec![f64::NAN; n],
             terms,
-            slippage: assumptions.slippage_bps / 10_000.0,
+            costs: Costs::of(assumptions),
+            depth: vec![Depth::UNKNOWN; n],
             wallet: 0.0,
             positions: vec![None; n],
             open: 0,
             pending: vec![Pending::default(); n],
             any_pending: false,
+            book_of: vec![Vec::new(); n],
+            standing: 0,
+            groups: 0,
+            orders: Orders::default(),
+            last: vec![None; n],
+            losses_in_row: 0,
+            halt: Halt::new(assumptions.initial_cash_usdt),
+            peak: assumptions.initial_cash_usdt,
             bar: 0,
             at_open: true,
             ruined_ms: None,
@@ -229,6 +241,15 @@ impl<'r> Account<'r> {
     /// # Errors
     /// A rule book that does not cover this bar.
     pub fn step<B: Bar>(&mut self, bar: &B, signals: impl Fn(usize) -> Signals) -> Result<(), RulebookError> {
+        if self.pass(bar)? && !self.stopped_by_losses(bar) {
+            self.decide(bar, signals);
+        }
+        self.bar += 1;
+        Ok(())
+    }
+
+    /// Goes through a bar up to its close. Gives whether the account can go on.
+    fn pass<B: Bar>(&mut self, bar: &B) -> Result<bool, RulebookError> {
         if bar.time() >= self.rules_until_ms {
             self.apply_rules(bar.time());
         }
@@ -236,8 +257,7 @@ impl<'r> Account<'r> {
         if self.ruined_ms.is_some() {
             self.equity.push(self.wallet);
             self.margin_usage.extend(self.recorder.keeps().then_some(0.0));
-            self.bar += 1;
-            return Ok(());
+            return Ok(false);
         }
         self.at_open = true;
         if self.open > 0 {
@@ -245,19 +265,19 @@ impl<'r> Account<'r> {
             self.settle_at_open(bar);
             self.gaps_at_open(bar);
         }
-        if self.any_pending {
+        if self.any_pending || self.stands() {
             self.orders_at_open(bar);
         }
         self.at_open = false;
-        if self.open > 0 {
+        if self.open > 0 || self.stands() {
             self.walk(bar);
         }
-        self.mark_to_market(bar);
-        if self.ruined_ms.is_none() {
-            self.decide(bar, signals);
+        if self.stands() {
+            self.age(bar);
         }
-        self.bar += 1;
-        Ok(())
+        self.look_at_depth(bar);
+        self.mark_to_market(bar);
+        Ok(self.ruined_ms.is_none())
     }
 
     /// How it stands after the bars so far: equity at each close, closed trades, totals.
@@ -281,7 +301,7 @@ impl<'r> Account<'r> {
         self.bar = self.bar.saturating_sub(1);
         for symbol in 0..self.positions.len() {
             if let Some(p) = &self.positions[symbol] {
-                let price = self.worse(last, symbol, last.get(symbol, Field::Close), -p.side);
+                let price = self.worse(last, symbol, last.get(symbol, Field::Close), -p.side, p.qty);
                 self.exit(last.time(), symbol, price, Rule::WindowEnd);
             }
         }

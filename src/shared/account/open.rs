@@ -1,9 +1,10 @@
 //! Step 2 of a bar: what happens at the open.
 
+use super::Account;
 use super::MarginMode;
 use super::record::{Outcome, Rule};
-use super::{Account, Pending};
 use crate::market::{Bar, Field};
+use crate::order::Tag;
 
 impl Account<'_> {
     /// Liquidation and stops that the opening price has jumped over. Stops fill at the open, with
@@ -31,29 +32,55 @@ impl Account<'_> {
             match rule {
                 Rule::Liquidation => self.liquidate_isolated(bar.time(), symbol),
                 Rule::TakeProfitGap => self.exit(bar.time(), symbol, open, rule),
-                _ => self.exit(bar.time(), symbol, self.worse(bar, symbol, open, -side), rule),
+                _ => {
+                    let qty = p.qty;
+                    self.exit(bar.time(), symbol, self.worse(bar, symbol, open, -side, qty), rule);
+                }
             }
         }
     }
 
     /// Exits, then entries, decided at the previous close; symbols in their fixed order.
     pub(super) fn orders_at_open<B: Bar>(&mut self, bar: &B) {
-        for symbol in 0..self.pending.len() {
-            if let (Some(rule), Some(p)) = (self.pending[symbol].exit, &self.positions[symbol]) {
-                let price = self.worse(bar, symbol, bar.get(symbol, Field::Open), -p.side);
-                self.exit(bar.time(), symbol, price, rule);
-            }
+        if self.groups > 0 {
+            self.check_groups(bar);
         }
         for symbol in 0..self.pending.len() {
-            let pending = std::mem::take(&mut self.pending[symbol]);
-            let (Pending { entry: Some(entry), .. }, None) = (pending, &self.positions[symbol]) else { continue };
+            if let Some((rule, tag)) = self.pending[symbol].exit.take() {
+                self.leave(bar, symbol, rule, tag);
+            }
+        }
+        if self.stands() {
+            self.book_at_open(bar, true, true);
+        }
+        self.any_pending = self.pending.iter().any(|p| p.exit.is_some());
+        for symbol in 0..self.pending.len() {
+            let (Some(entry), None) = (self.pending[symbol].entry.take(), &self.positions[symbol]) else { continue };
             if bar.get(symbol, Field::Open).is_nan() {
-                self.recorder.order(bar.time(), symbol, entry.side, entry.qty, Rule::SignalEntry, Outcome::NotTrading);
+                self.recorder.order(bar.time(), symbol, entry.side, entry.qty, entry.rule, Outcome::NotTrading);
                 self.counts.rejected += 1;
             } else {
-                self.enter(bar, symbol, &entry);
+                let price = self.at_market(bar, symbol, entry.side, entry.qty);
+                self.enter(bar, symbol, &entry, price);
             }
         }
-        self.any_pending = false;
+        if self.stands() {
+            self.book_at_open(bar, false, true);
+            self.after_open(bar);
+        }
+    }
+
+    /// Closes a position at the open, or as much of it as one order may be; the rest at the next one.
+    fn leave<B: Bar>(&mut self, bar: &B, symbol: usize, rule: Rule, tag: Tag) {
+        let Some((side, all)) = self.positions[symbol].as_ref().map(|p| (p.side, p.qty)) else { return };
+        let qty = self.capped(symbol, all);
+        let price = self.at_market(bar, symbol, -side, qty);
+        if qty > 0.0 {
+            self.reduce(bar.time(), symbol, qty, price, (rule, tag));
+        }
+        if self.positions[symbol].is_some() {
+            self.recorder.order(bar.time(), symbol, -side, all - qty, rule, Outcome::AboveVolume);
+            self.pending[symbol].exit = Some((rule, tag));
+        }
     }
 }

@@ -33,6 +33,35 @@ pub enum Rule {
     WindowEnd = 11,
     /// The symbol has no more bars: the exchange settles what is open at the mark price.
     Delisted = 12,
+    /// A limit order that opens a position.
+    LimitEntry = 13,
+    /// A stop order that opens a position.
+    StopEntry = 14,
+    /// A market order that adds to a position.
+    Add = 15,
+    /// A limit order that adds to a position.
+    LimitAdd = 16,
+    /// A stop order that adds to a position.
+    StopAdd = 17,
+    /// A market order that takes from a position.
+    Reduce = 18,
+    /// A limit order that takes from a position.
+    LimitExit = 19,
+    /// A stop order that takes from a position.
+    StopExit = 20,
+    /// The position had stood as long as it may.
+    TimeExit = 21,
+    /// A limit on losses was reached.
+    LossLimit = 22,
+    /// A target weight.
+    Target = 23,
+}
+
+impl Rule {
+    /// Whether the order stood in the book, and pays the maker's fee.
+    pub fn is_maker(self) -> bool {
+        matches!(self, Rule::TakeProfit | Rule::TakeProfitGap | Rule::LimitEntry | Rule::LimitAdd | Rule::LimitExit)
+    }
 }
 
 /// What became of an order.
@@ -52,6 +81,16 @@ pub enum Outcome {
     LeverageNotAllowed = 4,
     /// The symbol has no bar at that moment.
     NotTrading = 5,
+    /// It stands in the book.
+    Placed = 6,
+    /// It stood as long as it may.
+    Expired = 7,
+    /// It was taken back, or what it belongs to is gone.
+    Cancelled = 8,
+    /// More than the share of a bar's volume that one order may be: this part is not filled.
+    AboveVolume = 9,
+    /// Another leg that it belongs together with cannot be traded.
+    LegRefused = 10,
 }
 
 /// Why cash changed.
@@ -81,13 +120,16 @@ pub enum Record {
     Order { ms: i64, symbol: usize, side: i8, qty: f64, rule: Rule, outcome: Outcome },
     Fill { ms: i64, symbol: usize, side: i8, qty: f64, price: f64, fee: f64 },
     Cash { ms: i64, symbol: usize, kind: CashKind, amount: f64, balance: f64 },
+    Book { ms: i64, symbol: usize, side: i8, qty: f64, price: f64, rule: Rule, outcome: Outcome },
 }
 
 impl Record {
     /// When, milliseconds since 1970.
     pub fn ms(&self) -> i64 {
         match self {
-            Record::Order { ms, .. } | Record::Fill { ms, .. } | Record::Cash { ms, .. } => *ms,
+            Record::Order { ms, .. } | Record::Fill { ms, .. } | Record::Cash { ms, .. } | Record::Book { ms, .. } => {
+                *ms
+            }
         }
     }
 }
@@ -99,7 +141,7 @@ pub struct Trade {
     pub symbol: usize,
     /// `long` or `short`.
     pub side: &'static str,
-    /// Quantity, base asset.
+    /// Quantity that was entered in all, base asset.
     pub qty: f64,
     /// Leverage.
     pub leverage: f64,
@@ -107,14 +149,26 @@ pub struct Trade {
     pub entry_ms: i64,
     /// Number of its first bar in the run.
     pub entry_bar: usize,
-    /// Entry price, USDT.
+    /// Average entry price, USDT.
     pub entry: f64,
     /// Exit, milliseconds since 1970.
     pub exit_ms: i64,
-    /// Exit price, USDT.
+    /// Average exit price, USDT.
     pub exit: f64,
-    /// Why it was closed.
+    /// Why it was closed; of several parts the last.
     pub rule: Rule,
+    /// Name of the order that opened it, 0 for none.
+    #[serde(skip_serializing_if = "is_none")]
+    pub tag: u16,
+    /// Name of the order that closed it.
+    #[serde(skip_serializing_if = "is_none")]
+    pub exit_tag: u16,
+    /// Fills that added to it.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub adds: u32,
+    /// Fills that took a part of it.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub parts: u32,
     /// Bars held, entry bar included.
     pub bars: usize,
     /// Fees, USDT.
@@ -127,6 +181,16 @@ pub struct Trade {
     pub mae: f64,
     /// Furthest move for the position as a fraction of the entry price, zero or more.
     pub mfe: f64,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref)]
+fn is_none(tag: &u16) -> bool {
+    *tag == 0
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref)]
+fn is_zero(count: &u32) -> bool {
+    *count == 0
 }
 
 /// Hashes the stream as it comes, and keeps it when asked to.
@@ -170,6 +234,13 @@ impl Recorder {
                 out.push(kind as u8);
                 [amount, balance].into_iter().for_each(|v| number(out, v));
             }
+            Record::Book { ms, symbol, side, qty, price, rule, outcome } => {
+                out.push(4);
+                out.extend_from_slice(&ms.to_be_bytes());
+                out.extend_from_slice(&(symbol as u16).to_be_bytes());
+                out.extend_from_slice(&[side as u8, rule as u8, outcome as u8]);
+                [qty, price].into_iter().for_each(|v| number(out, v));
+            }
         }
         if self.buffer.len() > 3500 {
             self.hasher.update(&self.buffer);
@@ -183,6 +254,12 @@ impl Recorder {
     /// Adds an order.
     pub fn order(&mut self, ms: i64, symbol: usize, side: f64, qty: f64, rule: Rule, outcome: Outcome) {
         self.push(Record::Order { ms, symbol, side: side as i8, qty, rule, outcome });
+    }
+
+    /// Adds what becomes of an order that stands, or is to stand, in the book.
+    pub fn book(&mut self, ms: i64, symbol: usize, order: (f64, f64, f64), rule: Rule, outcome: Outcome) {
+        let (side, qty, price) = order;
+        self.push(Record::Book { ms, symbol, side: side as i8, qty, price, rule, outcome });
     }
 
     /// Adds a fill.

@@ -1,4 +1,6 @@
-//! What a symbol's bar says: bits and stops.
+//! What a symbol's bar says: bits and stops. The short form of orders.
+
+use crate::order::{Level, Levels};
 
 /// What a symbol's bar says, in bits.
 pub mod flag {
@@ -26,6 +28,13 @@ pub struct Signals {
 }
 
 impl Signals {
+    /// The levels of a position that it opens.
+    pub(super) fn levels(&self) -> Levels {
+        let level = |fraction: f64| if fraction.is_nan() { Level::None } else { Level::Average(fraction) };
+        let (stop, take) = (level(self.stop_loss), level(self.take_profit));
+        Levels { stop, take, trail: self.trailing_stop, ..Levels::NONE }
+    }
+
     /// Nothing to do.
     pub const NONE: Signals = Signals { flags: 0, stop_loss: f64::NAN, take_profit: f64::NAN, trailing_stop: f64::NAN };
 }

@@ -2,7 +2,10 @@
 
 mod detail;
 mod events;
+mod orders;
+mod random;
 mod rules;
+mod sizes;
 
 use super::record::{CashKind, Outcome, Record, Rule};
 use super::{Account, Assumptions, MarginMode, Run, Signals, Terms};
@@ -22,6 +25,8 @@ fn bound(symbols: usize, leverage: f64, mode: MarginMode) -> Terms {
         mode,
         max_positions: symbols,
         max_size_usdt: f64::INFINITY,
+        cooldown_bars: 0,
+        limits: super::LossLimits::default(),
     }
 }
 
@@ -61,7 +66,7 @@ fn run_with(
     signals: impl Fn(usize, usize) -> Signals,
 ) -> Run {
     let book = book();
-    let assumptions = Assumptions { initial_cash_usdt, slippage_bps };
+    let assumptions = Assumptions { initial_cash_usdt, slippage_bps, ..Assumptions::default() };
     let mut account = Account::new(b.clone(), &book, &assumptions, m.times[0], true).unwrap();
     for index in 0..m.len() {
         account.step(&MarketBar { market: m, index }, |s| signals(index, s)).unwrap();
@@ -289,9 +294,6 @@ proptest! {
         let common = short.records.iter().zip(&r.records).take_while(|(a, b)| a == b).count();
         let tail = &short.records[common..];
         let end_ms = m.times[cut - 1];
-        let ended = tail.iter().all(|r| match r {
-            Record::Order { ms, .. } | Record::Fill { ms, .. } | Record::Cash { ms, .. } => *ms == end_ms,
-        });
-        prop_assert!(ended);
+        prop_assert!(tail.iter().all(|r| r.ms() == end_ms));
     }
 }

@@ -5,12 +5,15 @@
 //! is the current one. The working types live in the rooms that work with them; what is written here
 //! is only how they look as text. Golden files hold each version to its bytes.
 
+mod assumed;
 pub mod config;
 pub mod policy;
 pub mod rulebook;
 pub mod strategy;
 pub mod study;
 pub mod tree;
+
+pub use assumed::costs_text;
 
 use serde::Deserialize;
 use std::ops::Range;

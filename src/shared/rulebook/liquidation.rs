@@ -110,6 +110,7 @@ pub(crate) mod tests {
     }
 
     proptest! {
+        #![proptest_config(ProptestConfig::with_cases(100_000))]
         /// At the root, equity equals maintenance margin, and just past it falls short.
         #[test]
         fn the_root_is_a_root(long: bool, qty in 0.01f64..500.0, entry in 100.0f64..90_000.0, lev in 1.0f64..75.0) {

@@ -9,7 +9,7 @@ use super::graph::{Check, Node, NodeId, Window};
 use super::op::Memory;
 use super::plan::{Id, Op, Plan};
 use super::space::Params;
-use crate::account::{MarginMode, Terms};
+use crate::account::{LossLimits, MarginMode, Terms};
 use std::collections::BTreeMap;
 
 /// The longest look-back of a window, in bars.
@@ -61,6 +61,8 @@ impl Bound {
             mode: self.margin_mode,
             max_positions: self.max_positions,
             max_size_usdt: self.max_position_size_usdt.unwrap_or(f64::INFINITY),
+            cooldown_bars: 0,
+            limits: LossLimits::default(),
         }
     }
 }

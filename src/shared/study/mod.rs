@@ -6,7 +6,7 @@ pub mod split;
 pub use objective::{Figure, Objective};
 pub use split::{FoldBars, Mode, Splits};
 
-use crate::account::Assumptions;
+use crate::account::{Assumptions, Impact};
 use crate::format::FormatError;
 use crate::search::{self, Sampler};
 use serde::{Deserialize, Serialize};
@@ -112,6 +112,16 @@ impl Study {
         let a = &self.assumptions;
         ok(a.initial_cash_usdt.is_finite() && a.initial_cash_usdt > 0.0, "initial_cash_usdt must be positive")?;
         ok((0.0..1000.0).contains(&a.slippage_bps), "slippage_bps must be 0 to 1000")?;
+        ok(
+            a.max_volume_share.is_none_or(|share| share > 0.0 && share <= 1.0),
+            "max_volume_share must be above 0 and at most 1",
+        )?;
+        let impact = match a.impact {
+            Impact::None => 0.0,
+            Impact::Range { share } => share,
+            Impact::SquareRoot { factor } => factor,
+        };
+        ok((0.0..=100.0).contains(&impact), "the impact's share or factor must be 0 to 100")?;
         let fraction = |d: &DrawdownLimit| {
             d.max_drawdown > 0.0 && d.max_drawdown <= 1.0 && d.leverage >= 1.0 && d.leverage.is_finite()
         };

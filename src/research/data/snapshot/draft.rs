@@ -100,7 +100,7 @@ impl Draft {
     ///
     /// # Errors
     /// The system's.
-    pub(in crate::data) fn column(&self, symbol: &str, field: Field) -> Result<Option<(i64, Vec<f64>)>, DataError> {
+    pub(crate) fn column(&self, symbol: &str, field: Field) -> Result<Option<(i64, Vec<f64>)>, DataError> {
         let Some(kept) = self.kept.iter().find(|k| k.sum.name == symbol) else { return Ok(None) };
         let (bars, name) = (kept.sum.bars, FIELDS[field as usize].1);
         let Some(n) = kept.sum.fields.iter().position(|(known, _)| *known == name) else { return Ok(None) };

@@ -107,7 +107,7 @@ fn rules_are_asked_for_when_they_are_needed() {
         set.effective = from.into();
         book.brackets[0].symbols.remove("S1USDT");
         book.brackets.push(set);
-        let assumptions = Assumptions { initial_cash_usdt: 1000.0, slippage_bps: 0.0 };
+        let assumptions = Assumptions { initial_cash_usdt: 1000.0, ..Assumptions::default() };
         let mut account = Account::new(b.clone(), &book, &assumptions, m.times[0], true).unwrap();
         (0..m.len()).try_for_each(|index| account.step(&MarketBar { market: &m, index }, |_| Signals::NONE))
     };

@@ -216,7 +216,7 @@ proptest! {
         let mut b = bound(3, lev, if cross { MarginMode::Cross } else { MarginMode::Isolated });
         b.margin_fraction = 0.3;
         let book = book();
-        let assumptions = Assumptions { initial_cash_usdt: 1020.0, slippage_bps: 2.0 };
+        let assumptions = Assumptions { initial_cash_usdt: 1020.0, slippage_bps: 2.0, ..Assumptions::default() };
         let mut account = Account::new(b.clone(), &book, &assumptions, m.times[0], true).unwrap();
         let signals = random_signals(seed);
         let mut cuts = cuts;

@@ -126,6 +126,7 @@ pub(super) fn read(text: &str) -> Result<LiveConfig, FormatError> {
         assumptions: Assumptions {
             initial_cash_usdt: c.assumptions.initial_cash_usdt,
             slippage_bps: c.assumptions.slippage_bps,
+            ..Assumptions::default()
         },
         parameters: c.parameters.into_iter().map(|(k, v)| (k, value(v))).collect(),
         strategy_text: c.strategy.text(),
@@ -180,7 +181,7 @@ pub(super) fn versions(v: &Versions) -> Table {
     ]
 }
 
-pub(super) fn assumptions(a: &Assumptions) -> Table {
+fn assumptions(a: &Assumptions) -> Table {
     vec![row("initial_cash_usdt", a.initial_cash_usdt), row("slippage_bps", a.slippage_bps)]
 }
 

@@ -1,10 +1,11 @@
 //! Version 2 of a live config: a number in front, and the strategy's canonical text whole, so that a
 //! later form of strategies is no change of this one.
 
-use super::v1::{assumptions, ledger, parameters, promotion, versions};
+use super::v1::{ledger, parameters, promotion, versions};
 use super::{CURRENT, LedgerRef, LiveConfig, Promotion, Versions};
 use crate::account::Assumptions;
 use crate::format::FormatError;
+use crate::format::assumed::assumptions;
 use crate::format::tree::{self, row, some};
 use crate::strategy::Params;
 use serde::Deserialize;

@@ -139,6 +139,7 @@ pub(super) fn read(text: &str) -> Result<Study, FormatError> {
         assumptions: Assumptions {
             initial_cash_usdt: s.assumptions.initial_cash_usdt,
             slippage_bps: s.assumptions.slippage_bps,
+            ..Assumptions::default()
         },
     })
 }

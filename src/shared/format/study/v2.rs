@@ -1,6 +1,7 @@
 //! Version 2 of a study's text.
 
 use super::CURRENT;
+use crate::format::assumed::assumptions;
 use crate::format::tree::{self, Table, row};
 use crate::search::Sampler;
 use crate::study::{Mode, Study};
@@ -44,10 +45,6 @@ pub(super) fn text(s: &Study) -> String {
             .chain(undecided)
             .chain([row("prune_below_median", s.guardrails.prune_below_median), row("drawdown", limits)])
             .collect();
-    let assumptions: Table = vec![
-        row("initial_cash_usdt", s.assumptions.initial_cash_usdt),
-        row("slippage_bps", s.assumptions.slippage_bps),
-    ];
     tree::text(&vec![
         row("format", CURRENT),
         row("name", &s.name),
@@ -59,12 +56,14 @@ pub(super) fn text(s: &Study) -> String {
         row("splits", splits),
         row("objective", objective),
         row("guardrails", guardrails),
-        row("assumptions", assumptions),
+        row("assumptions", assumptions(&s.assumptions)),
     ])
 }
 
 #[cfg(test)]
 mod tests {
+    use crate::account::{Assumptions, Impact};
+    use crate::format::costs_text;
     use crate::study::Study;
 
     const FILE: &str = include_str!("../../../../configs/studies/walkforward.toml");
@@ -92,6 +91,21 @@ mod tests {
         assert_eq!(new, Study { format: Some(2), ..old });
     }
 
+    /// What is assumed of costs reads back; where nothing is, no word of it is written.
+    #[test]
+    fn costs() {
+        let mut plain = Study::parse(FILE).unwrap();
+        assert_eq!(costs_text(&plain.assumptions), "max_volume_share = 0.01\n");
+        plain.assumptions.max_volume_share = None;
+        assert_eq!(costs_text(&plain.assumptions), "");
+        for impact in [Impact::Range { share: 0.25 }, Impact::SquareRoot { factor: 1.0 }, Impact::None] {
+            let mut s = plain.clone();
+            s.assumptions = Assumptions { impact, max_volume_share: Some(0.01), carry_over: true, ..s.assumptions };
+            assert_eq!(Study::recorded(&s.text()).unwrap().assumptions, s.assumptions);
+            assert!(s.text().ends_with(&costs_text(&s.assumptions).replace("[impact]", "[assumptions.impact]")));
+        }
+    }
+
     /// Fields that are changed after reading are checked like those of a file.
     #[test]
     fn checks() {
@@ -105,6 +119,8 @@ mod tests {
         assert!(wrong(|s| s.name = "x".repeat(600)).contains("128 bytes"));
         assert!(wrong(|s| s.name = "a\nb".into()).contains("control"));
         assert!(wrong(|s| s.seed = u64::MAX).contains("seed"));
+        assert!(wrong(|s| s.assumptions.max_volume_share = Some(1.5)).contains("max_volume_share"));
+        assert!(wrong(|s| s.assumptions.impact = Impact::Range { share: f64::NAN }).contains("impact"));
         assert!(Study::parse(&format!("format = 9\n{FILE}")).unwrap_err().to_string().contains("use a newer one"));
     }
 }

@@ -1,0 +1,188 @@
+//! What was asked for at a close, taken up: orders, levels, target weights.
+
+use super::Account;
+use super::record::{Outcome, Rule};
+use super::resting::{Entry, Pending, Resting};
+use crate::market::{Bar, Field};
+use crate::order::{Action, Ask, Intent, Kind, Level, Levels, Orders, Size, Target};
+
+impl Account<'_> {
+    /// Positions that have stood as long as they may.
+    pub(super) fn time_exits(&mut self) {
+        for symbol in 0..self.positions.len() {
+            let Some(p) = &self.positions[symbol] else { continue };
+            if p.levels.hold > 0 && self.bar + 1 - p.entry_bar >= p.levels.hold as usize {
+                self.pending[symbol].exit = Some((Rule::TimeExit, 0));
+                self.any_pending = true;
+            }
+        }
+    }
+
+    /// Takes up what was asked for, in its order.
+    pub(super) fn take_up<B: Bar>(&mut self, bar: &B, orders: &Orders) {
+        for (symbol, ask) in &orders.asks {
+            match ask {
+                Ask::Cancel => self.remove(bar.end(), *symbol, Outcome::Cancelled, |_| true),
+                Ask::Levels(levels) => self.look_again(bar, *symbol, levels),
+                Ask::Order(intent) => self.take_order(bar, *symbol, intent),
+            }
+        }
+        for target in &orders.targets {
+            self.take_target(bar, target);
+        }
+    }
+
+    fn refuse<B: Bar>(&mut self, bar: &B, symbol: usize, side: f64, rule: Rule, outcome: Outcome) {
+        self.recorder.order(bar.end(), symbol, side, 0.0, rule, outcome);
+        self.counts.rejected += 1;
+    }
+
+    fn take_order<B: Bar>(&mut self, bar: &B, symbol: usize, intent: &Intent) {
+        let held = self.positions[symbol].as_ref().map(|p| p.side);
+        let side = match (intent.action, held) {
+            // An entry of the position's own side, and what belongs to a position where there is none, are nothing.
+            (Action::Enter, _) if Some(intent.side) == held || self.cools_down(symbol) => return,
+            (Action::Add | Action::Reduce, None) => return,
+            (Action::Enter | Action::AddWithEntry, _) => intent.side,
+            (Action::Add, Some(side)) => side,
+            (Action::Reduce, Some(side)) => -side,
+        };
+        let Some(order) = self.order_of(bar, symbol, side, intent) else {
+            let rule = if intent.action == Action::Reduce { Rule::Reduce } else { Rule::SignalEntry };
+            let gone = bar.get(symbol, Field::Close).is_nan();
+            return self.refuse(
+                bar,
+                symbol,
+                side,
+                rule,
+                if gone { Outcome::NotTrading } else { Outcome::BelowMinimum },
+            );
+        };
+        match (order.action, order.kind) {
+            (Action::Enter, Kind::Market) => {
+                let pending = &mut self.pending[symbol];
+                // The first one wins.
+                if pending.entry.is_none() {
+                    let exit = held.map(|_| (Rule::OppositeEntry, order.tag));
+                    let entry = Some(Entry { rule: Rule::SignalEntry, ..order.entry(side) });
+                    *pending = Pending { exit: pending.exit.or(exit), entry };
+                    self.any_pending = true;
+                }
+            }
+            (Action::Reduce, Kind::Market) if order.is_fraction && order.qty >= 1.0 => {
+                self.pending[symbol].exit.get_or_insert((Rule::SignalExit, order.tag));
+                self.any_pending = true;
+            }
+            _ => self.put(bar.end(), symbol, order),
+        }
+    }
+
+    /// An order in checked values: price on the tick, quantity in whole steps.
+    fn order_of<B: Bar>(&self, bar: &B, symbol: usize, side: f64, intent: &Intent) -> Option<Resting> {
+        let (close, cap) = (bar.get(symbol, Field::Close), self.terms.leverage[symbol]);
+        let leverage = intent.leverage.unwrap_or(cap);
+        let priced = |price: f64| (price > 0.0 && price.is_finite()).then(|| self.level(bar, symbol, price));
+        let (kind, bars) = match intent.kind {
+            Kind::Market => (Kind::Market, u32::MAX),
+            Kind::Limit { price, bars } => (Kind::Limit { price: priced(price)?, bars }, bars),
+            Kind::Stop { price, bars } => (Kind::Stop { price: priced(price)?, bars }, bars),
+        };
+        let (qty, is_fraction) = match intent.size {
+            Size::Position(part) => (if part > 0.0 { part.min(1.0) } else { 0.0 }, true),
+            size => (self.quantity(symbol, size, close, leverage.min(cap)), false),
+        };
+        let odd = match intent.action {
+            Action::Enter => is_fraction,
+            Action::AddWithEntry => intent.kind == Kind::Market,
+            _ => false,
+        };
+        if odd || close.is_nan() || leverage.is_nan() || leverage < 1.0 || qty <= 0.0 {
+            return None;
+        }
+        Some(Resting {
+            action: intent.action,
+            side,
+            qty,
+            is_fraction,
+            kind,
+            bars: if bars == 0 { u32::MAX } else { bars },
+            fresh: true,
+            waits: intent.action == Action::AddWithEntry,
+            leverage: leverage.min(cap),
+            levels: intent.levels,
+            tag: intent.tag,
+            target: false,
+            group: 0,
+        })
+    }
+
+    /// Puts the levels of a position elsewhere. A stop goes no further away unless that is said.
+    fn look_again<B: Bar>(&mut self, bar: &B, symbol: usize, new: &Levels) {
+        let Some(p) = &self.positions[symbol] else { return };
+        let at = |level: Level, way: f64| self.level(bar, symbol, p.price_of(level, way));
+        let (stop, take) = (at(new.stop, -1.0), at(new.take, 1.0));
+        let nearer = new.loosen || p.stop.is_nan() || p.side * stop > p.side * p.stop;
+        let closer = new.loosen || p.trail.is_nan() || new.trail < p.trail;
+        let Some(p) = &mut self.positions[symbol] else { return };
+        let old = p.levels;
+        p.levels = Levels { stop: if nearer { new.stop } else { old.stop }, ..*new };
+        (p.stop, p.take) = (if nearer { stop } else { p.stop }, take);
+        p.trail = if closer { new.trail } else { p.trail };
+        if new.loosen {
+            p.followed = f64::NAN;
+        }
+    }
+
+    /// Turns target weights into orders for the next open.
+    fn take_target<B: Bar>(&mut self, bar: &B, target: &Target) {
+        let equity = self.equity.last().copied().unwrap_or_default();
+        let group = if target.together { self.next_group() } else { 0 };
+        for (symbol, weight) in target.weights.iter().copied() {
+            let close = bar.get(symbol, Field::Close);
+            let held = self.positions[symbol].as_ref().map_or(0.0, |p| p.side * p.qty);
+            let now = held * close / equity;
+            let near = (weight - now).abs() <= target.band && weight * now > 0.0;
+            // A weight that is not known leaves things as they are.
+            if weight.is_nan() || equity <= 0.0 || near || (weight == 0.0 && held == 0.0) {
+                continue;
+            }
+            if close.is_nan() {
+                self.refuse(bar, symbol, weight.signum(), Rule::Target, Outcome::NotTrading);
+                continue;
+            }
+            let wanted = weight.signum() * self.floor_to_step(symbol, equity * weight.abs() / close);
+            let order = |action: Action, side: f64, qty: f64, is_fraction: bool| Resting {
+                qty,
+                is_fraction,
+                fresh: true,
+                group,
+                ..Resting::market(
+                    action,
+                    side,
+                    &Entry {
+                        side,
+                        qty,
+                        leverage: self.terms.leverage[symbol],
+                        levels: target.levels,
+                        tag: target.tag,
+                        rule: Rule::Target,
+                    },
+                )
+            };
+            let change = self.floor_to_step(symbol, (wanted - held).abs());
+            let orders = if held == 0.0 {
+                [Some(order(Action::Enter, weight.signum(), wanted.abs(), false)), None]
+            } else if wanted * held <= 0.0 {
+                let leave = order(Action::Reduce, -held.signum(), 1.0, true);
+                let enter = order(Action::Enter, weight.signum(), wanted.abs(), false);
+                [Some(leave), (wanted != 0.0).then_some(enter)]
+            } else if wanted.abs() > held.abs() {
+                [Some(order(Action::Add, held.signum(), change, false)), None]
+            } else {
+                [Some(order(Action::Reduce, -held.signum(), change, false)), None]
+            };
+            let orders = orders.into_iter().flatten().filter(|o| o.qty > 0.0).collect::<Vec<_>>();
+            orders.into_iter().for_each(|o| self.put(bar.end(), symbol, o));
+        }
+    }
+}

@@ -1,0 +1,58 @@
+//! How much of an order a market takes, and what becomes of the rest.
+
+use super::Account;
+use super::costs::Depth;
+use super::record::Outcome;
+use super::resting::{Entry, Resting};
+use crate::market::{Bar, Field};
+use crate::order::{Action, Kind};
+
+impl Account<'_> {
+    /// Notes what the bar that closes says of every symbol.
+    pub(super) fn look_at_depth<B: Bar>(&mut self, bar: &B) {
+        if !self.costs.looks_at_bars() {
+            return;
+        }
+        for (symbol, depth) in self.depth.iter_mut().enumerate() {
+            let close = bar.get(symbol, Field::Close);
+            if !close.is_nan() {
+                let range = (bar.get(symbol, Field::High) - bar.get(symbol, Field::Low)) / close;
+                *depth = Depth { volume: bar.get(symbol, Field::Volume), range };
+            }
+        }
+    }
+
+    /// The most that one order may be, base asset; infinite without a limit or a volume.
+    pub(super) fn volume_cap(&self, symbol: usize) -> f64 {
+        let cap = self.costs.volume_share * self.depth[symbol].volume;
+        if cap.is_nan() { f64::INFINITY } else { cap }
+    }
+
+    /// So much of a quantity as one order may be, in whole steps where it is less.
+    pub(super) fn capped(&self, symbol: usize, qty: f64) -> f64 {
+        let cap = self.volume_cap(symbol);
+        if qty <= cap { qty } else { self.floor_to_step(symbol, cap) }
+    }
+
+    /// What was above the share of the volume: carried over to the next open, or refused.
+    pub(super) fn rest_of<B: Bar>(&mut self, bar: &B, symbol: usize, entry: &Entry, qty: f64) {
+        let rest = self.floor_to_step(symbol, qty);
+        if rest <= 0.0 {
+            return;
+        }
+        self.recorder.order(bar.time(), symbol, entry.side, rest, entry.rule, Outcome::AboveVolume);
+        if self.costs.carry {
+            let order = Resting { qty: rest, ..Resting::market(Action::Add, entry.side, entry) };
+            self.put(bar.time(), symbol, order);
+        }
+    }
+
+    /// What could not be taken from a position is always carried over.
+    pub(super) fn carry_exit<B: Bar>(&mut self, bar: &B, symbol: usize, rest: f64, o: &Resting) {
+        if rest > 0.0 && self.positions[symbol].is_some() {
+            self.recorder.order(bar.time(), symbol, o.side, rest, o.rule(), Outcome::AboveVolume);
+            let order = Resting { qty: rest, is_fraction: false, kind: Kind::Market, bars: u32::MAX, ..*o };
+            self.put(bar.time(), symbol, order);
+        }
+    }
+}

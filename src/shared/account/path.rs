@@ -1,0 +1,141 @@
+//! The way of one symbol through a bar in which orders stand: what lies nearer to the open happens first, what is
+//! against a position before what is for it.
+//!
+//! What fills inside the bar may have filled at any moment of it: the whole extreme against it may still come, and of
+//! what is for it only the close is certain. A symbol whose position was closed fills nothing more in that bar.
+
+use super::Account;
+use super::record::Rule;
+use super::resting::Resting;
+use crate::market::{Bar, Field};
+use crate::order::Kind;
+
+/// What comes next on a way.
+enum Next {
+    Stop(f64, Rule),
+    Liquidation,
+    Target(f64),
+    Order(usize),
+}
+
+impl Account<'_> {
+    /// Goes the way of a symbol with standing orders through a bar.
+    pub(super) fn path<B: Bar>(&mut self, bar: &B, symbol: usize) {
+        let [open, low, high, close] = [Field::Open, Field::Low, Field::High, Field::Close].map(|f| bar.get(symbol, f));
+        if open.is_nan() {
+            return;
+        }
+        let mut inside = self.positions[symbol].is_none();
+        if inside && !self.enter_on_the_way(bar, symbol) {
+            return;
+        }
+        if let Some(p) = self.positions[symbol].as_mut().filter(|_| !inside) {
+            p.saw(open);
+        }
+        loop {
+            let Some(side) = self.positions[symbol].as_ref().map(|p| p.side) else { return };
+            let (against, furthest) = if side > 0.0 { (low, high) } else { (high, low) };
+            let with = if inside { close } else { furthest };
+            let next = self.next_against(bar, symbol, against, inside).or_else(|| self.next_for(symbol, with));
+            let ms = bar.time();
+            match next {
+                Some(Next::Stop(level, rule)) => {
+                    let qty = self.positions[symbol].as_ref().map_or(0.0, |p| p.qty);
+                    return self.exit(ms, symbol, self.worse(bar, symbol, level, -side, qty), rule);
+                }
+                Some(Next::Liquidation) => return self.liquidate_isolated(ms, symbol),
+                Some(Next::Target(price)) => {
+                    if let Some(p) = &mut self.positions[symbol] {
+                        p.saw(against);
+                    }
+                    return self.exit(ms, symbol, price, Rule::TakeProfit);
+                }
+                Some(Next::Order(at)) => {
+                    let before = self.positions[symbol].as_ref().map_or(0.0, |p| p.entered);
+                    let order = self.take_out(symbol, at);
+                    self.execute(bar, symbol, &order, order.price());
+                    inside |= self.positions[symbol].as_ref().is_some_and(|p| p.entered != before || p.side != side);
+                }
+                None => {
+                    if let Some(p) = &mut self.positions[symbol] {
+                        p.saw(against);
+                        p.saw(with);
+                        p.follow(with);
+                    }
+                    return;
+                }
+            }
+        }
+    }
+
+    pub(super) fn take_out(&mut self, symbol: usize, at: usize) -> Resting {
+        self.standing -= 1;
+        self.book_of[symbol].remove(at)
+    }
+
+    /// Orders that may fill on a way to a price, with their places in the book.
+    fn on_the_way(&self, symbol: usize, direction: f64, way: f64) -> impl Iterator<Item = (usize, &Resting)> {
+        let mine = move |o: &&Resting| !o.waits && o.kind != Kind::Market && o.direction() == direction;
+        let all = self.book_of[symbol].iter().enumerate();
+        all.filter(move |(_, o)| mine(o) && o.reached(way))
+    }
+
+    /// Without a position: the order that is nearest to the open opens one; one that is refused is gone. Gives
+    /// whether there is a position then.
+    fn enter_on_the_way<B: Bar>(&mut self, bar: &B, symbol: usize) -> bool {
+        let [open, low, high] = [Field::Open, Field::Low, Field::High].map(|f| bar.get(symbol, f));
+        while self.positions[symbol].is_none() {
+            let all = self.on_the_way(symbol, -1.0, low).chain(self.on_the_way(symbol, 1.0, high));
+            let apart = |o: &Resting| (o.price() - open).abs();
+            let nearest = all.min_by(|a, b| apart(a.1).total_cmp(&apart(b.1)).then(a.0.cmp(&b.0)));
+            let Some(at) = nearest.map(|(at, _)| at) else { return false };
+            let order = self.take_out(symbol, at);
+            self.execute(bar, symbol, &order, order.price());
+        }
+        true
+    }
+
+    /// What is reached first on the way against a position.
+    fn next_against<B: Bar>(&self, bar: &B, symbol: usize, against: f64, inside: bool) -> Option<Next> {
+        let p = self.positions[symbol].as_ref()?;
+        let near = |price: f64| p.side * price;
+        let mark = bar.get(symbol, if p.side > 0.0 { Field::MarkLow } else { Field::MarkHigh });
+        let orders = self.on_the_way(symbol, -p.side, against);
+        let order = orders.max_by(|a, b| near(a.1.price()).total_cmp(&near(b.1.price())).then(b.0.cmp(&a.0)));
+        let stop = self.touched_stop(bar, symbol, p, against);
+        let liquidated = near(mark) <= near(p.liquidation);
+        let close = match stop {
+            // A stop that lies beyond a fill inside the bar is reached at once.
+            Some((level, rule)) if !liquidated || near(level) > near(p.liquidation) => {
+                let level = if inside && near(level) > near(p.last_entry) { p.last_entry } else { level };
+                Some((level, Next::Stop(level, rule)))
+            }
+            _ => liquidated.then_some((p.liquidation, Next::Liquidation)),
+        };
+        match (order, close) {
+            (Some((at, o)), Some((level, _))) if near(o.price()) >= near(level) => Some(Next::Order(at)),
+            (_, Some((_, next))) => Some(next),
+            (Some((at, _)), None) => Some(Next::Order(at)),
+            (None, None) => None,
+        }
+    }
+
+    /// What is reached first on the way for a position.
+    fn next_for(&self, symbol: usize, with: f64) -> Option<Next> {
+        let p = self.positions[symbol].as_ref()?;
+        let far = |price: f64| p.side * price;
+        let orders = self.on_the_way(symbol, p.side, with);
+        let order = orders.min_by(|a, b| far(a.1.price()).total_cmp(&far(b.1.price())).then(a.0.cmp(&b.0)));
+        let target = far(with) > far(p.take);
+        match order {
+            Some((at, o)) if !target || far(o.price()) <= far(p.take) => Some(Next::Order(at)),
+            _ => target.then_some(Next::Target(p.take)),
+        }
+    }
+
+    /// Whether an order of a symbol could fill inside a bar.
+    pub(super) fn may_fill<B: Bar>(&self, bar: &B, symbol: usize) -> bool {
+        let (low, high) = (bar.get(symbol, Field::Low), bar.get(symbol, Field::High));
+        self.on_the_way(symbol, -1.0, low).chain(self.on_the_way(symbol, 1.0, high)).next().is_some()
+    }
+}

@@ -1,0 +1,161 @@
+//! An open position, and how fills change it.
+
+use crate::order::{Follow, Level, Levels, Tag};
+
+/// An open position of one symbol (one-way mode).
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Position {
+    /// +1 long, −1 short.
+    pub(super) side: f64,
+    pub(super) qty: f64,
+    /// Average entry.
+    pub(super) entry: f64,
+    pub(super) first_entry: f64,
+    pub(super) last_entry: f64,
+    pub(super) entry_ms: i64,
+    pub(super) entry_bar: usize,
+    pub(super) leverage: f64,
+    /// Initial margin, USDT.
+    pub(super) initial_margin: f64,
+    /// Isolated wallet, USDT; unused in cross.
+    pub(super) wallet: f64,
+    /// Isolated liquidation price, NaN when there is none.
+    pub(super) liquidation: f64,
+    pub(super) stop: f64,
+    pub(super) take: f64,
+    pub(super) trail: f64,
+    /// Where the steps of a following stop have brought it, NaN when none was reached.
+    pub(super) followed: f64,
+    /// Best price seen, for the trailing stop.
+    pub(super) best: f64,
+    /// Furthest prices against and for the position.
+    pub(super) adverse: f64,
+    pub(super) favourable: f64,
+    pub(super) fees: f64,
+    pub(super) funding: f64,
+    /// All that was ever entered, base asset.
+    pub(super) entered: f64,
+    /// What was taken from it: quantity, quantity times price, profit before fees.
+    pub(super) left: f64,
+    pub(super) left_value: f64,
+    pub(super) realised: f64,
+    pub(super) adds: u32,
+    pub(super) parts: u32,
+    pub(super) tag: Tag,
+    pub(super) levels: Levels,
+}
+
+/// A fill that opens a position or adds to one.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Filled {
+    pub(super) ms: i64,
+    pub(super) bar: usize,
+    pub(super) side: f64,
+    pub(super) qty: f64,
+    pub(super) price: f64,
+    pub(super) margin: f64,
+    pub(super) fee: f64,
+    pub(super) leverage: f64,
+}
+
+impl Position {
+    /// A position that a fill opens. Its levels are not set yet.
+    pub(super) fn open(fill: &Filled, levels: Levels, tag: Tag, isolated: bool) -> Position {
+        Position {
+            side: fill.side,
+            qty: fill.qty,
+            entry: fill.price,
+            first_entry: fill.price,
+            last_entry: fill.price,
+            entry_ms: fill.ms,
+            entry_bar: fill.bar,
+            leverage: fill.leverage,
+            initial_margin: fill.margin,
+            wallet: if isolated { fill.margin } else { 0.0 },
+            liquidation: f64::NAN,
+            stop: f64::NAN,
+            take: f64::NAN,
+            trail: levels.trail,
+            followed: f64::NAN,
+            best: fill.price,
+            adverse: fill.price,
+            favourable: fill.price,
+            fees: fill.fee,
+            funding: 0.0,
+            entered: fill.qty,
+            left: 0.0,
+            left_value: 0.0,
+            realised: 0.0,
+            adds: 0,
+            parts: 0,
+            tag,
+            levels,
+        }
+    }
+
+    /// Adds a fill of its own side: the entry is the average.
+    pub(super) fn add(&mut self, fill: &Filled, isolated: bool) {
+        let qty = self.qty + fill.qty;
+        self.entry = (self.qty * self.entry + fill.qty * fill.price) / qty;
+        self.qty = qty;
+        self.entered += fill.qty;
+        self.last_entry = fill.price;
+        self.initial_margin += fill.margin;
+        self.wallet += if isolated { fill.margin } else { 0.0 };
+        self.fees += fill.fee;
+        self.adds += 1;
+        self.saw(fill.price);
+    }
+
+    /// Takes a part of it away: its share of margin and wallet goes with it. Gives the profit before fees.
+    pub(super) fn part(&mut self, qty: f64, price: f64, fee: f64) -> f64 {
+        let (share, pnl) = (qty / self.qty, self.side * qty * (price - self.entry));
+        self.qty -= qty;
+        self.initial_margin -= self.initial_margin * share;
+        self.wallet -= self.wallet * share;
+        self.left += qty;
+        self.left_value += qty * price;
+        self.realised += pnl;
+        self.fees += fee;
+        self.parts += 1;
+        self.saw(price);
+        pnl
+    }
+
+    /// The price at which it was left, when the rest is left at one: the average of all parts.
+    pub(super) fn average_exit(&self, price: f64) -> f64 {
+        if self.left == 0.0 { price } else { (self.left_value + self.qty * price) / (self.left + self.qty) }
+    }
+
+    /// Takes a price into how far it went for and against the position.
+    pub(super) fn saw(&mut self, price: f64) {
+        let (a, f) = (self.adverse, self.favourable);
+        (self.adverse, self.favourable) =
+            if self.side > 0.0 { (a.min(price), f.max(price)) } else { (a.max(price), f.min(price)) };
+    }
+
+    /// Takes the best price of a bar that has ended into the trailing stop and its steps. A stop that follows never
+    /// goes back.
+    pub(super) fn follow(&mut self, with: f64) {
+        self.best = if self.side > 0.0 { self.best.max(with) } else { self.best.min(with) };
+        let gained = self.side * (self.best / self.entry - 1.0);
+        let reached = self.levels.steps.iter().flatten().rfind(|step| gained >= step.after);
+        let level = match reached.map(|step| step.follow) {
+            Some(Follow::Best(distance)) => self.best * (1.0 - self.side * distance),
+            Some(Follow::Entry(offset)) => self.entry * (1.0 + self.side * offset),
+            None => return,
+        };
+        if self.followed.is_nan() || self.side * level > self.side * self.followed {
+            self.followed = level;
+        }
+    }
+
+    /// The price of a level, NaN for none; `way` is +1 for one on the side of profit, −1 for one against it.
+    pub(super) fn price_of(&self, level: Level, way: f64) -> f64 {
+        match level {
+            Level::None => f64::NAN,
+            Level::Price(price) => price,
+            Level::Average(fraction) => self.entry * (1.0 + way * self.side * fraction),
+        }
+    }
+}
