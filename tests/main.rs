@@ -20,6 +20,7 @@ mod ledger;
 mod mirror;
 mod optuna;
 mod outputs;
+mod peers;
 mod place;
 mod readonly;
 mod rules;

@@ -44,6 +44,9 @@ pub struct Books {
     pub by_side: BTreeMap<&'static str, Sum>,
     /// By the rule that closed the trade.
     pub by_rule: BTreeMap<String, Sum>,
+    /// By the name of the order that opened it, where orders have names.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub by_tag: BTreeMap<u16, Sum>,
 }
 
 /// The name of a value that is recorded by name.
@@ -65,6 +68,9 @@ impl Books {
             out.by_symbol.entry(t.symbol).or_default().add(t);
             out.by_side.entry(t.side).or_default().add(t);
             out.by_rule.entry(name(t.rule)).or_default().add(t);
+            if t.tag > 0 {
+                out.by_tag.entry(t.tag).or_default().add(t);
+            }
         }
         out
     }

@@ -178,6 +178,7 @@ impl Account<'_> {
             exit_tag: why.1,
             adds: p.adds,
             parts: p.parts,
+            liquidation: (!p.liquidation.is_nan()).then_some(p.liquidation),
             bars: self.bar + usize::from(!self.at_open) - p.entry_bar,
             fees_usdt: p.fees,
             funding_usdt: p.funding,

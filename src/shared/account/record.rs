@@ -169,6 +169,9 @@ pub struct Trade {
     /// Fills that took a part of it.
     #[serde(skip_serializing_if = "is_zero")]
     pub parts: u32,
+    /// Isolated liquidation price at its end, USDT; none in cross, and where no price does it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub liquidation: Option<f64>,
     /// Bars held, entry bar included.
     pub bars: usize,
     /// Fees, USDT.
