@@ -167,6 +167,10 @@ fn finer_bars_go_the_whole_way() {
         let parity = desk.assay(&["--lab", "lab", "parity", "2", "--study", name, "--json"]).ok().json();
         assert!(parity["trades"].as_u64().unwrap() > 5, "{parity}");
         streams.push(parity["stream_hash"].clone());
+        // The same prices under another hash: what was tried on them counts.
+        let said = desk.assay(&["--lab", "lab", "trials", name]).ok();
+        let tried = if name == "bars" { "6 ever tried" } else { "12 ever tried" };
+        assert!(said.out.contains(tried), "{}", said.out);
     }
     assert_ne!(streams[0], streams[1]);
     let shown = desk.assay(&["--lab", "lab", "data", "show", "--json"]).ok().json();

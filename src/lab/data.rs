@@ -282,13 +282,17 @@ pub fn named_rulebook(lab: &Lab, begin: &str) -> Result<Rulebook, LabError> {
 }
 
 /// Destroys a snapshot's data and records that it was: the events about it, and their proofs, stay. Gives
-/// the position of the event.
+/// the position of the event; none for what an import left that was cut off, of which nothing is recorded.
 ///
 /// # Errors
 /// A snapshot that was never registered; a lab that cannot be written.
-pub fn erase(lab: &Lab, hash: &str, reason: &str) -> Result<u64, LabError> {
+pub fn erase(lab: &Lab, hash: &str, reason: &str) -> Result<Option<u64>, LabError> {
     let mut writer = lab.writer()?;
-    let (entry, digest) = registered(&writer.log, hash)?;
+    let (entry, digest) = match (registered(&writer.log, hash), hash.parse::<Hash>()) {
+        (Ok(found), _) => found,
+        (Err(_), Ok(left)) if snapshot::remove(&lab.snapshot_dir(), &left)? > 0 => return Ok(None),
+        (Err(e), _) => return Err(e),
+    };
     // Said first: data that is gone without a word would look like damage. Said once: what one run of this
     // began, the next one ends. Data that were imported again are destroyed again, which is said again.
     let there = snapshot::path(&lab.snapshot_dir(), &digest).exists();
@@ -299,7 +303,7 @@ pub fn erase(lab: &Lab, hash: &str, reason: &str) -> Result<u64, LabError> {
     writer.publish()?;
     snapshot::remove(&lab.snapshot_dir(), &digest)?;
     lab.refresh_mirror()?;
-    Ok(at)
+    Ok(Some(at))
 }
 
 /// The newest registration of the one snapshot whose hash begins so, and its hash.

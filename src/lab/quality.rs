@@ -7,6 +7,8 @@ use crate::place;
 use assay_research::data::snapshot;
 use assay_research::report::quality::QualityReport;
 use assay_research::report::quality_page::html;
+use assay_shared::event::Event;
+use assay_shared::time::format_ms;
 use std::path::Path;
 
 /// What was found when the snapshot was imported whose hash begins so.
@@ -14,7 +16,12 @@ use std::path::Path;
 /// # Errors
 /// No such snapshot, or one that an older release imported.
 pub fn quality_of(lab: &Lab, begin: &str) -> Result<QualityReport, LabError> {
-    let (_, hash) = registered(&lab.log()?, begin)?;
+    let log = lab.log()?;
+    let (_, hash) = registered(&log, begin)?;
+    let mut facts = Vec::new();
+    for seq in log.newest_of("SnapshotRegistered", 0..log.len(), usize::MAX)? {
+        facts.extend(Event::of(&log.entry(seq)?)?.snapshot().filter(|f| f.data_hash == hash.0));
+    }
     let path = snapshot::quality_path(&lab.snapshot_dir(), &hash);
     let again = "import the files again: what is found is kept beside the snapshot";
     let text = match place::read_text(&path, 1 << 28) {
@@ -23,7 +30,16 @@ pub fn quality_of(lab: &Lab, begin: &str) -> Result<QualityReport, LabError> {
         }
         other => other?,
     };
-    serde_json::from_str(&text).map_err(|e| LabError::usage(format!("{}: {e}", path.display()), again))
+    let wrong = |what: &str| LabError::usage(format!("{}: {what}", path.display()), again);
+    let report: QualityReport = serde_json::from_str(&text).map_err(|e| wrong(&e.to_string()))?;
+    // What an event of its registration says too must be what it says.
+    let symbols: Vec<&str> = report.series.iter().map(|s| s.symbol.as_str()).collect();
+    let same = facts.iter().any(|f| {
+        (report.generated, report.findings.len()) == (f.generated, f.findings as usize)
+            && (report.first == format_ms(f.first_ms) && report.last == format_ms(f.last_ms))
+            && symbols == f.symbols
+    });
+    if same { Ok(report) } else { Err(wrong("it is not what was found when the snapshot was registered")) }
 }
 
 /// Writes a quality report as a page, over nothing that is not one.

@@ -1,4 +1,5 @@
-//! A trial's report: simulated again from the snapshot, written as JSON and as one HTML page.
+//! A trial's report: simulated again from the snapshot, written as JSON, as one HTML page, and as the stream of its
+//! orders, fills and cash flows.
 
 use crate::error::LabError;
 use crate::folder::Lab;
@@ -7,7 +8,7 @@ use crate::{study, trial};
 use assay_research::report::Report;
 use std::path::{Path, PathBuf};
 
-/// Writes both files, into `out` or the lab's own folder of reports, and gives their paths.
+/// Writes the files, into `out` or the lab's own folder of reports, and gives their paths.
 ///
 /// # Errors
 /// A trial that cannot be found or simulated, a file there that is no report, or a folder that cannot be written.
@@ -17,7 +18,7 @@ pub fn write(
     number: Option<u32>,
     out: Option<&Path>,
     force: bool,
-) -> Result<(PathBuf, PathBuf), LabError> {
+) -> Result<[PathBuf; 3], LabError> {
     let (s, t) = trial::pick(lab, wanted, number)?;
     let opened = study::reopen(lab, &s.study_id)?;
     let recorded = trial::recorded(lab, t.seq)?;
@@ -29,13 +30,14 @@ pub fn write(
     let dir = out.map_or_else(|| lab.dir.join("reports").join(&s.study_id), Path::to_path_buf);
     let base = dir.join(t.number.to_string());
     let report = Report::new(s, t, opened.market.symbols.clone(), times, found.run, tested, reproduced);
-    let (json, html) = (base.with_extension("json"), base.with_extension("html"));
-    let files = [(json.clone(), report.to_json().into_bytes()), (html.clone(), report.to_html().into_bytes())];
+    let paths = ["json", "html", "stream.jsonl"].map(|extension| base.with_extension(extension));
+    let texts = [report.to_json(), report.to_html(), report.to_stream()];
+    let files: Vec<(PathBuf, Vec<u8>)> = paths.iter().cloned().zip(texts.map(String::into_bytes)).collect();
     write_all(&files, force, "is no report", Report::is_one).map_err(|e| match e {
         LabError::Occupied { .. } => e,
         e => unwritable(&dir, &e),
     })?;
-    Ok((json, html))
+    Ok(paths)
 }
 
 fn unwritable(dir: &Path, e: &dyn std::fmt::Display) -> LabError {

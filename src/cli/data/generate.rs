@@ -44,8 +44,12 @@ pub struct Args {
 /// Settings that make no market, or a folder that holds other things.
 pub fn run(cx: &Context, args: &Args) -> Result<(), LabError> {
     let interval = |text: &String| {
-        interval_ms(text)
-            .ok_or_else(|| LabError::usage(format!("'{text}' is not an interval"), "write it as 1m, 1h, 4h or 1d"))
+        interval_ms(text).ok_or_else(|| {
+            LabError::usage(
+                format!("'{text}' is not an interval"),
+                "write it as 5m, 1h, 4h or 1d: whole days, or a whole number of bars in a day",
+            )
+        })
     };
     let step = interval(&args.interval)?;
     let detail_ms = args.detail.as_ref().map(interval).transpose()?;

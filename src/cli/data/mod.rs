@@ -97,7 +97,7 @@ pub fn run(cx: &Context, args: Args) -> Result<(), LabError> {
                 registered(&imported);
                 return Ok(());
             }
-            show_quality(&found.report());
+            show_quality(&found.report(), say);
             if a.dry_run {
                 return found.check();
             }
@@ -108,8 +108,10 @@ pub fn run(cx: &Context, args: Args) -> Result<(), LabError> {
         Args::Fetch(args) => fetch::run(cx, args),
         Args::Generate(args) => generate::run(cx, &args),
         Args::Erase { hash, reason } => {
-            let at = erase(&cx.lab()?, &hash, &reason)?;
-            say(&format!("the data are gone; entry {at} says so"));
+            match erase(&cx.lab()?, &hash, &reason)? {
+                Some(at) => say(&format!("the data are gone; entry {at} says so")),
+                None => say("the files are gone that an import left which was cut off; nothing of it was registered"),
+            }
             Ok(())
         }
         Args::Show { hash: None } => list(cx),

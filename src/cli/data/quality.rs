@@ -40,7 +40,7 @@ pub fn run(cx: &Context, args: &Args) -> Result<(), LabError> {
         print_json(&found);
         return Ok(());
     }
-    show_quality(&found);
+    show_quality(&found, print);
     if let Some(path) = &args.page {
         print(&path.display().to_string());
     }

@@ -77,7 +77,10 @@ impl ReadArgs {
         let all = [Some(&self.interval), self.detail.as_ref()];
         if let Some(wrong) = all.into_iter().flatten().find(|text| interval_ms(text).is_none()) {
             let message = format!("'{wrong}' is not an interval");
-            return Err(LabError::usage(message, "write it as 1m, 1h, 4h or 1d"));
+            return Err(LabError::usage(
+                message,
+                "write it as 5m, 1h, 4h or 1d: whole days, or a whole number of bars in a day",
+            ));
         }
         let request = Request {
             symbols: self.symbols.iter().map(|s| s.to_uppercase()).collect(),

@@ -1,7 +1,7 @@
 //! Quality reports and snapshots, shown.
 
 use crate::cli::Context;
-use crate::cli::output::{grouped, print, print_json, say, table};
+use crate::cli::output::{grouped, print, print_json, table};
 use assay_lab::LabError;
 use assay_lab::erased::erasures;
 use assay_ledger::Hash;
@@ -13,19 +13,19 @@ use assay_shared::time::{format_date, interval_text};
 use serde_json::json;
 use std::collections::BTreeMap;
 
-/// Shows what was found.
-pub fn show_quality(report: &QualityReport) {
+/// Shows what was found, where it is to be shown.
+pub fn show_quality(report: &QualityReport, out: fn(&str)) {
     if report.generated {
-        say("GENERATED DATA: these prices are made up");
+        out("GENERATED DATA: these prices are made up");
     }
-    show_unused(&report.unused);
+    show_unused(&report.unused, out);
     let mut fields: Vec<&str> = Vec::new();
     for field in report.series.iter().flat_map(|s| &s.fields).filter(|f| !f.is_empty()) {
         if !fields.contains(&field.as_str()) {
             fields.push(field);
         }
     }
-    say(&format!(
+    out(&format!(
         "{} symbols x {} {} bars, {} to {} UTC, with {}",
         report.series.len(),
         grouped(report.bars),
@@ -35,32 +35,33 @@ pub fn show_quality(report: &QualityReport) {
         fields.join(", ")
     ));
     if let Some(finer) = &report.detail {
-        say(&format!("bars of {finer} beside them show the path inside"));
+        let (known, all) = report.paths;
+        out(&format!("bars of {finer} show the path inside {} of {} bars", grouped(known), grouped(all)));
     }
-    report.assumptions.iter().for_each(|a| say(&format!("assumed: {a}")));
-    report.treatments_unused.iter().for_each(|t| say(&format!("nothing to treat: {t} is not recorded")));
+    report.assumptions.iter().for_each(|a| out(&format!("assumed: {a}")));
+    report.treatments_unused.iter().for_each(|t| out(&format!("nothing to treat: {t} is not recorded")));
     let row = |f: &Oddity| vec![f.symbol.clone(), f.code.to_string(), f.verdict(), f.detail.clone()];
     let shown: Vec<Vec<String>> = report.findings.iter().take(24).map(row).collect();
     if shown.is_empty() {
-        say("quality: nothing odd found");
+        out("quality: nothing odd found");
         return;
     }
-    say(&format!("quality: {} findings, {} of them errors", report.findings.len(), report.errors()));
-    say(&table(&["symbol", "finding", "verdict", "detail"], &shown));
+    out(&format!("quality: {} findings, {} of them errors", report.findings.len(), report.errors()));
+    out(&table(&["symbol", "finding", "verdict", "detail"], &shown));
     if report.findings.len() > shown.len() {
-        say(&format!("… and {} more (--json shows all)", report.findings.len() - shown.len()));
+        out(&format!("… and {} more (--json shows all)", report.findings.len() - shown.len()));
     }
 }
 
 /// Lists the files that were not read, those with one reason together.
-fn show_unused(unused: &[NotUsed]) {
+fn show_unused(unused: &[NotUsed], out: fn(&str)) {
     let mut reasons: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
     for u in unused {
         reasons.entry(&u.why).or_default().push(&u.file);
     }
     for (why, files) in reasons {
         let more = if files.len() > 3 { format!(" and {} more", files.len() - 3) } else { String::new() };
-        say(&format!("not used: {}{more}: {why}", files[..files.len().min(3)].join(", ")));
+        out(&format!("not used: {}{more}: {why}", files[..files.len().min(3)].join(", ")));
     }
 }
 
@@ -82,12 +83,23 @@ pub fn one(cx: &Context, begin: &str) -> Result<(), LabError> {
         .parse()
         .ok()
         .and_then(|hash: Hash| Contents::read(&contents_path(&lab.snapshot_dir(), &hash), &hash).ok());
+    let damaged =
+        contents.is_none() && s.data_hash.parse().is_ok_and(|hash| contents_path(&lab.snapshot_dir(), &hash).exists());
+    let gone = s.data_hash.parse().ok().filter(|hash| !path(&lab.snapshot_dir(), hash).exists());
+    let erased =
+        gone.map(|hash: Hash| erasures(&lab.log()?).map(|all| all.get(&hash.0).copied())).transpose()?.flatten();
     let rows = |c: &Contents| c.series.iter().map(|sum| SeriesRow::of(sum, s.interval_ms)).collect::<Vec<_>>();
     let series = contents.as_ref().map(rows);
     let finer = contents.as_ref().and_then(|c| c.detail.as_ref());
     if cx.json {
         let mut row = json!(s);
         row["series"] = json!(series.unwrap_or_default());
+        row["erased_by_entry"] = json!(erased);
+        row["data"] = json!(match (gone, damaged) {
+            (Some(_), _) => "gone",
+            (None, true) => "damaged",
+            (None, false) => "there",
+        });
         row["detail"] = json!(finer.map(|f| interval_text(f.interval_ms)));
         print_json(&row);
         return Ok(());
@@ -97,6 +109,15 @@ pub fn one(cx: &Context, begin: &str) -> Result<(), LabError> {
         line("data hash", &s.data_hash),
         line("kind", if s.generated { "GENERATED, not real data" } else { "real" }),
         line("source", &s.source),
+        line(
+            "data",
+            &match (erased, gone, damaged) {
+                (Some(at), ..) => format!("ERASED: entry {at} says so"),
+                (None, Some(_), _) => "GONE: import the files again".into(),
+                (None, None, true) => "DAMAGED: import the files again".into(),
+                (None, None, false) => "there; `assay verify --deep` compares it with its hash".into(),
+            },
+        ),
         line("rule book", s.rulebook_hash.as_deref().unwrap_or("the one that was registered with it")),
     ];
     if let (Some(files), Some(checked)) = (s.files, s.vendor_checked) {

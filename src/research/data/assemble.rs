@@ -87,6 +87,7 @@ fn beside(
     let mut out = Draft::new(dir, step, files.generated);
     let there = choose(&mut files, &Request { symbols: Vec::new(), ..finer.clone() })?;
     for series in &bars.series {
+        quality.paths.1 += series.bars;
         if !there.contains(&series.name) {
             finer::missing(series, &bars, &finer.interval, &mut quality);
             continue;
@@ -94,10 +95,14 @@ fn beside(
         let own = Request { from_ms: Some(series.first_ms), ..finer.clone() };
         let own = Request { to_ms: Some(series.first_ms + series.bars as i64 * bars.interval_ms), ..own };
         let (mut own, _) = one(&mut files, &series.name, step, &own, &mut quality, progress)?;
-        finer::fit(&mut own, step, &draft, &bars, &mut quality)?;
+        finer::fit(&mut own, step, (&draft, &bars), &finer, &mut quality)?;
         if own.bars() > 0 {
             out.add(&own)?;
         }
+    }
+    if quality.paths.0 == 0 && quality.errors().next().is_none() {
+        let what = format!("the bars of {} show the whole path of no bar: are they all there?", finer.interval);
+        return Err(DataError::Asked { what });
     }
     found.join(files, |symbol| bars.series.iter().any(|s| s.name == symbol));
     Ok(Assembled { draft: draft.with_finer(out), quality, found })

@@ -16,13 +16,16 @@ pub(super) fn request(request: &Request, bars: &Contents) -> Result<Request, Dat
     let interval = request.detail.clone().unwrap_or_default();
     let step = interval_ms(&interval).filter(|step| *step < bars.interval_ms && bars.interval_ms % step == 0);
     if step.is_none() {
-        let what =
-            format!("bars of {interval} do not divide bars of {}: name a shorter interval that does", request.interval);
+        let what = format!(
+            "--detail {interval} is no part of --interval {}: finer bars are shorter, and a whole number of them makes one bar",
+            request.interval
+        );
         return Err(DataError::Asked { what });
     }
     let extras = || EXTRAS.iter().map(|(name, _)| *name).collect();
     let mut fields: BTreeSet<&str> = request.fields.clone().unwrap_or_else(extras);
-    fields.retain(|name| !name.starts_with("funding"));
+    // The path is one of prices: nobody looks at the volumes inside a bar.
+    fields.retain(|name| *name == "mark");
     // Marks without any of the bars themselves would be another truth.
     if bars.series.iter().all(|s| !s.names().contains(&"mark_open")) {
         fields.remove("mark");
@@ -46,8 +49,8 @@ pub(super) fn missing(series: &SeriesSum, bars: &Contents, interval: &str, quali
 pub(super) fn fit(
     own: &mut Own,
     step: i64,
-    draft: &Draft,
-    bars: &Contents,
+    (draft, bars): (&Draft, &Contents),
+    asked: &Request,
     quality: &mut Quality,
 ) -> Result<(), DataError> {
     let Some(series) = bars.series.iter().find(|s| s.name == own.name) else { return Ok(()) };
@@ -57,8 +60,8 @@ pub(super) fn fit(
     let mark = fits.own.fields[Field::MarkOpen as usize].is_empty();
     if mark && series.names().contains(&"mark_open") {
         let what = format!(
-            "the finer bars of {} have no mark prices, and its bars have: add those files, or leave marks out with --fields",
-            own.name
+            "the {} bars of {} have no mark prices, and its bars have: put those files there too, or leave marks out with --fields volume,funding",
+            asked.interval, own.name
         );
         return Err(DataError::Asked { what });
     }
@@ -71,20 +74,29 @@ pub(super) fn fit(
     }
     torn.iter().chain(&wrong).for_each(|bar| fits.forget(*bar));
     fits.trim();
+    quality.paths.0 += series.bars - (torn.len() + wrong.len()) as u64;
     let time = |bar: usize| series.first_ms + bar as i64 * bars.interval_ms;
+    let wrong: Vec<usize> = wrong.into_iter().collect();
     for (code, which, what) in [
-        ("detail-missing", torn, "whose path finer bars do not show as a whole"),
-        ("detail-differs", wrong.into_iter().collect(), "whose finer bars say other prices; those are left out"),
+        ("detail-missing", &torn, "whose path finer bars do not show as a whole"),
+        ("detail-differs", &wrong, "whose finer bars say other prices; those are left out"),
     ] {
-        if let (Some(first), Some(last)) = (which.first(), which.last()) {
-            let place = Place { symbol: &series.name, from: time(*first), to: time(*last) };
-            let words =
-                format!("{} of {} bars {what}, the first at {}", which.len(), series.bars, format_ms(time(*first)));
+        let (Some(first), Some(last)) = (which.first(), which.last()) else { continue };
+        let place = Place { symbol: &series.name, from: time(*first), to: time(*last) };
+        let words = format!("{} of {} bars {what}, the first at {}", which.len(), series.bars, format_ms(time(*first)));
+        // Some will always differ. Many are of another market, or of another time.
+        if code == "detail-differs" && which.len() as u64 * MANY > series.bars - torn.len() as u64 {
+            let way = asked.treatments.of(code, &series.name, time(*first)).map(|t| t.way);
+            quality.problem(code, &place, words, way);
+        } else {
             quality.note(code, &place, words);
         }
     }
     Ok(())
 }
+
+/// More than one in so many bars that differ is an error.
+const MANY: u64 = 50;
 
 /// A symbol's finer bars against its bars.
 struct Fit<'a> {

@@ -82,16 +82,34 @@ fn what_does_not_fit_is_left_out() {
     let detail = m.detail.as_ref().unwrap();
     assert!((0..72).all(|bar| detail.is_whole(0, bar) == (bar != 2 && bar != 5)));
     assert!(detail.market.columns[0].get(Field::High)[5 * 4..6 * 4].iter().all(|v| v.is_nan()));
+    assert_eq!(made_of.quality.paths, (70, 144));
+    // Looked at only, it says the same.
+    let looked = assemble(scan(dir.path()).unwrap(), &request(), None, &|_| ()).unwrap();
+    assert_eq!(looked.quality, made_of.quality);
     let said = notes(&made_of);
     assert_eq!(said.iter().map(|n| n.0).collect::<Vec<_>>(), ["detail-missing", "detail-differs", "no-detail"]);
     assert!(said[0].1.starts_with("1 of 72 bars") && said[0].1.contains("2022-03-01 02:00"), "{said:?}");
     assert!(said[1].1.starts_with("1 of 72 bars") && said[1].1.contains("2022-03-01 05:00"), "{said:?}");
+    // Most say other prices: that is another market, or another time, and an error unless it is treated.
+    let moved = text.replace(".csv", "");
+    let shifted: Vec<String> = moved
+        .lines()
+        .enumerate()
+        .map(|(n, line)| match line.split_once(',') {
+            Some((ms, rest)) if n > 0 => format!("{},{rest}", ms.parse::<i64>().unwrap() + 900_000),
+            _ => line.to_string(),
+        })
+        .collect();
+    std::fs::write(&path, shifted.join("\n") + "\n").unwrap();
+    let other = assemble(scan(dir.path()).unwrap(), &request(), None, &|_| ()).unwrap();
+    assert_eq!(other.quality.errors().map(|o| o.code.as_ref()).collect::<Vec<_>>(), ["wrong-close", "detail-differs"]);
+    std::fs::write(&path, &text).unwrap();
     std::fs::remove_file(finer_file(dir.path(), "markPriceKlines", "AUSDT")).unwrap();
     let said = import(dir.path(), &request()).unwrap_err().to_string();
     assert!(said.contains("AUSDT have no mark prices"), "{said}");
     let without = Request { fields: Some(["volume"].into()), ..request() };
     assert!(import(dir.path(), &without).unwrap().0.detail.is_some());
-    for (wrong, words) in [("1h", "do not divide"), ("45m", "do not divide"), ("5m", "no 5m candles; there are")] {
+    for (wrong, words) in [("1h", "is no part of"), ("45m", "is no part of"), ("5m", "no 5m candles; there are")] {
         let asked = Request { detail: Some(wrong.into()), treatments: Treatments::default(), ..request() };
         let said = import(dir.path(), &asked).unwrap_err().to_string();
         assert!(said.contains(words), "{wrong}: {said}");

@@ -65,6 +65,8 @@ pub struct Quality {
     /// Everything found.
     #[serde(rename = "findings")]
     pub oddities: Vec<Oddity>,
+    /// Bars whose path finer bars show as a whole, and all bars, where finer ones were asked for.
+    pub paths: (u64, u64),
 }
 
 /// Stretches that a finding lists.

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Findings that can be treated, the ways to treat them, and what each does.
-pub const WAYS: [(&str, &str, &str); 19] = [
+pub const WAYS: [(&str, &str, &str); 20] = [
     ("disordered", "sort", "put the rows in order of time"),
     ("off-grid", "drop", "leave the rows out"),
     ("off-grid", "snap", "give them the bar's time in which they begin, where that bar is missing"),
@@ -27,6 +27,7 @@ pub const WAYS: [(&str, &str, &str); 19] = [
     ("odd-funding", "keep", "believe a rate of over ten percent"),
     ("duplicate-funding", "first", "of two rates at one time keep the first"),
     ("duplicate-funding", "last", "of two rates at one time keep the last"),
+    ("detail-differs", "drop", "leave the finer bars out of bars that say other prices, however many they are"),
     ("all-zero-volume", "traded", "take the prices for traded ones, though nothing was traded"),
 ];
 

@@ -12,11 +12,14 @@ pub use books::Books;
 
 use crate::mirror::query::{StudyRow, TrialRow};
 use assay_shared::account::Run;
-use assay_shared::account::record::Trade;
+use assay_shared::account::record::{Record, Trade};
 use assay_shared::metric::Metric;
 use assay_shared::time::format_ms;
 use serde::Serialize;
 use serde_json::{Value, json};
+
+/// How a stream's file begins.
+const STREAM: &str = "{\"stream_hash\":";
 
 /// What a report shows.
 #[derive(Debug, Clone, Serialize)]
@@ -47,6 +50,9 @@ pub struct Report {
     pub books: Books,
     /// Trades.
     pub trades: Vec<Trade>,
+    /// Orders, fills and cash flows, in a file of their own.
+    #[serde(skip)]
+    pub records: Vec<Record>,
     /// Wallet at the start, USDT.
     pub initial_usdt: f64,
     /// Hash of its stream, which is the trial's.
@@ -59,7 +65,7 @@ impl Report {
         let Ok(text) = std::fs::read_to_string(path) else { return false };
         let page = || text.starts_with("<!doctype html>") && text.contains("trials were tried to find it");
         let json = || serde_json::from_str::<Value>(&text).is_ok_and(|v| v.get("equity_usdt").is_some());
-        page() || json()
+        page() || json() || text.starts_with(STREAM)
     }
 
     /// A report of a trial's run, of which the bars from `tested` on are out of sample. `reproduced` says that it gave the
@@ -88,6 +94,7 @@ impl Report {
             times_ms,
             margin_usage: run.margin_usage,
             trades: run.trades,
+            records: run.records,
             initial_usdt: run.initial_usdt,
             stream_hash: run.stream_hash,
             equity_usdt: run.equity,
@@ -111,6 +118,21 @@ impl Report {
             |m: &Metric| json!({"name": m, "unit": m.unit(), "direction": m.direction(), "definition": m.definition()});
         value["figures"] = Metric::ALL.iter().map(figure).collect();
         serde_json::to_string_pretty(&value).unwrap_or_default() + "\n"
+    }
+
+    /// The stream as JSON Lines: a head, then every order, fill and cash flow in order, as they are hashed.
+    pub fn to_stream(&self) -> String {
+        let (study, trial) = (&self.study.study_id, self.trial.number);
+        let mut out =
+            format!("{STREAM}{},\"study_id\":\"{study}\",\"trial\":{trial}}}\n", json!(self.stream_hash.to_string()));
+        for record in &self.records {
+            let mut row = json!(record);
+            if let Some(symbol) = row["symbol"].as_u64().and_then(|at| self.symbols.get(at as usize)) {
+                row["symbol"] = json!(symbol);
+            }
+            out += &(row.to_string() + "\n");
+        }
+        out
     }
 
     /// The report as one HTML page without outside references.

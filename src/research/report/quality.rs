@@ -65,6 +65,9 @@ pub struct QualityReport {
     /// Interval of finer bars beside them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub detail: Option<String>,
+    /// Bars whose path those show as a whole, and all bars.
+    #[serde(default)]
+    pub paths: (u64, u64),
     /// Everything found.
     pub findings: Vec<Oddity>,
     /// Files that were read.
@@ -90,6 +93,7 @@ impl QualityReport {
             bars: contents.bars(),
             series: contents.series.iter().map(|s| SeriesRow::of(s, step)).collect(),
             detail: contents.detail.as_ref().map(|finer| interval_text(finer.interval_ms)),
+            paths: quality.paths,
             findings: quality.oddities.clone(),
             used: Vec::new(),
             unused: Vec::new(),

@@ -153,6 +153,7 @@ fn a_quality_page() {
     };
     let mut report = QualityReport {
         detail: Some("5m".into()),
+        paths: (90, 100),
         source: nasty.into(),
         generated: true,
         interval: "1h".into(),
@@ -194,11 +195,33 @@ fn only_reports_are_taken_for_reports() {
         Report::is_one(&path)
     };
     let r = report("s", true, 6);
-    assert!(at("a.json", &r.to_json()) && at("a.html", &r.to_html()));
+    assert!(at("a.json", &r.to_json()) && at("a.html", &r.to_html()) && at("a.jsonl", &r.to_stream()));
     assert!(!at("b.json", "{}") && !at("b.html", "<!doctype html><p>mine</p>") && !at("c", "") && !at("d", "[1, 2"));
     assert!(!Report::is_one(dir.path()) && !Report::is_one(&dir.path().join("none")));
     std::fs::write(dir.path().join("e"), [0xff, 0xfe]).unwrap();
     assert!(!Report::is_one(&dir.path().join("e")));
+}
+
+/// Whoever adds up the cash flows of the stream's file has each balance, and the one of the books at the end.
+#[test]
+fn the_stream_adds_up() {
+    let r = report("s", true, 6);
+    let text = r.to_stream();
+    let mut lines = text.lines().map(|l| serde_json::from_str::<serde_json::Value>(l).unwrap());
+    assert_eq!(lines.next().unwrap()["stream_hash"], r.stream_hash.to_string());
+    let (mut sum, mut fills) = (0.0, 0);
+    for row in lines {
+        assert!(row["ms"].as_i64().is_some() && row["symbol"].is_string(), "{row}");
+        match row["record"].as_str().unwrap() {
+            "cash" => {
+                sum += row["amount"].as_f64().unwrap();
+                assert_eq!(Some(sum), row["balance"].as_f64());
+            }
+            "fill" => fills += 1,
+            other => assert_eq!(other, "order"),
+        }
+    }
+    assert!(fills > 2 * r.trades.len() - 1 && (sum - r.books.balance_usdt).abs() < 1e-9);
 }
 
 /// A run with nothing in it still gives a report.

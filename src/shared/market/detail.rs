@@ -38,7 +38,10 @@ impl Market {
         let mut own = |name: &String, c: &Columns| {
             let Some(of) = finer.symbol(name) else { return Columns::default() };
             let fields = std::array::from_fn(|i| match std::mem::take(&mut finer.columns[of].fields[i]) {
-                column if i < STORED && !column.is_empty() => on_index(column, &finer.times, begin, fine, bars),
+                // The path is one of prices: nobody looks at volumes inside a bar.
+                column if i < STORED && i != Field::Volume as usize && !column.is_empty() => {
+                    on_index(column, &finer.times, begin, fine, bars)
+                }
                 _ => Vec::new(),
             });
             Columns { fields, settlements: c.settlements.clone(), span: 0..0 }

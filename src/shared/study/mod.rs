@@ -116,6 +116,7 @@ impl Study {
             a.max_volume_share.is_none_or(|share| share > 0.0 && share <= 1.0),
             "max_volume_share must be above 0 and at most 1",
         )?;
+        ok(!a.carry_over || a.max_volume_share.is_some(), "carry_over needs a max_volume_share to carry over from")?;
         let impact = match a.impact {
             Impact::None => 0.0,
             Impact::Range { share } => share,

@@ -118,8 +118,11 @@ impl Contents {
     /// # Errors
     /// A file that cannot be read, or is of other data.
     pub fn read(path: &Path, hash: &Hash) -> Result<Contents, DataError> {
-        let bytes = std::fs::read(path).map_err(DataError::io("read", path))?;
         let fail = |what: String| DataError::Snapshot { hash: hash.short(), what };
+        if path.metadata().is_ok_and(|meta| !meta.is_file()) {
+            return Err(fail(format!("{} is no file", path.display())));
+        }
+        let bytes = std::fs::read(path).map_err(DataError::io("read", path))?;
         let file: File = serde_json::from_slice(&bytes).map_err(|e| fail(format!("{}: {e}", path.display())))?;
         let all = |series: Vec<Written>| series.into_iter().map(known).collect::<Option<Vec<_>>>();
         let none = || fail(format!("{} names fields or hashes that are none", path.display()));

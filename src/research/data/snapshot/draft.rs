@@ -44,8 +44,17 @@ impl Own {
 struct Kept {
     sum: SeriesSum,
     settlements: Vec<Settlement>,
-    /// All its columns one after the other, in a file that has no name any more.
-    shelf: Option<File>,
+    /// All its columns one after the other.
+    shelf: Shelf,
+}
+
+/// Where columns are kept until they are written.
+#[derive(Debug)]
+enum Shelf {
+    /// In a file that has no name any more.
+    File(File),
+    /// In memory: they are looked at only.
+    Memory(Vec<f64>),
 }
 
 /// A snapshot that is being made.
@@ -60,7 +69,7 @@ pub struct Draft {
 }
 
 impl Draft {
-    /// An empty one. Without a folder nothing is kept but hashes: it cannot be written.
+    /// An empty one. Without a folder it is kept in memory, to be looked at: it cannot be written.
     pub fn new(dir: Option<&Path>, interval_ms: i64, generated: bool) -> Draft {
         Draft { dir: dir.map(Path::to_path_buf), interval_ms, generated, kept: Vec::new(), finer: None }
     }
@@ -104,7 +113,7 @@ impl Draft {
         let Some(kept) = self.kept.iter().find(|k| k.sum.name == symbol) else { return Ok(None) };
         let (bars, name) = (kept.sum.bars, FIELDS[field as usize].1);
         let Some(n) = kept.sum.fields.iter().position(|(known, _)| *known == name) else { return Ok(None) };
-        Ok(Some((kept.sum.first_ms, kept.take(8 * n as u64 * bars, bars as usize)?)))
+        Ok(Some((kept.sum.first_ms, kept.take(n as u64 * bars, bars as usize)?)))
     }
 
     /// Adds a symbol.
@@ -123,7 +132,10 @@ impl Draft {
             settlements: settlements_hash(&own.settlements),
         };
         let columns = || there.iter().map(|i| &own.fields[*i][..]);
-        let shelf = self.dir.as_deref().map(|dir| put_aside(dir, columns())).transpose()?;
+        let shelf = match self.dir.as_deref() {
+            Some(dir) => Shelf::File(put_aside(dir, columns())?),
+            None => Shelf::Memory(columns().flatten().copied().collect()),
+        };
         self.kept.push(Kept { sum, settlements: own.settlements.clone(), shelf });
         self.kept.sort_by(|a, b| a.sum.name.cmp(&b.sum.name));
         Ok(())
@@ -208,7 +220,7 @@ impl Draft {
             let inside = own.start.clamp(rows.start, rows.end)..own.end.clamp(rows.start, rows.end);
             for (n, (name, _)) in kept.sum.fields.iter().enumerate() {
                 let skip = n as u64 * kept.sum.bars + inside.start.saturating_sub(own.start) as u64;
-                let values = kept.take(8 * skip, inside.len())?;
+                let values = kept.take(skip, inside.len())?;
                 let name = format!("{}.{name}", kept.sum.name);
                 columns.push(if inside == rows {
                     Column::new(name.into(), values)
@@ -236,14 +248,21 @@ impl Draft {
 }
 
 impl Kept {
+    /// Values from a place on.
     fn take(&self, at: u64, count: usize) -> Result<Vec<f64>, DataError> {
-        let mut bytes = vec![0; 8 * count];
-        if let Some(file) = &self.shelf {
-            file.read_exact_at(&mut bytes, at)
-                .map_err(DataError::io("read", Path::new("the draft of the snapshot")))?;
+        match &self.shelf {
+            Shelf::Memory(values) => {
+                let from = values.len().min(at as usize);
+                Ok(values[from..values.len().min(from + count)].to_vec())
+            }
+            Shelf::File(file) => {
+                let mut bytes = vec![0; 8 * count];
+                let fail = DataError::io("read", Path::new("the draft of the snapshot"));
+                file.read_exact_at(&mut bytes, 8 * at).map_err(fail)?;
+                let one = |b: &[u8]| f64::from_le_bytes(b.try_into().unwrap_or_default());
+                Ok(bytes.chunks_exact(8).map(one).collect())
+            }
         }
-        let one = |b: &[u8]| f64::from_le_bytes(b.try_into().unwrap_or_default());
-        Ok(bytes.chunks_exact(8).map(one).collect())
     }
 }
 

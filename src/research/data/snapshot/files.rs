@@ -32,17 +32,23 @@ pub fn quality_path(dir: &Path, hash: &Hash) -> PathBuf {
     dir.join(format!("{hash}.quality.json"))
 }
 
-/// Removes a snapshot; one that is gone already is fine.
+/// Removes a snapshot with all that is named by its hash, what was left half-written too; one that is gone already
+/// is fine. Gives the number of files.
 ///
 /// # Errors
 /// When it cannot be removed.
-pub fn remove(dir: &Path, hash: &Hash) -> Result<(), DataError> {
-    let all = [path, detail_path, settlements_path, contents_path, quality_path];
-    for path in all.map(|of| of(dir, hash)) {
+pub fn remove(dir: &Path, hash: &Hash) -> Result<usize, DataError> {
+    let (begin, mut gone) = (format!("{hash}."), 0);
+    let entries = match std::fs::read_dir(dir) {
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(0),
+        other => other.map_err(DataError::io("list", dir))?,
+    };
+    for entry in entries.flatten().filter(|e| e.file_name().to_string_lossy().starts_with(&begin)) {
+        let path = entry.path();
         match std::fs::remove_file(&path) {
             Err(e) if e.kind() != std::io::ErrorKind::NotFound => return Err(DataError::io("remove", &path)(e)),
-            _ => {}
+            _ => gone += 1,
         }
     }
-    Ok(())
+    Ok(gone)
 }

@@ -117,6 +117,7 @@ impl Bars<'_> {
 fn with(fail: &dyn Fn(String) -> DataError, e: Trouble) -> DataError {
     match e {
         Trouble::Data(e) => e,
+        Trouble::Is(what) => fail(what),
         Trouble::Polars(e) => fail(e.to_string()),
     }
 }
@@ -124,6 +125,7 @@ fn with(fail: &dyn Fn(String) -> DataError, e: Trouble) -> DataError {
 #[derive(Debug)]
 enum Trouble {
     Data(DataError),
+    Is(String),
     Polars(PolarsError),
 }
 
@@ -133,8 +135,17 @@ impl From<PolarsError> for Trouble {
     }
 }
 
+/// Opens a file of a snapshot. A pipe in its place would keep everybody waiting.
+fn open(path: &Path) -> Result<File, Trouble> {
+    match path.metadata() {
+        Ok(meta) if !meta.is_file() => Err(Trouble::Is(format!("{} is no file", path.display()))),
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => Err(Trouble::Is(format!("{} is gone", path.display()))),
+        _ => File::open(path).map_err(DataError::io("open", path)).map_err(Trouble::Data),
+    }
+}
+
 fn parquet(path: &Path) -> Result<DataFrame, Trouble> {
-    let file = File::open(path).map_err(DataError::io("open", path)).map_err(Trouble::Data)?;
+    let file = open(path)?;
     Ok(ParquetReader::new(file).finish()?)
 }
 
@@ -173,7 +184,7 @@ impl Part {
 /// Reads the columns, some rows of all at a time: the file's values never stand in memory beside them.
 fn fill(path: &Path, total: usize, mut parts: Vec<&mut Part>) -> Result<(), Trouble> {
     let names: Vec<String> = parts.iter().map(|p| p.name.clone()).collect();
-    let file = File::open(path).map_err(DataError::io("open", path)).map_err(Trouble::Data)?;
+    let file = open(path)?;
     for at in (0..total).step_by(ROWS) {
         let rows = at..total.min(at + ROWS);
         let file = file.try_clone().map_err(DataError::io("read", path)).map_err(Trouble::Data)?;
