@@ -239,7 +239,7 @@ fn quality_before_and_after() {
     desk.assay(&["init", "lab", "--person", "ana"]).ok();
     let folder = folder.to_str().unwrap();
     let said = desk.assay(&["data", "quality", folder, "--page", "q.html"]).ok();
-    assert!(said.err.contains("ended=cut or ended=keep"), "{}", said.err);
+    assert!(said.out.contains("ended=cut or ended=keep"), "{}", said.out);
     let page = std::fs::read_to_string(desk.path("q.html")).unwrap();
     assert!(page.contains("1 finding must be treated") && page.contains("615 bars without trading"));
     desk.assay(&["data", "quality", folder, "--page", "q.html"]).ok();
