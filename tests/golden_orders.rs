@@ -81,6 +81,7 @@ pub fn stream(name: &str, market: &Market, book: &Rulebook, mode: MarginMode) ->
         impact: Impact::SquareRoot { factor: 1.0 },
         max_volume_share: Some(0.000_2),
         carry_over: true,
+        partial_liquidation: true,
     };
     let mut account = Account::new(terms, book, &a, market.times[0], true).unwrap();
     for index in 0..market.len() {

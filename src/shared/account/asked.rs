@@ -107,6 +107,7 @@ impl Account<'_> {
             kind,
             bars: if bars == 0 { u32::MAX } else { bars },
             fresh: true,
+            later: false,
             waits: intent.action == Action::AddWithEntry,
             leverage: leverage.min(cap),
             levels: intent.levels,

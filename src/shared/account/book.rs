@@ -70,7 +70,7 @@ impl Account<'_> {
             let mut at = 0;
             while at < self.book_of[symbol].len() {
                 let o = self.book_of[symbol][at];
-                let mine = (o.action == Action::Reduce) == reduces && !o.waits;
+                let mine = (o.action == Action::Reduce) == reduces && !o.waits && !o.later;
                 if !mine || !(markets && o.kind == Kind::Market || o.reached(open)) {
                     at += 1;
                     continue;
@@ -93,7 +93,7 @@ impl Account<'_> {
     /// that will not come is gone.
     pub(super) fn after_open<B: Bar>(&mut self, bar: &B) {
         for symbol in 0..self.book_of.len() {
-            self.book_of[symbol].iter_mut().for_each(|o| o.fresh = false);
+            self.book_of[symbol].iter_mut().for_each(|o| (o.fresh, o.later) = (false, false));
             self.forget_waiting(bar.time(), symbol);
         }
     }
@@ -165,6 +165,7 @@ impl Account<'_> {
     pub(super) fn age<B: Bar>(&mut self, bar: &B) {
         for symbol in 0..self.book_of.len() {
             self.remove(bar.end(), symbol, Outcome::Expired, |o| o.bars <= 1);
+            self.book_of[symbol].iter_mut().for_each(|o| o.later = false);
             let aging = self.book_of[symbol].iter_mut().filter(|o| o.bars != u32::MAX);
             aging.for_each(|o| o.bars -= 1);
             self.forget_waiting(bar.end(), symbol);

@@ -42,7 +42,7 @@ impl Account<'_> {
         }
         self.recorder.order(bar.time(), symbol, entry.side, rest, entry.rule, Outcome::AboveVolume);
         if self.costs.carry {
-            let order = Resting { qty: rest, ..Resting::market(Action::Add, entry.side, entry) };
+            let order = Resting { qty: rest, later: true, ..Resting::market(Action::Add, entry.side, entry) };
             self.put(bar.time(), symbol, order);
         }
     }
@@ -51,7 +51,8 @@ impl Account<'_> {
     pub(super) fn carry_exit<B: Bar>(&mut self, bar: &B, symbol: usize, rest: f64, o: &Resting) {
         if rest > 0.0 && self.positions[symbol].is_some() {
             self.recorder.order(bar.time(), symbol, o.side, rest, o.rule(), Outcome::AboveVolume);
-            let order = Resting { qty: rest, is_fraction: false, kind: Kind::Market, bars: u32::MAX, ..*o };
+            let order =
+                Resting { qty: rest, is_fraction: false, kind: Kind::Market, bars: u32::MAX, later: true, ..*o };
             self.put(bar.time(), symbol, order);
         }
     }

@@ -21,6 +21,10 @@ pub struct Assumptions {
     /// an exit is always carried over.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub carry_over: bool,
+    /// An isolated position above the lowest bracket is liquidated bracket by bracket until it holds, with the
+    /// liquidation fee on what is sold; without this, and in cross, it is lost whole.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub partial_liquidation: bool,
 }
 
 /// How much worse than the price a market order fills, beside the fixed slippage.
@@ -61,6 +65,7 @@ impl Default for Assumptions {
             impact: Impact::None,
             max_volume_share: None,
             carry_over: false,
+            partial_liquidation: false,
         }
     }
 }
@@ -73,6 +78,7 @@ pub(super) struct Costs {
     /// NaN for no limit.
     pub(super) volume_share: f64,
     pub(super) carry: bool,
+    pub(super) partial: bool,
 }
 
 impl Costs {
@@ -82,6 +88,7 @@ impl Costs {
             impact: a.impact,
             volume_share: a.max_volume_share.unwrap_or(f64::NAN),
             carry: a.carry_over,
+            partial: a.partial_liquidation,
         }
     }
 

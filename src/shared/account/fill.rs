@@ -120,9 +120,49 @@ impl Account<'_> {
         self.solve_liquidation(symbol);
     }
 
+    /// What an isolated liquidation leaves of a position where it is done in parts: the exchange sells down to the next
+    /// lower bracket, with the liquidation fee, and stops when the rest holds. Gives whether something is left; in the
+    /// lowest bracket nothing is.
+    fn liquidate_parts(&mut self, ms: i64, symbol: usize) -> bool {
+        loop {
+            let Some(p) = &self.positions[symbol] else { return false };
+            let (side, price, rules) = (p.side, p.liquidation, &self.rules[symbol]);
+            let notional = p.qty * price;
+            let Some(bracket) = rules.brackets.table().iter().rfind(|b| b.floor < notional) else { return false };
+            let left = self.floor_to_step(symbol, bracket.floor / price);
+            if bracket.floor == 0.0 || left <= 0.0 || left >= p.qty {
+                return false;
+            }
+            let part = p.qty - left;
+            let fee = part * price * rules.liquidation_fee;
+            let Some(p) = &mut self.positions[symbol] else { return false };
+            let (wallet, margin) = (p.wallet, p.initial_margin);
+            let pnl = p.part(part, price, fee);
+            // No share of the wallet is released: it pays for what is sold.
+            (p.wallet, p.initial_margin) = (wallet + pnl - fee, margin * left / (left + part));
+            let holds = p.wallet + side * left * (price - p.entry) > rules.brackets.maintenance(left * price);
+            self.counts.liquidations += 1;
+            self.counts.fills += 1;
+            self.counts.fees_usdt += fee;
+            self.recorder.order(ms, symbol, -side, part, Rule::Liquidation, Outcome::Filled);
+            self.recorder.fill(ms, symbol, -side, part, price, fee);
+            self.cash(ms, symbol, CashKind::RealisedPnl, pnl);
+            self.cash(ms, symbol, CashKind::Liquidation, -fee);
+            if holds {
+                self.solve_liquidation(symbol);
+                return true;
+            }
+        }
+    }
+
     /// Isolated liquidation: the position's whole wallet is lost, whatever its sign. Funding may have taken it
     /// below zero while profit that was not realised held the position up.
     pub(super) fn liquidate_isolated(&mut self, ms: i64, symbol: usize) {
+        // The exchange takes open orders back first.
+        self.remove(ms, symbol, Outcome::Cancelled, |_| true);
+        if self.costs.partial && self.liquidate_parts(ms, symbol) {
+            return;
+        }
         let Some(p) = self.positions[symbol].take() else { return };
         self.open -= 1;
         self.counts.liquidations += 1;
@@ -130,8 +170,6 @@ impl Account<'_> {
         let (lost, price) = (p.wallet, if p.liquidation.is_nan() { p.entry } else { p.liquidation });
         self.recorder.order(ms, symbol, -p.side, p.qty, Rule::Liquidation, Outcome::Filled);
         self.recorder.fill(ms, symbol, -p.side, p.qty, price, 0.0);
-        // The exchange takes open orders back first.
-        self.remove(ms, symbol, Outcome::Cancelled, |_| true);
         self.cash(ms, symbol, CashKind::Liquidation, -lost);
         let net = p.realised + p.funding - p.fees - lost;
         self.close_trade(ms, symbol, &p, price, (Rule::Liquidation, 0), net);

@@ -44,6 +44,10 @@ impl Account<'_> {
             p.saw(bar.get(symbol, Field::Open));
             if liquidated {
                 self.liquidate_isolated(bar.time(), symbol);
+                // What is left of it goes on.
+                if self.positions[symbol].is_some() {
+                    self.path(bar, symbol);
+                }
             } else if let Some((level, rule)) = stop {
                 self.exit(bar.time(), symbol, self.worse(bar, symbol, level, -side, qty), rule);
             } else if side * with > side * p.take {

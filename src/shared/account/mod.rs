@@ -6,7 +6,8 @@
 //! 1. positions of a symbol that has no bars any more are closed at its last mark price, with the taker fee and
 //!    without slippage; funding due at the bar's opening time, on the mark price, to positions held through the
 //!    previous close;
-//! 2. at the open: liquidation and stops that the opening price has jumped over, then exits, then
+//! 2. at the open: liquidations, stops and take profits that the opening price has jumped over (of one that jumps over
+//!    both, the liquidation: an isolated position cannot lose more than its wallet), then exits, then
 //!    entries decided at the previous close, with slippage, symbols in their fixed order;
 //! 3. inside the bar: first the funding that settles inside it and that a position owes, since it may be
 //!    closed before or after that moment; then what lies against a position, the nearer to the open first: a stop
@@ -30,7 +31,9 @@
 //! any size. Caps (`max_position_size`,
 //! the bracket's notional at that leverage) cut an entry at its fill, `max_concurrent_positions` refuses it there.
 //!
-//! Isolated liquidation loses the position's whole wallet (realised funding included), whatever its sign. Cross
+//! Isolated liquidation loses the position's whole wallet (realised funding included), whatever its sign; where parts are
+//! assumed it sells down to the next lower bracket at the liquidation price, the liquidation fee on what is sold, until
+//! the rest holds, and loses the wallet from the lowest bracket. Cross
 //! liquidation judges the whole account: at the open on the opening marks; inside a bar it is *safe* when it survives
 //! the way of each symbol to its own worst, *dead* when it does not survive the way of all to their lows or of all to
 //! their highs, and *undecided* between the two: it lives, and the bar is counted. On such a way all prices go from
@@ -68,9 +71,16 @@
 //! An account that is flat and has less than the margin of the smallest position that may be opened, in whole steps, is
 //! *ruined*: it stops there.
 //!
+//! A time of a fill is the opening time of the bar, or of the finer bar where those show the path, in which it happens;
+//! what is open when a window ends is closed at the last close, with slippage and fee, and has the last bar's time. A rule
+//! of a stop or target with `-gap` means that an open lay beyond it: of a trailing stop often, since it moves with the last
+//! bar's best price. An isolated liquidation has its own price, whatever the mark. Cash of the kind `liquidation` is the
+//! wallet that was lost, or the fee of a cross or partial one, which is among the fees too. Deposit, profits of all
+//! trades and what the insurance fund gave are the balance at the end.
+//!
 //! A trade's `mae` and `mfe` are the furthest prices from its entry to its exit, the exit's included, of the exit's
 //! bar only as far as the path went; `bars` counts those in which the position stood, so an exit at an open does not
-//! count that bar. A bar is exposed when a position stands at its close.
+//! count that bar (one at the open of a finer bar does). A bar is exposed when a position stands at its close.
 
 mod asked;
 mod book;

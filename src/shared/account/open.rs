@@ -30,13 +30,21 @@ impl Account<'_> {
                 continue;
             };
             match rule {
-                Rule::Liquidation => self.liquidate_isolated(bar.time(), symbol),
+                Rule::Liquidation => self.liquidated_at_open(bar, symbol),
                 Rule::TakeProfitGap => self.exit(bar.time(), symbol, open, rule),
                 _ => {
                     let qty = p.qty;
                     self.exit(bar.time(), symbol, self.worse(bar, symbol, open, -side, qty), rule);
                 }
             }
+        }
+    }
+
+    /// Liquidates at the opening mark, in parts as often as it takes.
+    fn liquidated_at_open<B: Bar>(&mut self, bar: &B, symbol: usize) {
+        let mark = bar.get(symbol, Field::MarkOpen);
+        while self.positions[symbol].as_ref().is_some_and(|p| p.side * mark <= p.side * p.liquidation) {
+            self.liquidate_isolated(bar.time(), symbol);
         }
     }
 

@@ -43,7 +43,8 @@ impl Account<'_> {
                     let qty = self.positions[symbol].as_ref().map_or(0.0, |p| p.qty);
                     return self.exit(ms, symbol, self.worse(bar, symbol, level, -side, qty), rule);
                 }
-                Some(Next::Liquidation) => return self.liquidate_isolated(ms, symbol),
+                // What is left of it goes on.
+                Some(Next::Liquidation) => self.liquidate_isolated(ms, symbol),
                 Some(Next::Target(price)) => {
                     if let Some(p) = &mut self.positions[symbol] {
                         p.saw(against);

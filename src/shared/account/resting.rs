@@ -35,6 +35,8 @@ pub(super) struct Resting {
     pub(super) bars: u32,
     /// It was put down at the last close.
     pub(super) fresh: bool,
+    /// It was carried over, and waits for the next open.
+    pub(super) later: bool,
     /// It waits for the entry that it belongs to.
     pub(super) waits: bool,
     pub(super) leverage: f64,
@@ -102,6 +104,7 @@ impl Resting {
             kind: Kind::Market,
             bars: u32::MAX,
             fresh: false,
+            later: false,
             waits: false,
             leverage: entry.leverage,
             levels: entry.levels,

@@ -14,6 +14,7 @@ pub(super) fn assumptions(a: &Assumptions) -> Table {
 fn costs(a: &Assumptions) -> Table {
     let mut out: Table = some("max_volume_share", a.max_volume_share).into_iter().collect();
     out.extend(a.carry_over.then(|| row("carry_over", true)));
+    out.extend(a.partial_liquidation.then(|| row("partial_liquidation", true)));
     let impact: Option<Table> = match a.impact {
         Impact::None => None,
         Impact::Range { share } => Some(vec![row("model", "range"), row("share", share)]),

@@ -15,7 +15,9 @@
 //! - the market: `assay/market/v2\0`, 1 for a generated one (u8), milliseconds between bars (i64), number of
 //!   symbols (u64), the series' hashes in order of the names;
 //! - one that has finer bars beside it: `assay/market/v3\0`, the hash of the bars and the hash of the finer ones,
-//!   both as that of a market; the finer ones have no settlements of their own.
+//!   both as that of a market; the finer ones have no volume and no settlements. All finer bars of a bar of which one is
+//!   missing, or says other prices than the bar, are NaN in every column; a symbol's series of them begins and ends with
+//!   a known one.
 
 use super::columns::{FIELDS, STORED, Settlement};
 use super::table::Market;

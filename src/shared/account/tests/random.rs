@@ -121,6 +121,7 @@ const RICH: Assumptions = Assumptions {
     impact: Impact::None,
     max_volume_share: None,
     carry_over: false,
+    partial_liquidation: false,
 };
 
 proptest! {
@@ -142,6 +143,7 @@ proptest! {
         let a = Assumptions {
             max_volume_share: [None, Some(0.01), Some(0.5)][share],
             carry_over: carry,
+            partial_liquidation: carry,
             impact: if limited { Impact::SquareRoot { factor: 1.0 } } else { Impact::Range { share: 0.05 } },
             ..RICH
         };

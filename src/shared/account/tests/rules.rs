@@ -245,3 +245,42 @@ proptest! {
         }
     }
 }
+
+/// A long of 20 million USDT at ten times, isolated: its liquidation price lies in the bracket of 12 to 70 million with
+/// 2 %. In parts it is sold down to 12 million, the fee of 1.25 % on what is sold, and the rest holds: 2 % of what is
+/// sold were kept for it. One in the lowest brackets is lost whole.
+#[test]
+fn liquidation_in_parts() {
+    let low = |low: f64| market(&[vec![FLAT, FLAT, [100.0, 100.0, low, low], [low; 4]]]);
+    let (b, book) = (bound(1, 10.0, MarginMode::Isolated), book());
+    let with = |initial_cash_usdt: f64, m: &Market, partial_liquidation: bool| {
+        let a = Assumptions { initial_cash_usdt, partial_liquidation, ..Assumptions::default() };
+        let mut account = Account::new(b.clone(), &book, &a, m.times[0], true).unwrap();
+        for index in 0..m.len() {
+            account.step(&MarketBar { market: m, index }, |s| long_with(f64::NAN)(index, s)).unwrap();
+        }
+        let run = account.finish(&MarketBar { market: m, index: m.len() - 1 });
+        run.check_sums().unwrap();
+        run
+    };
+    // Equity of 20 million, a tenth of it as margin, ten times: 200,000 BTC at 100, wallet 2 million.
+    let whole = with(20e6, &low(91.0), false);
+    assert_eq!((whole.trades[0].rule, whole.trades[0].parts), (Rule::Liquidation, 0));
+    assert!((whole.trades[0].pnl_usdt + 2e6 + 10_000.0).abs() < 1e-6);
+    // LP = (2e6 + 132000 - 2e7) / (2e5 * 0.02 - 2e5) = 91.1632653…
+    let lp = (2e6 + 132_000.0 - 2e7) / (2e5 * 0.02 - 2e5);
+    let parts = with(20e6, &low(91.0), true);
+    let t = &parts.trades[0];
+    assert_eq!((t.rule, t.parts, parts.counts.liquidations), (Rule::WindowEnd, 1, 1));
+    let left = f64::floor(12e6 / lp * 1000.0) / 1000.0;
+    let sold = 2e5 - left;
+    let pnl = sold * (lp - 100.0) - sold * lp * 0.0125 + left * (91.0 - 100.0) - left * 91.0 * 0.0005 - 10_000.0;
+    assert!((t.pnl_usdt - pnl).abs() < 1e-6, "{} {pnl}", t.pnl_usdt);
+    // Further down the rest goes too: the lower brackets keep less than the fee.
+    let deep = with(20e6, &low(70.0), true);
+    assert_eq!(deep.trades[0].rule, Rule::Liquidation);
+    assert!((deep.trades[0].pnl_usdt + 2e6 + 10_000.0).abs() < 1e-6, "{}", deep.trades[0].pnl_usdt);
+    assert!(deep.counts.liquidations > 2);
+    let small = [false, true].map(|partial| with(20_000.0, &low(70.0), partial).stream_hash);
+    assert_eq!(small[0], small[1]);
+}

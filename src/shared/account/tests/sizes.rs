@@ -164,8 +164,14 @@ fn a_market_takes_only_so_much() {
     assert_eq!(fills(&r), [(1, 1.0, 100.0), (-1, 1.0, 100.0)]);
     assert_eq!(outcomes(&r), [(Rule::SignalEntry, Outcome::AboveVolume)]);
     let r = ask_with(Assumptions { carry_over: true, ..a }, &m, &one(), &decide);
-    let all: Vec<(i8, f64)> = fills(&r).iter().map(|f| (f.0, f.1)).collect();
-    assert_eq!(all, [(1, 1.0), (1, 1.0), (1, 0.5), (-1, 1.0), (-1, 1.0), (-1, 0.5)]);
+    // One part at each open, in and out.
+    let bar = |ms: i64| (ms - m.times[0]) / m.interval_ms;
+    let all = r.records.iter().filter_map(|r| match r {
+        Record::Fill { ms, side, qty, .. } => Some((bar(*ms), *side, *qty)),
+        _ => None,
+    });
+    let wanted = [(1, 1, 1.0), (2, 1, 1.0), (3, 1, 0.5), (5, -1, 1.0), (6, -1, 1.0), (7, -1, 0.5)];
+    assert_eq!(all.collect::<Vec<_>>(), wanted);
     assert_eq!((r.trades[0].bars, r.trades[0].adds, r.trades[0].parts), (6, 2, 2));
     // 2 % of range: a tenth of it is 0.2 %; Parkinson's 1.2011 % times the root of 1 % is 0.12011 %.
     let with = |impact: Impact| {

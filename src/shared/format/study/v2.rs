@@ -100,7 +100,13 @@ mod tests {
         assert_eq!(costs_text(&plain.assumptions), "");
         for impact in [Impact::Range { share: 0.25 }, Impact::SquareRoot { factor: 1.0 }, Impact::None] {
             let mut s = plain.clone();
-            s.assumptions = Assumptions { impact, max_volume_share: Some(0.01), carry_over: true, ..s.assumptions };
+            s.assumptions = Assumptions {
+                impact,
+                max_volume_share: Some(0.01),
+                carry_over: true,
+                partial_liquidation: true,
+                ..s.assumptions
+            };
             assert_eq!(Study::recorded(&s.text()).unwrap().assumptions, s.assumptions);
             assert!(s.text().ends_with(&costs_text(&s.assumptions).replace("[impact]", "[assumptions.impact]")));
         }
