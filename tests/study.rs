@@ -176,3 +176,48 @@ fn finer_bars_go_the_whole_way() {
     let shown = desk.assay(&["--lab", "lab", "data", "show", "--json"]).ok().json();
     assert!(shown.as_array().unwrap().iter().any(|s| s["treatments"] == "detail=15m"), "{shown}");
 }
+
+/// A symbol that is read and not traded needs no rules, and may be older; research and production read it alike.
+#[test]
+fn a_symbol_that_is_only_read() {
+    let desk = Desk::new();
+    for (folder, from, symbols) in [("a", "2024-03-01", "BTCUSDT,ETHUSDT"), ("b", "2023-11-01", "NOSUCHUSDT")] {
+        desk.assay(&["data", "generate", folder, "--symbols", symbols, "--from", from, "--to", "2024-09-01"]).ok();
+    }
+    std::fs::create_dir(desk.path("all")).unwrap();
+    for folder in ["a", "b"] {
+        std::fs::rename(desk.path(folder), desk.path("all").join(folder)).unwrap();
+    }
+    desk.assay(&["init", "lab", "--person", "ana"]).ok();
+    let said = desk.assay(&["--lab", "lab", "data", "import", "all"]).ok();
+    assert!(said.err.contains("no-rules"), "{}", said.err);
+    desk.strategy_and_study(6);
+    let study = std::fs::read_to_string(desk.path("study.toml")).unwrap();
+    let study = study.replace("in_sample_days = 120", "in_sample_days = 60");
+    std::fs::write(desk.path("study.toml"), study.replace("out_of_sample_days = 90", "out_of_sample_days = 30"))
+        .unwrap();
+    let text = std::fs::read_to_string(desk.path("trend.toml")).unwrap().replace(", \"XRPUSDT\", \"SOLUSDT\"", "");
+    let entry = text.lines().find(|l| l.starts_with("long_entry")).unwrap();
+    let other = entry.replacen("= \"", "= \"NOSUCHUSDT.close > SMA(NOSUCHUSDT.close, 50) and ", 1);
+    let unnamed = text.replace(entry, &other);
+    std::fs::write(desk.path("trend.toml"), &unnamed).unwrap();
+    let run = ["--lab", "lab", "study", "run", "trend.toml", "study.toml"];
+    desk.assay(&run).fails(2, "references = [\"NOSUCHUSDT\"]");
+    let named = unnamed.replacen("symbols =", "references = [\"NOSUCHUSDT\"]\nsymbols =", 1);
+    std::fs::write(desk.path("trend.toml"), named.replace("references", "references ")).unwrap();
+    desk.assay(&run).ok();
+    let parity = desk.assay(&["--lab", "lab", "parity", "2", "--json"]).ok().json();
+    assert!(parity["trades"].as_u64().unwrap() > 5, "{parity}");
+    desk.assay(&["--lab", "lab", "report", "2", "--out", "report"]).ok();
+    let report = std::fs::read_to_string(desk.path("report/2.json")).unwrap();
+    let report: Value = serde_json::from_str(&report).unwrap();
+    assert!(report["trades"].as_array().unwrap().iter().all(|t| t["symbol"] != "NOSUCHUSDT"));
+    // The study is over the time of what is traded.
+    assert!(report["times_ms"][0].as_i64().unwrap() >= 1_709_251_200_000);
+    // What is traded needs rules.
+    std::fs::write(desk.path("trend.toml"), unnamed.replacen("\"BTCUSDT\",", "\"BTCUSDT\", \"NOSUCHUSDT\",", 1))
+        .unwrap();
+    let study = std::fs::read_to_string(desk.path("study.toml")).unwrap();
+    std::fs::write(desk.path("study.toml"), study.replacen("trend-walkforward", "other", 1)).unwrap();
+    desk.assay(&run).fails(2, "NOSUCHUSDT");
+}

@@ -151,7 +151,7 @@ fn given(args: &Args) -> Option<PathBuf> {
 /// Market data from a folder, a download, or generated; the strategy cut to the symbols there are.
 fn market(lab: &Lab, args: &Args, strategy: Strategy) -> Result<(Imported, Strategy), LabError> {
     if let Some(dir) = given(args) {
-        let symbols = strategy.file.symbols.clone();
+        let symbols = strategy.file.all_symbols();
         say(&format!(
             "from {}; cut to {REAL_FROM} on, the first month that the dated bracket files cover",
             dir.display()

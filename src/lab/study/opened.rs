@@ -60,6 +60,15 @@ impl Opened {
     }
 }
 
+/// The data of a strategy's symbols, over the time of those that it trades: a symbol that it only reads may be older.
+fn prices(lab: &Lab, hash: &str, strategy: &Strategy) -> Result<(Hash, Market), LabError> {
+    let (hash, market) = lab.snapshot(hash, Some(&strategy.file.all_symbols()))?;
+    let traded = || market.columns.iter().take(strategy.file.symbols.len()).map(|c| &c.span);
+    let from = traded().map(|span| span.start).min().unwrap_or(0);
+    let to = traded().map(|span| span.end).max().unwrap_or(market.len());
+    Ok((hash, if (from, to) == (0, market.len()) { market } else { market.slice(from, to) }))
+}
+
 /// Opens a study: registers the strategy and records everything its trials depend on. `data` is the
 /// beginning of a snapshot's hash; the newest snapshot when none is given. `rulebook` is the beginning of a rule
 /// book's hash; the snapshot's own when none is given.
@@ -81,7 +90,7 @@ pub fn open(
             "import data with `assay data import`; list it with `assay data show`",
         )
     })?;
-    let (data_hash, market) = lab.snapshot(&hash, Some(&strategy.file.symbols))?;
+    let (data_hash, market) = prices(lab, &hash, &strategy)?;
     let book = rulebook.map_or_else(|| rulebook_of(lab, &data_hash), |begin| named_rulebook(lab, begin))?;
     let environment = environment();
     let id = study_id(&study, &strategy, &data_hash, &book, &environment);
@@ -150,7 +159,7 @@ pub fn reopen(lab: &Lab, id: &str) -> Result<Opened, LabError> {
         return Err(LabError::Verification("the recorded strategy has another hash than its event says".into()));
     }
     let study = Study::recorded(&e.text).map_err(LabError::format("the recorded study"))?;
-    let (data_hash, market) = lab.snapshot(&hex(&e.data_hash), Some(&strategy.file.symbols))?;
+    let (data_hash, market) = prices(lab, &hex(&e.data_hash), &strategy)?;
     let book = lab.rulebook(&hex(&e.rulebook_hash))?;
     Ok(Opened { id: e.study_id, strategy, study, market, data_hash, book, environment: e.environment })
 }

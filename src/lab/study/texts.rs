@@ -43,6 +43,7 @@ pub fn parse_strategy(text: &str, name: &str) -> Result<Strategy, LabError> {
 pub fn with_symbols(strategy: &Strategy, symbols: &[String]) -> Result<Strategy, LabError> {
     let mut file = strategy.file.clone();
     file.symbols = symbols.to_vec();
+    file.references.retain(|s| !symbols.contains(s));
     let text = assay_shared::format::strategy::v2::text(&file);
     parse_strategy(&text, &format!("{} on other symbols", file.name))
 }

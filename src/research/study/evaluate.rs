@@ -135,7 +135,7 @@ impl<'a> Evaluator<'a> {
         let folds = inputs.study.splits.folds(market.len(), market.interval_ms)?;
         let first = folds.iter().map(|f| f.in_sample.start).min().unwrap_or(0);
         // Of a symbol that is younger than the folds, rules are needed from its first bar on.
-        for (symbol, c) in market.symbols.iter().zip(&market.columns) {
+        for (symbol, c) in inputs.strategy.file.symbols.iter().zip(&market.columns) {
             if let Some(ms) = market.times.get(first.max(c.span.start)) {
                 inputs.book.in_force(symbol, *ms)?;
             }

@@ -180,6 +180,17 @@ impl<'a> Compiler<'a> {
             })?;
             return Ok((id, Type::Number));
         }
+        let foreign = |name: &String| name.len() > 3 && name.chars().all(|c| c.is_alphanumeric() && !c.is_lowercase());
+        if let Kind::Name(name) = &of.kind
+            && column(member).is_some()
+            && foreign(name)
+        {
+            let what = format!("'{name}' is not one of the symbols");
+            let way = format!("read it without trading it: references = [\"{name}\"]");
+            return Err(Diagnostic::new(what, of.span.clone())
+                .suggest(name, self.symbols.iter().map(String::as_str))
+                .help(way));
+        }
         match self.expr(of, symbol)? {
             (id, Type::Outputs(names)) => match names.iter().position(|n| n == member) {
                 Some(k) => Ok((self.add(Node::Output(id, k)), Type::Number)),

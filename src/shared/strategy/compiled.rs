@@ -42,7 +42,8 @@ pub struct Compiled {
 pub fn compile(file: &StrategyFile, program: &Program) -> Result<Compiled, Vec<Diagnostic>> {
     let params: Vec<String> = file.parameters.keys().cloned().collect();
     let order = order::of(program)?;
-    let mut c = Compiler::new(program, &params, &file.symbols);
+    let symbols = file.all_symbols();
+    let mut c = Compiler::new(program, &params, &symbols);
     let mut problems: Vec<Diagnostic> = Vec::new();
     let mut keep = |d: Diagnostic| {
         // What only follows from another problem is told there.

@@ -103,6 +103,9 @@ pub struct StrategyFile {
     pub interval: String,
     /// Symbols, in the order in which entries are filled.
     pub symbols: Vec<String>,
+    /// Symbols that are read and not traded: they need no rules of the exchange.
+    #[serde(default)]
+    pub references: Vec<String>,
     /// Relations between parameters that must hold, such as `fast < slow`.
     #[serde(default)]
     pub constraints: Vec<Spanned<Text>>,
@@ -121,4 +124,11 @@ pub struct StrategyFile {
     pub sizing: Sizing,
     /// Caps.
     pub risk: Risk,
+}
+
+impl StrategyFile {
+    /// The symbols of its data: those that it trades, then those that it only reads.
+    pub fn all_symbols(&self) -> Vec<String> {
+        self.symbols.iter().chain(&self.references).cloned().collect()
+    }
 }

@@ -12,7 +12,7 @@ use super::space::{Params, defaults};
 use crate::format::strategy::{self as format, Canonical, MAX_TEXT};
 use crate::format::{FormatError, finite};
 use assay_ledger::Hash;
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// The most symbols of a strategy.
@@ -131,14 +131,18 @@ fn check(file: &StrategyFile, places: &Places<'_>) -> Vec<Diagnostic> {
     if crate::time::interval_ms(&file.interval).is_none() {
         problem(format!("'{}' is not an interval such as 1m, 1h, 4h or 1d", file.interval), &["interval"]);
     }
-    let symbols: BTreeMap<&String, ()> = file.symbols.iter().map(|s| (s, ())).collect();
-    if symbols.is_empty() || symbols.len() < file.symbols.len() || symbols.len() > MAX_SYMBOLS {
-        problem(format!("symbols must be given, each once, at most {MAX_SYMBOLS}"), &["symbols"]);
+    let all = file.all_symbols();
+    let once = all.iter().collect::<BTreeSet<_>>().len() == all.len();
+    if file.symbols.is_empty() || !once || all.len() > MAX_SYMBOLS {
+        let what = "symbols must be given, each once, those that are only read (references) included";
+        problem(format!("{what}, at most {MAX_SYMBOLS}"), &["symbols"]);
     }
     // Letters of any script: the exchange has them.
     let symbol_ok = |s: &&String| !s.is_empty() && s.chars().all(|c| c.is_alphanumeric() && !c.is_lowercase());
-    if let Some(bad) = file.symbols.iter().find(|s| !symbol_ok(s)) {
-        problem(format!("'{bad}' is not a symbol such as BTCUSDT"), &["symbols"]);
+    for (key, symbols) in [("symbols", &file.symbols), ("references", &file.references)] {
+        if let Some(bad) = symbols.iter().find(|s| !symbol_ok(s)) {
+            problem(format!("'{bad}' is not a symbol such as BTCUSDT"), &[key]);
+        }
     }
     for (name, range) in &file.parameters {
         if let Err(what) = range.check() {
@@ -182,7 +186,7 @@ fn hidden(file: &StrategyFile, places: &Places<'_>) -> Vec<Diagnostic> {
             format!("'{name}' is not a name: letters, digits and '_'")
         } else if column(name).is_some() {
             format!("'{name}' would hide the column of that name")
-        } else if WORDS.contains(&name.as_str()) || file.symbols.contains(name) {
+        } else if WORDS.contains(&name.as_str()) || file.all_symbols().contains(name) {
             format!("'{name}' has a meaning of its own already")
         } else if table == "indicators" && file.parameters.contains_key(name) {
             format!("'{name}' would hide the parameter of that name")

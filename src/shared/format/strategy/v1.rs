@@ -224,6 +224,7 @@ impl StrategyV1 {
             description: self.description.clone(),
             interval: self.interval.clone(),
             symbols: self.symbols.clone(),
+            references: Vec::new(),
             constraints: self.constraints.iter().map(text).collect(),
             parameters: self.parameters.iter().map(|(k, r)| (k.clone(), r.range())).collect(),
             indicators: self.indicators.iter().map(|(k, t)| (k.clone(), text(t))).collect(),

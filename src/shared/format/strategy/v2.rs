@@ -58,6 +58,9 @@ pub fn text(file: &StrategyFile) -> String {
         row("interval", &file.interval),
         row("symbols", &file.symbols[..]),
     ];
+    if !file.references.is_empty() {
+        out.push(row("references", &file.references[..]));
+    }
     if !file.constraints.is_empty() {
         let texts: Vec<String> = file.constraints.iter().map(|c| c.get_ref().0.clone()).collect();
         out.push(row("constraints", &texts[..]));
