@@ -173,6 +173,11 @@ fn finer_bars_go_the_whole_way() {
         assert!(said.out.contains(tried), "{}", said.out);
     }
     assert_ne!(streams[0], streams[1]);
+    desk.assay(&["--lab", "lab", "report", "2", "--study", "finer", "--out", "report"]).ok();
+    let page = std::fs::read_to_string(desk.path("report/2.html")).unwrap();
+    for words in ["<td>treatment</td><td>detail=15m</td>", "<td>assumption</td><td>fees: seen on"] {
+        assert!(page.contains(words), "{words}");
+    }
     let shown = desk.assay(&["--lab", "lab", "data", "show", "--json"]).ok().json();
     assert!(shown.as_array().unwrap().iter().any(|s| s["treatments"] == "detail=15m"), "{shown}");
 }

@@ -29,7 +29,9 @@ pub fn write(
     let tested = found.out_of_sample.start - found.bars.start;
     let dir = out.map_or_else(|| lab.dir.join("reports").join(&s.study_id), Path::to_path_buf);
     let base = dir.join(t.number.to_string());
-    let report = Report::new(s, t, opened.market.symbols.clone(), times, found.run, tested, reproduced);
+    let snapshots = lab.mirror()?.snapshots()?;
+    let data = snapshots.into_iter().find(|row| row.data_hash == s.data_hash);
+    let report = Report::new(s, t, opened.market.symbols.clone(), times, found.run, tested, reproduced).with_data(data);
     let paths = ["json", "html", "stream.jsonl"].map(|extension| base.with_extension(extension));
     let texts = [report.to_json(), report.to_html(), report.to_stream()];
     let files: Vec<(PathBuf, Vec<u8>)> = paths.iter().cloned().zip(texts.map(String::into_bytes)).collect();

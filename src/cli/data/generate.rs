@@ -10,6 +10,9 @@ use assay_shared::time::interval_ms;
 use serde_json::json;
 use std::path::PathBuf;
 
+/// 2010-01-01, milliseconds since 1970.
+const DAY_ONE: i64 = 1_262_304_000_000;
+
 /// Of which symbols, how long, and where to.
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -58,6 +61,10 @@ pub fn run(cx: &Context, args: &Args) -> Result<(), LabError> {
         return Err(LabError::usage(message, "give --detail an interval that divides it, such as 5m for 1h"));
     }
     let (from, to) = (time(Some(&args.from))?.unwrap_or_default(), time(Some(&args.to))?.unwrap_or_default());
+    if from < DAY_ONE {
+        let hint = "the exchange's times are told from seconds by their size; give a day from 2010-01-01 on";
+        return Err(LabError::usage(format!("{} is too early", args.from), hint));
+    }
     let from_ms = from.div_euclid(step) * step;
     let bars = usize::try_from((to - from_ms) / step).unwrap_or(0);
     if bars == 0 || args.symbols.is_empty() {

@@ -2,7 +2,7 @@
 
 use super::Report;
 use super::svg::Chart;
-use assay_shared::time::{format_date, format_ms};
+use assay_shared::time::{format_date, format_ms, interval_text};
 use std::fmt::Write as _;
 
 pub(super) const STYLE: &str = "
@@ -69,6 +69,7 @@ pub(super) fn page(r: &Report) -> String {
     parameters(&mut out, r);
     books(&mut out, r);
     trades(&mut out, r);
+    data(&mut out, r);
     provenance(&mut out, r);
     out += "</body></html>\n";
     out
@@ -181,6 +182,26 @@ fn trades(out: &mut String, r: &Report) {
         );
     }
     out.push_str("</table></div>");
+}
+
+/// Where the data came from, what was done to them, and what is assumed: figures depend on all of it.
+fn data(out: &mut String, r: &Report) {
+    let Some(d) = &r.data else { return };
+    out.push_str("<h2>Data</h2><table>");
+    let mut row = |name: &str, value: &str| {
+        let _ = write!(out, "<tr><td>{name}</td><td>{}</td></tr>", escape(value));
+    };
+    row("source", &d.source);
+    let (interval, bars) = (interval_text(d.interval_ms), d.bars);
+    row("bars", &format!("{bars} of {interval}, {} to {}", format_date(d.first_ms), format_date(d.last_ms)));
+    if let (Some(files), Some(checked)) = (d.files, d.vendor_checked) {
+        row("raw files", &format!("{files}, {checked} of them compared with the vendor's checksum"));
+    }
+    row("findings", &d.findings.to_string());
+    for (name, text, mark) in [("treatment", &d.treatments, ','), ("assumption", &d.assumptions, ';')] {
+        text.split(mark).map(str::trim).filter(|t| !t.is_empty()).for_each(|t| row(name, t));
+    }
+    out.push_str("</table>");
 }
 
 fn provenance(out: &mut String, r: &Report) {

@@ -10,7 +10,7 @@ mod tests;
 
 pub use books::Books;
 
-use crate::mirror::query::{StudyRow, TrialRow};
+use crate::mirror::query::{SnapshotRow, StudyRow, TrialRow};
 use assay_shared::account::Run;
 use assay_shared::account::record::{Record, Trade};
 use assay_shared::metric::Metric;
@@ -30,6 +30,8 @@ pub struct Report {
     pub trial: TrialRow,
     /// Symbols, as trades index them.
     pub symbols: Vec<String>,
+    /// The snapshot as it was registered: its source, treatments, and what its rule book assumes.
+    pub data: Option<SnapshotRow>,
     /// True for generated data: it must be labelled.
     pub generated_data: bool,
     /// Definitions of the figures.
@@ -101,7 +103,13 @@ impl Report {
             study,
             trial,
             symbols,
+            data: None,
         }
+    }
+
+    /// The same with what was registered of its data.
+    pub fn with_data(self, data: Option<SnapshotRow>) -> Report {
+        Report { data, ..self }
     }
 
     /// The report as JSON.
