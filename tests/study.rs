@@ -226,3 +226,28 @@ fn a_symbol_that_is_only_read() {
     std::fs::write(desk.path("study.toml"), study.replacen("trend-walkforward", "other", 1)).unwrap();
     desk.assay(&run).fails(2, "NOSUCHUSDT");
 }
+
+/// Limits on losses and a rest after each position, from the file to research, production and the report.
+#[test]
+fn losses_stop_a_strategy() {
+    let desk = Desk::new();
+    desk.lab_with_market();
+    desk.strategy_and_study(4);
+    let text = std::fs::read_to_string(desk.path("trend.toml")).unwrap();
+    let text =
+        text.replacen("[risk]", "[risk]\ncooldown = 6", 1) + "\n[risk.loss_limits]\ndaily = 0.002\nconsecutive = 3\n";
+    std::fs::write(desk.path("trend.toml"), text).unwrap();
+    desk.assay(&["--lab", "lab", "study", "run", "trend.toml", "study.toml"]).ok();
+    desk.assay(&["--lab", "lab", "parity", "1"]).ok();
+    desk.assay(&["--lab", "lab", "report", "1", "--out", "report"]).ok();
+    let report: Value = serde_json::from_str(&std::fs::read_to_string(desk.path("report/1.json")).unwrap()).unwrap();
+    assert!(report["books"]["by_rule"]["loss-limit"]["trades"].as_u64().unwrap() > 0, "{}", report["books"]);
+    // Six bars of rest between two positions of a symbol.
+    let trades = report["trades"].as_array().unwrap();
+    let mut last: std::collections::BTreeMap<&str, i64> = std::collections::BTreeMap::new();
+    for t in trades {
+        let (symbol, entry) = (t["symbol"].as_str().unwrap(), t["entry_ms"].as_i64().unwrap());
+        assert!(last.get(symbol).is_none_or(|exit| entry >= exit + 6 * 3_600_000), "{t}");
+        last.insert(symbol, t["exit_ms"].as_i64().unwrap());
+    }
+}

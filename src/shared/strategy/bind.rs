@@ -45,6 +45,10 @@ pub struct Bound {
     pub max_position_size_usdt: Option<f64>,
     /// Highest leverage, symbol by symbol.
     pub leverage_caps: Vec<Option<f64>>,
+    /// Bars after a position has closed in which its symbol takes no entry.
+    pub cooldown: u32,
+    /// Losses at which trading stops.
+    pub loss_limits: LossLimits,
     /// The first constraint that does not hold, if any: such a trial is infeasible.
     pub violated: Option<String>,
 }
@@ -61,8 +65,8 @@ impl Bound {
             mode: self.margin_mode,
             max_positions: self.max_positions,
             max_size_usdt: self.max_position_size_usdt.unwrap_or(f64::INFINITY),
-            cooldown_bars: 0,
-            limits: LossLimits::default(),
+            cooldown_bars: self.cooldown,
+            limits: self.loss_limits,
         }
     }
 }
@@ -160,6 +164,8 @@ pub fn bind(c: &Compiled, file: &StrategyFile, params: &Params) -> Result<Bound,
         max_positions: file.risk.max_concurrent_positions as usize,
         max_position_size_usdt: file.risk.max_position_size_usdt,
         leverage_caps: file.symbols.iter().map(|s| file.risk.leverage_caps.get(s).copied()).collect(),
+        cooldown: file.risk.cooldown,
+        loss_limits: file.risk.loss_limits,
         violated: c.constraints.iter().find(|(_, id)| values[*id] != 1.0).map(|(text, _)| text.clone()),
         plan: binder.plan,
     })

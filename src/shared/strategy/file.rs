@@ -1,7 +1,7 @@
 //! The strategy file in its working form, as TOML reads it.
 
 use super::space::Range;
-use crate::account::MarginMode;
+use crate::account::{LossLimits, MarginMode};
 use serde::de::{self, Visitor};
 use serde::{Deserialize, Deserializer};
 use std::collections::BTreeMap;
@@ -86,6 +86,12 @@ pub struct Risk {
     /// Highest leverage by symbol.
     #[serde(default)]
     pub leverage_caps: BTreeMap<String, f64>,
+    /// Bars after a position has closed in which its symbol takes no entry.
+    #[serde(default)]
+    pub cooldown: u32,
+    /// Losses at which trading stops.
+    #[serde(default)]
+    pub loss_limits: LossLimits,
 }
 
 /// A strategy as its file says it.

@@ -156,6 +156,17 @@ fn check(file: &StrategyFile, places: &Places<'_>) -> Vec<Diagnostic> {
     if caps.max_position_size_usdt.is_some_and(|v| !v.is_finite() || v <= 0.0) {
         problem("max_position_size_usdt must be positive".into(), &["risk", "max_position_size_usdt"]);
     }
+    let limits = caps.loss_limits;
+    let fraction = |limit: Option<f64>| limit.is_none_or(|v| v > 0.0 && v < 1.0);
+    if !fraction(limits.daily) || !fraction(limits.total) {
+        problem(
+            "daily and total losses are fractions above 0 and below 1: 5 % is 0.05".into(),
+            &["risk", "loss_limits"],
+        );
+    }
+    if limits.consecutive == Some(0) {
+        problem("consecutive losses are at least 1".into(), &["risk", "loss_limits"]);
+    }
     let cap_ok = |(s, v): &(&String, &f64)| (1.0..=150.0).contains(*v) && file.symbols.contains(*s);
     if let Some((s, _)) = caps.leverage_caps.iter().find(|c| !cap_ok(c)) {
         let what = format!("the leverage cap of '{s}' is out of 1 to 150, or it is not one of the symbols");

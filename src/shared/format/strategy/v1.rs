@@ -1,6 +1,6 @@
 //! Version 1 of a strategy's text, as release 0.1.0 wrote it. Frozen.
 
-use crate::account::MarginMode;
+use crate::account::{LossLimits, MarginMode};
 use crate::format::FormatError;
 use crate::format::tree::{Item, Table, row, some, text};
 use crate::strategy::file::{Risk, SignalTexts, Sizing, StopTexts, StrategyFile, Text};
@@ -251,6 +251,8 @@ impl StrategyV1 {
                 max_concurrent_positions: self.risk.max_concurrent_positions,
                 max_position_size_usdt: self.risk.max_position_size_usdt,
                 leverage_caps: self.risk.leverage_caps.clone(),
+                cooldown: 0,
+                loss_limits: LossLimits::default(),
             },
         }
     }

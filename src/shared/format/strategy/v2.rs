@@ -45,6 +45,15 @@ fn risk(file: &StrategyFile) -> Table {
         let caps: Table = r.leverage_caps.iter().map(|(k, v)| (k.clone(), Item::Real(*v))).collect();
         out.push(row("leverage_caps", caps));
     }
+    // Before tables, and only where they are said.
+    let at = out.len() - usize::from(!r.leverage_caps.is_empty());
+    out.splice(at..at, (r.cooldown > 0).then(|| row("cooldown", r.cooldown)));
+    let limits: Table = [some("daily", r.loss_limits.daily), some("total", r.loss_limits.total)]
+        .into_iter()
+        .chain([some("consecutive", r.loss_limits.consecutive)])
+        .flatten()
+        .collect();
+    out.extend((!limits.is_empty()).then(|| row("loss_limits", limits)));
     out
 }
 
@@ -93,6 +102,26 @@ pub fn text(file: &StrategyFile) -> String {
 #[cfg(test)]
 mod tests {
     use crate::strategy::Strategy;
+
+    /// What is said of rests and losses reads back, and is part of the hash.
+    #[test]
+    fn rests_and_losses() {
+        let plain = Strategy::parse(include_str!("golden/v1.toml")).unwrap();
+        let text = include_str!("golden/v1.toml");
+        let more = format!("{text}\n[risk.loss_limits]\ndaily = 0.05\nconsecutive = 4\n");
+        let strategy = Strategy::parse(&more).unwrap();
+        let again = Strategy::recorded(strategy.canonical()).unwrap();
+        assert_eq!((again.file.risk.loss_limits.daily, again.file.risk.loss_limits.consecutive), (Some(0.05), Some(4)));
+        assert_ne!(strategy.hash(), plain.hash());
+        let rest = Strategy::parse(&text.replacen("[risk]", "[risk]\ncooldown = 7", 1)).unwrap();
+        assert_eq!(Strategy::recorded(rest.canonical()).unwrap().file.risk.cooldown, 7);
+        for (wrong, words) in
+            [("daily = 1.5", "fractions"), ("consecutive = 0", "at least 1"), ("weekly = 0.1", "weekly")]
+        {
+            let said = Strategy::parse(&format!("{text}\n[risk.loss_limits]\n{wrong}\n")).unwrap_err();
+            assert!(said[0].message.contains(words), "{}", said[0].message);
+        }
+    }
 
     /// The text and the hash of version 2.
     #[test]
