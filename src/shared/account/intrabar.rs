@@ -192,6 +192,9 @@ impl Account<'_> {
                     (c.side, c.qty) = (o.side, c.qty + qty);
                     return -self.fee(symbol, qty * price, maker);
                 }
+                if o.action == Action::Enter {
+                    return self.turns(bar, o, event.price, c);
+                }
                 (qty.min(c.qty), maker)
             }
         };
@@ -201,6 +204,15 @@ impl Account<'_> {
             event.price = price;
         }
         c.side * closing * (price - c.entry) - self.fee(symbol, closing * price, maker)
+    }
+
+    /// An entry of the other side closes what stands, as taker, and opens its own. Gives what the wallet gains by it.
+    fn turns<B: Bar>(&self, bar: &B, o: &Resting, price: f64, c: &mut Changed) -> f64 {
+        let maker = matches!(o.kind, Kind::Limit { .. });
+        let price = if maker { price } else { self.worse(bar, c.symbol, price, o.side, o.qty) };
+        let closed = c.side * c.qty * (price - c.entry) - self.fee(c.symbol, c.qty * price, false);
+        (c.side, c.qty, c.entry) = (o.side, o.qty, price);
+        closed - self.fee(c.symbol, o.qty * price, maker)
     }
 
     /// Judges the whole cross account at the opening marks, which all stand at one moment.

@@ -276,3 +276,22 @@ fn parts_and_their_sums() {
     assert_eq!(t.rule, Rule::Liquidation);
     assert!(close_to(t.pnl_usdt, -40.0 - 0.4 - 0.3), "{}", t.pnl_usdt);
 }
+
+/// An entry of the other side that stands turns a cross position inside a bar: what it has become is judged at its own
+/// worst, the high, and nobody knows whether that came before.
+#[test]
+fn a_turned_position_is_judged_as_what_it_is() {
+    let terms = Terms { margin_fraction: 0.9, ..bound(1, 10.0, MarginMode::Cross) };
+    let with = |high: f64| {
+        let bars = vec![flat(100.0), flat(100.0), [100.0, high, 70.0, 75.0], flat(75.0)];
+        let r = ask(&market(&[bars]), &terms, &|t, _, orders| match t {
+            0 => orders.order(0, enter(1.0, 600.0)),
+            1 => orders.order(0, Intent { kind: Kind::Stop { price: 97.0, bars: 1 }, ..enter(-1.0, 600.0) }),
+            _ => {}
+        });
+        (r.counts.undecided_bars, r.trades.iter().map(|t| (t.rule, t.exit)).collect::<Vec<_>>())
+    };
+    let turned = vec![(Rule::OppositeEntry, 97.0), (Rule::WindowEnd, 75.0)];
+    assert_eq!(with(100.0), (0, turned.clone()));
+    assert_eq!(with(112.0), (1, turned));
+}
