@@ -185,6 +185,8 @@ fn first_policy(new: &NewLab, me: PublicKey, origins: Vec<Origin>) -> Result<Pol
             max_pbo: None,
             engine_versions: vec![environment().engine_version],
             max_evidence_age_days: 30,
+            track_record: false,
+            max_count_age_days: 7,
             allow_generated: new.allow_generated,
         },
         people: std::iter::once(founder).chain(new.reviewers.iter().map(reviewer)).collect(),

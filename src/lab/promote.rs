@@ -7,13 +7,13 @@ use crate::writer::Writer;
 use crate::{study, trial};
 use assay_ledger::Hash;
 use assay_ledger::format::hash::hex;
-use assay_research::study::{Finished, best};
 use assay_shared::event::{Event, PromotionProposed};
 use assay_shared::format::config::{LiveConfig, Promotion, Versions};
+use assay_shared::recount::{Finished, best};
 
 /// A trial of a complete study as it is recorded, by number (or the best).
 fn pick(lab: &Lab, opened: &study::Opened, number: Option<u32>) -> Result<Finished, LabError> {
-    let (name, record) = (&opened.study.name, study::recorded(&lab.log()?, opened.id, opened.data_hash)?);
+    let (name, record) = (&opened.study.name, study::recorded(&lab.log()?, opened.id)?);
     if !record.closed {
         let hint = format!("finish it with `assay study resume {name}`");
         return Err(LabError::usage(format!("the study '{name}' is not complete"), hint));

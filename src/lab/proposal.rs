@@ -4,12 +4,15 @@
 use crate::error::LabError;
 use crate::folder::Lab;
 use crate::writer::Writer;
+use assay_ledger::keys::note::Verifier;
 use assay_ledger::keys::sshsig;
-use assay_ledger::{EventId, Hash};
-use assay_production::repository::evidence::{commit_tiles, event_ref, files};
+use assay_ledger::{Checkpoint, EventId, Hash};
+use assay_production::repository::evidence::{commit_tiles, event_ref, files, ledger_branch};
 use assay_production::repository::{Files, Repo};
 use assay_shared::event::{Event, trial_id};
-use assay_shared::format::config::{EventRef, LedgerRef, LiveConfig, NAMESPACE, approval_statement, evidence_dir};
+use assay_shared::format::config::{
+    Counted, EventRef, LedgerRef, LiveConfig, NAMESPACE, approval_statement, evidence_dir,
+};
 use assay_shared::policy::{PATH, Policy};
 use assay_shared::time::format_ms;
 
@@ -90,6 +93,19 @@ impl Behind {
     }
 }
 
+/// The logs of the policy besides one's own, as far as the repository has them: their trials are counted too.
+fn counted(repo: &Repo, own: &str, policy: &Policy) -> Result<Vec<Counted>, LabError> {
+    let mut out = Vec::new();
+    for verifier in policy.origins.iter().filter_map(|o| o.vkey.parse::<Verifier>().ok()).filter(|v| v.name != own) {
+        let Some(tip) = repo.tip(&format!("refs/heads/{}", ledger_branch(&verifier.name))) else { continue };
+        let Some(note) = repo.file(&tip, "checkpoint")? else { continue };
+        let c = Checkpoint::open(&note, &verifier)?;
+        out.push(Counted { origin: c.origin, size: c.size, root: c.root });
+    }
+    out.sort_by(|a, b| a.origin.cmp(&b.origin));
+    Ok(out)
+}
+
 /// Records the proposal, publishes, signs the config, and commits config and evidence. The config
 /// states the time of the proposal's event, which `proposal` makes of it.
 pub(crate) fn finish(
@@ -100,7 +116,7 @@ pub(crate) fn finish(
     proposal: impl FnOnce(&LiveConfig) -> Event,
     behind: Behind,
 ) -> Result<Proposed, LabError> {
-    let (_, policy_sha256) = policy(repo)?;
+    let (policy, policy_sha256) = policy(repo)?;
     // Asked for its passphrase before anything is held.
     let signer = lab.signer()?;
     writer.keep()?;
@@ -109,6 +125,7 @@ pub(crate) fn finish(
     let proposal_at = writer.record_one(proposal(&config))?.seq;
     let checkpoint = writer.publish()?;
     let log = &writer.log;
+    let counted = counted(repo, log.origin(), &policy)?;
     let at = |seq| -> Result<EventRef, LabError> { Ok(event_ref(log, seq)?) };
     let reference = LedgerRef {
         origin: log.origin().into(),
@@ -120,6 +137,7 @@ pub(crate) fn finish(
         walk_forward: at(behind.walk)?,
         parity: at(behind.parity)?,
         proposal: at(proposal_at)?,
+        counted,
     };
     let (name, version) = (config.promotion.strategy.clone(), config.promotion.version);
     let mut commit: Files = files(log, &reference, &name, version)?;

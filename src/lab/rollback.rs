@@ -4,24 +4,9 @@ use crate::error::LabError;
 use crate::folder::Lab;
 use crate::proposal::{Behind, Proposed, finish, in_force};
 use assay_ledger::Hash;
-use assay_production::repository::Repo;
+use assay_production::gate::version_of;
 use assay_shared::event::{Event, RollbackProposed};
 use assay_shared::format::config::LiveConfig;
-
-/// The config of an earlier version, from the history of the lab's main branch.
-fn version(repo: &Repo, strategy: &str, wanted: u64) -> Result<Option<LiveConfig>, LabError> {
-    let mut commit = repo.tip("refs/heads/main");
-    while let Some(at) = commit {
-        if let Some(bytes) = repo.file(&at, &LiveConfig::path(strategy))?
-            && let Ok(config) = LiveConfig::parse(&bytes)
-            && config.promotion.version == wanted
-        {
-            return Ok(Some(config));
-        }
-        commit = repo.parent(&at)?;
-    }
-    Ok(None)
-}
 
 /// Proposes an earlier version again. What it restores keeps its own format.
 ///
@@ -38,7 +23,8 @@ pub fn propose(lab: &Lab, strategy: &str, to: u64, reason: &str) -> Result<Propo
         ));
     }
     let missing = || LabError::usage(format!("'{strategy}' never had a version {to}"), "see `assay active --history`");
-    let old = version(&repo, strategy, to)?.ok_or_else(missing)?;
+    let main = repo.tip("refs/heads/main").ok_or_else(missing)?;
+    let old = version_of(&repo, &main, strategy, to)?.ok_or_else(missing)?;
     let writer = lab.writer()?;
     let behind = Behind::of(old.ledger.as_ref().ok_or_else(missing)?);
     let mut config = LiveConfig { ledger: None, ..old };

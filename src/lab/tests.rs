@@ -151,8 +151,8 @@ fn a_study_is_run_stopped_and_gone_on_with() {
         "{stopped}"
     );
     let log = s.lab.log().unwrap();
-    let part = recorded(&log, opened.id, opened.data_hash).unwrap();
-    assert!((8..24).contains(&part.finished.len()) && !part.closed && part.lineage == part.finished.len() as u64);
+    let part = recorded(&log, opened.id).unwrap();
+    assert!((8..24).contains(&part.finished.len()) && !part.closed && part.lineage.trials == 24);
     assert!(matches!(promote::propose(&s.lab, None, None), Err(LabError::Usage { .. })), "not complete");
     // Another session, where nobody says stop.
     let lab = Lab::open(&s.lab.dir, &Session::silent()).unwrap();
@@ -163,8 +163,8 @@ fn a_study_is_run_stopped_and_gone_on_with() {
     );
     assert_eq!(run(&lab, &again, 1).unwrap(), Ended::Complete);
     assert_eq!(run(&lab, &again, 1).unwrap(), Ended::Already);
-    let whole = recorded(&lab.log().unwrap(), opened.id, opened.data_hash).unwrap();
-    assert_eq!((whole.finished.len(), whole.closed, whole.walked, whole.lineage), (24, true, true, 24));
+    let whole = recorded(&lab.log().unwrap(), opened.id).unwrap();
+    assert_eq!((whole.finished.len(), whole.closed, whole.walked, whole.lineage.trials), (24, true, true, 24));
     assert_eq!(whole.finished[..part.finished.len()], part.finished[..]);
     assert!(s.ear.ended.load(Ordering::SeqCst) >= 1 && s.ear.trials.load(Ordering::SeqCst) >= 8);
     assert_eq!((jobs(Some(0)), jobs(Some(9))), (1, 9));

@@ -4,8 +4,8 @@ use crate::error::LabError;
 use crate::folder::Lab;
 use assay_research::mirror::Mirror;
 use assay_research::mirror::query::{Order, StudyRow, TrialRow};
-use assay_research::study::Finished;
 use assay_shared::event::Event;
+use assay_shared::recount::Finished;
 use serde::Serialize;
 
 /// A study with some of its trials.

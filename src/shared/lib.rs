@@ -15,6 +15,7 @@
 //! | [`study`] | what a study file says: splits, objective, guardrails |
 //! | [`search`] | spaces and samplers: pure functions of (space, seed, number, history) |
 //! | [`event`] | the recorded facts, their bytes, who may record them |
+//! | [`recount`] | what a log says of its studies, computed again |
 //! | [`policy`] | people, keys, roles, thresholds, gates |
 //! | [`mod@format`] | frozen texts: strategy, study, config, policy, rule book |
 
@@ -26,6 +27,7 @@ pub mod market;
 pub mod metric;
 pub mod order;
 pub mod policy;
+pub mod recount;
 pub mod rulebook;
 pub mod search;
 pub mod statistic;

@@ -8,7 +8,7 @@ use assay_ledger::format::hash::{hex, unhex};
 use assay_ledger::{EventId, Hash, Log};
 use assay_research::simulate::SimulateError;
 use assay_research::study::{Evaluator, Inputs, StudyError};
-use assay_shared::event::study::StudyFact;
+use assay_shared::event::study::{StudyFact, study_id};
 use assay_shared::event::{Environment, Event, SeedGrade, StrategyRegistered, StudyOpenedV2};
 use assay_shared::indicator::IndicatorError;
 use assay_shared::market::Market;
@@ -93,7 +93,7 @@ pub fn open(
     let (data_hash, market) = prices(lab, &hash, &strategy)?;
     let book = rulebook.map_or_else(|| rulebook_of(lab, &data_hash), |begin| named_rulebook(lab, begin))?;
     let environment = environment();
-    let id = study_id(&study, &strategy, &data_hash, &book, &environment);
+    let id = study_id(&study.text(), &strategy.hash().0, &data_hash.0, &book.hash().0, &environment);
     let opened = Opened { id, strategy, study, market, data_hash, book, environment };
     opened.evaluator()?;
     record(lab, &opened)?;
@@ -120,10 +120,6 @@ fn record(lab: &Lab, opened: &Opened) -> Result<(), LabError> {
     writer.record(&[registered.into(), event.into()])?;
     writer.publish()?;
     lab.refresh_mirror()
-}
-
-fn study_id(study: &Study, strategy: &Strategy, data: &Hash, book: &Rulebook, environment: &Environment) -> [u8; 16] {
-    EventId::derived(&[study.text().as_bytes(), &strategy.hash().0, &data.0, &book.hash().0, &environment.hashed()]).0
 }
 
 /// The opening of a study, by the id that its event has.

@@ -12,10 +12,11 @@ use crate::error::LabError;
 use crate::folder::Lab;
 use crate::session::Progress;
 use crate::writer::Writer;
-use assay_research::study::{self, Evaluator, Finished, StudyProgress};
+use assay_research::study::{self, Evaluator, StudyProgress};
 use assay_shared::event::codec::Real;
 use assay_shared::event::study::recorded_folds_v1;
 use assay_shared::event::{Event, WalkForwardCompleted};
+use assay_shared::recount::{Finished, best, close as close_study};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::time::{Duration, Instant};
 
@@ -57,7 +58,7 @@ pub fn run(lab: &Lab, opened: &Opened, threads: usize) -> Result<Ended, LabError
     }
     let evaluator = opened.evaluator()?;
     let writer = lab.writer()?;
-    let record = recorded(&writer.log, opened.id, opened.data_hash)?;
+    let record = recorded(&writer.log, opened.id)?;
     if record.closed {
         return finish(lab, opened, &evaluator, writer, &record).map(|()| Ended::Already);
     }
@@ -78,9 +79,10 @@ pub fn run(lab: &Lab, opened: &Opened, threads: usize) -> Result<Ended, LabError
 /// closed it first: then its closing stands.
 fn close(opened: &Opened, evaluator: &Evaluator<'_>, writer: &mut Writer, record: &Record) -> Result<Ended, LabError> {
     writer.keep()?;
-    let now = recorded(&writer.log, opened.id, opened.data_hash)?;
+    let now = recorded(&writer.log, opened.id)?;
     if !now.closed {
-        writer.record_one(study::close(evaluator, opened.id, &record.finished, now.lineage))?;
+        let bars = evaluator.out_of_sample().len();
+        writer.record_one(close_study(opened.id, &record.finished, bars, &now.lineage))?;
     }
     writer.release();
     Ok(if now.closed { Ended::Already } else { Ended::Complete })
@@ -158,9 +160,9 @@ fn finish(
     mut writer: Writer,
     record: &Record,
 ) -> Result<(), LabError> {
-    let best = study::best(&record.finished).map(|(number, _)| number);
-    let best = best.and_then(|n| record.finished.iter().find(|f| f.number == n));
-    if let Some(trial) = best.filter(|_| !record.walked) {
+    let number = best(&record.finished).map(|(number, _)| number);
+    let chosen = number.and_then(|n| record.finished.iter().find(|f| f.number == n));
+    if let Some(trial) = chosen.filter(|_| !record.walked) {
         writer.record_one(walk_forward(opened, evaluator, trial)?)?;
     }
     writer.publish()?;

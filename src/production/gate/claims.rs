@@ -2,33 +2,26 @@
 
 use super::age::same_time;
 use super::approvals::Signed;
+use super::facts::{Facts, facts};
+use super::gates;
+use super::recount;
 use super::refusal::{Code, GateError, refuse};
 use super::replay::{Logs, VerifiedLog};
 use crate::repository::git::Repo;
-use assay_ledger::format::hash::hex;
 use assay_ledger::keys::cosign::cosigners;
 use assay_ledger::log::system_seconds;
 use assay_ledger::tree::proof::Proof;
 use assay_ledger::{Checkpoint, Entry};
-use assay_shared::event::study::{Ended, StudyFact, TrialFact};
-use assay_shared::event::{Event, StudyClosed, WalkForwardCompleted};
+use assay_shared::event::study::{Ended, recorded_folds_v1};
 use assay_shared::format::config::{LedgerRef, LiveConfig, Versions, evidence_dir};
-use assay_shared::policy::{Gates, Policy};
+use assay_shared::metric::Metric;
+use assay_shared::policy::Policy;
 use assay_shared::strategy::Strategy;
 use assay_shared::study::Study;
+use std::collections::BTreeMap;
 
-/// The events behind a config.
-struct Facts {
-    study: StudyFact,
-    trial: TrialFact,
-    constraints: Vec<f64>,
-    closed: StudyClosed,
-    closed_us: u64,
-    proposed_us: u64,
-    walk: WalkForwardCompleted,
-}
-
-/// Verifies every claim of a config against the events of its log, and the policy's gates.
+/// Verifies every claim of a config against the events of its log, and the policy's gates. What is `restored` was
+/// judged when it first went live, and is not judged by figures again.
 pub(super) fn verify(
     repo: &Repo,
     commit: &str,
@@ -38,6 +31,10 @@ pub(super) fn verify(
     logs: &Logs,
 ) -> Result<(), GateError> {
     let path = LiveConfig::path(&config.promotion.strategy);
+    let restored = config.promotion.restores_version.is_some();
+    if config.format == 1 && policy.format > 1 && !restored {
+        return refuse(Code::OldFormat, path, "a config of format 1 may only be restored: promote the trial again");
+    }
     let Some(reference) = &config.ledger else { return refuse(Code::NoEvidence, path, "the config names no ledger") };
     let Some(log) = logs.get(&reference.origin) else {
         return refuse(
@@ -63,7 +60,43 @@ pub(super) fn verify(
     let facts = facts(log, config, reference, author, &path)?;
     same_time(&config.promotion.promotion_timestamp, facts.proposed_us, &path)?;
     let strategy = claims(config, &facts, &path)?;
-    gates(config, &strategy, &facts, &policy.gates, &path)
+    if restored {
+        return Ok(());
+    }
+    // What release 0.1.0 promoted under its own policy is only read again.
+    let judged = match config.format {
+        1 => None,
+        _ => {
+            agree(&facts, log, reference)?;
+            Some(recount::study(logs, log, &facts.study, reference, facts.proposed_us, policy)?)
+        }
+    };
+    gates::verify(config, &strategy, &facts, judged.as_ref(), &policy.gates, &path)
+}
+
+/// The walk-forward that a promotion shows is that of its trial.
+fn agree(f: &Facts, log: &VerifiedLog, r: &LedgerRef) -> Result<(), GateError> {
+    let Ended::Completed { metrics, stream_hash, .. } = &f.trial.ended else { return Ok(()) };
+    let no = |what: String| refuse(Code::FigureDiffers, format!("{} entry {}", log.origin, r.walk_forward.seq), what);
+    if f.walk.stream_hash != *stream_hash {
+        return no("the walk-forward is of another run than the trial".into());
+    }
+    if f.walk.folds != recorded_folds_v1(&f.trial.folds) {
+        return no("the folds of the walk-forward are not the trial's".into());
+    }
+    let walk: BTreeMap<&str, f64> = f.walk.metrics.iter().map(|(name, v)| (name.as_str(), v.0)).collect();
+    // The trial counts undecided bars over its whole run, the walk-forward those out of sample.
+    let whole = Metric::UndecidedBars.name();
+    let names = walk.keys().copied().chain(metrics.keys().map(String::as_str)).filter(|name| *name != whole);
+    let differs = names.into_iter().find(|name| walk.get(name) != metrics.get(*name));
+    match differs {
+        None => Ok(()),
+        Some(name) => {
+            let show = |v: Option<&f64>| v.map_or("nothing".into(), ToString::to_string);
+            let (said, found) = (show(walk.get(name)), show(metrics.get(name)));
+            no(format!("{name} is {said} in the walk-forward, and {found} in the trial"))
+        }
+    }
 }
 
 /// The proofs that lie beside the config verify on their own.
@@ -133,65 +166,6 @@ fn witnessed(
     }
 }
 
-fn facts(
-    log: &VerifiedLog,
-    config: &LiveConfig,
-    r: &LedgerRef,
-    author: &Signed,
-    path: &str,
-) -> Result<Facts, GateError> {
-    if r.events().iter().any(|(_, e)| e.seq >= r.size) {
-        return refuse(Code::EventOrder, path, "an event stands after the config's checkpoint");
-    }
-    let wrong = |name: &str| {
-        refuse(Code::WrongEvent, path, format!("the {name} reference is an event of another kind or trial"))
-    };
-    let Some(study) = log.event("study", &r.study)?.1.study() else { return wrong("study") };
-    let Some(trial) = log.event("trial", &r.trial)?.1.trial() else { return wrong("trial") };
-    let Ended::Completed { constraints, .. } = &trial.ended else { return wrong("trial") };
-    let constraints = constraints.clone();
-    let (closed_entry, closed) = log.event("closed", &r.closed)?;
-    let Event::StudyClosed(closed) = closed else { return wrong("closed") };
-    let Event::WalkForwardCompleted(walk) = log.event("walk-forward", &r.walk_forward)?.1 else {
-        return wrong("walk-forward");
-    };
-    let Event::ParityVerified(parity) = log.event("parity", &r.parity)?.1 else { return wrong("parity") };
-    let (proposal_entry, proposal) = log.event("proposal", &r.proposal)?;
-    let p = &config.promotion;
-    let id = study.study_id;
-    let same_study = trial.study_id == id && closed.study_id == id && walk.study_id == id && parity.study_id == id;
-    let same_trial = [trial.number, walk.number, parity.number].iter().all(|n| *n == p.trial_id);
-    if hex(&id) != p.study_id || !same_study || !same_trial {
-        return wrong("trial");
-    }
-    if parity.research_stream != parity.production_stream
-        || parity.research_stream != walk.stream_hash
-        || parity.data_hash != study.data_hash
-    {
-        return refuse(Code::NoParity, path, "research and production did not give the same stream on this data");
-    }
-    let (core, replaces, version, name) = match (&proposal, p.restores_version) {
-        (Event::PromotionProposed(e), None) => (e.core_sha256, e.replaces_sha256, e.version, &e.strategy),
-        (Event::RollbackProposed(e), Some(v)) if e.restores_version == v => {
-            (e.core_sha256, e.replaces_sha256, e.version, &e.strategy)
-        }
-        _ => return wrong("proposal"),
-    };
-    if core != config.core_sha256().0 || replaces != p.replaces_sha256.0 || version != p.version || *name != p.strategy
-    {
-        return refuse(Code::ProposalDiffers, path, "the proposal in the log is for another config");
-    }
-    if log.roster.person(&proposal_entry.author) != Some(&author.person) && proposal_entry.author != author.key.id() {
-        return refuse(
-            Code::ProposalAuthor,
-            path,
-            "the proposal in the log was signed by somebody else than the config",
-        );
-    }
-    let (closed_us, proposed_us) = (closed_entry.time_us, proposal_entry.time_us);
-    Ok(Facts { study, trial, constraints, closed, closed_us, proposed_us, walk })
-}
-
 fn claims(config: &LiveConfig, f: &Facts, path: &str) -> Result<Strategy, GateError> {
     let p = &config.promotion;
     let differs = |what: &str| refuse(Code::ClaimDiffers, path, format!("{what} is not what the log says"));
@@ -225,60 +199,4 @@ fn claims(config: &LiveConfig, f: &Facts, path: &str) -> Result<Strategy, GateEr
         Ok(_) => differs("an assumption"),
         Err(e) => refuse(Code::MalformedEvent, path, format!("the study in the log: {e}")),
     }
-}
-
-fn gates(config: &LiveConfig, strategy: &Strategy, f: &Facts, g: &Gates, path: &str) -> Result<(), GateError> {
-    let fail = |what: String| refuse(Code::Gate, path, what);
-    let find = |list: &[(String, assay_shared::event::codec::Real)], name: &str| {
-        list.iter().find(|(k, _)| k == name).map(|(_, v)| v.0)
-    };
-    let walk = |name: &str| find(&f.walk.metrics, name);
-    let trades = walk("trades").unwrap_or(0.0);
-    if trades < f64::from(g.min_trades) {
-        return fail(format!("{trades} out-of-sample trades, fewer than {}", g.min_trades));
-    }
-    // What was in force, caps included: what the account really did.
-    let leverage = match strategy.bind(&config.parameters) {
-        Ok(bound) => bound.terms().highest_leverage(),
-        Err(d) => return refuse(Code::BadStrategy, path, d.to_string()),
-    };
-    if leverage > g.max_leverage {
-        return fail(format!("leverage {leverage} is over {}", g.max_leverage));
-    }
-    let drawdown = walk("max_drawdown").map_or(1.0, |d| -d);
-    if drawdown > g.max_drawdown {
-        return fail(format!(
-            "out-of-sample drawdown {:.1} % is over {:.1} %",
-            drawdown * 100.0,
-            g.max_drawdown * 100.0
-        ));
-    }
-    if let Some(c) = f.constraints.iter().find(|c| **c > 0.0) {
-        return fail(format!("the trial breaks a constraint by {c}"));
-    }
-    let statistic = |name: &str| find(&f.closed.statistics, name);
-    if let Some(min) = g.min_dsr
-        && statistic("dsr").is_none_or(|v| v < min)
-    {
-        return fail(format!("deflated Sharpe ratio {:?} is below {min}", statistic("dsr")));
-    }
-    if let Some(max) = g.max_pbo
-        && statistic("pbo").is_none_or(|v| v > max)
-    {
-        return fail(format!("probability of overfitting {:?} is over {max}", statistic("pbo")));
-    }
-    if !g.engine_versions.contains(&config.environment.engine_version) {
-        return fail(format!("engine version {} is not allowed", config.environment.engine_version));
-    }
-    if config.promotion.generated_data && !g.allow_generated {
-        return fail("the result comes from generated data".into());
-    }
-    let age_days = f.proposed_us.saturating_sub(f.closed_us) / 86_400_000_000;
-    if age_days > u64::from(g.max_evidence_age_days) {
-        return fail(format!(
-            "the study was closed {age_days} days before the proposal, over {}",
-            g.max_evidence_age_days
-        ));
-    }
-    Ok(())
 }

@@ -4,6 +4,7 @@ use super::approvals::{Signed, signers};
 use super::claims;
 use super::refusal::{Code, GateError, refuse};
 use super::replay::Logs;
+use super::restore;
 use crate::repository::git::Repo;
 use assay_ledger::{Hash, PublicKey, keys::sshsig};
 use assay_shared::format::config::{APPROVAL_NAMESPACE, LiveConfig, NAMESPACE, approval_statement, evidence_dir};
@@ -53,6 +54,9 @@ pub(super) fn verify(
     }
     let policy_sha256 = Policy::hash_of(policy_text.as_bytes());
     let approved = approvals(repo, new, &config, &sha256, &policy_sha256, policy, &author.person)?;
+    if let Some(wanted) = config.promotion.restores_version {
+        restore::verify(repo, old, &config, wanted)?;
+    }
     claims::verify(repo, new, &config, &author, policy, logs)?;
     Ok(Deployment {
         text: String::from_utf8_lossy(&bytes).into_owned(),

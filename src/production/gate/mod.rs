@@ -7,12 +7,16 @@ mod age;
 pub mod approvals;
 mod claims;
 mod config;
+mod facts;
+mod gates;
 pub mod line;
 pub mod pins;
 mod policy;
 pub mod push;
+mod recount;
 pub mod refusal;
 pub mod replay;
+mod restore;
 #[cfg(test)]
 mod tests;
 
@@ -22,3 +26,4 @@ pub use pins::{GateSettings, Host, Pin};
 pub use push::{Update, Verdict, judge};
 pub use refusal::{Code, GateError, Refusal};
 pub use replay::{Logs, VerifiedLog};
+pub use restore::version as version_of;

@@ -85,8 +85,13 @@ pub fn judge(repo: &Repo, updates: &[Update], host: &Host) -> Result<Verdict, Ga
             let (text, policy) = policy::at(repo, &step[0])?;
             line::complete(repo, &policy, host, &mut logs)?;
             let found: Step = line::transition(repo, &step[0], &step[1], (&text, &policy), &logs)?;
-            for p in found.deployments.iter().map(|d| &d.config.promotion) {
+            for config in found.deployments.iter().map(|d| &d.config) {
+                let p = &config.promotion;
                 let path = LiveConfig::path(&p.strategy);
+                if config.format == 1 && p.restores_version.is_none() {
+                    let what = "a config of format 1 may only be restored: promote the trial again";
+                    return refuse(Code::OldFormat, path, what);
+                }
                 let max = policy.gates.max_evidence_age_days;
                 age::fresh(&p.promotion_timestamp, assay_ledger::log::system_clock(), max, &path)?;
             }

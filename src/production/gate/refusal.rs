@@ -39,6 +39,7 @@ codes! {
     ChainBreak = "chain-break",
     Checkpoint = "checkpoint",
     ClaimDiffers = "claim-differs",
+    ClosingDiffers = "closing-differs",
     ConfigRemoved = "config-removed",
     Deletion = "deletion",
     DuplicateId = "duplicate-id",
@@ -46,6 +47,7 @@ codes! {
     EventMissing = "event-missing",
     EventOrder = "event-order",
     EvidenceChanged = "evidence-changed",
+    FigureDiffers = "figure-differs",
     Fork = "fork",
     Gate = "gate",
     Genesis = "genesis",
@@ -60,23 +62,31 @@ codes! {
     NoParity = "no-parity",
     NoPolicy = "no-policy",
     NonFastForward = "non-fast-forward",
+    NotCounted = "not-counted",
     NotFirstParent = "not-first-parent",
+    NotRestored = "not-restored",
+    OldFormat = "old-format",
     PathNotAllowed = "path-not-allowed",
     PolicyThreshold = "policy-threshold",
     PolicyVersion = "policy-version",
     ProposalAuthor = "proposal-author",
     ProposalDiffers = "proposal-differs",
+    PruningDiffers = "pruning-differs",
     Recreated = "recreated",
     ReferenceNotAllowed = "reference-not-allowed",
     Replaces = "replaces",
+    ResultsVersion = "results-version",
     RevokedKey = "revoked-key",
     RoleNotAllowed = "role-not-allowed",
     Rollback = "rollback",
     RootMismatch = "root-mismatch",
     ShorterThanCheckpoint = "shorter-than-checkpoint",
     Stale = "stale",
+    StudyOpening = "study-opening",
+    SuggestionDiffers = "suggestion-differs",
     TimeRegressed = "time-regressed",
     Timestamp = "timestamp",
+    TrialOrder = "trial-order",
     UnknownAuthor = "unknown-author",
     UnknownKey = "unknown-key",
     UnknownOrigin = "unknown-origin",
@@ -149,7 +159,7 @@ mod tests {
         let all: Vec<&str> = Code::ALL.iter().map(|c| c.name()).collect();
         assert_eq!(
             all.join(" "),
-            "approvals author-mismatch bad-checkpoint bad-config bad-encoding bad-payload bad-policy bad-proof bad-signature bad-strategy bad-tiles chain-break checkpoint claim-differs config-removed deletion duplicate-id event-differs event-missing event-order evidence-changed fork gate genesis index-differs journal-damaged log-key malformed-event mixed-push no-branch no-checkpoint no-evidence no-parity no-policy non-fast-forward not-first-parent path-not-allowed policy-threshold policy-version proposal-author proposal-differs recreated reference-not-allowed replaces revoked-key role-not-allowed rollback root-mismatch shorter-than-checkpoint stale time-regressed timestamp unknown-author unknown-key unknown-origin unsigned unsupported-event version witness-quorum wrong-branch wrong-event wrong-name wrong-origin wrong-sequence"
+            "approvals author-mismatch bad-checkpoint bad-config bad-encoding bad-payload bad-policy bad-proof bad-signature bad-strategy bad-tiles chain-break checkpoint claim-differs closing-differs config-removed deletion duplicate-id event-differs event-missing event-order evidence-changed figure-differs fork gate genesis index-differs journal-damaged log-key malformed-event mixed-push no-branch no-checkpoint no-evidence no-parity no-policy non-fast-forward not-counted not-first-parent not-restored old-format path-not-allowed policy-threshold policy-version proposal-author proposal-differs pruning-differs recreated reference-not-allowed replaces results-version revoked-key role-not-allowed rollback root-mismatch shorter-than-checkpoint stale study-opening suggestion-differs time-regressed timestamp trial-order unknown-author unknown-key unknown-origin unsigned unsupported-event version witness-quorum wrong-branch wrong-event wrong-name wrong-origin wrong-sequence"
         );
     }
 }

@@ -41,6 +41,18 @@ impl VerifiedLog {
         self.entries.is_empty()
     }
 
+    /// An entry by position.
+    ///
+    /// # Errors
+    /// No such entry.
+    pub fn entry(&self, seq: u64) -> Result<Entry, GateError> {
+        let place = || format!("{} entry {seq}", self.origin);
+        match self.entries.get(seq as usize) {
+            Some(bytes) => Ok(Entry::decode(bytes.clone())?),
+            None => refuse(Code::EventMissing, place(), "the log has no such entry"),
+        }
+    }
+
     /// Root of the first `size` entries.
     pub fn root_at(&self, size: u64) -> Option<Hash> {
         self.tree.root_at(size).ok()

@@ -38,6 +38,8 @@ fn first() -> Policy {
             max_pbo: None,
             engine_versions: vec!["x".into()],
             max_evidence_age_days: 30,
+            track_record: false,
+            max_count_age_days: 7,
             allow_generated: false,
         },
         people: vec![person("ana", &[Role::Researcher, Role::Root], 1), person("ben", &[Role::Reviewer], 2)],

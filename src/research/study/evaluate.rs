@@ -1,20 +1,22 @@
 //! One trial: bind, simulate all its bars in one account, judge every fold in and out of sample, score.
 
-use super::blocks;
 use super::identity::{Inputs, of, shared};
 use crate::simulate::{SimulateError, Simulation, prepare, stretch};
 use assay_ledger::Hash;
 use assay_shared::account::{Mark, Run, Window};
 use assay_shared::event::codec::Real;
 use assay_shared::event::study::{FoldFact, recorded_folds, recorded_params};
-use assay_shared::event::{BlockV2, Event, MetricCode, TrialCompletedV2, TrialFailedV2, TrialPrunedV2};
+use assay_shared::event::{
+    BlockV2, Event, MetricCode, PrunedTrialFinished, TrialCompletedV2, TrialFailedV2, TrialPrunedV2,
+};
 use assay_shared::metric::{self, Metric, Metrics};
+use assay_shared::recount::{blocks, pruning};
 use assay_shared::rulebook::RulebookError;
 use assay_shared::strategy::columns::{SymbolSignals, columns_there};
 use assay_shared::strategy::space::defaults;
 use assay_shared::strategy::{Bound, Diagnostic, Params};
 use assay_shared::study::FoldBars;
-use assay_shared::study::objective::{Objective, median};
+use assay_shared::study::objective::Objective;
 use assay_shared::study::split::TooShort;
 use assay_shared::time::format_ms;
 use std::collections::{BTreeMap, BTreeSet};
@@ -170,6 +172,17 @@ impl<'a> Evaluator<'a> {
         Evaluated { identity: self.identity(params), folds, outcome, stream_hash }
     }
 
+    /// Runs a pruned trial to its end, and gives the event that records what it would have been.
+    pub fn finish(&self, study_id: [u8; 16], number: u32, params: &Params) -> Event {
+        let Evaluated { identity, folds, outcome, stream_hash } = self.evaluate(params, &[]);
+        let (blocks, reason) = match outcome {
+            TrialOutcome::Completed { blocks, .. } => (blocks, None),
+            TrialOutcome::Pruned { reason, .. } | TrialOutcome::Failed { reason } => (Vec::new(), Some(reason)),
+        };
+        let (identity, folds, stream_hash) = (identity.0, recorded_folds(&folds), stream_hash.0);
+        PrunedTrialFinished { study_id, number, identity, folds, blocks, stream_hash, reason }.into()
+    }
+
     fn outcome(&self, params: &Params, medians: &[f64], folds: &mut Vec<FoldFact>) -> Result<Outcome, String> {
         let words = |e: SimulateError| e.to_string();
         let bound = self.inputs.strategy.bind(params).map_err(|d| d.to_string())?;
@@ -259,12 +272,11 @@ impl<'a> Evaluator<'a> {
     }
 
     fn prune(&self, folds: &[FoldFact], medians: &[f64]) -> Option<String> {
-        if !self.inputs.study.guardrails.prune_below_median || folds.len() == self.folds.len() {
+        if !self.inputs.study.guardrails.prune_below_median {
             return None;
         }
-        let (mean, median) = (interim(folds)?, *medians.get(folds.len() - 1)?);
-        (mean < median)
-            .then(|| format!("after fold {} its mean objective {mean:.4} is below the median {median:.4}", folds.len()))
+        let (mean, median) = pruning::stops(folds, self.folds.len(), medians)?;
+        Some(format!("after fold {} its mean objective {mean:.4} is below the median {median:.4}", folds.len()))
     }
 
     fn completed(&self, folds: &[FoldFact], whole: &Window<'_>, marks: &Marks) -> Result<TrialOutcome, String> {
@@ -343,21 +355,4 @@ fn advance(simulation: &mut Simulation<'_>, cuts: &BTreeSet<usize>, to: usize) -
         simulation.advance(cut)?;
     }
     Ok(())
-}
-
-/// Mean out-of-sample objective of the folds so far.
-pub fn interim(folds: &[FoldFact]) -> Option<f64> {
-    let counted = |f: &FoldFact| Objective::counted(f.out_of_sample, f.oos_trades);
-    let values: Vec<f64> = folds.iter().map(counted).collect::<Option<_>>()?;
-    (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)
-}
-
-/// Medians of the interim objective after each fold over completed trials; none while there are
-/// fewer than eight of them.
-pub fn fold_medians(completed: &[&[FoldFact]]) -> Vec<f64> {
-    if completed.len() < 8 {
-        return Vec::new();
-    }
-    let folds = completed.iter().map(|f| f.len()).min().unwrap_or(0);
-    (1..=folds).map(|k| median(&completed.iter().filter_map(|f| interim(&f[..k])).collect::<Vec<_>>())).collect()
 }

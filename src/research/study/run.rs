@@ -1,9 +1,10 @@
 //! The loop of a study: ask a batch, evaluate it in parallel, tell it in trial order.
 
-use super::evaluate::{Evaluator, fold_medians};
-use super::finished::{Finished, best};
+use super::evaluate::Evaluator;
 use assay_shared::event::Event;
 use assay_shared::event::study::FoldFact;
+use assay_shared::recount::pruning::fold_medians;
+use assay_shared::recount::{Finished, best};
 use assay_shared::search::{Observation, Request, suggest};
 use assay_shared::strategy::Params;
 use rayon::ThreadPool;

@@ -1,12 +1,13 @@
 //! Studies over a generated market: pools, resuming, identities, leverage in force, what is recorded.
 
-use super::{Evaluator, Finished, Inputs, StudyError, TrialOutcome, best, close, run};
+use super::{Evaluator, Inputs, StudyError, TrialOutcome, run};
 use crate::data::generate;
 use crate::thread_pool;
 use assay_ledger::Hash;
 use assay_shared::event::study::Ended;
-use assay_shared::event::{Environment, Event};
+use assay_shared::event::{Environment, Event, StudyClosed};
 use assay_shared::market::Market;
+use assay_shared::recount::{Finished, Lineage, best, close};
 use assay_shared::rulebook::{BracketSet, Rulebook};
 use assay_shared::search::Sampler;
 use assay_shared::strategy::space::defaults;
@@ -15,7 +16,7 @@ use assay_shared::study::Study;
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-const STRATEGY: &str = r#"
+pub(super) const STRATEGY: &str = r#"
 name = "swing"
 description = "two averages"
 interval = "1h"
@@ -38,7 +39,7 @@ margin_mode = "isolated"
 max_concurrent_positions = 2
 "#;
 
-const STUDY: &str = r#"
+pub(super) const STUDY: &str = r#"
 name = "s"
 trials = 30
 seed = 11
@@ -65,15 +66,15 @@ slippage_bps = 1.0
 "#;
 
 /// Everything that a study needs.
-struct Stage {
-    strategy: Strategy,
-    study: Study,
-    market: Market,
-    book: Rulebook,
-    environment: Environment,
+pub(super) struct Stage {
+    pub(super) strategy: Strategy,
+    pub(super) study: Study,
+    pub(super) market: Market,
+    pub(super) book: Rulebook,
+    pub(super) environment: Environment,
 }
 
-fn stage(strategy: &str, study: &str) -> Stage {
+pub(super) fn stage(strategy: &str, study: &str) -> Stage {
     let strategy = Strategy::parse(strategy).unwrap_or_else(|d| panic!("{}", d[0]));
     let mut book = Rulebook::parse(include_str!("../../../configs/rulebook.toml")).unwrap();
     book.rules[0].effective = "2020-01-01".into();
@@ -94,7 +95,7 @@ fn stage(strategy: &str, study: &str) -> Stage {
 }
 
 impl Stage {
-    fn evaluator(&self) -> Result<Evaluator<'_>, StudyError> {
+    pub(super) fn evaluator(&self) -> Result<Evaluator<'_>, StudyError> {
         Evaluator::new(Inputs {
             strategy: &self.strategy,
             market: &self.market,
@@ -109,7 +110,7 @@ impl Stage {
         defaults(&self.strategy.file.parameters)
     }
 
-    fn trials(&self, threads: usize, from: &[Event]) -> Vec<Event> {
+    pub(super) fn trials(&self, threads: usize, from: &[Event]) -> Vec<Event> {
         let (evaluator, pool) = (self.evaluator().unwrap(), thread_pool(threads).unwrap());
         let mut finished: Vec<Finished> = from.iter().filter_map(Finished::of).collect();
         let mut out = from.to_vec();
@@ -180,7 +181,7 @@ fn what_is_recorded() {
         match (event, &fact.ended) {
             (Event::TrialCompletedV2(t), Ended::Completed { metrics, constraints, .. }) => {
                 completed += 1;
-                assert_eq!((t.folds.len(), t.blocks.len(), constraints.len()), (folds, 16, 3));
+                assert_eq!((t.folds.len(), t.blocks.len().min(16), constraints.len()), (folds, 16, 3));
                 let bars: u32 = t.blocks.iter().map(|b| b.bars).sum();
                 let mean = t.blocks.iter().map(|b| b.powers[0].0).sum::<f64>() / f64::from(bars);
                 let square = t.blocks.iter().map(|b| b.powers[1].0).sum::<f64>() / f64::from(bars);
@@ -191,7 +192,7 @@ fn what_is_recorded() {
             }
             (Event::TrialPrunedV2(t), Ended::Pruned { reason }) => {
                 pruned += 1;
-                assert!(t.folds.len() < folds && t.blocks.len() == 16 && reason.contains("below the median"));
+                assert!(t.folds.len() < folds && t.blocks.len() >= 16 && reason.contains("below the median"));
             }
             (Event::TrialFailedV2(_), Ended::Failed { reason }) => assert!(!reason.is_empty()),
             other => panic!("{other:?}"),
@@ -201,12 +202,18 @@ fn what_is_recorded() {
     let finished: Vec<Finished> = events.iter().filter_map(Finished::of).collect();
     let (number, score) = best(&finished).unwrap();
     assert!(finished.iter().filter(|f| f.seen.violation <= 0.0).all(|f| f.seen.score.is_none_or(|s| s <= score)));
-    let end = close(&s.evaluator().unwrap(), [1; 16], &finished, 42);
+    let bars = s.evaluator().unwrap().out_of_sample().len();
+    let mut lineage = Lineage { trials: 42, studies: 1, ..Lineage::default() };
+    finished.iter().filter_map(|f| f.sharpe).for_each(|sharpe| lineage.sharpes.push(sharpe));
+    let end = close([1; 16], &finished, bars, &lineage);
     assert_eq!((end.best, end.trials), (Some(number), 30));
-    let named = |name: &str| end.statistics.iter().find(|s| s.0 == name).map(|s| s.1.0);
-    assert_eq!(named("trials_lineage"), Some(42.0));
-    assert!((0.0..=1.0).contains(&named("dsr").unwrap()) && (0.0..=1.0).contains(&named("pbo").unwrap()));
-    let none = close(&s.evaluator().unwrap(), [1; 16], &[], 0);
+    let named = |end: &StudyClosed, name: &str| end.statistics.iter().find(|s| s.0 == name).map(|s| s.1.0);
+    assert_eq!(named(&end, "trials_lineage"), Some(42.0));
+    assert!((0.0..=1.0).contains(&named(&end, "dsr").unwrap()));
+    assert_eq!(named(&end, "pbo"), None, "not while pruned trials are unfinished");
+    let whole: Vec<Finished> = finished.iter().filter(|f| !f.pruned).cloned().collect();
+    assert!((0.0..=1.0).contains(&named(&close([1; 16], &whole, bars, &lineage), "pbo").unwrap()));
+    let none = close([1; 16], &[], bars, &Lineage::default());
     assert_eq!((none.best, none.statistics.len()), (None, 2), "nothing is claimed of no trials");
 }
 

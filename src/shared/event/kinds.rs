@@ -246,6 +246,19 @@ facts! {
         reason: String,
     }
 
+    /// A pruned trial was run to its end after its study, with the returns that it then had: what it would have
+    /// been is part of what the study chose from. It keeps its place among the pruned.
+    PrunedTrialFinished {
+        #[serde(serialize_with = "hex")] study_id: [u8; 16],
+        number: u32,
+        #[serde(serialize_with = "hex")] identity: Digest,
+        folds: Vec<FoldV2>,
+        blocks: Vec<BlockV2>,
+        #[serde(serialize_with = "hex")] stream_hash: Digest,
+        /// Why it has no returns: it was ruined, or fell too far.
+        reason: Option<String>,
+    }
+
     /// A trial had no score, version 2: with the folds that it had.
     TrialFailedV2 {
         #[serde(serialize_with = "hex")] study_id: [u8; 16],

@@ -127,6 +127,7 @@ events! {
     TrialPrunedV2 = "TrialPruned" 2,
     TrialFailed = "TrialFailed" 1,
     TrialFailedV2 = "TrialFailed" 2,
+    PrunedTrialFinished = "PrunedTrialFinished" 1,
     StudyClosed = "StudyClosed" 1,
     WalkForwardCompleted = "WalkForwardCompleted" 1,
     ParityVerified = "ParityVerified" 1,
@@ -166,6 +167,9 @@ impl Event {
             Event::StudyOpened(s) => EventId::derived(&[b"study", &s.study_id]),
             Event::StudyOpenedV2(s) => EventId::derived(&[b"study", &s.study_id]),
             Event::StudyClosed(s) => EventId::derived(&[b"study-closed", &s.study_id]),
+            Event::PrunedTrialFinished(t) => {
+                EventId::derived(&[b"trial-finished", &t.study_id, &t.number.to_be_bytes()])
+            }
             _ => EventId::derived(&[self.kind().as_bytes(), &payload]),
         };
         Ok(Draft { id, kind: self.kind().into(), version: self.version(), payload })

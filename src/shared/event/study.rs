@@ -54,11 +54,15 @@ pub enum Ended {
     },
 }
 
-/// A block of returns. Version 1 recorded only the first two powers.
+/// A block of returns.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct BlockFact {
+    /// Returns in it; version 1 does not say, and has zero.
+    pub bars: u32,
     /// Sum of the returns, and of their squares.
     pub sums: (f64, f64),
+    /// Sums of their third and fourth powers; version 1 has none.
+    pub higher: Option<(f64, f64)>,
 }
 
 /// A trial's end.
@@ -122,7 +126,8 @@ impl Event {
         let (params, identity, folds, blocks, ended) = match self {
             Event::TrialCompleted(t) => {
                 let metrics = t.metrics.iter().map(|(k, v)| (k.clone(), v.0)).collect();
-                let blocks = t.blocks.iter().map(|(s, q)| BlockFact { sums: (s.0, q.0) }).collect();
+                let blocks =
+                    t.blocks.iter().map(|(s, q)| BlockFact { bars: 0, sums: (s.0, q.0), higher: None }).collect();
                 let constraints = t.constraints.iter().map(|c| c.0).collect();
                 let ended = Ended::Completed { score: t.score.0, constraints, metrics, stream_hash: t.stream_hash };
                 (params_v1(&t.params), t.identity, folds_v1(&t.folds), blocks, ended)
@@ -184,7 +189,8 @@ fn folds_v1(folds: &[Fold]) -> Vec<FoldFact> {
     folds.iter().map(fold).collect()
 }
 
-fn folds_v2(folds: &[FoldV2]) -> Vec<FoldFact> {
+/// Folds as version 2 records them.
+pub(crate) fn folds_v2(folds: &[FoldV2]) -> Vec<FoldFact> {
     let first = |values: &[Option<Real>]| values.first().copied().flatten().map(|r| r.0);
     let fold = |f: &FoldV2| FoldFact {
         in_sample: first(&f.in_sample),
@@ -195,8 +201,18 @@ fn folds_v2(folds: &[FoldV2]) -> Vec<FoldFact> {
     folds.iter().map(fold).collect()
 }
 
-fn blocks_v2(blocks: &[BlockV2]) -> Vec<BlockFact> {
-    blocks.iter().map(|b| BlockFact { sums: (b.powers[0].0, b.powers[1].0) }).collect()
+/// Blocks as version 2 records them.
+pub(crate) fn blocks_v2(blocks: &[BlockV2]) -> Vec<BlockFact> {
+    let block = |b: &BlockV2| {
+        let [first, second, third, fourth] = b.powers.map(|p| p.0);
+        BlockFact { bars: b.bars, sums: (first, second), higher: Some((third, fourth)) }
+    };
+    blocks.iter().map(block).collect()
+}
+
+/// The id of a study: of everything that its trials depend on, and of its own text.
+pub fn study_id(text: &str, strategy: &Digest, data: &Digest, book: &Digest, environment: &Environment) -> [u8; 16] {
+    assay_ledger::EventId::derived(&[text.as_bytes(), strategy, data, book, &environment.hashed()]).0
 }
 
 fn metrics_v2(metrics: &[(MetricCode, Real)]) -> BTreeMap<String, f64> {
@@ -280,7 +296,9 @@ mod tests {
             }],
             stream_hash,
         };
-        assert_eq!(Event::from(two).trial().unwrap(), fact);
+        let two = Event::from(two).trial().unwrap();
+        assert_eq!((two.blocks[0].bars, two.blocks[0].sums), (2, fact.blocks[0].sums), "and more than version 1");
+        assert_eq!(TrialFact { blocks: fact.blocks.clone(), ..two }, fact);
         assert_eq!((fact.violation(), fact.params["b"]), (0.25, Value::Float(0.5)));
         assert_eq!(recorded_folds_v1(&fact.folds), [fold()]);
         let pruned =

@@ -191,8 +191,18 @@ pub(crate) fn samples() -> Vec<Event> {
             params: params_v2.clone(),
             identity: h,
             folds: vec![fold_v2.clone()],
-            blocks: vec![block],
+            blocks: vec![block.clone()],
             reason: "r".into(),
+        }
+        .into(),
+        PrunedTrialFinished {
+            study_id,
+            number: 8,
+            identity: h,
+            folds: vec![fold_v2.clone()],
+            blocks: vec![block],
+            stream_hash: h,
+            reason: Some("r".into()),
         }
         .into(),
         TrialFailedV2 { study_id, number: 9, params: params_v2, identity: h, folds: vec![fold_v2], reason: "r".into() }

@@ -13,7 +13,8 @@ use std::collections::BTreeMap;
 
 /// Identifies these definitions beside the numbers.
 pub const DEFINITIONS: &str = "metric/v1:ddof=1,year=365d,drawdown-from-initial";
-const YEAR_MS: f64 = 365.0 * 86_400_000.0;
+/// Milliseconds of a year of 365 days.
+pub const YEAR_MS: f64 = 365.0 * 86_400_000.0;
 
 /// Figures; one that is undefined is not there.
 pub type Metrics = BTreeMap<Metric, f64>;
@@ -76,6 +77,16 @@ pub fn max_drawdown(initial: f64, equity: &[f64]) -> f64 {
     worst.max(-1.0)
 }
 
+/// What grows to `times` itself over so many years, as growth a year; −1 when nothing is left.
+pub fn growth_of_a_year(times: f64, years: f64) -> f64 {
+    if times > 0.0 { libm::pow(times, 1.0 / years) - 1.0 } else { -1.0 }
+}
+
+/// The logarithm of one and a return.
+pub fn log_growth(r: f64) -> f64 {
+    libm::log1p(r)
+}
+
 /// All figures of a run, or of a stretch of one, over bars of `interval_ms`.
 pub fn of(run: &Window<'_>, interval_ms: i64) -> Metrics {
     let mut out = Metrics::new();
@@ -94,7 +105,7 @@ pub fn of(run: &Window<'_>, interval_ms: i64) -> Metrics {
     let total = last / run.initial_usdt - 1.0;
     let drawdown = max_drawdown(run.initial_usdt, run.equity);
     let years = bars as f64 * interval_ms as f64 / YEAR_MS;
-    let cagr = if last > 0.0 { libm::pow(last / run.initial_usdt, 1.0 / years) - 1.0 } else { -1.0 };
+    let cagr = growth_of_a_year(last / run.initial_usdt, years);
     put(Metric::TotalReturn, total);
     put(Metric::FinalEquityUsdt, last);
     put(Metric::MaxDrawdown, drawdown);

@@ -78,9 +78,23 @@ pub struct Gates {
     pub engine_versions: Vec<String>,
     /// Days from a study's close after which its evidence is too old.
     pub max_evidence_age_days: u32,
+    /// Whether a trial's minimum track record must lie within its data.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub track_record: bool,
+    /// Days by which another log may have gone on since a proposal counted its trials.
+    #[serde(default = "count_age", skip_serializing_if = "is_count_age")]
+    pub max_count_age_days: u32,
     /// Whether results on generated data may be promoted (for demonstrations only).
     #[serde(default)]
     pub allow_generated: bool,
+}
+
+fn count_age() -> u32 {
+    7
+}
+
+fn is_count_age(days: &u32) -> bool {
+    *days == count_age()
 }
 
 /// A person; several keys are still one person.
@@ -259,6 +273,8 @@ mod tests {
                 max_pbo: None,
                 engine_versions: vec![],
                 max_evidence_age_days: 30,
+                track_record: false,
+                max_count_age_days: 7,
                 allow_generated: false,
             },
             people: vec![person("ana", Role::Root, 1), person("ben", Role::Reviewer, 2)],

@@ -55,6 +55,11 @@ pub struct FoldBars {
     pub out_of_sample: Range<usize>,
 }
 
+/// Days are days, however long the bars are: as many bars as cover them.
+fn bars_of(days: u32, interval_ms: i64) -> usize {
+    (i64::from(days) * DAY_MS).unsigned_abs().div_ceil(interval_ms.unsigned_abs().max(1)) as usize
+}
+
 impl Splits {
     /// Checks the lengths.
     ///
@@ -67,14 +72,17 @@ impl Splits {
         Ok(())
     }
 
+    /// Bars of each window out of sample.
+    pub fn out_of_sample_bars(&self, interval_ms: i64) -> usize {
+        bars_of(self.out_of_sample_days, interval_ms)
+    }
+
     /// The folds of `bars` bars, the last one ending at the last bar.
     ///
     /// # Errors
     /// When not even one fold fits.
     pub fn folds(&self, bars: usize, interval_ms: i64) -> Result<Vec<FoldBars>, TooShort> {
-        // Days are days, however long the bars are: as many bars as cover them.
-        let bars_of = |days: u32| (i64::from(days) * DAY_MS).unsigned_abs().div_ceil(interval_ms.unsigned_abs().max(1));
-        let (is, oos) = (bars_of(self.in_sample_days) as usize, bars_of(self.out_of_sample_days) as usize);
+        let (is, oos) = (bars_of(self.in_sample_days, interval_ms), self.out_of_sample_bars(interval_ms));
         let (purge, warmup) = (self.purge_bars as usize, self.warmup_bars as usize);
         let first = warmup + is + purge;
         if bars < first + oos {

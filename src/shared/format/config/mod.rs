@@ -137,6 +137,21 @@ pub struct LedgerRef {
     pub parity: EventRef,
     /// `PromotionProposed` or `RollbackProposed`.
     pub proposal: EventRef,
+    /// Other logs whose trials were counted beside this one's, each as far as it was known.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub counted: Vec<Counted>,
+}
+
+/// A log as far as its trials were counted.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Counted {
+    /// The log's origin.
+    pub origin: String,
+    /// How many of its entries.
+    pub size: u64,
+    /// Root of the tree over them.
+    pub root: Hash,
 }
 
 impl LedgerRef {

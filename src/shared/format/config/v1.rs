@@ -146,6 +146,7 @@ fn reference(l: LedgerV1) -> LedgerRef {
         walk_forward: event(l.walk_forward),
         parity: event(l.parity),
         proposal: event(l.proposal),
+        counted: Vec::new(),
     }
 }
 

@@ -2,11 +2,11 @@
 //! later form of strategies is no change of this one.
 
 use super::v1::{ledger, parameters, promotion, versions};
-use super::{CURRENT, LedgerRef, LiveConfig, Promotion, Versions};
+use super::{CURRENT, Counted, LedgerRef, LiveConfig, Promotion, Versions};
 use crate::account::Assumptions;
 use crate::format::FormatError;
 use crate::format::assumed::assumptions;
-use crate::format::tree::{self, row, some};
+use crate::format::tree::{self, Table, row, some};
 use crate::strategy::Params;
 use serde::Deserialize;
 
@@ -56,6 +56,12 @@ pub(super) fn text(c: &LiveConfig) -> String {
         row("parameters", parameters(&c.parameters)),
         row("strategy", vec![row("text", &c.strategy_text)]),
     ];
-    out.extend(c.ledger.as_ref().map(|l| row("ledger", ledger(l))));
+    let counted = |c: &Counted| -> Table { vec![row("origin", &c.origin), row("size", c.size), row("root", c.root)] };
+    out.extend(c.ledger.as_ref().map(|l| {
+        let mut table = ledger(l);
+        let others: Vec<Table> = l.counted.iter().map(counted).collect();
+        table.extend((!others.is_empty()).then(|| row("counted", others)));
+        row("ledger", table)
+    }));
     tree::text(&out)
 }

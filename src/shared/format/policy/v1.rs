@@ -84,6 +84,8 @@ pub(super) fn read(text: &str) -> Result<Policy, FormatError> {
             max_pbo: g.max_pbo,
             engine_versions: g.engine_versions,
             max_evidence_age_days: g.max_evidence_age_days,
+            track_record: false,
+            max_count_age_days: 7,
             allow_generated: g.allow_generated,
         },
         people: p.people.into_iter().map(person).collect::<Result<_, _>>()?,

@@ -25,6 +25,8 @@ pub(super) fn text(p: &Policy) -> String {
         row("max_evidence_age_days", g.max_evidence_age_days),
         row("allow_generated", g.allow_generated),
     ]);
+    gates.extend(some("track_record", Some(g.track_record).filter(|on| *on)));
+    gates.extend(some("max_count_age_days", Some(g.max_count_age_days).filter(|days| *days != 7)));
     let people: Vec<Table> = p.people.iter().map(person).collect();
     let origins: Vec<Table> = p.origins.iter().map(|o| vec![row("vkey", &o.vkey)]).collect();
     let witnesses: Vec<Table> = p.witnesses.iter().map(|w| vec![row("vkey", &w.vkey)]).collect();

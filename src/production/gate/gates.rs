@@ -1,0 +1,107 @@
+//! The limits of the policy on what a trial's evidence shows.
+
+use super::facts::Facts;
+use super::recount::Judged;
+use super::refusal::{Code, GateError, refuse};
+use assay_shared::event::codec::Real;
+use assay_shared::format::config::LiveConfig;
+use assay_shared::policy::Gates;
+use assay_shared::recount::figures;
+use assay_shared::strategy::Strategy;
+
+/// What statistics a promotion is judged by.
+struct Statistics {
+    dsr: Option<f64>,
+    pbo: Option<f64>,
+    /// Bars out of sample, and those that its minimum track record needs.
+    bars: Option<(f64, f64)>,
+}
+
+pub(super) fn verify(
+    config: &LiveConfig,
+    strategy: &Strategy,
+    f: &Facts,
+    judged: Option<&Judged>,
+    g: &Gates,
+    path: &str,
+) -> Result<(), GateError> {
+    let fail = |what: String| refuse(Code::Gate, path, what);
+    let walk = |name: &str| find(&f.walk.metrics, name);
+    let trades = walk("trades").unwrap_or(0.0);
+    if trades < f64::from(g.min_trades) {
+        return fail(format!("{trades} out-of-sample trades, fewer than {}", g.min_trades));
+    }
+    // What was in force, caps included: what the account really did.
+    let leverage = match strategy.bind(&config.parameters) {
+        Ok(bound) => bound.terms().highest_leverage(),
+        Err(d) => return refuse(Code::BadStrategy, path, d.to_string()),
+    };
+    if leverage > g.max_leverage {
+        return fail(format!("leverage {leverage} is over {}", g.max_leverage));
+    }
+    let drawdown = walk("max_drawdown").map_or(1.0, |d| -d);
+    if drawdown > g.max_drawdown {
+        return fail(format!(
+            "out-of-sample drawdown {:.1} % is over {:.1} %",
+            drawdown * 100.0,
+            g.max_drawdown * 100.0
+        ));
+    }
+    if let Some(c) = f.constraints.iter().find(|c| **c > 0.0) {
+        return fail(format!("the trial breaks a constraint by {c}"));
+    }
+    overfitting(&statistics(f, judged), g, path)?;
+    if !g.engine_versions.contains(&config.environment.engine_version) {
+        return fail(format!("engine version {} is not allowed", config.environment.engine_version));
+    }
+    if config.promotion.generated_data && !g.allow_generated {
+        return fail("the result comes from generated data".into());
+    }
+    let age_days = f.proposed_us.saturating_sub(f.closed_us) / 86_400_000_000;
+    if age_days > u64::from(g.max_evidence_age_days) {
+        return fail(format!(
+            "the study was closed {age_days} days before the proposal, over {}",
+            g.max_evidence_age_days
+        ));
+    }
+    Ok(())
+}
+
+fn overfitting(s: &Statistics, g: &Gates, path: &str) -> Result<(), GateError> {
+    let fail = |what: String| refuse(Code::Gate, path, what);
+    let show = |v: Option<f64>| v.map_or("undefined".into(), |v| format!("{v:.4}"));
+    if let Some(min) = g.min_dsr.filter(|min| s.dsr.is_none_or(|v| v < *min)) {
+        return fail(format!("the trial's deflated Sharpe ratio {} is below {min}", show(s.dsr)));
+    }
+    if let Some(max) = g.max_pbo.filter(|max| s.pbo.is_none_or(|v| v > *max)) {
+        return fail(format!("the study's probability of overfitting {} is over {max}", show(s.pbo)));
+    }
+    match s.bars {
+        Some((have, need)) if g.track_record && have < need => {
+            fail(format!("{have} bars out of sample, and the minimum track record is {need:.0}"))
+        }
+        None if g.track_record => fail("the trial has no minimum track record".into()),
+        _ => Ok(()),
+    }
+}
+
+/// Computed again; of what release 0.1.0 promoted, as it recorded them.
+fn statistics(f: &Facts, judged: Option<&Judged>) -> Statistics {
+    let Some(judged) = judged else {
+        let recorded = |name: &str| find(&f.closed.statistics, name);
+        let bars = recorded("out_of_sample_bars").zip(recorded("min_track_record_bars"));
+        return Statistics { dsr: recorded("dsr"), pbo: recorded("pbo"), bars };
+    };
+    let (case, bars) = (&judged.case, judged.case.bars());
+    let trial = case.finished.iter().find(|t| t.number == f.trial.number);
+    let s = trial.and_then(|t| figures::of(t, bars as f64, &judged.lineage));
+    Statistics {
+        dsr: s.and_then(|s| s.dsr),
+        pbo: figures::pbo(&case.finished, bars),
+        bars: s.and_then(|s| s.min_track_record).map(|need| (bars as f64, need)),
+    }
+}
+
+fn find(list: &[(String, Real)], name: &str) -> Option<f64> {
+    list.iter().find(|(k, _)| k == name).map(|(_, v)| v.0)
+}

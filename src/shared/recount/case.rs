@@ -1,0 +1,190 @@
+//! A study as a log has it, gathered event by event.
+
+use super::finished::{Finished, equal};
+use super::tally::{Lineage, Tally};
+use crate::event::study::{StudyFact, TrialFact, blocks_v2, study_id};
+use crate::event::{Event, StudyClosed};
+use crate::statistic::Blocks;
+use crate::strategy::Strategy;
+use crate::study::Study;
+use serde::Serialize;
+use std::fmt;
+
+/// What is wrong with a study.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Wrong {
+    /// Its opening contradicts what it names, or comes before it.
+    Opening,
+    /// Its trials are not all there, or not in order.
+    Order,
+    /// A trial is not the one that the sampler asks for.
+    Suggestion,
+    /// A figure contradicts others of the same trial.
+    Figure,
+    /// A trial was pruned that should not be, or the other way round.
+    Pruning,
+    /// Its closing is not what its trials give.
+    Closing,
+}
+
+impl fmt::Display for Wrong {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Wrong::Opening => "opening",
+            Wrong::Order => "order",
+            Wrong::Suggestion => "suggestion",
+            Wrong::Figure => "figure",
+            Wrong::Pruning => "pruning",
+            Wrong::Closing => "closing",
+        })
+    }
+}
+
+/// Something that a log contradicts itself in.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, thiserror::Error)]
+#[error("entry {seq}: {what}")]
+pub struct Finding {
+    /// The entry.
+    pub seq: u64,
+    /// Of what kind.
+    pub wrong: Wrong,
+    /// In words, with the number that is false.
+    pub what: String,
+}
+
+pub(super) fn finding(seq: u64, wrong: Wrong, what: impl Into<String>) -> Finding {
+    Finding { seq, wrong, what: what.into() }
+}
+
+/// A study with all its events.
+#[derive(Debug, Clone)]
+pub struct Case {
+    /// Its opening, and where that stands.
+    pub fact: StudyFact,
+    /// Where it was opened.
+    pub seq: u64,
+    /// What is searched and how.
+    pub study: Study,
+    /// The strategy.
+    pub strategy: Strategy,
+    /// Bars of the whole snapshot.
+    pub snapshot_bars: u64,
+    /// Its trials in the order of the log.
+    pub trials: Vec<(u64, TrialFact)>,
+    /// The same, as samplers and statistics see them; pruned ones that were finished later with their returns.
+    pub finished: Vec<Finished>,
+    /// Its closing, with what was tried when it was closed.
+    pub closed: Option<(u64, StudyClosed, Lineage)>,
+    /// Whether the walk-forward of a trial is recorded.
+    pub walked: bool,
+    /// What was found while it was gathered.
+    pub(super) findings: Vec<Finding>,
+}
+
+impl Case {
+    /// A study at its opening, which the events before it must bear out.
+    ///
+    /// # Errors
+    /// What they contradict.
+    pub fn open(seq: u64, event: &Event, tally: &Tally) -> Result<Case, Finding> {
+        let no = |what: String| finding(seq, Wrong::Opening, what);
+        let fact = event.study().ok_or_else(|| no("it opens no study".into()))?;
+        let name = &fact.name;
+        let study = Study::recorded(&fact.text).map_err(|e| no(format!("the text of study '{name}': {e}")))?;
+        let (_, text) = tally
+            .strategy(&fact.strategy_hash)
+            .ok_or_else(|| no(format!("the strategy of study '{name}' is not registered before it")))?;
+        let strategy = Strategy::recorded(text).map_err(|e| no(format!("the strategy of study '{name}': {e}")))?;
+        let cover = tally
+            .cover(&fact.data_hash)
+            .ok_or_else(|| no(format!("the data of study '{name}' are not registered before it")))?;
+        let missing = strategy.file.symbols.iter().find(|s| !cover.symbols.contains(*s));
+        let id = |e: &crate::event::StudyOpenedV2| {
+            study_id(&e.text, &fact.strategy_hash, &fact.data_hash, &fact.rulebook_hash, &fact.environment)
+        };
+        let wrong = if strategy.hash().0 != fact.strategy_hash || strategy.file.name != fact.strategy {
+            "its strategy is registered with another text".into()
+        } else if study.name != *name {
+            "its text has another name".into()
+        } else if tally.rulebook(&fact.rulebook_hash).is_none() {
+            "its rule book is not registered before it".into()
+        } else if cover.generated != fact.generated {
+            "whether its data are generated is not what their registration says".into()
+        } else if cover.interval_ms != strategy.interval_ms {
+            "its strategy has another interval than its data".into()
+        } else if let Some(symbol) = missing {
+            format!("its data have no {symbol}")
+        } else if matches!(event, Event::StudyOpenedV2(e) if id(e) != e.study_id) {
+            "its id is not that of its contents".into()
+        } else {
+            let (trials, finished, findings, closed) = (Vec::new(), Vec::new(), Vec::new(), None);
+            let (snapshot_bars, walked) = (cover.bars, false);
+            return Ok(Case { fact, seq, study, strategy, snapshot_bars, trials, finished, closed, walked, findings });
+        };
+        Err(no(format!("study '{name}': {wrong}")))
+    }
+
+    /// Takes an event that stands at `seq`; one of another study is nothing. `tally` has everything before it.
+    pub fn push(&mut self, seq: u64, event: &Event, tally: &Tally) {
+        let id = self.fact.study_id;
+        match event {
+            Event::StudyClosed(e) if e.study_id == id => {
+                let lineage = tally.scope(&id).map(|scope| tally.lineage(&scope)).unwrap_or_default();
+                if self.closed.is_none() {
+                    self.closed = Some((seq, e.clone(), lineage));
+                }
+            }
+            Event::WalkForwardCompleted(e) if e.study_id == id => self.walked = true,
+            Event::PrunedTrialFinished(e) if e.study_id == id => self.finish(seq, e),
+            event => {
+                if event.trial_key().is_some_and(|(of, _)| of == id)
+                    && let Some(trial) = event.trial()
+                {
+                    if self.closed.is_some() {
+                        let what = format!("trial {} is recorded after its study's close", trial.number);
+                        self.findings.push(finding(seq, Wrong::Order, what));
+                    }
+                    self.finished.push(Finished::of_fact(trial.clone()));
+                    self.trials.push((seq, trial));
+                }
+            }
+        }
+    }
+
+    /// A pruned trial that was run to its end later gets its returns: none, when it then had no score.
+    fn finish(&mut self, seq: u64, e: &crate::event::PrunedTrialFinished) {
+        let bars = self.out_of_sample_bars(e.folds.len());
+        let trial = self.finished.iter_mut().find(|f| f.number == e.number && f.pruned);
+        let recorded = self.trials.iter().find(|(_, t)| t.number == e.number);
+        let (Some(trial), Some((_, recorded))) = (trial, recorded) else {
+            let what = format!("trial {} was not pruned, and is finished", e.number);
+            return self.findings.push(finding(seq, Wrong::Order, what));
+        };
+        let blocks = blocks_v2(&e.blocks);
+        let begins = crate::event::study::folds_v2(&e.folds);
+        let same = recorded.identity == e.identity && begins.starts_with(&recorded.folds);
+        let whole = e.reason.is_some() || super::blocks::bars(&blocks) == bars as u64;
+        if !same || !whole {
+            let what = format!("the pruned trial {} was finished as another one than it began", e.number);
+            self.findings.push(finding(seq, Wrong::Figure, what));
+        }
+        trial.blocks = Some(if e.reason.is_none() { equal(&blocks) } else { Blocks { sums: Vec::new() } });
+    }
+
+    /// Bars out of sample of so many folds.
+    pub fn out_of_sample_bars(&self, folds: usize) -> usize {
+        folds * self.study.splits.out_of_sample_bars(self.strategy.interval_ms)
+    }
+
+    /// Bars out of sample of its completed trials.
+    pub fn bars(&self) -> usize {
+        let completed = self.finished.iter().find(|f| f.seen.score.is_some());
+        self.out_of_sample_bars(completed.map_or(0, |f| f.folds.len()))
+    }
+
+    /// Whether every pruned trial was finished.
+    pub fn is_finished(&self) -> bool {
+        self.finished.iter().all(|f| !f.pruned || f.blocks.is_some())
+    }
+}

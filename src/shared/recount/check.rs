@@ -1,0 +1,279 @@
+//! A study against itself.
+
+use super::blocks;
+use super::case::{Case, Finding, Wrong, finding};
+use super::closing::close;
+use super::finished::best;
+use super::pruning::{fold_medians, stops};
+use crate::event::study::{Ended, FoldFact, TrialFact};
+use crate::metric::{self, Metric, YEAR_MS};
+use crate::search::{self, Observation, Request, suggest};
+use crate::strategy::Params;
+use crate::study::objective::Objective;
+use std::ops::Range;
+
+/// How far a figure may lie from the same figure by another way.
+const NEAR: f64 = 1e-6;
+
+impl Case {
+    /// Everything but the suggestions: order, scores, constraints, figures, pruning, closing. The first findings come
+    /// first.
+    pub fn check(&self) -> Vec<Finding> {
+        let mut out = self.findings.clone();
+        self.order(&mut out);
+        let batch = self.study.batch as usize;
+        let folds = self.finished.iter().find(|f| f.seen.score.is_some()).map_or(0, |f| f.folds.len());
+        let most =
+            self.study.splits.folds(self.snapshot_bars as usize, self.strategy.interval_ms).map_or(0, |f| f.len());
+        if folds > most {
+            let what = format!("its trials have {folds} folds, and its data hold {most}");
+            out.push(finding(self.seq, Wrong::Figure, what));
+        }
+        let (mut medians, mut known) = (Vec::new(), None);
+        for (i, (seq, trial)) in self.trials.iter().enumerate() {
+            let first = i / batch * batch;
+            if self.study.guardrails.prune_below_median && known != Some(first) {
+                let before = self.finished[..first.min(self.finished.len())].iter();
+                let completed: Vec<&[FoldFact]> =
+                    before.filter(|f| f.seen.score.is_some()).map(|f| f.folds.as_slice()).collect();
+                (medians, known) = (fold_medians(&completed), Some(first));
+            }
+            let wrong = self.trial(trial, folds, &medians);
+            out.extend(wrong.map(|(wrong, what)| finding(*seq, wrong, format!("trial {}: {what}", trial.number))));
+        }
+        self.closing(&mut out);
+        out.sort_by_key(|f| f.seq);
+        out
+    }
+
+    fn order(&self, out: &mut Vec<Finding>) {
+        for (i, (seq, trial)) in self.trials.iter().enumerate() {
+            if trial.number as usize != i {
+                let what = format!("trial {} stands where trial {i} belongs", trial.number);
+                out.push(finding(*seq, Wrong::Order, what));
+                return;
+            }
+        }
+        let (budget, trials) = (self.study.trials as usize, self.trials.len());
+        if let Some((seq, _, _)) = self.closed.as_ref().filter(|_| trials != budget) {
+            let what = format!("the study was opened for {budget} trials, and {trials} are recorded");
+            out.push(finding(*seq, Wrong::Order, what));
+        }
+    }
+
+    fn trial(&self, t: &TrialFact, folds: usize, medians: &[f64]) -> Option<(Wrong, String)> {
+        let allowed = self.strategy.allows(&t.params);
+        match &t.ended {
+            Ended::Completed { .. } if !allowed => {
+                Some((Wrong::Figure, "it has a score, and its parameters break a constraint of the strategy".into()))
+            }
+            Ended::Completed { .. } if t.folds.len() != folds => {
+                Some((Wrong::Figure, format!("it has {} folds, and others have {folds}", t.folds.len())))
+            }
+            Ended::Completed { .. } => {
+                self.not_pruned(t, folds, medians).or_else(|| self.completed(t)).or_else(|| self.figures(t))
+            }
+            Ended::Pruned { reason } => self.pruned(t, reason, folds, medians),
+            Ended::Failed { reason } => {
+                let says = reason.starts_with("infeasible: ") && reason.ends_with(" does not hold");
+                (says && allowed).then(|| (Wrong::Figure, format!("it failed ({reason}), and that does hold")))
+            }
+        }
+    }
+
+    fn not_pruned(&self, t: &TrialFact, folds: usize, medians: &[f64]) -> Option<(Wrong, String)> {
+        let at = (1..folds).find(|k| stops(&t.folds[..*k], folds, medians).is_some())?;
+        self.study.guardrails.prune_below_median.then(|| {
+            (Wrong::Pruning, format!("it goes on, although it is below the median of those before it after fold {at}"))
+        })
+    }
+
+    fn pruned(&self, t: &TrialFact, reason: &str, folds: usize, medians: &[f64]) -> Option<(Wrong, String)> {
+        let k = t.folds.len();
+        let (all, blocks) = (if folds == 0 { k + 1 } else { folds }, blocks::bars(&t.blocks));
+        let early = (1..k).find(|k| stops(&t.folds[..*k], all, medians).is_some());
+        let words = |(mean, median): (f64, f64)| {
+            format!("after fold {k} its mean objective {mean:.4} is below the median {median:.4}")
+        };
+        let found = stops(&t.folds, all, medians).filter(|_| self.study.guardrails.prune_below_median);
+        match (early, found) {
+            (Some(at), _) => Some((Wrong::Pruning, format!("it should have been pruned after fold {at}"))),
+            (None, None) => Some((Wrong::Pruning, "it was pruned, and is not below the median".into())),
+            (None, Some(found)) if words(found) != reason => {
+                Some((Wrong::Pruning, format!("it was pruned because {reason}; computed: {}", words(found))))
+            }
+            _ if blocks != 0 && blocks != self.out_of_sample_bars(k) as u64 => {
+                Some((Wrong::Figure, format!("it has returns of {blocks} bars in {k} folds")))
+            }
+            _ => None,
+        }
+    }
+
+    /// Score and constraints from what they are made of.
+    fn completed(&self, t: &TrialFact) -> Option<(Wrong, String)> {
+        let Ended::Completed { score, constraints, metrics, .. } = &t.ended else { return None };
+        let counted = |f: &FoldFact| {
+            (Objective::counted(f.in_sample, f.is_trades), Objective::counted(f.out_of_sample, f.oos_trades))
+        };
+        let pairs: Vec<_> = t.folds.iter().map(counted).collect();
+        let computed = self.study.objective.score(&pairs);
+        if computed != Some(*score) {
+            let computed = computed.map_or("none".into(), |c| c.to_string());
+            return Some((Wrong::Figure, format!("the score {score} is recorded, and its folds give {computed}")));
+        }
+        let get = |metric: Metric| metrics.get(metric.name()).copied().unwrap_or(0.0);
+        let trades: u32 = t.folds.iter().map(|f| f.oos_trades).sum();
+        let (g, said) = (&self.study.guardrails, get(Metric::Trades));
+        // A trade may begin in one fold and end in the next: at most one for each symbol.
+        let across = (t.folds.len().saturating_sub(1) * self.strategy.file.symbols.len()) as f64;
+        let undecided = get(Metric::UndecidedBars) - f64::from(g.max_undecided_bars);
+        // The most of any window is at least the mean of those out of sample.
+        let least = (get(Metric::Liquidations) / t.folds.len() as f64).ceil() - f64::from(g.max_liquidations);
+        let what = match constraints[..] {
+            _ if !(f64::from(trades)..=f64::from(trades) + across).contains(&said) => {
+                format!("{said} trades are recorded, and its folds have {trades}")
+            }
+            [few, liquidated, unknown] => {
+                let wanted = f64::from(g.min_trades) - said;
+                if few != wanted {
+                    format!("the constraint on trades is {few}, and {said} trades give {wanted}")
+                } else if liquidated < least {
+                    format!("the constraint on liquidations is {liquidated}, and they give at least {least}")
+                } else if unknown != undecided {
+                    format!("the constraint on undecided bars is {unknown}, and they give {undecided}")
+                } else {
+                    return None;
+                }
+            }
+            _ => format!("it has {} constraints", constraints.len()),
+        };
+        Some((Wrong::Figure, what))
+    }
+
+    /// Figures from the sums over returns.
+    fn figures(&self, t: &TrialFact) -> Option<(Wrong, String)> {
+        let Ended::Completed { metrics, .. } = &t.ended else { return None };
+        let bars = self.out_of_sample_bars(t.folds.len());
+        let found = blocks::bars(&t.blocks);
+        let equal = t.blocks.windows(2).take(blocks::BLOCKS - 1).all(|w| w[0].bars == w[1].bars);
+        if found != bars as u64 || !equal || t.blocks.len() < blocks::BLOCKS {
+            return Some((
+                Wrong::Figure,
+                format!("it has returns of {found} bars in blocks, and its folds have {bars}"),
+            ));
+        }
+        let per_year = YEAR_MS / self.strategy.interval_ms as f64;
+        let recorded = |metric: Metric| metrics.get(metric.name()).copied();
+        let o = blocks::observed(&t.blocks);
+        let sums = |f: fn(&crate::event::study::BlockFact) -> f64| t.blocks.iter().map(f).sum::<f64>();
+        let higher = |b: &crate::event::study::BlockFact| b.higher.unwrap_or_default();
+        let (s1, s2) = (sums(|b| b.sums.0), sums(|b| b.sums.1));
+        let (s3, s4): (f64, f64) = t.blocks.iter().map(higher).fold((0.0, 0.0), |a, b| (a.0 + b.0, a.1 + b.1));
+        let std = ((s2 - s1 * s1 / bars as f64) / (bars as f64 - 1.0)).sqrt();
+        let total = recorded(Metric::TotalReturn);
+        let cagr = total.map(|r| metric::growth_of_a_year(1.0 + r, bars as f64 / per_year));
+        let calmar = cagr.zip(recorded(Metric::MaxDrawdown)).filter(|(_, d)| *d < 0.0).map(|(c, d)| c / -d);
+        let computed = [
+            (Metric::SharpePerBar, o.map(|o| o.sharpe)),
+            (Metric::Skew, o.map(|o| o.skew)),
+            (Metric::Kurtosis, o.map(|o| o.kurtosis)),
+            (Metric::Sharpe, o.map(|o| o.sharpe * per_year.sqrt())),
+            (Metric::Volatility, o.map(|_| std * per_year.sqrt())),
+            (Metric::Cagr, cagr),
+            (Metric::Calmar, calmar),
+        ];
+        for (metric, computed) in computed {
+            let (said, name) = (recorded(metric), metric.name());
+            let near = match (said, computed) {
+                (Some(a), Some(b)) => (a - b).abs() <= NEAR * b.abs().max(1e-3),
+                (None, _) => o.is_none() || !matches!(metric, Metric::SharpePerBar | Metric::Sharpe),
+                (Some(_), None) => false,
+            };
+            if !near {
+                let show = |v: Option<f64>| v.map_or("nothing".into(), |v| v.to_string());
+                let what = format!("{name} {} is recorded, and its returns give {}", show(said), show(computed));
+                return Some((Wrong::Figure, what));
+            }
+        }
+        // The logarithm of the growth, by its series up to the fourth power.
+        let series = s1 - s2 / 2.0 + s3 / 3.0 - s4 / 4.0;
+        let growth = metric::log_growth(total.unwrap_or(0.0).max(-1.0));
+        let far = s4 < 0.1 && (growth - series).abs() > s4 + NEAR;
+        far.then(|| {
+            (
+                Wrong::Figure,
+                format!("total_return {} is recorded, and its returns do not give it", total.unwrap_or(0.0)),
+            )
+        })
+    }
+
+    fn closing(&self, out: &mut Vec<Finding>) {
+        let Some((seq, closed, lineage)) = &self.closed else { return };
+        if closed.best != best(&self.finished).map(|b| b.0) {
+            let what = format!("the best trial of the study is not {:?}", closed.best);
+            return out.push(finding(*seq, Wrong::Closing, what));
+        }
+        // Those that were finished later were not, then.
+        let then: Vec<_> = self
+            .finished
+            .iter()
+            .cloned()
+            .map(|mut f| {
+                f.blocks = f.blocks.filter(|_| !f.pruned);
+                f
+            })
+            .collect();
+        let computed = close(closed.study_id, &then, self.bars(), lineage);
+        if closed.trials != computed.trials {
+            let what = format!("{} trials are said, and {} are recorded", closed.trials, computed.trials);
+            return out.push(finding(*seq, Wrong::Order, what));
+        }
+        let get = |of: &crate::event::StudyClosed, name: &str| {
+            of.statistics.iter().find(|(k, _)| k == name).map(|(_, v)| v.0)
+        };
+        let names = closed.statistics.iter().chain(&computed.statistics).map(|(name, _)| name);
+        let mut differs = names.filter(|name| get(closed, name) != get(&computed, name));
+        if let Some(name) = differs.next() {
+            let show = |v: Option<f64>| v.map_or("nothing".into(), |v| v.to_string());
+            let (said, found) = (show(get(closed, name)), show(get(&computed, name)));
+            out.push(finding(*seq, Wrong::Closing, format!("{name} {said} is recorded, and the trials give {found}")));
+        }
+    }
+
+    /// Whether the trials of a range are those that the sampler asks for. Each stands alone, so that several ranges
+    /// can be looked at at once.
+    pub fn suggestions(&self, range: Range<usize>) -> Option<Finding> {
+        if self.study.sampler_version != search::VERSION {
+            let what = format!(
+                "the study is of version {} of the samplers, and version {} is known here",
+                self.study.sampler_version,
+                search::VERSION
+            );
+            return Some(finding(self.seq, Wrong::Suggestion, what));
+        }
+        let batch = self.study.batch as usize;
+        let seen: Vec<Observation> = self.finished.iter().map(|f| f.seen.clone()).collect();
+        let params: Vec<&Params> = self.trials.iter().map(|(_, t)| &t.params).collect();
+        range.into_iter().find_map(|i| {
+            let first = i / batch * batch;
+            let pending: Vec<Params> = params[first..i].iter().map(|p| (*p).clone()).collect();
+            let request = Request {
+                space: &self.strategy.file.parameters,
+                seed: self.study.seed,
+                number: i as u32,
+                history: &seen[..first],
+                pending: &pending,
+            };
+            let asked = suggest(&self.study.sampler, &request, &|p| self.strategy.allows(p));
+            if asked == *params[i] {
+                return None;
+            }
+            let differs = asked.iter().find(|(name, value)| params[i].get(*name) != Some(value));
+            let words = differs.map_or(String::new(), |(name, value)| {
+                let said = params[i].get(name).map_or("nothing".into(), ToString::to_string);
+                format!(": {name} {said} is recorded, and the sampler asks for {value}")
+            });
+            Some(finding(self.trials[i].0, Wrong::Suggestion, format!("trial {i} is not the sampler's{words}")))
+        })
+    }
+}

@@ -1,0 +1,61 @@
+//! The statistics of one trial, and of a study's choice among its trials.
+
+use super::blocks::BLOCKS;
+use super::finished::Finished;
+use super::tally::Lineage;
+use crate::statistic::{Blocks, Observed, dsr, expected_max, min_track_record, pbo as overfitting, psr};
+use serde::Serialize;
+
+/// Confidence of the minimum track record.
+const ALPHA: f64 = 0.05;
+
+/// Statistics of one trial. Undefined ones are absent.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Statistics {
+    /// Trials that were tried on prices that overlap with its own, and the studies that they belong to.
+    pub trials: u64,
+    /// Those studies.
+    pub studies: u64,
+    /// Bars out of sample.
+    pub bars: f64,
+    /// Its Sharpe ratio per bar.
+    pub sharpe_per_bar: f64,
+    /// Variance of all trials' Sharpe ratios per bar, never below that of chance.
+    pub variance: f64,
+    /// What the best of so many trials without any edge would have, per bar.
+    pub expected_max: f64,
+    /// Probability that its true Sharpe ratio is above zero, as if it were the only trial.
+    pub psr: Option<f64>,
+    /// Probability that it is above what the best of all trials without any edge would have.
+    pub dsr: Option<f64>,
+    /// Bars from which its Sharpe ratio is above zero with a confidence of 95 %.
+    pub min_track_record: Option<f64>,
+}
+
+/// The statistics of a completed trial over so many bars out of sample; none when its Sharpe ratio is undefined.
+pub fn of(trial: &Finished, bars: f64, lineage: &Lineage) -> Option<Statistics> {
+    let (sharpe, skew, kurtosis) = trial.observed?;
+    let o = Observed { sharpe, n: bars, skew, kurtosis };
+    let (trials, variance) = (lineage.trials as f64, lineage.variance(bars));
+    Some(Statistics {
+        trials: lineage.trials,
+        studies: lineage.studies,
+        bars,
+        sharpe_per_bar: sharpe,
+        variance,
+        expected_max: expected_max(trials, variance),
+        psr: psr(&o, 0.0),
+        dsr: dsr(&o, trials, variance),
+        min_track_record: min_track_record(&o, 0.0, ALPHA),
+    })
+}
+
+/// Probability of backtest overfitting over all trials of a study that have returns. Absent while a pruned trial has
+/// not been finished: those that were thrown away early are the ones that a choice among the others hides.
+pub fn pbo(finished: &[Finished], bars: usize) -> Option<f64> {
+    if finished.iter().any(|f| f.pruned && f.blocks.is_none()) {
+        return None;
+    }
+    let blocks: Vec<Blocks> = finished.iter().filter_map(|f| f.blocks.clone()).filter(|b| !b.sums.is_empty()).collect();
+    overfitting(&blocks, bars / BLOCKS)
+}
