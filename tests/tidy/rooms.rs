@@ -4,7 +4,7 @@ use super::source::{self, CRATES, all, files, is_test, product, root};
 use std::collections::BTreeSet;
 
 /// Where each outside crate is used. `*` stands for everywhere in the workspace.
-const ROOMS: [(&str, &[&str]); 41] = [
+const ROOMS: [(&str, &[&str]); 42] = [
     ("axum", &["src/cli/serve.rs"]),
     ("base64", &["ledger/src/keys/", "ledger/src/tree/"]),
     ("bincode", &["src/shared/event/codec.rs"]),
@@ -68,6 +68,7 @@ const ROOMS: [(&str, &[&str]); 41] = [
     ("ta_lib", &["src/shared/indicator/"]),
     ("tempfile", &["ledger/src/audit/seen.rs", "ledger/src/storage/sled_store/copy.rs", "src/lab/recover.rs"]),
     ("thiserror", &["*"]),
+    ("tikv_jemallocator", &["src/main.rs"]),
     ("tokio", &["src/cli/serve.rs", "src/production/deploy/postgres.rs"]),
     ("tokio_postgres", &["src/production/deploy/postgres.rs"]),
     (
@@ -96,7 +97,7 @@ fn dependencies() -> BTreeSet<String> {
         let mut inside = false;
         for line in text.lines() {
             if line.starts_with('[') {
-                inside = line == "[dependencies]" || line == "[dev-dependencies]";
+                inside = line.starts_with('[') && line.ends_with("dependencies]");
             } else if let Some((name, _)) =
                 line.split_once(['.', ' ', '=']).filter(|_| inside && !line.starts_with('#'))
             {

@@ -20,9 +20,10 @@ impl Account<'_> {
 
     /// Takes up what was asked for, in its order.
     pub(super) fn take_up<B: Bar>(&mut self, bar: &B, orders: &Orders) {
+        self.entry_of.fill(None);
         for (symbol, ask) in &orders.asks {
             match ask {
-                Ask::Cancel => self.remove(bar.end(), *symbol, Outcome::Cancelled, |_| true),
+                Ask::Cancel => self.remove(bar.end(), *symbol, Outcome::Cancelled, |o| o.kind != Kind::Market),
                 Ask::Levels(levels) => self.look_again(bar, *symbol, levels),
                 Ask::Order(intent) => self.take_order(bar, *symbol, intent),
             }
@@ -39,14 +40,27 @@ impl Account<'_> {
 
     fn take_order<B: Bar>(&mut self, bar: &B, symbol: usize, intent: &Intent) {
         let held = self.positions[symbol].as_ref().map(|p| p.side);
-        let side = match (intent.action, held) {
+        let side = match (intent.action, held, self.entry_of[symbol]) {
             // An entry of the position's own side, and what belongs to a position where there is none, are nothing.
-            (Action::Enter, _) if Some(intent.side) == held || self.cools_down(symbol) => return,
-            (Action::Add | Action::Reduce, None) => return,
-            (Action::Enter | Action::AddWithEntry, _) => intent.side,
-            (Action::Add, Some(side)) => side,
-            (Action::Reduce, Some(side)) => -side,
+            (Action::Enter, _, _) if Some(intent.side) == held => return,
+            (Action::Add | Action::Reduce, None, _) => return,
+            (Action::Enter, _, _) => intent.side,
+            (Action::AddWithEntry, _, Some((_, side, _))) => side,
+            // Nothing that it could come with was asked for before it.
+            (Action::AddWithEntry, _, None) => {
+                return self.refuse(bar, symbol, intent.side, Rule::Add, Outcome::Cancelled);
+            }
+            (Action::Add, Some(side), _) => side,
+            (Action::Reduce, Some(side), _) => -side,
         };
+        if intent.action == Action::Enter && intent.kind == Kind::Market && self.cools_down(symbol) {
+            // It still closes what stands.
+            if held.is_some() {
+                self.pending[symbol].exit.get_or_insert((Rule::OppositeEntry, intent.tag));
+                self.any_pending = true;
+            }
+            return self.refuse(bar, symbol, side, Rule::SignalEntry, Outcome::CoolingDown);
+        }
         let Some(order) = self.order_of(bar, symbol, side, intent) else {
             let rule = if intent.action == Action::Reduce { Rule::Reduce } else { Rule::SignalEntry };
             let gone = bar.get(symbol, Field::Close).is_nan();
@@ -58,16 +72,21 @@ impl Account<'_> {
                 if gone { Outcome::NotTrading } else { Outcome::BelowMinimum },
             );
         };
+        if order.action == Action::Enter {
+            self.entry_of[symbol] = Some((order.number, side, order.leverage));
+        }
         match (order.action, order.kind) {
+            // The first one wins.
+            (Action::Enter, Kind::Market) if self.pending[symbol].entry.is_some() => {
+                self.recorder.order(bar.end(), symbol, side, order.qty, Rule::SignalEntry, Outcome::Cancelled);
+                self.counts.rejected += 1;
+            }
             (Action::Enter, Kind::Market) => {
                 let pending = &mut self.pending[symbol];
-                // The first one wins.
-                if pending.entry.is_none() {
-                    let exit = held.map(|_| (Rule::OppositeEntry, order.tag));
-                    let entry = Some(Entry { rule: Rule::SignalEntry, ..order.entry(side) });
-                    *pending = Pending { exit: pending.exit.or(exit), entry };
-                    self.any_pending = true;
-                }
+                let exit = held.map(|_| (Rule::OppositeEntry, order.tag));
+                let entry = Some(Entry { rule: Rule::SignalEntry, ..order.entry(side) });
+                *pending = Pending { exit: pending.exit.or(exit), entry };
+                self.any_pending = true;
             }
             (Action::Reduce, Kind::Market) if order.is_fraction && order.qty >= 1.0 => {
                 self.pending[symbol].exit.get_or_insert((Rule::SignalExit, order.tag));
@@ -78,10 +97,20 @@ impl Account<'_> {
     }
 
     /// An order in checked values: price on the tick, quantity in whole steps.
-    fn order_of<B: Bar>(&self, bar: &B, symbol: usize, side: f64, intent: &Intent) -> Option<Resting> {
+    fn order_of<B: Bar>(&mut self, bar: &B, symbol: usize, side: f64, intent: &Intent) -> Option<Resting> {
         let (close, cap) = (bar.get(symbol, Field::Close), self.terms.leverage[symbol]);
-        let leverage = intent.leverage.unwrap_or(cap);
-        let priced = |price: f64| (price > 0.0 && price.is_finite()).then(|| self.level(bar, symbol, price));
+        let entry = self.entry_of[symbol].filter(|_| intent.action == Action::AddWithEntry);
+        // What adds has the leverage of the position that it adds to.
+        let leverage = match (intent.action, &self.positions[symbol], entry) {
+            (Action::Add, Some(p), _) => p.leverage,
+            (Action::AddWithEntry, _, Some((_, _, leverage))) => leverage,
+            (Action::Reduce, _, _) => cap,
+            _ => intent.leverage.unwrap_or(cap),
+        };
+        let priced = |price: f64| {
+            let level = self.level(bar, symbol, price);
+            (price > 0.0 && level > 0.0 && level.is_finite()).then_some(level)
+        };
         let (kind, bars) = match intent.kind {
             Kind::Market => (Kind::Market, u32::MAX),
             Kind::Limit { price, bars } => (Kind::Limit { price: priced(price)?, bars }, bars),
@@ -96,10 +125,11 @@ impl Account<'_> {
             Action::AddWithEntry => intent.kind == Kind::Market,
             _ => false,
         };
-        if odd || close.is_nan() || leverage.is_nan() || leverage < 1.0 || qty <= 0.0 {
+        if odd || side.abs() != 1.0 || close.is_nan() || leverage.is_nan() || leverage < 1.0 || qty <= 0.0 {
             return None;
         }
         Some(Resting {
+            number: self.next_number(),
             action: intent.action,
             side,
             qty,
@@ -108,7 +138,7 @@ impl Account<'_> {
             bars: if bars == 0 { u32::MAX } else { bars },
             fresh: true,
             later: false,
-            waits: intent.action == Action::AddWithEntry,
+            waits: entry.map_or(0, |(number, _, _)| number),
             leverage: leverage.min(cap),
             levels: intent.levels,
             tag: intent.tag,
@@ -167,6 +197,7 @@ impl Account<'_> {
                         levels: target.levels,
                         tag: target.tag,
                         rule: Rule::Target,
+                        number: 0,
                     },
                 )
             };

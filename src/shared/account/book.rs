@@ -15,7 +15,16 @@ impl Account<'_> {
         self.standing > 0
     }
 
-    pub(super) fn put(&mut self, ms: i64, symbol: usize, order: Resting) {
+    /// A number for an order.
+    pub(super) fn next_number(&mut self) -> u32 {
+        self.numbers += 1;
+        self.numbers
+    }
+
+    pub(super) fn put(&mut self, ms: i64, symbol: usize, mut order: Resting) {
+        if order.number == 0 {
+            order.number = self.next_number();
+        }
         let outcome = if self.book_of[symbol].len() < MOST { Outcome::Placed } else { Outcome::Cancelled };
         if order.kind != Kind::Market {
             self.note(ms, symbol, &order, outcome);
@@ -28,11 +37,15 @@ impl Account<'_> {
         }
     }
 
+    /// A word on an order: on one that stands in the book with its price.
     fn note(&mut self, ms: i64, symbol: usize, o: &Resting, outcome: Outcome) {
-        self.recorder.book(ms, symbol, (o.side, o.qty, o.price()), o.rule(), outcome);
+        match o.kind {
+            Kind::Market => self.recorder.order(ms, symbol, o.side, o.qty, o.rule(), outcome),
+            _ => self.recorder.book(ms, symbol, (o.side, o.qty, o.price()), o.rule(), outcome),
+        }
     }
 
-    /// Removes orders; those that stood in the book leave a word.
+    /// Removes orders, with a word on each.
     pub(super) fn remove(&mut self, ms: i64, symbol: usize, outcome: Outcome, which: impl Fn(&Resting) -> bool) {
         if self.book_of[symbol].is_empty() {
             return;
@@ -40,7 +53,7 @@ impl Account<'_> {
         let mut orders = std::mem::take(&mut self.book_of[symbol]);
         orders.retain(|o| {
             let gone = which(o);
-            if gone && o.kind != Kind::Market {
+            if gone {
                 self.note(ms, symbol, o, outcome);
             }
             self.standing -= usize::from(gone);
@@ -49,17 +62,19 @@ impl Account<'_> {
         self.book_of[symbol] = orders;
     }
 
-    /// A position was opened: other entries of the symbol are taken back, and what was to come with it stands.
-    pub(super) fn opened(&mut self, ms: i64, symbol: usize) {
+    /// A position was opened by the entry of a number: other entries of the symbol are taken back, and what was to
+    /// come with it stands.
+    pub(super) fn opened(&mut self, ms: i64, symbol: usize, entry: u32) {
         self.remove(ms, symbol, Outcome::Cancelled, |o| o.action == Action::Enter);
-        let side = self.positions[symbol].as_ref().map_or(0.0, |p| p.side);
-        self.book_of[symbol].iter_mut().filter(|o| o.side == side).for_each(|o| o.waits = false);
+        let within = self.within;
+        let woken = self.book_of[symbol].iter_mut().filter(|o| o.waits != 0 && o.waits == entry);
+        woken.for_each(|o| (o.waits, o.fresh) = (0, within));
         self.forget_waiting(ms, symbol);
     }
 
     /// A position was closed: what belonged to it is taken back.
     pub(super) fn closed(&mut self, ms: i64, symbol: usize) {
-        self.remove(ms, symbol, Outcome::Cancelled, |o| o.action != Action::Enter && !o.waits);
+        self.remove(ms, symbol, Outcome::Cancelled, |o| o.action != Action::Enter && o.waits == 0);
     }
 
     /// Orders at the open: market orders, and what the opening price lies beyond. First those that take from
@@ -70,8 +85,9 @@ impl Account<'_> {
             let mut at = 0;
             while at < self.book_of[symbol].len() {
                 let o = self.book_of[symbol][at];
-                let mine = (o.action == Action::Reduce) == reduces && !o.waits && !o.later;
-                if !mine || !(markets && o.kind == Kind::Market || o.reached(open)) {
+                let mine = (o.action == Action::Reduce) == reduces && o.waits == 0 && !o.later;
+                let cools = o.action == Action::Enter && self.cools_now(symbol);
+                if !mine || cools || !(markets && o.kind == Kind::Market || o.reached(open)) {
                     at += 1;
                     continue;
                 }
@@ -98,34 +114,22 @@ impl Account<'_> {
         }
     }
 
-    fn forget_waiting(&mut self, ms: i64, symbol: usize) {
-        let comes = |side: f64| self.book_of[symbol].iter().any(|o| o.action == Action::Enter && o.side == side);
-        let comes = [comes(1.0), comes(-1.0)];
-        self.remove(ms, symbol, Outcome::Cancelled, |o| o.waits && !comes[usize::from(o.side < 0.0)]);
+    /// What waits for an entry that will not come is taken back.
+    pub(super) fn forget_waiting(&mut self, ms: i64, symbol: usize) {
+        if self.book_of[symbol].iter().all(|o| o.waits == 0) {
+            return;
+        }
+        let mut comes: Vec<u32> =
+            self.book_of[symbol].iter().filter(|o| o.action == Action::Enter).map(|o| o.number).collect();
+        comes.extend(self.pending[symbol].entry.map(|e| e.number));
+        self.remove(ms, symbol, Outcome::Cancelled, |o| o.waits != 0 && !comes.contains(&o.waits));
     }
 
-    /// Fills an order at a price that lies on its way: at the price of the order, or at the open when that is beyond
-    /// it. A limit order that was in the book pays the maker's fee; one that takes at once pays the taker's.
+    /// Fills an order at a price that lies on its way: at the price of the order, or where the price is already when
+    /// that is beyond it. A limit order that was in the book pays the maker's fee; one that takes at once pays the
+    /// taker's.
     pub(super) fn execute<B: Bar>(&mut self, bar: &B, symbol: usize, o: &Resting, at: f64) {
         let held = self.positions[symbol].as_ref().map(|p| (p.side, p.qty));
-        let qty = match (o.is_fraction, held) {
-            (true, Some((_, qty))) => self.floor_to_step(symbol, o.qty * qty),
-            (true, None) => 0.0,
-            (false, _) => o.qty,
-        };
-        let taken = self.worse(bar, symbol, at, o.side, qty);
-        let price = match o.kind {
-            // Fresh in the book, and the price is there already: it takes, and never more than it says.
-            Kind::Limit { price, .. } if o.fresh => {
-                if o.side > 0.0 {
-                    taken.min(price)
-                } else {
-                    taken.max(price)
-                }
-            }
-            Kind::Limit { .. } => at,
-            Kind::Market | Kind::Stop { .. } => taken,
-        };
         let rule = match (o.rule(), o.fresh) {
             (Rule::LimitEntry, true) => Rule::SignalEntry,
             (Rule::LimitAdd, true) => Rule::Add,
@@ -133,40 +137,83 @@ impl Account<'_> {
             (rule, _) => rule,
         };
         match (o.action, held) {
-            (Action::Reduce, Some((side, all))) if side != o.side => {
-                // A rest that the exchange would not take as an order goes along.
-                let left = (all - qty) * price;
-                let whole = qty >= all || left < self.rules[symbol].filters.min_notional;
-                let wanted = if whole { all } else { qty };
-                let now = wanted.min(self.capped(symbol, wanted));
-                if now > 0.0 {
-                    self.reduce(bar.time(), symbol, now, price, (rule, o.tag));
-                }
-                self.carry_exit(bar, symbol, wanted - now, o);
-            }
+            (Action::Reduce, Some((side, all))) if side != o.side => self.take(bar, symbol, (o, rule), at, all),
             (Action::Add | Action::AddWithEntry, Some((side, _))) if side == o.side => {
-                self.enter(bar, symbol, &Entry { qty, rule, ..o.entry(side) }, price);
+                self.fill(bar, symbol, (o, rule), at, Action::Add);
             }
-            (Action::Enter, Some((side, _))) if side == o.side => {}
-            (Action::Enter, _) if held.is_none_or(|(_, all)| self.capped(symbol, all) == all) => {
-                if held.is_some() {
-                    self.exit_as(bar.time(), symbol, price, Rule::OppositeEntry, o.tag);
+            // One of its own side stands already.
+            (Action::Enter, Some((side, _))) if side == o.side => self.note_done(bar, symbol, o, rule),
+            (Action::Enter, None) => self.fill(bar, symbol, (o, rule), at, Action::Enter),
+            (Action::Enter, Some((_, all))) if self.capped(symbol, all) == all => {
+                let turns = if rule == Rule::LimitEntry { Rule::LimitOpposite } else { Rule::OppositeEntry };
+                let price = self.paid(bar, symbol, o, at, all);
+                self.exit_as(bar.time(), symbol, price, turns, o.tag);
+                if self.terms.cooldown_bars > 0 {
+                    self.recorder.order(bar.time(), symbol, o.side, o.qty, rule, Outcome::CoolingDown);
+                    self.forget_waiting(bar.time(), symbol);
+                } else {
+                    self.fill(bar, symbol, (o, rule), at, Action::Enter);
                 }
-                self.enter(bar, symbol, &Entry { qty, rule, ..o.entry(o.side) }, price);
-                self.forget_waiting(bar.time(), symbol);
             }
-            _ => {
-                self.recorder.order(bar.time(), symbol, o.side, o.qty, rule, Outcome::Cancelled);
-            }
+            _ => self.note_done(bar, symbol, o, rule),
         }
     }
 
-    /// Orders grow older by a bar.
+    /// An order that could do nothing.
+    fn note_done<B: Bar>(&mut self, bar: &B, symbol: usize, o: &Resting, rule: Rule) {
+        self.recorder.order(bar.time(), symbol, o.side, o.qty, rule, Outcome::Cancelled);
+        self.forget_waiting(bar.time(), symbol);
+    }
+
+    /// What an order pays for so much of it: a limit order its price or better, the others with slippage.
+    fn paid<B: Bar>(&self, bar: &B, symbol: usize, o: &Resting, at: f64, qty: f64) -> f64 {
+        let taken = self.worse(bar, symbol, at, o.side, qty);
+        match o.kind {
+            // Fresh in the book, and the price is there already: it takes, and never more than it says.
+            Kind::Limit { price, .. } if o.fresh && o.side > 0.0 => taken.min(price),
+            Kind::Limit { price, .. } if o.fresh => taken.max(price),
+            Kind::Limit { .. } => at,
+            Kind::Market | Kind::Stop { .. } => taken,
+        }
+    }
+
+    /// Takes from a position.
+    fn take<B: Bar>(&mut self, bar: &B, symbol: usize, (o, rule): (&Resting, Rule), at: f64, all: f64) {
+        let qty = if o.is_fraction { self.floor_to_step(symbol, o.qty * all) } else { o.qty };
+        // A rest that the exchange would not take as an order goes along.
+        let whole = qty >= all || (all - qty) * at < self.rules[symbol].filters.min_notional;
+        let wanted = if whole { all } else { qty };
+        let now = wanted.min(self.capped(symbol, wanted));
+        if now > 0.0 {
+            let price = self.paid(bar, symbol, o, at, now);
+            self.reduce(bar.time(), symbol, now, price, (rule, o.tag));
+        }
+        self.carry_exit(bar, symbol, self.floor_to_step(symbol, wanted - now), o);
+    }
+
+    /// Opens or adds; what is above the share of the volume is refused, or stands on.
+    fn fill<B: Bar>(&mut self, bar: &B, symbol: usize, (o, rule): (&Resting, Rule), at: f64, action: Action) {
+        let entry = Entry { rule, ..o.entry(o.side) };
+        // A limit order never pays more than it says, whatever it takes.
+        let slips = !matches!(o.kind, Kind::Limit { .. });
+        let (limit, fresh) = (o.price(), o.fresh && !slips);
+        let at = if fresh { self.paid(bar, symbol, o, at, o.qty.min(self.volume_cap(symbol))) } else { at };
+        debug_assert!(!fresh || o.side * at <= o.side * limit, "a limit order pays no more than it says");
+        let left = self.enter(bar, symbol, &entry, (at, slips));
+        if left > 0.0 {
+            let opened = self.positions[symbol].as_ref().is_some_and(|p| p.side == o.side);
+            let action = if opened && action == Action::Enter { Action::Add } else { o.action };
+            self.rest_of(bar, symbol, Resting { action, qty: left, ..*o }, rule);
+        }
+        self.forget_waiting(bar.time(), symbol);
+    }
+
+    /// Orders grow older by a bar; those that wait for an entry do not.
     pub(super) fn age<B: Bar>(&mut self, bar: &B) {
         for symbol in 0..self.book_of.len() {
-            self.remove(bar.end(), symbol, Outcome::Expired, |o| o.bars <= 1);
+            self.remove(bar.end(), symbol, Outcome::Expired, |o| o.bars <= 1 && o.waits == 0);
             self.book_of[symbol].iter_mut().for_each(|o| o.later = false);
-            let aging = self.book_of[symbol].iter_mut().filter(|o| o.bars != u32::MAX);
+            let aging = self.book_of[symbol].iter_mut().filter(|o| o.bars != u32::MAX && o.waits == 0);
             aging.for_each(|o| o.bars -= 1);
             self.forget_waiting(bar.end(), symbol);
         }
@@ -184,6 +231,7 @@ impl Account<'_> {
             Size::Volatility { target, volatility } => equity * target / volatility / close,
             Size::Position(_) => f64::NAN,
         };
-        if qty > 0.0 && qty.is_finite() { self.floor_to_step(symbol, qty) } else { 0.0 }
+        let qty = if qty > 0.0 { self.floor_to_step(symbol, qty) } else { 0.0 };
+        if qty.is_finite() { qty } else { 0.0 }
     }
 }

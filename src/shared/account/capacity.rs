@@ -2,10 +2,10 @@
 
 use super::Account;
 use super::costs::Depth;
-use super::record::Outcome;
-use super::resting::{Entry, Resting};
+use super::record::{Outcome, Rule};
+use super::resting::Resting;
 use crate::market::{Bar, Field};
-use crate::order::{Action, Kind};
+use crate::order::Kind;
 
 impl Account<'_> {
     /// Notes what the bar that closes says of every symbol.
@@ -34,17 +34,18 @@ impl Account<'_> {
         if qty <= cap { qty } else { self.floor_to_step(symbol, cap) }
     }
 
-    /// What was above the share of the volume: carried over to the next open, or refused.
-    pub(super) fn rest_of<B: Bar>(&mut self, bar: &B, symbol: usize, entry: &Entry, qty: f64) {
-        let rest = self.floor_to_step(symbol, qty);
-        if rest <= 0.0 {
+    /// What was above the share of the volume: carried over to the next open, a limit order at its price; or refused.
+    pub(super) fn rest_of<B: Bar>(&mut self, bar: &B, symbol: usize, rest: Resting, rule: Rule) {
+        self.recorder.order(bar.time(), symbol, rest.side, rest.qty, rule, Outcome::AboveVolume);
+        if !self.costs.carry {
+            self.counts.rejected += 1;
             return;
         }
-        self.recorder.order(bar.time(), symbol, entry.side, rest, entry.rule, Outcome::AboveVolume);
-        if self.costs.carry {
-            let order = Resting { qty: rest, later: true, ..Resting::market(Action::Add, entry.side, entry) };
-            self.put(bar.time(), symbol, order);
-        }
+        let (kind, bars) = match rest.kind {
+            Kind::Limit { .. } => (rest.kind, rest.bars),
+            _ => (Kind::Market, u32::MAX),
+        };
+        self.put(bar.time(), symbol, Resting { kind, bars, is_fraction: false, later: true, fresh: false, ..rest });
     }
 
     /// What could not be taken from a position is always carried over.

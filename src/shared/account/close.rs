@@ -97,6 +97,6 @@ impl Account<'_> {
         let leverage = self.terms.leverage[symbol];
         let qty = equity * self.terms.margin_fraction * leverage / bar.get(symbol, Field::Close);
         let qty = self.floor_to_step(symbol, qty);
-        Some(Entry { side, qty, leverage, levels: s.levels(), tag: 0, rule: Rule::SignalEntry })
+        Some(Entry { side, qty, leverage, levels: s.levels(), tag: 0, rule: Rule::SignalEntry, number: 0 })
     }
 }

@@ -10,22 +10,30 @@ use crate::market::{Bar, Field};
 use crate::order::{Level, Tag};
 
 impl Account<'_> {
-    /// Fills an entry or an add at a price, or records why not. An add takes the position's own leverage.
-    pub(super) fn enter<B: Bar>(&mut self, bar: &B, symbol: usize, entry: &Entry, price: f64) -> Outcome {
+    /// Fills an entry or an add, or records why not. `at` is the price, which slippage makes worse where the order
+    /// `slips`. An add takes the position's own leverage. Gives what is left of it above the share of the volume.
+    pub(super) fn enter<B: Bar>(&mut self, bar: &B, symbol: usize, entry: &Entry, (at, slips): (f64, bool)) -> f64 {
         let (rules, held) = (&self.rules[symbol], self.positions[symbol].as_ref());
         let leverage = held.map_or(entry.leverage, |p| p.leverage);
         let most = rules.brackets.max_notional(leverage).min(self.terms.max_size_usdt);
-        let cap = held.map_or(most, |p| most - p.qty * price);
-        let asked = entry.qty.min(cap / price);
+        let pays = |qty: f64| if slips { self.worse(bar, symbol, at, entry.side, qty) } else { at };
+        // What fills decides what it costs, and what it costs how much fills.
+        let above = pays(entry.qty.min(self.volume_cap(symbol)));
+        let cap = held.map_or(most, |p| most - p.qty * above);
+        let asked = entry.qty.min(cap / above);
         let qty = self.floor_to_step(symbol, asked.min(self.volume_cap(symbol)));
+        let (left, price) = (self.floor_to_step(symbol, asked) - qty, pays(qty));
         let fee_rate = if entry.rule.is_maker() { rules.maker_fee } else { rules.taker_fee };
         let (notional, fee) = (qty * price, qty * price * fee_rate);
         let margin = notional / leverage;
+        let minimum = rules.filters.min_notional;
         let outcome = if held.is_none() && self.open >= self.terms.max_positions {
             Outcome::TooManyPositions
         } else if most <= 0.0 {
             Outcome::LeverageNotAllowed
-        } else if qty <= 0.0 || notional < rules.filters.min_notional {
+        } else if left > 0.0 && (qty <= 0.0 || notional < minimum) && (qty + left) * price >= minimum {
+            Outcome::AboveVolume
+        } else if qty <= 0.0 || notional < minimum {
             Outcome::BelowMinimum
         } else if margin + fee > self.free_margin(bar) {
             Outcome::InsufficientMargin
@@ -33,10 +41,14 @@ impl Account<'_> {
             Outcome::Filled
         };
         let ms = bar.time();
-        self.recorder.order(ms, symbol, entry.side, qty, entry.rule, outcome);
-        if outcome != Outcome::Filled {
-            self.counts.rejected += 1;
-            return outcome;
+        match outcome {
+            Outcome::AboveVolume => return qty + left,
+            Outcome::Filled => self.recorder.order(ms, symbol, entry.side, qty, entry.rule, outcome),
+            _ => {
+                self.recorder.order(ms, symbol, entry.side, qty, entry.rule, outcome);
+                self.counts.rejected += 1;
+                return 0.0;
+            }
         }
         self.recorder.fill(ms, symbol, entry.side, qty, price, fee);
         self.pay_fee(ms, symbol, fee);
@@ -47,13 +59,22 @@ impl Account<'_> {
             None => {
                 self.positions[symbol] = Some(Position::open(&fill, entry.levels, entry.tag, isolated));
                 self.open += 1;
-                self.opened(ms, symbol);
+                self.opened(ms, symbol, entry.number);
             }
         }
+        self.snap(symbol);
         self.set_levels(bar, symbol);
         self.solve_liquidation(symbol);
-        self.rest_of(bar, symbol, entry, self.floor_to_step(symbol, asked) - qty);
-        outcome
+        self.owed_by_fill(bar, symbol, qty);
+        left
+    }
+
+    /// The quantity of a position as the decimal number that it is.
+    fn snap(&mut self, symbol: usize) {
+        let exact = self.positions[symbol].as_ref().map(|p| self.nearest_step(symbol, p.qty));
+        if let (Some(p), Some(qty)) = (&mut self.positions[symbol], exact) {
+            p.qty = qty;
+        }
     }
 
     /// Puts the levels of a position that follow its average where they belong after a fill.
@@ -117,6 +138,7 @@ impl Account<'_> {
         self.recorder.fill(ms, symbol, -side, qty, price, fee);
         self.cash(ms, symbol, CashKind::RealisedPnl, pnl);
         self.pay_fee(ms, symbol, fee);
+        self.snap(symbol);
         self.solve_liquidation(symbol);
     }
 
@@ -148,6 +170,7 @@ impl Account<'_> {
             self.recorder.fill(ms, symbol, -side, part, price, fee);
             self.cash(ms, symbol, CashKind::RealisedPnl, pnl);
             self.cash(ms, symbol, CashKind::Liquidation, -fee);
+            self.snap(symbol);
             if holds {
                 self.solve_liquidation(symbol);
                 return true;
@@ -208,7 +231,7 @@ impl Account<'_> {
             leverage: p.leverage,
             entry_ms: p.entry_ms,
             entry_bar: p.entry_bar,
-            entry: p.entry,
+            entry: p.average_entry(),
             exit_ms: ms,
             exit,
             rule: why.0,

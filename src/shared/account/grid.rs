@@ -16,6 +16,13 @@ impl Account<'_> {
         multiple(step, (qty / step * (1.0 + 1e-12)).floor())
     }
 
+    /// The multiple of the symbol's step that a quantity is, without what reckoning has left on it.
+    pub(super) fn nearest_step(&self, symbol: usize, qty: f64) -> f64 {
+        let step = self.rules[symbol].filters.step;
+        let exact = multiple(step, (qty / step).round());
+        if exact > 0.0 && exact.is_finite() { exact } else { qty }
+    }
+
     /// The symbol's tick, if the bar opens on it. Ticks were finer or coarser in other years, and what is known
     /// of them is of one day: where prices do not lie on that tick, it was not in force.
     fn tick<B: Bar>(&self, bar: &B, symbol: usize) -> Option<f64> {

@@ -18,10 +18,8 @@ impl Account<'_> {
         let groups: BTreeSet<u32> = self.book_of.iter().flatten().map(|o| o.group).filter(|g| *g != 0).collect();
         for group in groups.into_iter().filter(|g| !self.fits(bar, *g)).collect::<Vec<_>>() {
             for symbol in 0..self.book_of.len() {
-                for o in self.book_of[symbol].clone().iter().filter(|o| o.group == group) {
-                    self.recorder.order(bar.time(), symbol, o.side, o.qty, o.rule(), Outcome::LegRefused);
-                    self.counts.rejected += 1;
-                }
+                let refused = self.book_of[symbol].iter().filter(|o| o.group == group).count();
+                self.counts.rejected += refused as u32;
                 self.remove(bar.time(), symbol, Outcome::LegRefused, |o| o.group == group);
             }
         }

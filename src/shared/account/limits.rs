@@ -6,11 +6,19 @@ use crate::market::Bar;
 use crate::time::DAY_MS;
 
 impl Account<'_> {
-    /// Whether a symbol has closed a position too recently to enter again.
+    /// Whether a symbol has closed a position too recently to enter at the next open, or would have to close one for
+    /// it.
     pub(super) fn cools_down(&self, symbol: usize) -> bool {
         let since = |last: super::held::Last| self.bar + 1 - last.bar;
         self.terms.cooldown_bars > 0
-            && self.last[symbol].is_some_and(|last| since(last) < self.terms.cooldown_bars as usize)
+            && (self.positions[symbol].is_some()
+                || self.last[symbol].is_some_and(|last| since(last) < self.terms.cooldown_bars as usize))
+    }
+
+    /// Whether a symbol takes no entry in this bar, because it has closed a position too recently.
+    pub(super) fn cools_now(&self, symbol: usize) -> bool {
+        let cools = |last: super::held::Last| self.bar < last.bar + self.terms.cooldown_bars as usize;
+        self.terms.cooldown_bars > 0 && self.last[symbol].is_some_and(cools)
     }
 
     /// Looks at the losses at a close. Gives whether trading has stopped: then what is open is closed at the next

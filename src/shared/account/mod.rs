@@ -10,7 +10,7 @@
 //!    both, the liquidation: an isolated position cannot lose more than its wallet), then exits, then
 //!    entries decided at the previous close, with slippage, symbols in their fixed order;
 //! 3. inside the bar: first the funding that settles inside it and that a position owes, since it may be
-//!    closed before or after that moment; then what lies against a position, the nearer to the open first: a stop
+//!    closed before or after that moment (so does what is filled inside it); then what lies against a position, the nearer to the open first: a stop
 //!    in front of the liquidation price is filled before it. Then the take profit; a position entered at
 //!    this open is exposed too; then the funding that settled in favour of a position that has stood the whole bar.
 //!    A settlement without a mark of its own takes the bar's first. Where finer bars show the path of every symbol
@@ -22,7 +22,8 @@
 //! Market orders and stops fill with slippage, as taker. A take profit is a limit order: it fills at its level when
 //! the price trades through it, at the open when that is beyond it, as maker; a price that only touches it fills
 //! nothing. Prices lie on the symbol's tick where the bar's open does: market fills on the tick that is not better,
-//! levels on the nearest one.
+//! levels on the nearest one. A level that the price is beyond already when it comes into force, such as a stop above a
+//! long's entry, is reached at once, where the price is.
 //!
 //! Signals: both entries at once contradict each other, and neither is taken. An exit beats an entry of the same
 //! side at the same close; an entry of the other side closes the position and opens the other one at the same open.
@@ -43,26 +44,36 @@
 //!
 //! **Orders** are asked for at a close ([`step_with`](Account::step_with)) and stand from the next open on. A limit order
 //! fills when the price trades through it, at its price as maker; where the open lies beyond it already it fills there,
-//! as taker at the first open and as maker later. A stop order becomes a market order when the price touches it. They
-//! expire at the end of their last bar. At an open what takes from positions comes before what opens or adds, each in
-//! the order of the symbols and then of the asking. Inside a bar what lies nearer to the open comes first, what is
+//! as taker at the first open, with slippage up to its price, and as maker later. A stop order becomes a market order
+//! when the price touches it. They expire at the end of their last bar. At an open whole exits come first, then what
+//! takes parts, then entries at the market, then whatever else opens, adds or turns: each in the order of the symbols
+//! and then of the asking. Of several market entries of one close the first is taken. Inside a bar what lies nearer to the open comes first, what is
 //! against a position before what is for it, orders before a stop at the same price. What fills inside a bar may still
 //! see the whole extreme against it, and of what is for it the close only. A symbol whose position was closed fills
-//! nothing more in that bar. Of the entries that stand the first to fill takes the others back; a closed position takes
+//! nothing more in that bar. On the way of a cross account orders fill as they would alone, with their margin, before
+//! it is judged again. Of the entries that stand the first to fill takes the others back; a closed position takes
 //! its own orders along, a liquidation all of the symbol. An order that takes more than there is takes what there is.
-//! There is one position a symbol (one-way mode): hedge mode is absent.
+//! An entry of the other side closes what stands and opens its own, each as its own part; one whose size is not known
+//! or less than a step is refused whole and closes nothing. A part that would leave less than the minimum notional
+//! takes all. What comes *with an entry* belongs to the one asked for before it at the same close, is gone with it, and
+//! grows old only from its fill on. During a *cool-down* a symbol takes no entry of any kind: those that stand wait, and
+//! one of the other side only closes. Orders taken back at a close are those in the book: what is on its way to the open
+//! is not. There is one position a symbol (one-way mode): hedge mode is absent.
 //!
 //! **Adds** average the entry; levels that are fractions follow the average at each fill, prices stay. A part takes its
-//! share of margin and isolated wallet along. A position is one trade, whatever the number of its fills. A stop that is
+//! share of margin and isolated wallet along. A position is one trade, whatever the number of its fills; its entry is
+//! the average of all that was entered, its exit of all that was taken. An add has the leverage of its position. A stop that is
 //! looked at again never goes further away unless that is said, nor does one that follows by steps.
 //!
 //! **Target weights** are signed notional over equity at the close; inside the band nothing is traded, beyond it to the
 //! weight itself; orders that belong together fill together or not at all, judged at the open. **Loss limits** look at
-//! the close: what is open is closed at the next open, and orders are taken back.
+//! the close: what is open is closed at the next open, and orders are taken back. Losses in a row are counted from nothing
+//! again on the day after they have halted it.
 //!
 //! No order is more than the assumed share of the last closed bar's **volume**, where one is assumed and the data have
-//! volume: the rest of an entry is refused or carried over, that of an
-//! exit always carried over. Stops and liquidations are taken whole.
+//! volume: the rest of an entry is refused or carried over (of a limit order at its price), that of an
+//! exit always carried over. Several orders of a bar each have that share. Stops, targets and liquidations are taken
+//! whole. Impact is that of what trades.
 //!
 //! Stops and targets look at traded prices, liquidation at marks; a stop and a liquidation price are compared as they
 //! are. Distances are taken from the fill's price; a trailing stop from the best price up to the bar before. Several
@@ -87,6 +98,7 @@ mod book;
 mod capacity;
 mod close;
 mod costs;
+mod cross;
 mod fill;
 mod funding;
 mod grid;
@@ -147,8 +159,11 @@ pub struct Account<'r> {
     /// Orders that stand, symbol by symbol, and how many they are in all.
     book_of: Vec<Vec<Resting>>,
     standing: usize,
-    /// Numbers given to orders that belong together.
+    /// Numbers given to orders, and to those that belong together.
+    numbers: u32,
     groups: u32,
+    /// The last entry of each symbol that was asked for at this close: its number, side and leverage.
+    entry_of: Vec<Option<(u32, f64, f64)>>,
     /// What is asked for at a close; kept to be filled again.
     orders: Orders,
     /// The last position of each symbol that was closed.
@@ -160,6 +175,8 @@ pub struct Account<'r> {
     bar: usize,
     /// What happens now happens at the bar's open.
     at_open: bool,
+    /// Or between an open and a close, nobody knows when.
+    within: bool,
     /// When it could not trade any more.
     ruined_ms: Option<i64>,
     recorder: Recorder,
@@ -207,6 +224,9 @@ impl<'r> Account<'r> {
             peak: assumptions.initial_cash_usdt,
             bar: 0,
             at_open: true,
+            within: false,
+            numbers: 0,
+            entry_of: vec![None; n],
             ruined_ms: None,
             recorder: Recorder::new(record),
             trades: Vec::new(),

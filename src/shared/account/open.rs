@@ -3,8 +3,9 @@
 use super::Account;
 use super::MarginMode;
 use super::record::{Outcome, Rule};
+use super::resting::Resting;
 use crate::market::{Bar, Field};
-use crate::order::Tag;
+use crate::order::{Action, Tag};
 
 impl Account<'_> {
     /// Liquidation and stops that the opening price has jumped over. Stops fill at the open, with
@@ -63,13 +64,23 @@ impl Account<'_> {
         }
         self.any_pending = self.pending.iter().any(|p| p.exit.is_some());
         for symbol in 0..self.pending.len() {
-            let (Some(entry), None) = (self.pending[symbol].entry.take(), &self.positions[symbol]) else { continue };
-            if bar.get(symbol, Field::Open).is_nan() {
+            let Some(entry) = self.pending[symbol].entry.take() else { continue };
+            if self.positions[symbol].is_some() {
+                // What it was to take the place of could not be closed whole.
+                self.recorder.order(bar.time(), symbol, entry.side, entry.qty, entry.rule, Outcome::AboveVolume);
+                self.counts.rejected += 1;
+                self.forget_waiting(bar.time(), symbol);
+            } else if bar.get(symbol, Field::Open).is_nan() {
                 self.recorder.order(bar.time(), symbol, entry.side, entry.qty, entry.rule, Outcome::NotTrading);
                 self.counts.rejected += 1;
             } else {
-                let price = self.at_market(bar, symbol, entry.side, entry.qty);
-                self.enter(bar, symbol, &entry, price);
+                let left = self.enter(bar, symbol, &entry, (bar.get(symbol, Field::Open), true));
+                if left > 0.0 {
+                    let action = if self.positions[symbol].is_some() { Action::Add } else { Action::Enter };
+                    let rest = Resting { qty: left, ..Resting::market(action, entry.side, &entry) };
+                    self.rest_of(bar, symbol, rest, entry.rule);
+                }
+                self.forget_waiting(bar.time(), symbol);
             }
         }
         if self.stands() {

@@ -8,7 +8,6 @@ use super::Account;
 use super::record::Rule;
 use super::resting::Resting;
 use crate::market::{Bar, Field};
-use crate::order::Kind;
 
 /// What comes next on a way.
 enum Next {
@@ -26,17 +25,23 @@ impl Account<'_> {
             return;
         }
         let mut inside = self.positions[symbol].is_none();
-        if inside && !self.enter_on_the_way(bar, symbol) {
-            return;
-        }
-        if let Some(p) = self.positions[symbol].as_mut().filter(|_| !inside) {
+        // Where the price is.
+        let mut here = open;
+        if inside {
+            let Some(price) = self.enter_on_the_way(bar, symbol) else { return };
+            here = price;
+        } else if let Some(p) = &mut self.positions[symbol] {
             p.saw(open);
         }
         loop {
+            self.behind(bar, symbol, here);
             let Some(side) = self.positions[symbol].as_ref().map(|p| p.side) else { return };
             let (against, furthest) = if side > 0.0 { (low, high) } else { (high, low) };
             let with = if inside { close } else { furthest };
-            let next = self.next_against(bar, symbol, against, inside).or_else(|| self.next_for(symbol, with));
+            let next = match self.target_behind(symbol, here) {
+                Some(next) => Some(next),
+                None => self.next_against(bar, symbol, against, here).or_else(|| self.next_for(symbol, with)),
+            };
             let ms = bar.time();
             match next {
                 Some(Next::Stop(level, rule)) => {
@@ -46,7 +51,7 @@ impl Account<'_> {
                 // What is left of it goes on.
                 Some(Next::Liquidation) => self.liquidate_isolated(ms, symbol),
                 Some(Next::Target(price)) => {
-                    if let Some(p) = &mut self.positions[symbol] {
+                    if let Some(p) = self.positions[symbol].as_mut().filter(|_| price != here) {
                         p.saw(against);
                     }
                     return self.exit(ms, symbol, price, Rule::TakeProfit);
@@ -54,7 +59,8 @@ impl Account<'_> {
                 Some(Next::Order(at)) => {
                     let before = self.positions[symbol].as_ref().map_or(0.0, |p| p.entered);
                     let order = self.take_out(symbol, at);
-                    self.execute(bar, symbol, &order, order.price());
+                    here = order.price();
+                    self.execute(bar, symbol, &order, here);
                     inside |= self.positions[symbol].as_ref().is_some_and(|p| p.entered != before || p.side != side);
                 }
                 None => {
@@ -69,6 +75,22 @@ impl Account<'_> {
         }
     }
 
+    /// What a fill has woken and the price is beyond already fills where that is.
+    fn behind<B: Bar>(&mut self, bar: &B, symbol: usize, here: f64) {
+        let woken = |o: &Resting| o.fresh && o.waits == 0 && o.reached(here);
+        while let Some(at) = self.book_of[symbol].iter().position(woken) {
+            let order = self.take_out(symbol, at);
+            self.execute(bar, symbol, &order, here);
+        }
+        self.book_of[symbol].iter_mut().for_each(|o| o.fresh = false);
+    }
+
+    /// A target that the price is beyond already, such as one that was placed below an entry.
+    fn target_behind(&self, symbol: usize, here: f64) -> Option<Next> {
+        let p = self.positions[symbol].as_ref()?;
+        (p.side * here > p.side * p.take).then_some(Next::Target(here))
+    }
+
     pub(super) fn take_out(&mut self, symbol: usize, at: usize) -> Resting {
         self.standing -= 1;
         self.book_of[symbol].remove(at)
@@ -76,39 +98,39 @@ impl Account<'_> {
 
     /// Orders that may fill on a way to a price, with their places in the book.
     fn on_the_way(&self, symbol: usize, direction: f64, way: f64) -> impl Iterator<Item = (usize, &Resting)> {
-        let mine = move |o: &&Resting| !o.waits && o.kind != Kind::Market && o.direction() == direction;
+        let mine = move |o: &&Resting| self.may_stand(symbol, o) && o.direction() == direction;
         let all = self.book_of[symbol].iter().enumerate();
         all.filter(move |(_, o)| mine(o) && o.reached(way))
     }
 
     /// Without a position: the order that is nearest to the open opens one; one that is refused is gone. Gives
-    /// whether there is a position then.
-    fn enter_on_the_way<B: Bar>(&mut self, bar: &B, symbol: usize) -> bool {
+    /// at which price.
+    fn enter_on_the_way<B: Bar>(&mut self, bar: &B, symbol: usize) -> Option<f64> {
         let [open, low, high] = [Field::Open, Field::Low, Field::High].map(|f| bar.get(symbol, f));
-        while self.positions[symbol].is_none() {
+        loop {
             let all = self.on_the_way(symbol, -1.0, low).chain(self.on_the_way(symbol, 1.0, high));
             let apart = |o: &Resting| (o.price() - open).abs();
             let nearest = all.min_by(|a, b| apart(a.1).total_cmp(&apart(b.1)).then(a.0.cmp(&b.0)));
-            let Some(at) = nearest.map(|(at, _)| at) else { return false };
+            let at = nearest.map(|(at, _)| at)?;
             let order = self.take_out(symbol, at);
             self.execute(bar, symbol, &order, order.price());
+            if self.positions[symbol].is_some() {
+                return Some(order.price());
+            }
         }
-        true
     }
 
     /// What is reached first on the way against a position.
-    fn next_against<B: Bar>(&self, bar: &B, symbol: usize, against: f64, inside: bool) -> Option<Next> {
+    fn next_against<B: Bar>(&self, bar: &B, symbol: usize, against: f64, here: f64) -> Option<Next> {
         let p = self.positions[symbol].as_ref()?;
         let near = |price: f64| p.side * price;
         let mark = bar.get(symbol, if p.side > 0.0 { Field::MarkLow } else { Field::MarkHigh });
         let orders = self.on_the_way(symbol, -p.side, against);
         let order = orders.max_by(|a, b| near(a.1.price()).total_cmp(&near(b.1.price())).then(b.0.cmp(&a.0)));
-        let stop = self.touched_stop(bar, symbol, p, against);
+        let stop = self.touched_stop(bar, symbol, p, against, here);
         let liquidated = near(mark) <= near(p.liquidation);
         let close = match stop {
-            // A stop that lies beyond a fill inside the bar is reached at once.
             Some((level, rule)) if !liquidated || near(level) > near(p.liquidation) => {
-                let level = if inside && near(level) > near(p.last_entry) { p.last_entry } else { level };
                 Some((level, Next::Stop(level, rule)))
             }
             _ => liquidated.then_some((p.liquidation, Next::Liquidation)),

@@ -33,8 +33,11 @@ pub(crate) struct Position {
     pub(super) favourable: f64,
     pub(super) fees: f64,
     pub(super) funding: f64,
-    /// All that was ever entered, base asset.
+    /// All that was ever entered, base asset, and quantity times price of it.
     pub(super) entered: f64,
+    pub(super) entered_value: f64,
+    /// So much of it has stood since the bar's open.
+    pub(super) stood: f64,
     /// What was taken from it: quantity, quantity times price, profit before fees.
     pub(super) left: f64,
     pub(super) left_value: f64,
@@ -83,6 +86,8 @@ impl Position {
             fees: fill.fee,
             funding: 0.0,
             entered: fill.qty,
+            entered_value: fill.qty * fill.price,
+            stood: 0.0,
             left: 0.0,
             left_value: 0.0,
             realised: 0.0,
@@ -99,6 +104,7 @@ impl Position {
         self.entry = (self.qty * self.entry + fill.qty * fill.price) / qty;
         self.qty = qty;
         self.entered += fill.qty;
+        self.entered_value += fill.qty * fill.price;
         self.last_entry = fill.price;
         self.initial_margin += fill.margin;
         self.wallet += if isolated { fill.margin } else { 0.0 };
@@ -111,6 +117,7 @@ impl Position {
     pub(super) fn part(&mut self, qty: f64, price: f64, fee: f64) -> f64 {
         let (share, pnl) = (qty / self.qty, self.side * qty * (price - self.entry));
         self.qty -= qty;
+        self.stood = self.stood.min(self.qty);
         self.initial_margin -= self.initial_margin * share;
         self.wallet -= self.wallet * share;
         self.left += qty;
@@ -120,6 +127,11 @@ impl Position {
         self.parts += 1;
         self.saw(price);
         pnl
+    }
+
+    /// The price at which it was entered: the average of all that ever was.
+    pub(super) fn average_entry(&self) -> f64 {
+        if self.adds == 0 { self.first_entry } else { self.entered_value / self.entered }
     }
 
     /// The price at which it was left, when the rest is left at one: the average of all parts.

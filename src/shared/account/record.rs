@@ -55,12 +55,15 @@ pub enum Rule {
     LossLimit = 22,
     /// A target weight.
     Target = 23,
+    /// A limit order that opens a position of the other side.
+    LimitOpposite = 24,
 }
 
 impl Rule {
     /// Whether the order stood in the book, and pays the maker's fee.
     pub fn is_maker(self) -> bool {
-        matches!(self, Rule::TakeProfit | Rule::TakeProfitGap | Rule::LimitEntry | Rule::LimitAdd | Rule::LimitExit)
+        use Rule::{LimitAdd, LimitEntry, LimitExit, LimitOpposite, TakeProfit, TakeProfitGap};
+        matches!(self, TakeProfit | TakeProfitGap | LimitEntry | LimitAdd | LimitExit | LimitOpposite)
     }
 }
 
@@ -91,6 +94,8 @@ pub enum Outcome {
     AboveVolume = 9,
     /// Another leg that it belongs together with cannot be traded.
     LegRefused = 10,
+    /// The symbol has closed a position too recently.
+    CoolingDown = 11,
 }
 
 /// Why cash changed.

@@ -19,11 +19,15 @@ pub(super) struct Entry {
     pub(super) levels: Levels,
     pub(super) tag: Tag,
     pub(super) rule: Rule,
+    /// Of the order that asks for it; 0 for one that has none.
+    pub(super) number: u32,
 }
 
 /// An order that stands.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Resting {
+    /// Each has its own.
+    pub(super) number: u32,
     pub(super) action: Action,
     /// +1 buys, −1 sells.
     pub(super) side: f64,
@@ -37,8 +41,8 @@ pub(super) struct Resting {
     pub(super) fresh: bool,
     /// It was carried over, and waits for the next open.
     pub(super) later: bool,
-    /// It waits for the entry that it belongs to.
-    pub(super) waits: bool,
+    /// The number of the entry that it belongs to and waits for; 0 for none.
+    pub(super) waits: u32,
     pub(super) leverage: f64,
     pub(super) levels: Levels,
     pub(super) tag: Tag,
@@ -91,12 +95,14 @@ impl Resting {
 
     /// What it opens or adds.
     pub(super) fn entry(&self, side: f64) -> Entry {
-        Entry { side, qty: self.qty, leverage: self.leverage, levels: self.levels, tag: self.tag, rule: self.rule() }
+        let (qty, leverage, levels, tag, rule) = (self.qty, self.leverage, self.levels, self.tag, self.rule());
+        Entry { side, qty, leverage, levels, tag, rule, number: self.number }
     }
 
     /// A market order of the size of an entry.
     pub(super) fn market(action: Action, side: f64, entry: &Entry) -> Resting {
         Resting {
+            number: entry.number,
             action,
             side,
             qty: entry.qty,
@@ -105,7 +111,7 @@ impl Resting {
             bars: u32::MAX,
             fresh: false,
             later: false,
-            waits: false,
+            waits: 0,
             leverage: entry.leverage,
             levels: entry.levels,
             tag: entry.tag,

@@ -1,6 +1,7 @@
 //! The state machine against worked numbers and invariants.
 
 mod detail;
+mod edges;
 mod events;
 mod orders;
 mod random;

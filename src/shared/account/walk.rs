@@ -31,7 +31,10 @@ impl Account<'_> {
     /// A bar, or a finer one, of which only the extremes are known.
     fn extremes<B: Bar>(&mut self, bar: &B) {
         self.owed_inside(bar);
+        self.positions.iter_mut().flatten().for_each(|p| p.stood = p.qty);
+        self.within = true;
         self.inside(bar);
+        self.within = false;
         self.gained_inside(bar);
     }
 

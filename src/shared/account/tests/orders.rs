@@ -5,9 +5,9 @@ use super::*;
 use crate::account::view::View;
 use crate::order::{Action, Intent, Kind, Level, Levels, Orders, Size, Target};
 
-const FLAT: [f64; 4] = [100.0; 4];
+pub(super) const FLAT: [f64; 4] = [100.0; 4];
 
-fn flat(open: f64) -> [f64; 4] {
+pub(super) fn flat(open: f64) -> [f64; 4] {
     [open; 4]
 }
 

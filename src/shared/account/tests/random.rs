@@ -104,7 +104,7 @@ fn run_random(seed: u64, a: &Assumptions, b: &Terms, m: &Market, every: usize) -
         }
         for (symbol, book) in account.book_of.iter().enumerate() {
             let held = account.positions[symbol].is_some();
-            assert!(held || book.iter().all(|o| o.action == Action::Enter || o.waits), "orders of no position");
+            assert!(held || book.iter().all(|o| o.action == Action::Enter || o.waits != 0), "orders of no position");
         }
     }
     account.finish(&MarketBar { market: m, index: m.len() - 1 })
