@@ -4,7 +4,9 @@ use super::Context;
 use super::output::{grouped, heading, print, print_json, say, table};
 use super::trials;
 use assay_lab::LabError;
-use assay_lab::study::{Changes, Ended, Opened, jobs, open, read_strategy, read_study, reopen, run as work};
+use assay_lab::study::{
+    Changes, Ended, Opened, finish_pruned, jobs, open, read_strategy, read_study, reopen, run as work,
+};
 use assay_lab::trial;
 use assay_research::mirror::query::StudyRow;
 use clap::builder::TypedValueParser;
@@ -23,6 +25,19 @@ pub enum Args {
     ///
     /// Example: assay study resume trend-walkforward
     Resume {
+        /// Name or id [default: the newest]
+        study: Option<String>,
+        /// Threads
+        #[arg(long, value_parser = threads())]
+        jobs: Option<usize>,
+    },
+    /// Run the pruned trials of a complete study to their end
+    ///
+    /// What was thrown away early is part of what the study chose from: the probability of overfitting is known
+    /// only then. `promote` does this where the policy asks for that figure.
+    ///
+    /// Example: assay study finish trend-walkforward
+    Finish {
         /// Name or id [default: the newest]
         study: Option<String>,
         /// Threads
@@ -84,6 +99,12 @@ pub fn run(cx: &Context, args: Args) -> Result<(), LabError> {
         Args::Resume { study, jobs } => {
             let row = trial::study(&lab.mirror()?, study.as_deref())?;
             (reopen(&lab, &row.study_id)?, jobs)
+        }
+        Args::Finish { study, jobs: wanted } => {
+            let row = trial::study(&lab.mirror()?, study.as_deref())?;
+            let done = finish_pruned(&lab, &reopen(&lab, &row.study_id)?, jobs(wanted))?;
+            say(&format!("{done} pruned trials were finished"));
+            return trials::leaderboard(cx, &lab, Some(&row.study_id), 8);
         }
         Args::Show { study: None } => return list(cx, &lab.mirror()?.studies()?),
         Args::Show { study: Some(name) } => return trials::leaderboard(cx, &lab, Some(&name), 20),

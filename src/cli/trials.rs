@@ -2,6 +2,7 @@
 
 use super::Context;
 use super::output::{print, print_json, table};
+use assay_lab::study::{Figures, of_trial};
 use assay_lab::trial::{board, pick};
 use assay_lab::{Lab, LabError};
 use assay_research::mirror::query::{Order, TrialRow};
@@ -62,30 +63,50 @@ fn params(t: &TrialRow) -> String {
 /// Prints a study's (or the newest's) best trials and its statistics.
 pub fn leaderboard(cx: &Context, lab: &Lab, study: Option<&str>, limit: u32) -> Result<(), LabError> {
     let found = board(lab, study, Order::Best, limit)?;
+    let s = &found.study;
+    let figures = of_trial(lab, &s.study_id, None)?;
     if cx.json {
-        print_json(&found);
+        print_json(&json!({"study": s, "trials": found.trials, "best": figures}));
         return Ok(());
     }
-    let s = &found.study;
     if s.generated {
         print("GENERATED DATA: the figures say nothing about real trading");
     }
     listing(&found.trials);
-    let tried = s.statistics.get("trials_lineage").copied().unwrap_or(f64::from(s.trials));
-    let completed = s.completed;
-    print(&format!("\n{} trials ({completed} with a score), {tried:.0} ever tried on this data", s.trials));
-    let stat = |name: &str| s.statistics.get(name).map_or("undefined".into(), |v| format!("{v:.3}"));
-    if s.closed && s.generated {
-        print("no deflated Sharpe ratio is given for generated data: nothing on it is real");
-    } else if s.closed {
-        print(&format!(
-            "of the best: deflated Sharpe ratio {} (probability that it is real), PSR {}, probability of overfitting {}",
-            stat("dsr"),
-            stat("psr"),
-            stat("pbo")
-        ));
+    print(&format!("\n{} trials ({} with a score)", s.trials, s.completed));
+    match &figures {
+        Some(_) if s.generated => print("no deflated Sharpe ratio is given for generated data: nothing on it is real"),
+        Some(figures) => statistics(figures),
+        None => print("no trial is feasible: there is nothing to give a probability of"),
     }
     Ok(())
+}
+
+/// What is known of a trial, with what it was counted from.
+fn statistics(f: &Figures) {
+    let show = |v: Option<f64>| v.map_or("undefined".into(), |v| format!("{v:.3}"));
+    if let Some(s) = &f.statistics {
+        print(&format!(
+            "trial {}: beside {} trials of {} studies on prices that overlap (variance of their Sharpe ratios per bar \
+             {:.3e}),\nits deflated Sharpe ratio is {} (the probability that its Sharpe ratio is above what the best of \
+             so many would have by chance);\nalone, it is above zero with probability {}; minimum track record {} of {} bars",
+            f.trial,
+            s.trials,
+            s.studies,
+            s.variance,
+            show(s.dsr),
+            show(s.psr),
+            s.min_track_record.map_or("undefined".into(), |v| format!("{v:.0}")),
+            s.bars
+        ));
+    }
+    match (f.pbo, f.unfinished) {
+        (None, 1..) => print(&format!(
+            "probability of overfitting: unknown until the {} pruned trials are finished (`assay study finish`)",
+            f.unfinished
+        )),
+        (pbo, _) => print(&format!("probability that the study's choice is overfitted: {}", show(pbo))),
+    }
 }
 
 fn listing(rows: &[TrialRow]) {

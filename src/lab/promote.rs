@@ -2,7 +2,7 @@
 
 use crate::error::LabError;
 use crate::folder::Lab;
-use crate::proposal::{Behind, Proposed, finish, in_force};
+use crate::proposal::{Behind, Proposed, finish, in_force, policy};
 use crate::writer::Writer;
 use crate::{study, trial};
 use assay_ledger::Hash;
@@ -34,12 +34,19 @@ pub fn propose(lab: &Lab, wanted: Option<&str>, number: Option<u32>) -> Result<P
     let opened = study::reopen(lab, &trial::study(&lab.mirror()?, wanted)?.study_id)?;
     let trial = pick(lab, &opened, number)?;
     let repo = lab.repo()?;
+    if policy(&repo)?.0.gates.max_pbo.is_some() {
+        study::finish_pruned(lab, &opened, study::jobs(None))?;
+    }
     let name = &opened.strategy.file.name;
     let before = in_force(&repo, name)?;
     let evaluator = opened.evaluator()?;
     let mut writer = lab.writer()?;
     let walk = study::walk_forward(&opened, &evaluator, &trial)?;
     let stream = Hash(walk.stream_hash);
+    if trial.stream_hash != Some(stream.0) {
+        let what = format!("trial {} gives another run than the one that was recorded", trial.number);
+        return Err(LabError::Verification(what));
+    }
     let walk_at = writer.record_one(walk)?;
     let parity_at = parity_of(&writer, opened.id, trial.number)?;
     let config = LiveConfig {

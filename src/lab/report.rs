@@ -20,7 +20,8 @@ pub fn write(
     force: bool,
 ) -> Result<[PathBuf; 3], LabError> {
     let (s, t) = trial::pick(lab, wanted, number)?;
-    let opened = study::reopen(lab, &s.study_id)?;
+    let (study_id, number) = (s.study_id.clone(), t.number);
+    let opened = study::reopen(lab, &study_id)?;
     let recorded = trial::recorded(lab, t.seq)?;
     let evaluator = opened.evaluator()?;
     let found = evaluator.recorded_run(&recorded.seen.params)?;
@@ -32,6 +33,10 @@ pub fn write(
     let snapshots = lab.mirror()?.snapshots()?;
     let data = snapshots.into_iter().find(|row| row.data_hash == s.data_hash);
     let report = Report::new(s, t, opened.market.symbols.clone(), times, found.run, tested, reproduced).with_data(data);
+    let report = match study::of_trial(lab, &study_id, Some(number))? {
+        Some(figures) => report.with_statistics(figures.statistics, figures.pbo),
+        None => report,
+    };
     let paths = ["json", "html", "stream.jsonl"].map(|extension| base.with_extension(extension));
     let texts = [report.to_json(), report.to_html(), report.to_stream()];
     let files: Vec<(PathBuf, Vec<u8>)> = paths.iter().cloned().zip(texts.map(String::into_bytes)).collect();

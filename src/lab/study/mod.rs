@@ -1,10 +1,14 @@
 //! Studies of a lab: opened from texts or read back from the ledger, run, resumed, closed.
 
+mod figures;
+mod finish;
 mod opened;
 mod recorded;
 mod run;
 mod texts;
 
+pub use figures::{Figures, of_trial};
+pub use finish::finish_pruned;
 pub use opened::{Opened, open, reopen};
 pub use recorded::recorded;
 pub use run::{Ended, jobs, run, walk_forward};

@@ -3,7 +3,7 @@
 use crate::error::LabError;
 use assay_ledger::Log;
 use assay_shared::event::Event;
-use assay_shared::recount::{Case, Finished, Lineage, Tally};
+use assay_shared::recount::{Case, Finished, Lineage, Scope, Tally};
 
 /// A study as recorded.
 #[derive(Debug)]
@@ -16,6 +16,8 @@ pub struct Record {
     pub walked: bool,
     /// What was ever tried on prices that overlap with its own, in this log.
     pub lineage: Lineage,
+    /// What it looks at; none of data that are not registered.
+    pub scope: Option<Scope>,
     /// The study with all its events.
     pub case: Case,
 }
@@ -38,7 +40,8 @@ pub fn recorded(log: &Log, id: [u8; 16]) -> Result<Record, LabError> {
         Ok::<(), LabError>(())
     })?;
     let case = case.ok_or_else(|| LabError::Verification("the ledger lacks the study".into()))?;
-    let lineage = tally.scope(&id).map(|scope| tally.lineage(&scope)).unwrap_or_default();
+    let scope = tally.scope(&id);
+    let lineage = scope.as_ref().map(|scope| tally.lineage(scope)).unwrap_or_default();
     let (finished, closed, walked) = (case.finished.clone(), case.closed.is_some(), case.walked);
-    Ok(Record { finished, closed, walked, lineage, case })
+    Ok(Record { finished, closed, walked, lineage, scope, case })
 }

@@ -50,12 +50,7 @@ pub fn jobs(wanted: Option<usize>) -> usize {
 /// [`LabError::Stopped`] after a stop: what was told is recorded, and the study goes on to the same
 /// trials. A build other than the one it was opened with. A ledger that cannot be written.
 pub fn run(lab: &Lab, opened: &Opened, threads: usize) -> Result<Ended, LabError> {
-    if opened.environment != environment() {
-        return Err(LabError::usage(
-            "a study goes on only with the build it was opened with: another one could give other trials",
-            "use that build, or open a new study",
-        ));
-    }
+    same_build(opened)?;
     let evaluator = opened.evaluator()?;
     let writer = lab.writer()?;
     let record = recorded(&writer.log, opened.id)?;
@@ -73,6 +68,17 @@ pub fn run(lab: &Lab, opened: &Opened, threads: usize) -> Result<Ended, LabError
     let mut writer = writer;
     let ended = close(opened, &evaluator, &mut writer, &record)?;
     finish(lab, opened, &evaluator, writer, &record).map(|()| ended)
+}
+
+/// Refuses a study of another build.
+pub(super) fn same_build(opened: &Opened) -> Result<(), LabError> {
+    if opened.environment == environment() {
+        return Ok(());
+    }
+    Err(LabError::usage(
+        "a study goes on only with the build it was opened with: another one could give other trials",
+        "use that build, or open a new study",
+    ))
 }
 
 /// Records the closing statistics. Another process may have run the same study to the same trials and

@@ -24,6 +24,7 @@ pub use config::Deployment;
 pub use line::walk;
 pub use pins::{GateSettings, Host, Pin};
 pub use push::{Update, Verdict, judge};
+pub use recount::lineage;
 pub use refusal::{Code, GateError, Refusal};
-pub use replay::{Logs, VerifiedLog};
+pub use replay::{Logs, VerifiedLog, logs};
 pub use restore::version as version_of;

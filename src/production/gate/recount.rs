@@ -8,7 +8,7 @@ use assay_shared::event::study::StudyFact;
 use assay_shared::event::{Event, EventError};
 use assay_shared::format::config::LedgerRef;
 use assay_shared::policy::Policy;
-use assay_shared::recount::{Case, Finding, Lineage, Tally, Wrong};
+use assay_shared::recount::{Case, Finding, Lineage, Scope, Tally, Wrong};
 
 /// A study that was computed again without a finding.
 #[derive(Debug)]
@@ -51,10 +51,18 @@ pub(super) fn study(
     counted(logs, log, r, proposed_us, policy)?;
     for other in &r.counted {
         if let Some(log) = logs.get(&other.origin) {
-            lineage.add(&gather(log, other.size, None)?.0.lineage(&scope));
+            lineage.add(&self::lineage(log, other.size, &scope)?);
         }
     }
     Ok(Judged { case, lineage })
+}
+
+/// What a log has, in its first entries, that overlaps with a scope.
+///
+/// # Errors
+/// An entry that is malformed.
+pub fn lineage(log: &VerifiedLog, size: u64, scope: &Scope) -> Result<Lineage, GateError> {
+    Ok(gather(log, size, None)?.0.lineage(scope))
 }
 
 /// That a config counted every log that it had to, each up to a place that is not too old.

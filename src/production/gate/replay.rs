@@ -5,6 +5,7 @@ use super::refusal::{Code, GateError, refuse};
 use crate::repository::evidence::ledger_branch;
 use crate::repository::git::{Repo, is_zero};
 use assay_ledger::audit::Auditor;
+use assay_ledger::keys::note::Verifier;
 use assay_ledger::tree::merkle::{Nodes as _, Tree};
 use assay_ledger::tree::tile_check::TileCheck;
 use assay_ledger::{Bytes, Checkpoint, Entry, Hash, LedgerError, Reason, tree::tile};
@@ -91,6 +92,30 @@ pub fn verify(
     policy: &Policy,
     host: &Host,
 ) -> Result<VerifiedLog, GateError> {
+    replay(repo, commit, old, policy, Some(host))
+}
+
+/// All logs of a policy that a repository has, each replayed in full and without pins: for who only looks.
+///
+/// # Errors
+/// A log that does not verify.
+pub fn logs(repo: &Repo, policy: &Policy) -> Result<Logs, GateError> {
+    let mut out = Logs::new();
+    for verifier in policy.origins.iter().filter_map(|o| o.vkey.parse::<Verifier>().ok()) {
+        if let Some(tip) = repo.tip(&format!("refs/heads/{}", ledger_branch(&verifier.name))) {
+            out.insert(verifier.name, replay(repo, &tip, None, policy, None)?);
+        }
+    }
+    Ok(out)
+}
+
+fn replay(
+    repo: &Repo,
+    commit: &str,
+    old: Option<&str>,
+    policy: &Policy,
+    host: Option<&Host>,
+) -> Result<VerifiedLog, GateError> {
     let Some(note) = repo.file(commit, "checkpoint")? else {
         return refuse(Code::NoCheckpoint, commit, "the branch has no checkpoint");
     };
@@ -111,8 +136,9 @@ pub fn verify(
         Ok(entries) => entries,
         Err(e) => return refuse(Code::BadTiles, origin, e.to_string()),
     };
-    let pin = host.pin(&origin)?;
-    let verified = if host.full { 0 } else { pin.as_ref().map_or(0, |p| p.size.min(checkpoint.size)) };
+    let pin = host.map(|host| host.pin(&origin)).transpose()?.flatten();
+    let verified =
+        if host.is_some_and(|host| host.full) { 0 } else { pin.as_ref().map_or(0, |p| p.size.min(checkpoint.size)) };
     let mut roster = Roster::new();
     let mut tree = Tree::new();
     let mut auditor = Auditor::new(&origin, &mut roster).leaves_to(|leaf| tree.push(leaf));

@@ -49,7 +49,7 @@ pub(super) fn page(r: &Report) -> String {
         escape(&r.symbols.join(", ")),
         span.unwrap_or_default(),
         r.out_of_sample_ms.map(format_date).unwrap_or_default(),
-        r.study.statistics.get("trials_lineage").copied().unwrap_or(f64::from(r.study.trials))
+        r.statistics.map_or(u64::from(r.study.trials), |s| s.trials)
     );
     if r.generated_data {
         out += "<div class=\"warn\">GENERATED DATA: this market was made up for demonstration. The figures say nothing about real trading.</div>";
@@ -80,7 +80,6 @@ type Card<'a> = (&'a str, Option<f64>, &'a dyn Fn(f64) -> String);
 
 fn cards(out: &mut String, r: &Report) {
     let m = |name: &str| r.trial.metrics.get(name).copied();
-    let s = |name: &str| r.study.statistics.get(name).copied();
     let two = |v: f64| format!("{v:.2}");
     let whole = |v: f64| format!("{v:.0}");
     let cards: [Card<'_>; 12] = [
@@ -94,8 +93,8 @@ fn cards(out: &mut String, r: &Report) {
         ("profit factor", m("profit_factor"), &two),
         ("fees, USDT", m("fees_usdt"), &money),
         ("funding, USDT", m("funding_usdt"), &money),
-        ("deflated Sharpe (probability)", s("dsr"), &two),
-        ("probability of overfitting", s("pbo"), &two),
+        ("deflated Sharpe (probability)", r.statistics.and_then(|s| s.dsr), &two),
+        ("probability of overfitting", r.pbo, &two),
     ];
     out.push_str("<div class=\"cards\">");
     for (name, value, show) in cards.into_iter().filter(|c| !r.generated_data || !c.0.starts_with("deflated")) {

@@ -14,6 +14,7 @@ use crate::mirror::query::{SnapshotRow, StudyRow, TrialRow};
 use assay_shared::account::Run;
 use assay_shared::account::record::{Record, Trade};
 use assay_shared::metric::Metric;
+use assay_shared::recount::figures::Statistics;
 use assay_shared::time::format_ms;
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -34,6 +35,10 @@ pub struct Report {
     pub data: Option<SnapshotRow>,
     /// True for generated data: it must be labelled.
     pub generated_data: bool,
+    /// This trial's own statistics, computed when the report was made.
+    pub statistics: Option<Statistics>,
+    /// Probability that its study's choice is overfitted, if every trial was finished.
+    pub pbo: Option<f64>,
     /// Definitions of the figures.
     pub definitions: &'static str,
     /// Bar times, milliseconds since 1970.
@@ -88,6 +93,8 @@ impl Report {
         });
         Report {
             generated_data: study.generated,
+            statistics: None,
+            pbo: None,
             definitions: assay_shared::metric::DEFINITIONS,
             drawdown: drawdown.collect(),
             out_of_sample_ms: times_ms.get(tested).copied(),
@@ -105,6 +112,11 @@ impl Report {
             symbols,
             data: None,
         }
+    }
+
+    /// The same with the trial's statistics.
+    pub fn with_statistics(self, statistics: Option<Statistics>, pbo: Option<f64>) -> Report {
+        Report { statistics, pbo, ..self }
     }
 
     /// The same with what was registered of its data.

@@ -9,6 +9,7 @@ use assay_ledger::Hash;
 use assay_shared::account::{Account, Assumptions, Run};
 use assay_shared::event::study::FoldFact;
 use assay_shared::market::MarketBar;
+use assay_shared::recount::figures::Statistics;
 use assay_shared::rulebook::{BracketSet, Rulebook};
 use assay_shared::strategy::space::defaults;
 use assay_shared::strategy::{Strategy, columns};
@@ -55,7 +56,8 @@ fn rows(name: &str, generated: bool) -> (StudyRow, TrialRow) {
         closed: true,
         best: Some(3),
         best_score: Some(1.5),
-        statistics: BTreeMap::from([("dsr".into(), 0.25), ("trials_lineage".into(), 19.0)]),
+        // Those of the best, which this trial is not.
+        statistics: BTreeMap::from([("dsr".into(), 0.99), ("trials_lineage".into(), 7.0)]),
         text: String::new(),
     };
     let fold = |is, oos| FoldFact { in_sample: is, out_of_sample: oos, is_trades: 4, oos_trades: 2 };
@@ -80,7 +82,18 @@ fn report(name: &str, generated: bool, seed: u64) -> Report {
     let (study, trial) = rows(name, generated);
     let (symbols, times, run) = ran(seed, 24 * 300);
     let tested = times.len() / 2;
-    Report::new(study, trial, symbols, times, run, tested, true)
+    let own = Statistics {
+        trials: 19,
+        studies: 2,
+        bars: 100.0,
+        sharpe_per_bar: 0.1,
+        variance: 0.02,
+        expected_max: 0.3,
+        psr: Some(0.8),
+        dsr: Some(0.25),
+        min_track_record: None,
+    };
+    Report::new(study, trial, symbols, times, run, tested, true).with_statistics(Some(own), None)
 }
 
 #[test]

@@ -13,4 +13,4 @@ mod truth;
 
 pub use evaluate::{Evaluated, Evaluator, StudyError, TrialOutcome, TrialRun};
 pub use identity::Inputs;
-pub use run::{StudyProgress, run};
+pub use run::{StudyProgress, finish, run};

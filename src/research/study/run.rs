@@ -24,6 +24,18 @@ pub struct StudyProgress {
     pub started: (Instant, u32),
 }
 
+/// Runs pruned trials to their end, and gives the events that record what they would have been; none after a stop.
+pub fn finish(
+    pool: &ThreadPool,
+    evaluator: &Evaluator<'_>,
+    study_id: [u8; 16],
+    trials: &[&Finished],
+    stop: impl Fn() -> bool + Sync,
+) -> Option<Vec<Event>> {
+    let one = |t: &&Finished| (!stop()).then(|| evaluator.finish(study_id, t.number, &t.seen.params));
+    pool.install(|| trials.par_iter().map(one).collect())
+}
+
 /// Runs a study on from what is recorded. Only the evaluation of trials happens in `pool`: `tell`
 /// gets each batch's events in trial order on the caller's thread, where it may wait for a disk, a
 /// lock or another thread without holding up (or deadlocking) what computes. `stop` ends the study

@@ -1,0 +1,58 @@
+//! The statistics of a trial, computed when they are asked for: from the ledger, and from the other logs that count.
+
+use super::recorded::{Record, recorded};
+use crate::error::LabError;
+use crate::folder::Lab;
+use crate::proposal;
+use assay_ledger::Log;
+use assay_ledger::format::hash::unhex;
+use assay_production::gate;
+use assay_shared::recount::figures::{self, Statistics};
+use assay_shared::recount::{Lineage, best};
+use serde::Serialize;
+
+/// What is known of a trial.
+#[derive(Debug, Clone, Serialize)]
+pub struct Figures {
+    /// The trial.
+    pub trial: u32,
+    /// Its statistics; none when its Sharpe ratio is undefined.
+    pub statistics: Option<Statistics>,
+    /// Probability of overfitting of its study.
+    pub pbo: Option<f64>,
+    /// Pruned trials that have not been finished: while there are any, that is unknown.
+    pub unfinished: usize,
+}
+
+/// The statistics of a trial of a study, by number (or of its best); none without such a trial.
+///
+/// # Errors
+/// A ledger without the study, or a log that counts and does not verify.
+pub fn of_trial(lab: &Lab, study_id: &str, number: Option<u32>) -> Result<Option<Figures>, LabError> {
+    let log = lab.log()?;
+    let id = unhex(study_id).and_then(|raw| raw.try_into().ok());
+    let unknown = || LabError::Verification(format!("the ledger has no study {study_id}"));
+    let record = recorded(&log, id.ok_or_else(unknown)?)?;
+    let Some(number) = number.or(best(&record.finished).map(|b| b.0)) else { return Ok(None) };
+    let Some(trial) = record.finished.iter().find(|f| f.number == number) else { return Ok(None) };
+    let (bars, lineage) = (record.case.bars(), lineage(lab, &log, &record)?);
+    let unfinished = record.finished.iter().filter(|f| f.pruned && f.blocks.is_none()).count();
+    Ok(Some(Figures {
+        trial: number,
+        statistics: figures::of(trial, bars as f64, &lineage),
+        pbo: figures::pbo(&record.finished, bars),
+        unfinished,
+    }))
+}
+
+/// What was tried on prices that overlap, in this log and in those of the policy that the repository has.
+fn lineage(lab: &Lab, log: &Log, record: &Record) -> Result<Lineage, LabError> {
+    let mut all = record.lineage;
+    let repo = lab.repo()?;
+    let (Some(scope), true) = (&record.scope, repo.tip("refs/heads/main").is_some()) else { return Ok(all) };
+    let (policy, _) = proposal::policy(&repo)?;
+    for other in gate::logs(&repo, &policy)?.into_values().filter(|other| other.origin != log.origin()) {
+        all.add(&gate::lineage(&other, other.len(), scope)?);
+    }
+    Ok(all)
+}

@@ -1,0 +1,49 @@
+//! Pruned trials of a closed study, run to their end: what was thrown away early is part of what the study chose from.
+
+use super::opened::Opened;
+use super::recorded::recorded;
+use super::run::same_build;
+use crate::error::LabError;
+use crate::folder::Lab;
+use assay_research::study::finish;
+
+/// Pruned trials that are finished and recorded at a time.
+const GROUP: usize = 64;
+
+/// Runs the pruned trials of a study that have not been finished, and records what they would have been. Gives how
+/// many they were. What was recorded before a stop stays.
+///
+/// # Errors
+/// A study that is not complete, or of another build; a ledger that cannot be written.
+pub fn finish_pruned(lab: &Lab, opened: &Opened, threads: usize) -> Result<usize, LabError> {
+    let record = recorded(&lab.log()?, opened.id)?;
+    let name = &opened.study.name;
+    if !record.closed {
+        let hint = format!("finish it with `assay study resume {name}`");
+        return Err(LabError::usage(format!("the study '{name}' is not complete"), hint));
+    }
+    let open: Vec<_> = record.finished.iter().filter(|f| f.pruned && f.blocks.is_none()).collect();
+    if open.is_empty() {
+        return Ok(0);
+    }
+    same_build(opened)?;
+    let session = &lab.session;
+    let no_threads = |e| LabError::could_not(format!("cannot start threads: {e}"));
+    let pool = assay_research::thread_pool(threads).map_err(no_threads)?;
+    let _watched = session.stop.watch();
+    let evaluator = opened.evaluator()?;
+    let mut writer = lab.writer()?;
+    for (done, group) in open.chunks(GROUP).enumerate() {
+        let Some(events) = finish(&pool, &evaluator, opened.id, group, || session.stop.requested()) else {
+            writer.publish()?;
+            let done = done * GROUP;
+            let words =
+                format!("{done} of {} pruned trials are finished; go on with `assay study finish {name}`", open.len());
+            return Err(LabError::Stopped(words));
+        };
+        writer.record(&events)?;
+    }
+    writer.publish()?;
+    lab.refresh_mirror()?;
+    Ok(open.len())
+}
