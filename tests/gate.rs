@@ -232,17 +232,20 @@ fn only_reviewers_approve() {
     desk.assay(&["reconcile", "--check"]).ok();
 }
 
-/// The root person signs a policy that asks for one witness.
+/// The root people sign a policy that asks for one witness.
 fn policy_with_witness(desk: &Desk, vkey: &str) {
     desk.git(&["clone", "-q", "lab/repo.git", "p"]).ok();
     edit(desk, "p/configs/policy.toml".into(), |t| {
-        let t = t.replacen("version = 1", "version = 2", 1).replacen("policy = 1", "policy = 1\nwitnesses = 1", 1);
+        let t = t.replacen("version = 1", "version = 2", 1).replacen("policy = 2", "policy = 2\nwitnesses = 1", 1);
         format!("{t}\n[[witnesses]]\nvkey = \"{vkey}\"\n")
     });
     let policy = "p/configs/policy.toml";
-    desk.run("ssh-keygen", &["-Y", "sign", "-n", "policy@assay", "-f", "lab/keys/ana", policy]).ok();
     std::fs::create_dir_all(desk.path("p/configs/policy.sigs")).unwrap();
-    std::fs::rename(desk.path("p/configs/policy.toml.sig"), desk.path("p/configs/policy.sigs/ana.sig")).unwrap();
+    for (person, key) in [("ana", "lab/keys/ana"), ("ben", "lab/people/ben")] {
+        desk.run("ssh-keygen", &["-Y", "sign", "-n", "policy@assay", "-f", key, policy]).ok();
+        let signature = desk.path(&format!("p/configs/policy.sigs/{person}.sig"));
+        std::fs::rename(desk.path("p/configs/policy.toml.sig"), signature).unwrap();
+    }
     desk.git(&["-C", "p", "add", "-A"]).ok();
     desk.git(&["-C", "p", "commit", "-q", "-m", "policy: promotions need a witness"]).ok();
     for target in ["lab/deploy.git", "lab/repo.git"] {

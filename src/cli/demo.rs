@@ -7,7 +7,8 @@ use assay_lab::data::{Import, Imported, Read, generated, read};
 use assay_lab::deploy::merge_and_push;
 use assay_lab::download::{Download, download};
 use assay_lab::proposal::Proposed;
-use assay_lab::study::{open, parse_strategy, parse_study, run as work, with_symbols};
+use assay_lab::reproduce::{self, How};
+use assay_lab::study::{jobs as study_jobs, open, parse_strategy, parse_study, run as work, with_symbols};
 use assay_lab::{Lab, LabError, parity, promote, report, review, rollback, tamper, trial};
 use assay_ledger::Signer;
 use assay_research::data::Request;
@@ -218,6 +219,12 @@ fn prove_parity(lab: &Lab, study: &str, number: Option<u32>) -> Result<(), LabEr
 fn promote_one(lab: &Lab, reviewer: &Path, proposed: &Proposed) -> Result<(), LabError> {
     let p = &proposed.config.promotion;
     print(&format!("proposed  {} v{} on {}", p.strategy, p.version, proposed.branch));
+    if p.restores_version.is_none() {
+        let sample = (p.version > 1).then_some(32);
+        let how = How { branch: &proposed.branch, key: reviewer, sample, threads: study_jobs(None) };
+        let done = reproduce::reproduce(lab, &how)?;
+        print(&format!("reproduced by {}: {} of {} trials", done.person, done.statement.ran, done.statement.trials));
+    }
     let person = review::approve(lab, &proposed.branch, reviewer)?;
     print(&format!("approved  by {person}"));
     let words = merge_and_push(lab, &proposed.branch)?;

@@ -23,6 +23,7 @@ mod promote;
 mod prove;
 mod reconcile;
 mod report;
+mod reproduce;
 mod review;
 mod rollback;
 mod rules;
@@ -84,6 +85,7 @@ enum Command {
     Parity(parity::Args),
     Promote(promote::Args),
     Review(review::Args),
+    Reproduce(reproduce::Args),
     Approve(approve::Args),
     Deploy(deploy::Args),
     Rollback(rollback::Args),
@@ -139,6 +141,7 @@ fn run(args: Args, session: Session) -> Result<(), LabError> {
         Command::Report(a) => report::run(&cx, a),
         Command::Parity(a) => parity::run(&cx, a),
         Command::Promote(a) => promote::run(&cx, a),
+        Command::Reproduce(a) => reproduce::run(&cx, a),
         Command::Review(a) => review::run(&cx, a),
         Command::Approve(a) => approve::run(&cx, a),
         Command::Deploy(a) => deploy::run(&cx, a),

@@ -166,30 +166,40 @@ fn followed(dir: &Path) -> Result<LogFollowed, LabError> {
 
 fn first_policy(new: &NewLab, me: PublicKey, origins: Vec<Origin>) -> Result<Policy, LabError> {
     let founder = Person { name: new.person.clone(), roles: vec![Role::Researcher, Role::Root], keys: vec![me] };
-    let reviewer = |(name, key): &(String, PublicKey)| Person {
+    // Nobody goes live alone: the first reviewer is the second root person.
+    let reviewer = |(at, (name, key)): (usize, &(String, PublicKey))| Person {
         name: name.clone(),
-        roles: vec![Role::Reviewer],
+        roles: if at == 0 { vec![Role::Reviewer, Role::Root] } else { vec![Role::Reviewer] },
         keys: vec![*key],
     };
+    // Of made-up markets no statistic says anything.
+    let real = !new.allow_generated;
     let lab = new.dir.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
     let policy = Policy {
         format: assay_shared::format::policy::CURRENT,
         version: 1,
         name: format!("{lab} first policy"),
-        thresholds: Thresholds { approvals: 1, policy: 1, witnesses: new.witnesses.len() as u32 },
+        single_person: false,
+        thresholds: Thresholds {
+            approvals: 1,
+            policy: 2,
+            witnesses: new.witnesses.len() as u32,
+            reproductions: 1,
+            reproductions_from_vendor: 0,
+        },
         gates: Gates {
             min_trades: 30,
             max_leverage: 5.0,
             max_drawdown: 0.6,
-            min_dsr: None,
-            max_pbo: None,
+            min_dsr: real.then_some(0.95),
+            max_pbo: real.then_some(0.5),
             engine_versions: vec![environment().engine_version],
             max_evidence_age_days: 30,
-            track_record: false,
+            track_record: real,
             max_count_age_days: 7,
             allow_generated: new.allow_generated,
         },
-        people: std::iter::once(founder).chain(new.reviewers.iter().map(reviewer)).collect(),
+        people: std::iter::once(founder).chain(new.reviewers.iter().enumerate().map(reviewer)).collect(),
         origins,
         witnesses: new.witnesses.iter().map(|vkey| WitnessKey { vkey: vkey.clone() }).collect(),
     };

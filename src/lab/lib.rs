@@ -25,6 +25,7 @@
 //! | [`proposal`] | what promotions and rollbacks have in common |
 //! | [`promote`] | a trial proposed for production |
 //! | [`rollback`] | an earlier version proposed again |
+//! | [`reproduce`] | a proposal run again by somebody else |
 //! | [`review`] | what a proposal would put live; approvals |
 //! | [`deploy`] | an approved proposal merged and pushed |
 //! | `hooks` | the hooks of a deploy repository, written and looked over |
@@ -69,6 +70,7 @@ pub mod proposal;
 pub mod quality;
 pub mod recover;
 pub mod report;
+pub mod reproduce;
 pub mod review;
 pub mod rollback;
 pub mod rules;

@@ -9,7 +9,7 @@ mod texts;
 
 pub use figures::{Figures, of_trial};
 pub use finish::finish_pruned;
-pub use opened::{Opened, open, reopen};
+pub use opened::{Opened, open, prices, reopen};
 pub use recorded::recorded;
 pub use run::{Ended, jobs, run, walk_forward};
 pub use texts::{Changes, parse_strategy, parse_study, read_strategy, read_study, with_symbols};

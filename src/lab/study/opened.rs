@@ -61,7 +61,10 @@ impl Opened {
 }
 
 /// The data of a strategy's symbols, over the time of those that it trades: a symbol that it only reads may be older.
-fn prices(lab: &Lab, hash: &str, strategy: &Strategy) -> Result<(Hash, Market), LabError> {
+///
+/// # Errors
+/// No snapshot of that hash, or one without a symbol.
+pub fn prices(lab: &Lab, hash: &str, strategy: &Strategy) -> Result<(Hash, Market), LabError> {
     let (hash, market) = lab.snapshot(hash, Some(&strategy.file.all_symbols()))?;
     let traded = || market.columns.iter().take(strategy.file.symbols.len()).map(|c| &c.span);
     let from = traded().map(|span| span.start).min().unwrap_or(0);

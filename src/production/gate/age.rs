@@ -30,7 +30,13 @@ pub(super) fn same_time(stated: &str, recorded_us: u64, path: &str) -> Result<()
 /// What was proposed too long ago is not deployed any more: it has to be proposed again, on what is
 /// known by then (P-13).
 pub(super) fn fresh(stated: &str, now_us: u64, max_days: u32, path: &str) -> Result<(), GateError> {
-    let days = now_us.saturating_sub(micros(stated).unwrap_or(0)) / DAY_US;
+    let proposed = micros(stated).unwrap_or(0);
+    // A log may be ahead of the clock as far as its writer goes on with it.
+    if proposed > now_us + DAY_US {
+        let now = time::format_us(now_us);
+        return refuse(Code::Future, path, format!("it was proposed at {stated}, and here it is {now}"));
+    }
+    let days = now_us.saturating_sub(proposed) / DAY_US;
     if days > u64::from(max_days) {
         return refuse(Code::Stale, path, format!("it was proposed {days} days ago, the policy allows {max_days}"));
     }
@@ -65,5 +71,6 @@ mod tests {
         let now = |days: u64| time::parse(proposed).unwrap() as u64 * 1000 + days * DAY_US;
         assert_eq!(code(fresh(proposed, now(30), 30, "c")), None);
         assert_eq!(code(fresh(proposed, now(31), 30, "c")), Some(Code::Stale));
+        assert_eq!(code(fresh("2034-01-01 00:00:00", now(1), 30, "c")), Some(Code::Future));
     }
 }

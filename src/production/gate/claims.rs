@@ -7,11 +7,12 @@ use super::gates;
 use super::recount;
 use super::refusal::{Code, GateError, refuse};
 use super::replay::{Logs, VerifiedLog};
+use super::reproductions;
 use crate::repository::git::Repo;
 use assay_ledger::keys::cosign::cosigners;
 use assay_ledger::log::system_seconds;
 use assay_ledger::tree::proof::Proof;
-use assay_ledger::{Checkpoint, Entry};
+use assay_ledger::{Checkpoint, Entry, Hash};
 use assay_shared::event::study::{Ended, recorded_folds_v1};
 use assay_shared::format::config::{LedgerRef, LiveConfig, Versions, evidence_dir};
 use assay_shared::metric::Metric;
@@ -25,7 +26,7 @@ use std::collections::BTreeMap;
 pub(super) fn verify(
     repo: &Repo,
     commit: &str,
-    config: &LiveConfig,
+    (config, sha256): (&LiveConfig, &Hash),
     author: &Signed,
     policy: &Policy,
     logs: &Logs,
@@ -68,7 +69,9 @@ pub(super) fn verify(
         1 => None,
         _ => {
             agree(&facts, log, reference)?;
-            Some(recount::study(logs, log, &facts.study, reference, facts.proposed_us, policy)?)
+            let judged = recount::study(logs, log, &facts.study, reference, facts.proposed_us, policy)?;
+            reproductions::verify(repo, commit, config, sha256, judged.case.study.trials, policy)?;
+            Some(judged)
         }
     };
     gates::verify(config, &strategy, &facts, judged.as_ref(), &policy.gates, &path)

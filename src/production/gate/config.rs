@@ -57,7 +57,7 @@ pub(super) fn verify(
     if let Some(wanted) = config.promotion.restores_version {
         restore::verify(repo, old, &config, wanted)?;
     }
-    claims::verify(repo, new, &config, &author, policy, logs)?;
+    claims::verify(repo, new, (&config, &sha256), &author, policy, logs)?;
     Ok(Deployment {
         text: String::from_utf8_lossy(&bytes).into_owned(),
         config,
@@ -141,6 +141,15 @@ fn approvals(
         files.push((path, bytes));
     }
     let statement = approval_statement(config, sha256, policy_sha256);
+    // What lies there as the statement is what people sign: it must be the one.
+    let stated = repo.file(new, &format!("{}/statement", evidence_dir(&p.strategy, p.version)))?;
+    if stated.is_some_and(|bytes| bytes != statement.as_bytes()) {
+        return refuse(
+            Code::BadStatement,
+            dir,
+            "the statement that lies there is not the one of this config and policy",
+        );
+    }
     let mut found = signers(&files, APPROVAL_NAMESPACE, statement.as_bytes(), policy, Role::Reviewer);
     found.retain(|s| s.person != author);
     let need = policy.thresholds.approvals as usize;

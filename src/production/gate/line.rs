@@ -1,6 +1,7 @@
 //! The deploy branch along its first parents: every step under the policy before it.
 
 use super::config::{self, Deployment};
+use super::paths::{self, Place};
 use super::pins::Host;
 use super::refusal::{Code, GateError, refuse};
 use super::replay::Logs;
@@ -71,16 +72,14 @@ pub fn transition(repo: &Repo, old: &str, new: &str, policy: (&str, &Policy), lo
         before.keys().chain(after.keys()).filter(|p| before.get(*p) != after.get(*p)).collect();
     let mut verdict = Step::default();
     let mut configs = BTreeSet::new();
-    let mut policy_changed = false;
+    let (mut policy_changed, mut signers_changed) = (false, false);
     for path in &changed {
-        match path.as_str() {
-            p if p == assay_shared::policy::PATH => policy_changed = true,
-            p if p.starts_with("configs/policy.sigs/") || p == "configs/allowed_signers" || p == "README.md" => {}
-            p if p.starts_with("configs/live/") => {
-                let name = p.trim_start_matches("configs/live/").trim_end_matches(".sig");
-                let Some(strategy) = name.strip_suffix(".toml").filter(|s| !s.contains('/')) else {
-                    return refuse(Code::PathNotAllowed, p, "here stand <strategy>.toml and its .sig only");
-                };
+        let p = path.as_str();
+        match paths::place(p) {
+            Some(Place::Policy) => policy_changed = true,
+            Some(Place::Signers) => signers_changed = true,
+            Some(Place::PolicySignature(_) | Place::Readme) => {}
+            Some(Place::Config(strategy)) => {
                 if !after.contains_key(*path) && !p.ends_with(".sig") {
                     return refuse(
                         Code::ConfigRemoved,
@@ -90,12 +89,12 @@ pub fn transition(repo: &Repo, old: &str, new: &str, policy: (&str, &Policy), lo
                 }
                 configs.insert(strategy.to_string());
             }
-            p if p.starts_with("evidence/") => {
+            Some(Place::Evidence { .. }) => {
                 if before.contains_key(*path) {
                     return refuse(Code::EvidenceChanged, p, "evidence that was deployed cannot be changed or removed");
                 }
             }
-            p => return refuse(Code::PathNotAllowed, p, "this path has no meaning on the deploy branch"),
+            None => return refuse(Code::PathNotAllowed, p, "this path has no meaning on the deploy branch"),
         }
     }
     if policy_changed && !configs.is_empty() {
@@ -108,11 +107,18 @@ pub fn transition(repo: &Repo, old: &str, new: &str, policy: (&str, &Policy), lo
     if policy_changed {
         verdict.lines.push(policy::change(repo, old, new)?);
     }
+    if policy_changed || signers_changed {
+        paths::signers(repo, new, &policy::at(repo, new)?.1)?;
+    }
     for strategy in configs {
         let deployment = config::verify(repo, old, new, &strategy, policy, logs)?;
         let c = &deployment.config.promotion;
         verdict.lines.push(format!("{strategy} v{}: approved by {}", c.version, deployment.approvers.join(", ")));
         verdict.deployments.push(deployment);
     }
+    let changed: Vec<&str> = changed.iter().map(|p| p.as_str()).collect();
+    let brought: Vec<(String, u64)> =
+        verdict.deployments.iter().map(|d| &d.config.promotion).map(|p| (p.strategy.clone(), p.version)).collect();
+    paths::owned(repo, new, &changed, &brought, policy.1)?;
     Ok(verdict)
 }

@@ -40,6 +40,10 @@ pub(super) fn change(repo: &Repo, old: &str, new: &str) -> Result<String, GateEr
     if after.version != before.version + 1 {
         return refuse(Code::PolicyVersion, PATH, format!("version {} must follow {}", after.version, before.version));
     }
+    if after.single_person && !before.single_person {
+        let what = "a policy that needs several people cannot become one of a single person";
+        return refuse(Code::PolicyPeople, PATH, what);
+    }
     let files: Vec<(String, Vec<u8>)> = repo
         .list(new)?
         .into_keys()

@@ -4,7 +4,7 @@ use super::line::{self, Step};
 use super::pins::Host;
 use super::refusal::{Code, GateError, refuse};
 use super::replay::Logs;
-use super::{age, policy, replay};
+use super::{age, paths, policy, replay};
 use crate::gate::config::Deployment;
 use crate::repository::git::{Repo, RepoError, is_zero};
 use assay_shared::format::config::LiveConfig;
@@ -117,7 +117,7 @@ fn check_reference(repo: &Repo, u: &Update, deploy: &str) -> Result<(), GateErro
         );
     }
     if r.starts_with("refs/heads/promote/") {
-        return Ok(());
+        return if is_zero(&u.new) { Ok(()) } else { paths::proposal(repo, &u.new) };
     }
     if is_zero(&u.new) {
         return refuse(Code::Deletion, r, "this branch is a record and cannot be deleted");

@@ -57,6 +57,22 @@ pub(super) fn study(
     Ok(Judged { case, lineage })
 }
 
+/// A study as it stands in the first entries of a log, computed again.
+///
+/// # Errors
+/// A log without it, or the first finding.
+pub fn case(log: &VerifiedLog, size: u64, study_id: [u8; 16]) -> Result<Case, GateError> {
+    let place = |seq: u64| format!("{} entry {seq}", log.origin);
+    let Some(case) = gather(log, size, Some(study_id))?.1 else {
+        return refuse(Code::EventMissing, log.origin.clone(), "the study is not in its log");
+    };
+    let case = case.or_else(|f| refuse(code(f.wrong), place(f.seq), f.what))?;
+    match case.check().into_iter().chain(suggested(&case)).min_by_key(|f| f.seq) {
+        None => Ok(case),
+        Some(f) => refuse(code(f.wrong), place(f.seq), f.what),
+    }
+}
+
 /// What a log has, in its first entries, that overlaps with a scope.
 ///
 /// # Errors

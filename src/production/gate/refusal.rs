@@ -34,6 +34,8 @@ codes! {
     BadPolicy = "bad-policy",
     BadProof = "bad-proof",
     BadSignature = "bad-signature",
+    BadSigners = "bad-signers",
+    BadStatement = "bad-statement",
     BadStrategy = "bad-strategy",
     BadTiles = "bad-tiles",
     ChainBreak = "chain-break",
@@ -49,6 +51,7 @@ codes! {
     EvidenceChanged = "evidence-changed",
     FigureDiffers = "figure-differs",
     Fork = "fork",
+    Future = "future",
     Gate = "gate",
     Genesis = "genesis",
     IndexDiffers = "index-differs",
@@ -67,6 +70,7 @@ codes! {
     NotRestored = "not-restored",
     OldFormat = "old-format",
     PathNotAllowed = "path-not-allowed",
+    PolicyPeople = "policy-people",
     PolicyThreshold = "policy-threshold",
     PolicyVersion = "policy-version",
     ProposalAuthor = "proposal-author",
@@ -75,6 +79,7 @@ codes! {
     Recreated = "recreated",
     ReferenceNotAllowed = "reference-not-allowed",
     Replaces = "replaces",
+    Reproductions = "reproductions",
     ResultsVersion = "results-version",
     RevokedKey = "revoked-key",
     RoleNotAllowed = "role-not-allowed",
@@ -86,6 +91,7 @@ codes! {
     SuggestionDiffers = "suggestion-differs",
     TimeRegressed = "time-regressed",
     Timestamp = "timestamp",
+    TooLarge = "too-large",
     TrialOrder = "trial-order",
     UnknownAuthor = "unknown-author",
     UnknownKey = "unknown-key",
@@ -159,7 +165,7 @@ mod tests {
         let all: Vec<&str> = Code::ALL.iter().map(|c| c.name()).collect();
         assert_eq!(
             all.join(" "),
-            "approvals author-mismatch bad-checkpoint bad-config bad-encoding bad-payload bad-policy bad-proof bad-signature bad-strategy bad-tiles chain-break checkpoint claim-differs closing-differs config-removed deletion duplicate-id event-differs event-missing event-order evidence-changed figure-differs fork gate genesis index-differs journal-damaged log-key malformed-event mixed-push no-branch no-checkpoint no-evidence no-parity no-policy non-fast-forward not-counted not-first-parent not-restored old-format path-not-allowed policy-threshold policy-version proposal-author proposal-differs pruning-differs recreated reference-not-allowed replaces results-version revoked-key role-not-allowed rollback root-mismatch shorter-than-checkpoint stale study-opening suggestion-differs time-regressed timestamp trial-order unknown-author unknown-key unknown-origin unsigned unsupported-event version witness-quorum wrong-branch wrong-event wrong-name wrong-origin wrong-sequence"
+            "approvals author-mismatch bad-checkpoint bad-config bad-encoding bad-payload bad-policy bad-proof bad-signature bad-signers bad-statement bad-strategy bad-tiles chain-break checkpoint claim-differs closing-differs config-removed deletion duplicate-id event-differs event-missing event-order evidence-changed figure-differs fork future gate genesis index-differs journal-damaged log-key malformed-event mixed-push no-branch no-checkpoint no-evidence no-parity no-policy non-fast-forward not-counted not-first-parent not-restored old-format path-not-allowed policy-people policy-threshold policy-version proposal-author proposal-differs pruning-differs recreated reference-not-allowed replaces reproductions results-version revoked-key role-not-allowed rollback root-mismatch shorter-than-checkpoint stale study-opening suggestion-differs time-regressed timestamp too-large trial-order unknown-author unknown-key unknown-origin unsigned unsupported-event version witness-quorum wrong-branch wrong-event wrong-name wrong-origin wrong-sequence"
         );
     }
 }

@@ -1,5 +1,6 @@
 //! A log from its tiles in git: replayed in full, or on from a pinned checkpoint.
 
+use super::paths;
 use super::pins::{Host, Pin};
 use super::refusal::{Code, GateError, refuse};
 use crate::repository::evidence::ledger_branch;
@@ -155,6 +156,7 @@ fn replay(
     }
     continues(&tree, pin.as_ref(), &origin)?;
     if let Some(old) = old {
+        paths::tiles(repo, commit, &verifier.to_string())?;
         let before = if is_zero(old) { None } else { repo.file(old, "checkpoint")? };
         let before = before.map(|bytes| Checkpoint::open(&bytes, &verifier)).transpose()?;
         let size = before.as_ref().map_or(0, |c| c.size);

@@ -29,7 +29,14 @@ fn first() -> Policy {
         format: 2,
         version: 1,
         name: "p".into(),
-        thresholds: Thresholds { approvals: 1, policy: 1, witnesses: 0 },
+        single_person: true,
+        thresholds: Thresholds {
+            approvals: 1,
+            policy: 1,
+            witnesses: 0,
+            reproductions: 0,
+            reproductions_from_vendor: 0,
+        },
         gates: Gates {
             min_trades: 1,
             max_leverage: 5.0,

@@ -13,4 +13,4 @@ mod truth;
 
 pub use evaluate::{Evaluated, Evaluator, StudyError, TrialOutcome, TrialRun};
 pub use identity::Inputs;
-pub use run::{StudyProgress, finish, run};
+pub use run::{StudyProgress, again, finish, run};

@@ -36,6 +36,27 @@ pub fn finish(
     pool.install(|| trials.par_iter().map(one).collect())
 }
 
+/// Runs some trials of a study again, each with what was known when it was asked for; none after a stop.
+pub fn again(
+    pool: &ThreadPool,
+    evaluator: &Evaluator<'_>,
+    study_id: [u8; 16],
+    finished: &[Finished],
+    numbers: &[u32],
+    stop: impl Fn() -> bool + Sync,
+) -> Option<Vec<Event>> {
+    let batch = evaluator.inputs.study.batch;
+    let one = |number: &u32| {
+        let before = &finished[..(number / batch * batch) as usize];
+        let completed: Vec<&[FoldFact]> =
+            before.iter().filter(|f| f.seen.score.is_some()).map(|f| f.folds.as_slice()).collect();
+        let params = &finished[*number as usize].seen.params;
+        let run = || evaluator.evaluate(params, &fold_medians(&completed)).event(study_id, *number, params);
+        (!stop()).then(run)
+    };
+    pool.install(|| numbers.par_iter().map(one).collect())
+}
+
 /// Runs a study on from what is recorded. Only the evaluation of trials happens in `pool`: `tell`
 /// gets each batch's events in trial order on the caller's thread, where it may wait for a disk, a
 /// lock or another thread without holding up (or deadlocking) what computes. `stop` ends the study

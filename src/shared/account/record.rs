@@ -211,6 +211,14 @@ pub struct Recorder {
 }
 
 impl Recorder {
+    /// A stream that is known, hashed with a prefix: nobody has its hash who does not have the stream.
+    pub fn hash_with(prefix: &[u8], records: &[Record]) -> Hash {
+        let hasher = Sha256::new_with_prefix([b"assay/keyed-stream/v1\0", prefix].concat());
+        let mut all = Recorder { hasher, buffer: Vec::with_capacity(4096), kept: None, first_cash: None };
+        records.iter().for_each(|record| all.push(*record));
+        all.finish().1
+    }
+
     /// An empty stream.
     pub fn new(keep: bool) -> Recorder {
         let hasher = Sha256::new_with_prefix(b"assay/stream/v1\0");

@@ -8,6 +8,7 @@
 mod assumed;
 pub mod config;
 pub mod policy;
+pub mod reproduction;
 pub mod rulebook;
 pub mod strategy;
 pub mod study;

@@ -27,6 +27,9 @@ pub struct Policy {
     pub version: u64,
     /// Names for people.
     pub name: String,
+    /// One person alone may change it, and so decides alone what goes live. Said wherever it matters.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub single_person: bool,
     /// How many people must agree.
     pub thresholds: Thresholds,
     /// What a promotion's evidence must show.
@@ -52,6 +55,16 @@ pub struct Thresholds {
     /// Witnesses that must have cosigned a promotion's checkpoint.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub witnesses: u32,
+    /// People besides the author who must have run the trial and its study again.
+    #[serde(default = "one")]
+    pub reproductions: u32,
+    /// Those of them who must have imported the data anew from files that the vendor confirms.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub reproductions_from_vendor: u32,
+}
+
+fn one() -> u32 {
+    1
 }
 
 fn is_zero(n: &u32) -> bool {
@@ -161,6 +174,12 @@ impl Policy {
         if self.version == 0 || t.approvals == 0 || t.policy == 0 {
             return wrong("version and thresholds begin at 1");
         }
+        if !self.single_person && (t.policy < 2 || count(Role::Root) < 2) {
+            return wrong(
+                "nobody goes live alone: a policy needs two root people with keys and a threshold of two for its own \
+                 changes, or says `single_person = true`",
+            );
+        }
         if count(Role::Reviewer) < t.approvals || count(Role::Root) < t.policy {
             return wrong("there are fewer reviewers or root people with keys than the thresholds ask for");
         }
@@ -213,6 +232,10 @@ impl Policy {
                     spaces.push(space);
                 }
             }
+            // Release 0.1.0 rendered without it.
+            if self.format > 1 && (person.has(Role::Researcher) || person.has(Role::Reviewer)) {
+                spaces.push(config::REPRODUCTION_NAMESPACE);
+            }
             for key in &person.keys {
                 out += &format!("{} namespaces=\"{}\" {}\n", person.name, spaces.join(","), key.to_openssh());
             }
@@ -264,7 +287,14 @@ mod tests {
             format: crate::format::policy::CURRENT,
             version: 1,
             name: "p".into(),
-            thresholds: Thresholds { approvals: 1, policy: 1, witnesses: 0 },
+            single_person: true,
+            thresholds: Thresholds {
+                approvals: 1,
+                policy: 1,
+                witnesses: 0,
+                reproductions: 0,
+                reproductions_from_vendor: 0,
+            },
             gates: Gates {
                 min_trades: 1,
                 max_leverage: 5.0,
@@ -325,6 +355,7 @@ mod tests {
         assert!(refused(|p| p.thresholds.approvals = 2).contains("fewer reviewers"));
         assert!(refused(|p| p.people[1].keys.clear()).contains("fewer reviewers"));
         assert!(refused(|p| p.people[0].keys.clear()).contains("fewer reviewers or root"));
+        assert!(refused(|p| p.single_person = false).contains("nobody goes live alone"));
         assert!(refused(|p| p.thresholds.approvals = 0).contains("begin at 1"));
         assert!(refused(|p| p.thresholds.policy = 0).contains("begin at 1"));
         assert!(refused(|p| p.people[1].keys = p.people[0].keys.clone()).contains("share"), "one person, one key");

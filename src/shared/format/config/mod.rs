@@ -17,6 +17,10 @@ pub const CURRENT: u32 = 2;
 pub const NAMESPACE: &str = "promotion@assay";
 /// SSHSIG namespace of a reviewer's signature over an approval statement.
 pub const APPROVAL_NAMESPACE: &str = "approval@assay";
+/// SSHSIG namespace of a signature over a reproduction's statement.
+pub const REPRODUCTION_NAMESPACE: &str = "reproduction@assay";
+/// Folder of reproductions among a version's evidence.
+pub const REPRODUCTIONS: &str = "reproductions";
 /// The largest config.
 pub const MAX_TEXT: usize = 65_536;
 
@@ -199,7 +203,23 @@ impl LiveConfig {
             found => return Err(FormatError::Unknown { found, newest: CURRENT }),
         };
         canonical(text, &config.text())?;
+        config.plain()?;
         Ok(config)
+    }
+
+    /// Names are shown in terminals: none of them holds a control character, and the strategy's is that of a file.
+    fn plain(&self) -> Result<(), FormatError> {
+        let p = &self.promotion;
+        let shown = [&p.strategy, &p.author, &p.study_id, &p.study_name, &p.promotion_timestamp];
+        let origins = self.ledger.iter().flat_map(|l| l.counted.iter().map(|c| &c.origin).chain([&l.origin]));
+        let names = self.parameters.keys();
+        if let Some(odd) = shown.into_iter().chain(origins).chain(names).find(|s| s.chars().any(char::is_control)) {
+            return Err(FormatError::Wrong(format!("the name {odd:?} holds a control character")));
+        }
+        if p.strategy.is_empty() || p.strategy.contains(['/', '\\']) || p.strategy.starts_with('.') {
+            return Err(FormatError::Wrong(format!("'{}' is no name of a strategy", p.strategy)));
+        }
+        Ok(())
     }
 
     /// Path of a strategy's config in the repository.

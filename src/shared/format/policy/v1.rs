@@ -71,10 +71,14 @@ pub(super) fn read(text: &str) -> Result<Policy, FormatError> {
         format: 1,
         version: p.version,
         name: p.name,
+        // It knew no other.
+        single_person: true,
         thresholds: Thresholds {
             approvals: p.thresholds.approvals,
             policy: p.thresholds.policy,
             witnesses: p.thresholds.witnesses,
+            reproductions: 0,
+            reproductions_from_vendor: 0,
         },
         gates: Gates {
             min_trades: g.min_trades,

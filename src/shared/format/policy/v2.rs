@@ -15,6 +15,9 @@ pub(super) fn text(p: &Policy) -> String {
     let t = &p.thresholds;
     let mut thresholds = vec![row("approvals", t.approvals), row("policy", t.policy)];
     thresholds.extend(some("witnesses", Some(t.witnesses).filter(|n| *n > 0)));
+    thresholds.push(row("reproductions", t.reproductions));
+    let vendor = Some(t.reproductions_from_vendor).filter(|n| *n > 0);
+    thresholds.extend(some("reproductions_from_vendor", vendor));
     let g = &p.gates;
     let mut gates =
         vec![row("min_trades", g.min_trades), row("max_leverage", g.max_leverage), row("max_drawdown", g.max_drawdown)];
@@ -32,6 +35,7 @@ pub(super) fn text(p: &Policy) -> String {
     let witnesses: Vec<Table> = p.witnesses.iter().map(|w| vec![row("vkey", &w.vkey)]).collect();
     // No log yet is said in a line: without any table there would be no key.
     let mut out = vec![row("format", CURRENT), row("version", p.version), row("name", &p.name)];
+    out.extend(some("single_person", Some(p.single_person).filter(|on| *on)));
     out.extend([row("thresholds", thresholds), row("gates", gates), row("people", people)]);
     out.extend([row("origins", origins), row("witnesses", witnesses)]);
     tree::text(&out)

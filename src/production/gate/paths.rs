@@ -1,0 +1,193 @@
+//! Every path of the deploy branch and of a log's branch has an owner: nothing lies there that nobody answers for.
+
+use super::refusal::{Code, GateError, refuse};
+use crate::repository::git::Repo;
+use assay_shared::format::config::REPRODUCTIONS;
+use assay_shared::policy::{self, Policy};
+
+/// Files that one step of the deploy branch may change.
+const MOST_CHANGES: usize = 512;
+/// Files that a proposal's branch may hold.
+const MOST_FILES: usize = 20_000;
+/// Bytes of a file of evidence.
+const MOST_BYTES: usize = 256 * 1024;
+
+/// What a path of the deploy branch is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Place<'a> {
+    /// The policy.
+    Policy,
+    /// A signature over it, by whom.
+    PolicySignature(&'a str),
+    /// The rendered list of signers.
+    Signers,
+    /// Words for whoever looks at the repository.
+    Readme,
+    /// A strategy's config, or its signature.
+    Config(&'a str),
+    /// A file beside a version of a strategy's config.
+    Evidence {
+        /// The strategy.
+        strategy: &'a str,
+        /// The version.
+        version: u64,
+        /// Its name there.
+        file: &'a str,
+    },
+}
+
+/// What a path is; none for one that has no meaning there.
+pub(super) fn place(path: &str) -> Option<Place<'_>> {
+    let parts: Vec<&str> = path.split('/').collect();
+    match parts[..] {
+        ["README.md"] => Some(Place::Readme),
+        ["configs", "policy.toml"] => Some(Place::Policy),
+        ["configs", "allowed_signers"] => Some(Place::Signers),
+        ["configs", "policy.sigs", name] => name.strip_suffix(".sig").map(Place::PolicySignature),
+        ["configs", "live", name] => name.trim_end_matches(".sig").strip_suffix(".toml").map(Place::Config),
+        ["evidence", strategy, version, ..] if parts.len() > 3 => {
+            let number = version.strip_prefix('v').and_then(|v| v.parse::<u64>().ok())?;
+            // Written as we write it.
+            let file = &path[strategy.len() + version.len() + "evidence///".len()..];
+            (format!("v{number}") == version).then_some(Place::Evidence { strategy, version: number, file })
+        }
+        _ => None,
+    }
+}
+
+/// Whether a file belongs to a version's evidence: its statement, its checkpoint, its events with their proofs, and
+/// signatures by people of the policy.
+fn is_evidence(file: &str, policy: &Policy) -> bool {
+    const EVENTS: [&str; 6] = ["study", "trial", "closed", "walk-forward", "parity", "proposal"];
+    let person = |name: &str| policy.people.iter().any(|p| p.name == name);
+    let parts: Vec<&str> = file.split('/').collect();
+    match parts[..] {
+        ["statement" | "checkpoint"] => true,
+        [name] => name
+            .rsplit_once('.')
+            .is_some_and(|(event, suffix)| EVENTS.contains(&event) && matches!(suffix, "entry" | "tlog-proof")),
+        ["approvals", name] => name.strip_suffix(".sig").is_some_and(person),
+        [REPRODUCTIONS, name] => name.strip_suffix(".sig").or(name.strip_suffix(".txt")).is_some_and(person),
+        _ => false,
+    }
+}
+
+/// That a step changes no more than it may, and that new evidence is of a version that comes with it.
+pub(super) fn owned(
+    repo: &Repo,
+    new: &str,
+    changed: &[&str],
+    brought: &[(String, u64)],
+    policy: &Policy,
+) -> Result<(), GateError> {
+    if changed.len() > MOST_CHANGES {
+        let what = format!("{} files change in one step, over {MOST_CHANGES}", changed.len());
+        return refuse(Code::TooLarge, new, what);
+    }
+    for path in changed {
+        let Some(Place::Evidence { strategy, version, file }) = place(path) else { continue };
+        if !brought.iter().any(|(s, v)| s == strategy && *v == version) {
+            let what = "evidence may come only with the version of the config that it belongs to";
+            return refuse(Code::PathNotAllowed, *path, what);
+        }
+        if !is_evidence(file, policy) {
+            return refuse(Code::PathNotAllowed, *path, "this file is no part of a version's evidence");
+        }
+        if repo.file(new, path)?.is_some_and(|bytes| bytes.len() > MOST_BYTES) {
+            return refuse(Code::TooLarge, *path, format!("it is over {MOST_BYTES} bytes"));
+        }
+    }
+    Ok(())
+}
+
+/// That the rendered list of signers is what the policy of a commit renders.
+pub(super) fn signers(repo: &Repo, commit: &str, policy: &Policy) -> Result<(), GateError> {
+    let stated = repo.file(commit, policy::SIGNERS_PATH)?;
+    if stated.is_some_and(|bytes| bytes != policy.allowed_signers().into_bytes()) {
+        let what = "it is not what the policy renders: write it with `assay policy sign`";
+        return refuse(Code::BadSigners, policy::SIGNERS_PATH, what);
+    }
+    Ok(())
+}
+
+/// That the branch of a log holds its checkpoint, its key and its tiles, and nothing else.
+pub(super) fn tiles(repo: &Repo, commit: &str, vkey: &str) -> Result<(), GateError> {
+    for path in repo.list(commit)?.into_keys() {
+        let fits = match path.as_str() {
+            "checkpoint" => true,
+            "log.vkey" => repo.file(commit, &path)?.is_some_and(|text| text.trim_ascii() == vkey.as_bytes()),
+            _ => is_tile(&path),
+        };
+        if !fits {
+            return refuse(Code::PathNotAllowed, path, "the branch of a log holds its checkpoint, key and tiles only");
+        }
+    }
+    Ok(())
+}
+
+/// `tile/<level or entries>/x001/234`, or `….p/<width>`.
+fn is_tile(path: &str) -> bool {
+    let Some((level, rest)) = path.strip_prefix("tile/").and_then(|rest| rest.split_once('/')) else { return false };
+    let number = |s: &str, most: u64| {
+        !s.is_empty() && s.bytes().all(|b| b.is_ascii_digit()) && s.parse::<u64>().is_ok_and(|n| n <= most)
+    };
+    let (index, width) = match rest.split_once(".p/") {
+        Some((index, width)) => (index, Some(width)),
+        None => (rest, None),
+    };
+    let groups: Vec<&str> = index.split('/').collect();
+    let last = groups.len() - 1;
+    let group = |(i, g): (usize, &&str)| {
+        let digits = if i == last { Some(*g) } else { g.strip_prefix('x') };
+        digits.is_some_and(|d| d.len() == 3 && number(d, 999))
+    };
+    (level == "entries" || number(level, 63))
+        && groups.iter().enumerate().all(group)
+        && width.is_none_or(|w| number(w, 255))
+}
+
+/// That a proposal's branch is no heap of files.
+pub(super) fn proposal(repo: &Repo, commit: &str) -> Result<(), GateError> {
+    let files = repo.list(commit)?.len();
+    if files > MOST_FILES {
+        return refuse(Code::TooLarge, commit, format!("it holds {files} files, over {MOST_FILES}"));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn places() {
+        let evidence = |file| Some(Place::Evidence { strategy: "trend", version: 4, file });
+        assert_eq!(place("evidence/trend/v4/approvals/ben.sig"), evidence("approvals/ben.sig"));
+        assert_eq!(place("evidence/trend/v4/statement"), evidence("statement"));
+        assert_eq!(place("configs/live/trend.toml.sig"), Some(Place::Config("trend")));
+        assert_eq!(place("configs/policy.sigs/ana.sig"), Some(Place::PolicySignature("ana")));
+        for odd in [
+            "evidence/trend/v04/statement",
+            "evidence/trend/v4",
+            "evidence/statement",
+            "configs/live/a/b.toml",
+            "configs/policy.sigs/ana.txt",
+            "configs/other.toml",
+            "run.sh",
+        ] {
+            assert_eq!(place(odd), None, "{odd}");
+        }
+    }
+
+    #[test]
+    fn tiles_and_nothing_else() {
+        for good in ["tile/entries/000", "tile/0/x001/234", "tile/1/000.p/7", "tile/entries/x001/x002/003.p/255"] {
+            assert!(is_tile(good), "{good}");
+        }
+        for bad in
+            ["tile/entries/x", "tile/64/000", "tile/0/1", "tile/0/x001", "tile/0/000.p/256", "tile/e/000", "tile", "x"]
+        {
+            assert!(!is_tile(bad), "{bad}");
+        }
+    }
+}
