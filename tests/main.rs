@@ -5,6 +5,7 @@
 
 mod account;
 mod ages;
+mod attacks;
 mod deploy;
 mod desk;
 mod docs;
