@@ -40,6 +40,10 @@ impl Account<'_> {
 
     fn take_order<B: Bar>(&mut self, bar: &B, symbol: usize, intent: &Intent) {
         let held = self.positions[symbol].as_ref().map(|p| p.side);
+        if intent.action == Action::Enter {
+            // What comes with it, or with nothing.
+            self.entry_of[symbol] = None;
+        }
         let side = match (intent.action, held, self.entry_of[symbol]) {
             // An entry of the position's own side, and what belongs to a position where there is none, are nothing.
             (Action::Enter, _, _) if Some(intent.side) == held => return,
@@ -144,6 +148,7 @@ impl Account<'_> {
             tag: intent.tag,
             target: false,
             group: 0,
+            legs: 0,
         })
     }
 
@@ -168,7 +173,12 @@ impl Account<'_> {
     fn take_target<B: Bar>(&mut self, bar: &B, target: &Target) {
         let equity = self.equity.last().copied().unwrap_or_default();
         let group = if target.together { self.next_group() } else { 0 };
+        let mut legs = Vec::new();
         for (symbol, weight) in target.weights.iter().copied() {
+            // What is left of an earlier target is no part of this one.
+            if !weight.is_nan() {
+                self.remove(bar.end(), symbol, Outcome::Cancelled, |o| o.target);
+            }
             let close = bar.get(symbol, Field::Close);
             let held = self.positions[symbol].as_ref().map_or(0.0, |p| p.side * p.qty);
             let now = held * close / equity;
@@ -213,8 +223,9 @@ impl Account<'_> {
             } else {
                 [Some(order(Action::Reduce, -held.signum(), change, false)), None]
             };
-            let orders = orders.into_iter().flatten().filter(|o| o.qty > 0.0).collect::<Vec<_>>();
-            orders.into_iter().for_each(|o| self.put(bar.end(), symbol, o));
+            legs.extend(orders.into_iter().flatten().filter(|o| o.qty > 0.0).map(|o| (symbol, o)));
         }
+        let all = legs.len() as u32;
+        legs.into_iter().for_each(|(symbol, o)| self.put(bar.end(), symbol, Resting { legs: all, ..o }));
     }
 }

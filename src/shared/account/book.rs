@@ -1,6 +1,7 @@
 //! Orders that stand between closes: what becomes of them at the open, inside a bar, and in the end.
 
 use super::Account;
+use super::fill::Slip;
 use super::record::{Outcome, Rule};
 use super::resting::{Entry, Resting};
 use crate::market::{Bar, Field};
@@ -26,7 +27,7 @@ impl Account<'_> {
             order.number = self.next_number();
         }
         let outcome = if self.book_of[symbol].len() < MOST { Outcome::Placed } else { Outcome::Cancelled };
-        if order.kind != Kind::Market {
+        if order.kind != Kind::Market || outcome != Outcome::Placed {
             self.note(ms, symbol, &order, outcome);
         }
         if outcome == Outcome::Placed {
@@ -66,14 +67,14 @@ impl Account<'_> {
     /// come with it stands.
     pub(super) fn opened(&mut self, ms: i64, symbol: usize, entry: u32) {
         self.remove(ms, symbol, Outcome::Cancelled, |o| o.action == Action::Enter);
-        let within = self.within;
         let woken = self.book_of[symbol].iter_mut().filter(|o| o.waits != 0 && o.waits == entry);
-        woken.for_each(|o| (o.waits, o.fresh) = (0, within));
+        woken.for_each(|o| (o.waits, o.fresh) = (0, true));
         self.forget_waiting(ms, symbol);
     }
 
-    /// A position was closed: what belonged to it is taken back.
+    /// A position was closed: what belonged to it is taken back, its own exit that was carried over too.
     pub(super) fn closed(&mut self, ms: i64, symbol: usize) {
+        self.pending[symbol].exit = None;
         self.remove(ms, symbol, Outcome::Cancelled, |o| o.action != Action::Enter && o.waits == 0);
     }
 
@@ -87,6 +88,15 @@ impl Account<'_> {
                 let o = self.book_of[symbol][at];
                 let mine = (o.action == Action::Reduce) == reduces && o.waits == 0 && !o.later;
                 let cools = o.action == Action::Enter && self.cools_now(symbol);
+                if mine && cools && markets && o.kind == Kind::Market {
+                    // What is to be filled at this open does not wait.
+                    let gone = self.take_out(symbol, at);
+                    self.note(bar.time(), symbol, &gone, Outcome::CoolingDown);
+                    self.counts.rejected += 1;
+                    self.forget_waiting(bar.time(), symbol);
+                    at = 0;
+                    continue;
+                }
                 if !mine || cools || !(markets && o.kind == Kind::Market || o.reached(open)) {
                     at += 1;
                     continue;
@@ -109,9 +119,14 @@ impl Account<'_> {
     /// that will not come is gone.
     pub(super) fn after_open<B: Bar>(&mut self, bar: &B) {
         for symbol in 0..self.book_of.len() {
-            self.book_of[symbol].iter_mut().for_each(|o| (o.fresh, o.later) = (false, false));
+            self.book_of[symbol].iter_mut().for_each(|o| o.fresh = false);
             self.forget_waiting(bar.time(), symbol);
         }
+    }
+
+    /// Orders of a symbol that the price is not beyond, where it is now, are in the book.
+    pub(super) fn in_the_book(&mut self, symbol: usize, here: f64) {
+        self.book_of[symbol].iter_mut().filter(|o| !o.reached(here)).for_each(|o| o.fresh = false);
     }
 
     /// What waits for an entry that will not come is taken back.
@@ -193,13 +208,15 @@ impl Account<'_> {
 
     /// Opens or adds; what is above the share of the volume is refused, or stands on.
     fn fill<B: Bar>(&mut self, bar: &B, symbol: usize, (o, rule): (&Resting, Rule), at: f64, action: Action) {
-        let entry = Entry { rule, ..o.entry(o.side) };
-        // A limit order never pays more than it says, whatever it takes.
-        let slips = !matches!(o.kind, Kind::Limit { .. });
-        let (limit, fresh) = (o.price(), o.fresh && !slips);
-        let at = if fresh { self.paid(bar, symbol, o, at, o.qty.min(self.volume_cap(symbol))) } else { at };
-        debug_assert!(!fresh || o.side * at <= o.side * limit, "a limit order pays no more than it says");
-        let left = self.enter(bar, symbol, &entry, (at, slips));
+        let held = self.positions[symbol].as_ref().map_or(0.0, |p| p.qty);
+        let qty = if o.is_fraction { self.floor_to_step(symbol, o.qty * held) } else { o.qty };
+        let entry = Entry { rule, qty, ..o.entry(o.side) };
+        let slip = match o.kind {
+            Kind::Limit { price, .. } if o.fresh => Slip::UpTo(price),
+            Kind::Limit { .. } => Slip::None,
+            Kind::Market | Kind::Stop { .. } => Slip::Free,
+        };
+        let left = self.enter(bar, symbol, &entry, (at, slip));
         if left > 0.0 {
             let opened = self.positions[symbol].as_ref().is_some_and(|p| p.side == o.side);
             let action = if opened && action == Action::Enter { Action::Add } else { o.action };

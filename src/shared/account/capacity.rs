@@ -45,15 +45,26 @@ impl Account<'_> {
             Kind::Limit { .. } => (rest.kind, rest.bars),
             _ => (Kind::Market, u32::MAX),
         };
-        self.put(bar.time(), symbol, Resting { kind, bars, is_fraction: false, later: true, fresh: false, ..rest });
+        self.put(
+            bar.time(),
+            symbol,
+            Resting { kind, bars, is_fraction: false, later: true, fresh: false, group: 0, ..rest },
+        );
     }
 
     /// What could not be taken from a position is always carried over.
     pub(super) fn carry_exit<B: Bar>(&mut self, bar: &B, symbol: usize, rest: f64, o: &Resting) {
         if rest > 0.0 && self.positions[symbol].is_some() {
             self.recorder.order(bar.time(), symbol, o.side, rest, o.rule(), Outcome::AboveVolume);
-            let order =
-                Resting { qty: rest, is_fraction: false, kind: Kind::Market, bars: u32::MAX, later: true, ..*o };
+            let order = Resting {
+                qty: rest,
+                is_fraction: false,
+                kind: Kind::Market,
+                bars: u32::MAX,
+                later: true,
+                group: 0,
+                ..*o
+            };
             self.put(bar.time(), symbol, order);
         }
     }

@@ -15,6 +15,8 @@ enum Moment {
     Lows,
     /// Every symbol at its high.
     Highs,
+    /// Each symbol at its own best.
+    Best,
 }
 
 /// Something that happens on a way, at a part of it.
@@ -36,7 +38,16 @@ enum What {
 impl<'r> Account<'r> {
     /// Whether a cross account survives a bar whatever the path: each symbol's way to its own worst.
     pub(super) fn survives<B: Bar>(&self, bar: &B) -> bool {
-        self.judge(bar, Moment::Worst).is_ok()
+        self.judge(bar, Moment::Worst).is_ok() && self.survives_what_it_may_become(bar)
+    }
+
+    /// Whether it survives the worst after everything that may fill on the way to the best.
+    fn survives_what_it_may_become<B: Bar>(&self, bar: &B) -> bool {
+        if !(0..self.positions.len()).any(|symbol| self.may_fill(bar, symbol)) {
+            return true;
+        }
+        let mut other = self.copy();
+        other.go(bar, Moment::Best, usize::MAX).is_ok() && other.judge(bar, Moment::Worst).is_ok()
     }
 
     /// A cross account inside a bar of which only the extremes are known. It is safe when it survives each
@@ -130,6 +141,7 @@ impl<'r> Account<'r> {
                     if let Some(place) = self.book_of[e.symbol].iter().position(|o| o.number == number) {
                         let (held, order) = (self.positions[e.symbol].is_some(), self.take_out(e.symbol, place));
                         self.execute(bar, e.symbol, &order, e.price);
+                        self.in_the_book(e.symbol, e.price);
                         done[e.symbol] |= held && self.positions[e.symbol].is_none();
                     }
                 }
@@ -168,7 +180,8 @@ impl<'r> Account<'r> {
         let (held, open) = (self.positions[symbol].as_ref().map(|p| p.side), bar.get(symbol, Field::Open));
         let stands = self.book_of[symbol].iter().filter(move |o| self.may_stand(symbol, o));
         stands.filter_map(move |o| {
-            let end = extreme(bar, symbol, held.unwrap_or(-o.direction()), moment, false);
+            let own = if moment == Moment::Best { o.direction() } else { -o.direction() };
+            let end = extreme(bar, symbol, held.unwrap_or(own), moment, false);
             let here = open + from * (end - open);
             let price = if o.reached(here) { here } else { o.price() };
             let at = part(open, end, price).max(from);
@@ -253,6 +266,7 @@ fn extreme<B: Bar>(bar: &B, symbol: usize, side: f64, moment: Moment, mark: bool
         Moment::Worst => side > 0.0,
         Moment::Lows => true,
         Moment::Highs => false,
+        Moment::Best => side < 0.0,
     };
     bar.get(
         symbol,

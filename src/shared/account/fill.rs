@@ -9,14 +9,31 @@ use super::resting::Entry;
 use crate::market::{Bar, Field};
 use crate::order::{Level, Tag};
 
+/// How an order pays for being filled at once.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum Slip {
+    /// It stood in the book.
+    None,
+    /// Whatever it costs.
+    Free,
+    /// No more than it says.
+    UpTo(f64),
+}
+
 impl Account<'_> {
     /// Fills an entry or an add, or records why not. `at` is the price, which slippage makes worse where the order
-    /// `slips`. An add takes the position's own leverage. Gives what is left of it above the share of the volume.
-    pub(super) fn enter<B: Bar>(&mut self, bar: &B, symbol: usize, entry: &Entry, (at, slips): (f64, bool)) -> f64 {
+    /// slips. An add takes the position's own leverage. Gives what is left of it above the share of the volume.
+    pub(super) fn enter<B: Bar>(&mut self, bar: &B, symbol: usize, entry: &Entry, (at, slip): (f64, Slip)) -> f64 {
         let (rules, held) = (&self.rules[symbol], self.positions[symbol].as_ref());
         let leverage = held.map_or(entry.leverage, |p| p.leverage);
         let most = rules.brackets.max_notional(leverage).min(self.terms.max_size_usdt);
-        let pays = |qty: f64| if slips { self.worse(bar, symbol, at, entry.side, qty) } else { at };
+        let slipped = |qty: f64| self.worse(bar, symbol, at, entry.side, qty);
+        let pays = |qty: f64| match slip {
+            Slip::None => at,
+            Slip::Free => slipped(qty),
+            Slip::UpTo(limit) if entry.side > 0.0 => slipped(qty).min(limit),
+            Slip::UpTo(limit) => slipped(qty).max(limit),
+        };
         // What fills decides what it costs, and what it costs how much fills.
         let above = pays(entry.qty.min(self.volume_cap(symbol)));
         let cap = held.map_or(most, |p| most - p.qty * above);
@@ -155,7 +172,7 @@ impl Account<'_> {
             if bracket.floor == 0.0 || left <= 0.0 || left >= p.qty {
                 return false;
             }
-            let part = p.qty - left;
+            let part = self.nearest_step(symbol, p.qty - left);
             let fee = part * price * rules.liquidation_fee;
             let Some(p) = &mut self.positions[symbol] else { return false };
             let (wallet, margin) = (p.wallet, p.initial_margin);
@@ -181,8 +198,9 @@ impl Account<'_> {
     /// Isolated liquidation: the position's whole wallet is lost, whatever its sign. Funding may have taken it
     /// below zero while profit that was not realised held the position up.
     pub(super) fn liquidate_isolated(&mut self, ms: i64, symbol: usize) {
-        // The exchange takes open orders back first.
-        self.remove(ms, symbol, Outcome::Cancelled, |_| true);
+        // The exchange takes open orders back first; what waits for an entry on its way to the open was never sent.
+        let coming = self.pending[symbol].entry.map_or(0, |e| e.number);
+        self.remove(ms, symbol, Outcome::Cancelled, |o| o.waits == 0 || o.waits != coming);
         if self.costs.partial && self.liquidate_parts(ms, symbol) {
             return;
         }

@@ -27,6 +27,11 @@ impl Account<'_> {
 
     fn fits<B: Bar>(&self, bar: &B, group: u32) -> bool {
         let (mut need, mut free, mut open) = (0.0, self.free_margin(bar), self.open as i64);
+        let stands = self.book_of.iter().flatten().filter(|o| o.group == group);
+        // One may be gone already, with the position that it belonged to.
+        if stands.clone().any(|o| stands.clone().count() < o.legs as usize) {
+            return false;
+        }
         for (symbol, orders) in self.book_of.iter().enumerate() {
             for o in orders.iter().filter(|o| o.group == group) {
                 let (price, held) = (bar.get(symbol, Field::Open), self.positions[symbol].as_ref());
@@ -38,10 +43,21 @@ impl Account<'_> {
                 let notional = qty * price;
                 if o.action == Action::Reduce {
                     let Some(p) = held else { return false };
-                    let margin = if self.terms.mode == MarginMode::Isolated { p.wallet } else { p.initial_margin };
-                    free += margin * qty / p.qty;
+                    let isolated = self.terms.mode == MarginMode::Isolated;
+                    // In cross the profit at the opening mark counts as free already.
+                    let (margin, from) = if isolated {
+                        (p.wallet, p.entry)
+                    } else {
+                        (p.initial_margin, bar.get(symbol, Field::MarkOpen))
+                    };
+                    free += margin * qty / p.qty + p.side * qty * (price - from) - self.fee(symbol, notional, false);
                     open -= i64::from(qty >= p.qty);
                     continue;
+                }
+                let entered =
+                    o.action == Action::Enter && (self.cools_now(symbol) || self.pending[symbol].entry.is_some());
+                if entered {
+                    return false;
                 }
                 let (rules, standing) = (&self.rules[symbol], held.filter(|p| p.side == o.side));
                 let most = rules.brackets.max_notional(o.leverage).min(self.terms.max_size_usdt);

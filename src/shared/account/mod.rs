@@ -22,72 +22,74 @@
 //! Market orders and stops fill with slippage, as taker. A take profit is a limit order: it fills at its level when
 //! the price trades through it, at the open when that is beyond it, as maker; a price that only touches it fills
 //! nothing. Prices lie on the symbol's tick where the bar's open does: market fills on the tick that is not better,
-//! levels on the nearest one. A level that the price is beyond already when it comes into force, such as a stop above a
-//! long's entry, is reached at once, where the price is.
+//! levels on the nearest one. A level that the price is beyond already when it comes into force, such as a stop above
+//! a long's entry, is reached at once, where the price is.
 //!
-//! Signals: both entries at once contradict each other, and neither is taken. An exit beats an entry of the same
-//! side at the same close; an entry of the other side closes the position and opens the other one at the same open.
-//! A flat account takes an entry though an exit of that side is signalled too. An entry whose margin and fee the free
-//! margin at the opening marks does not cover is refused, and so is one at a leverage that the exchange does not allow at
-//! any size. Caps (`max_position_size`,
-//! the bracket's notional at that leverage) cut an entry at its fill, `max_concurrent_positions` refuses it there.
+//! Signals: both entries at once contradict each other, and neither is taken. An exit beats an entry of the same side
+//! at the same close; an entry of the other side closes the position and opens the other one at the same open. A flat
+//! account takes an entry though an exit of that side is signalled too. An entry whose margin and fee the free margin
+//! at the opening marks does not cover is refused, and so is one at a leverage that the exchange does not allow at any
+//! size. Caps (`max_position_size`, the bracket's notional at that leverage) cut an entry at its fill,
+//! `max_concurrent_positions` refuses it there.
 //!
-//! Isolated liquidation loses the position's whole wallet (realised funding included), whatever its sign; where parts are
-//! assumed it sells down to the next lower bracket at the liquidation price, the liquidation fee on what is sold, until
-//! the rest holds, and loses the wallet from the lowest bracket. Cross
-//! liquidation judges the whole account: at the open on the opening marks; inside a bar it is *safe* when it survives
-//! the way of each symbol to its own worst, *dead* when it does not survive the way of all to their lows or of all to
-//! their highs, and *undecided* between the two: it lives, and the bar is counted. On such a way all prices go from
-//! open to extreme in step; what a stop or a target closes on it, before the account dies, is closed there. A dead
-//! one closes the rest at the marks' extremes, with slippage and the liquidation fee; a wallet below zero is
-//! made good by the insurance fund.
+//! Isolated liquidation loses the position's whole wallet (realised funding included), whatever its sign; where parts
+//! are assumed it sells down to the next lower bracket at the liquidation price, the liquidation fee on what is sold,
+//! until the rest holds, and loses the wallet from the lowest bracket. Cross liquidation judges the whole account: at
+//! the open on the opening marks; inside a bar it is *safe* when it survives the way of each symbol to its own worst,
+//! *dead* when it does not survive the way of all to their lows or of all to their highs, and *undecided* between the
+//! two: it lives, and the bar is counted. On such a way all prices go from open to extreme in step; what a stop or a
+//! target closes on it, before the account dies, is closed there. A dead one closes the rest at the marks' extremes,
+//! with slippage and the liquidation fee; a wallet below zero is made good by the insurance fund.
 //!
-//! **Orders** are asked for at a close ([`step_with`](Account::step_with)) and stand from the next open on. A limit order
-//! fills when the price trades through it, at its price as maker; where the open lies beyond it already it fills there,
-//! as taker at the first open, with slippage up to its price, and as maker later. A stop order becomes a market order
-//! when the price touches it. They expire at the end of their last bar. At an open whole exits come first, then what
-//! takes parts, then entries at the market, then whatever else opens, adds or turns: each in the order of the symbols
-//! and then of the asking. Of several market entries of one close the first is taken. Inside a bar what lies nearer to the open comes first, what is
-//! against a position before what is for it, orders before a stop at the same price. What fills inside a bar may still
-//! see the whole extreme against it, and of what is for it the close only. A symbol whose position was closed fills
-//! nothing more in that bar. On the way of a cross account orders fill as they would alone, with their margin, before
-//! it is judged again. Of the entries that stand the first to fill takes the others back; a closed position takes
-//! its own orders along, a liquidation all of the symbol. An order that takes more than there is takes what there is.
-//! An entry of the other side closes what stands and opens its own, each as its own part; one whose size is not known
-//! or less than a step is refused whole and closes nothing. A part that would leave less than the minimum notional
-//! takes all. What comes *with an entry* belongs to the one asked for before it at the same close, is gone with it, and
-//! grows old only from its fill on. During a *cool-down* a symbol takes no entry of any kind: those that stand wait, and
-//! one of the other side only closes. Orders taken back at a close are those in the book: what is on its way to the open
-//! is not. There is one position a symbol (one-way mode): hedge mode is absent.
+//! **Orders** are asked for at a close ([`step_with`](Account::step_with)) and stand from the next open on. A limit
+//! order fills when the price trades through it, at its price as maker; where the open lies beyond it already it fills
+//! there, as taker at the first open, with slippage up to its price, and as maker later. A stop order becomes a market
+//! order when the price touches it. They expire at the end of their last bar. At an open whole exits come first, then
+//! what takes parts, then entries at the market, then whatever else opens, adds or turns: each in the order of the
+//! symbols and then of the asking. Of several market entries of one close the first is taken. Inside a bar what lies
+//! nearer to the open comes first, what is against a position before what is for it, orders before a stop at the same
+//! price. What fills inside a bar may still see the whole extreme against it, and of what is for it the close only. A
+//! symbol whose position was closed fills nothing more in that bar. On the way of a cross account orders fill as they
+//! would alone, with their margin, before it is judged again. Of the entries that stand the first to fill takes the
+//! others back; a closed position takes its own orders along, a liquidation all of the symbol. An order that takes
+//! more than there is takes what there is. An entry of the other side closes what stands and opens its own, each as
+//! its own part; one whose size is not known or less than a step is refused whole and closes nothing. A part that
+//! would leave less than the minimum notional takes all. What comes *with an entry* belongs to the one asked for
+//! before it at the same close, is gone with it, and grows old only from its fill on. During a *cool-down* a symbol
+//! takes no entry of any kind: those that stand wait, and one of the other side only closes; what was to fill at an
+//! open in it is refused. What asks for nothing (an entry of the position's own side, a part of no position, a target
+//! within its band or a step) leaves no record. Orders taken back at a close are those in the book: what is on its way
+//! to the open is not. There is one position a symbol (one-way mode): hedge mode is absent.
 //!
-//! **Adds** average the entry; levels that are fractions follow the average at each fill, prices stay. A part takes its
-//! share of margin and isolated wallet along. A position is one trade, whatever the number of its fills; its entry is
-//! the average of all that was entered, its exit of all that was taken. An add has the leverage of its position. A stop that is
-//! looked at again never goes further away unless that is said, nor does one that follows by steps.
+//! **Adds** average the entry; levels that are fractions follow the average at each fill, prices stay. A part takes
+//! its share of margin and isolated wallet along. A position is one trade, whatever the number of its fills; its entry
+//! is the average of all that was entered, its exit of all that was taken. An add has the leverage of its position. A
+//! stop that is looked at again never goes further away unless that is said, nor does one that follows by steps.
 //!
-//! **Target weights** are signed notional over equity at the close; inside the band nothing is traded, beyond it to the
-//! weight itself; orders that belong together fill together or not at all, judged at the open. **Loss limits** look at
-//! the close: what is open is closed at the next open, and orders are taken back. Losses in a row are counted from nothing
-//! again on the day after they have halted it.
+//! **Target weights** are signed notional over equity at the close; inside the band nothing is traded, beyond it to
+//! the weight itself, and what is left of an earlier target is taken back; orders that belong together fill together
+//! or not at all, judged at the open. **Loss limits** look at the close: what is open is closed at the next open, and
+//! orders are taken back. Losses in a row are counted from nothing again on the day after they have halted it.
 //!
 //! No order is more than the assumed share of the last closed bar's **volume**, where one is assumed and the data have
-//! volume: the rest of an entry is refused or carried over (of a limit order at its price), that of an
-//! exit always carried over. Several orders of a bar each have that share. Stops, targets and liquidations are taken
-//! whole. Impact is that of what trades.
+//! volume: the rest of an entry is refused or carried over (of a limit order at its price), that of an exit always
+//! carried over. Several orders of a bar each have that share. Stops, targets and liquidations are taken whole. Impact
+//! is that of what trades. An entry of the other side that may not close all of what stands is refused where it is a
+//! limit or stop order; at the market it closes what it may, and opens nothing.
 //!
 //! Stops and targets look at traded prices, liquidation at marks; a stop and a liquidation price are compared as they
 //! are. Distances are taken from the fill's price; a trailing stop from the best price up to the bar before. Several
 //! symbols at several leverages are judged by the highest.
 //!
-//! An account that is flat and has less than the margin of the smallest position that may be opened, in whole steps, is
-//! *ruined*: it stops there.
+//! An account that is flat and has less than the margin of the smallest position that may be opened, in whole steps,
+//! is *ruined*: it stops there.
 //!
-//! A time of a fill is the opening time of the bar, or of the finer bar where those show the path, in which it happens;
-//! what is open when a window ends is closed at the last close, with slippage and fee, and has the last bar's time. A rule
-//! of a stop or target with `-gap` means that an open lay beyond it: of a trailing stop often, since it moves with the last
-//! bar's best price. An isolated liquidation has its own price, whatever the mark. Cash of the kind `liquidation` is the
-//! wallet that was lost, or the fee of a cross or partial one, which is among the fees too. Deposit, profits of all
-//! trades and what the insurance fund gave are the balance at the end.
+//! A time of a fill is the opening time of the bar, or of the finer bar where those show the path, in which it
+//! happens; what is open when a window ends is closed at the last close, with slippage and fee, and has the last bar's
+//! time. A rule of a stop or target with `-gap` means that an open lay beyond it: of a trailing stop often, since it
+//! moves with the last bar's best price. An isolated liquidation has its own price, whatever the mark. Cash of the
+//! kind `liquidation` is the wallet that was lost, or the fee of a cross or partial one, which is among the fees too.
+//! Deposit, profits of all trades and what the insurance fund gave are the balance at the end.
 //!
 //! A trade's `mae` and `mfe` are the furthest prices from its entry to its exit, the exit's included, of the exit's
 //! bar only as far as the path went; `bars` counts those in which the position stood, so an exit at an open does not

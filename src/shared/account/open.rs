@@ -2,6 +2,7 @@
 
 use super::Account;
 use super::MarginMode;
+use super::fill::Slip;
 use super::record::{Outcome, Rule};
 use super::resting::Resting;
 use crate::market::{Bar, Field};
@@ -15,7 +16,13 @@ impl Account<'_> {
             self.cross_at_open(bar);
         }
         for symbol in 0..self.positions.len() {
-            let Some(p) = &self.positions[symbol] else { continue };
+            self.gap_at_open(bar, symbol);
+        }
+    }
+
+    fn gap_at_open<B: Bar>(&mut self, bar: &B, symbol: usize) {
+        // What a partial liquidation leaves is looked at again.
+        while let Some(p) = &self.positions[symbol] {
             let (side, open) = (p.side, bar.get(symbol, Field::Open));
             let trail = self.trail(bar, symbol, p);
             let rule = if side * bar.get(symbol, Field::MarkOpen) <= side * p.liquidation {
@@ -28,7 +35,7 @@ impl Account<'_> {
             } else if side * open > side * p.take {
                 Rule::TakeProfitGap
             } else {
-                continue;
+                return;
             };
             match rule {
                 Rule::Liquidation => self.liquidated_at_open(bar, symbol),
@@ -74,7 +81,7 @@ impl Account<'_> {
                 self.recorder.order(bar.time(), symbol, entry.side, entry.qty, entry.rule, Outcome::NotTrading);
                 self.counts.rejected += 1;
             } else {
-                let left = self.enter(bar, symbol, &entry, (bar.get(symbol, Field::Open), true));
+                let left = self.enter(bar, symbol, &entry, (bar.get(symbol, Field::Open), Slip::Free));
                 if left > 0.0 {
                     let action = if self.positions[symbol].is_some() { Action::Add } else { Action::Enter };
                     let rest = Resting { qty: left, ..Resting::market(action, entry.side, &entry) };
@@ -98,7 +105,8 @@ impl Account<'_> {
             self.reduce(bar.time(), symbol, qty, price, (rule, tag));
         }
         if self.positions[symbol].is_some() {
-            self.recorder.order(bar.time(), symbol, -side, all - qty, rule, Outcome::AboveVolume);
+            let rest = self.nearest_step(symbol, all - qty);
+            self.recorder.order(bar.time(), symbol, -side, rest, rule, Outcome::AboveVolume);
             self.pending[symbol].exit = Some((rule, tag));
         }
     }

@@ -50,6 +50,8 @@ pub(super) struct Resting {
     pub(super) target: bool,
     /// Orders of one number fill together or not at all; 0 for one that stands alone.
     pub(super) group: u32,
+    /// How many they are.
+    pub(super) legs: u32,
 }
 
 impl Resting {
@@ -117,6 +119,7 @@ impl Resting {
             tag: entry.tag,
             target: entry.rule == Rule::Target,
             group: 0,
+            legs: 0,
         }
     }
 }

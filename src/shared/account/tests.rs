@@ -3,6 +3,7 @@
 mod detail;
 mod edges;
 mod events;
+mod legs;
 mod orders;
 mod random;
 mod rules;

@@ -19,6 +19,7 @@ impl Account<'_> {
                 if self.stands() {
                     self.book_at_open(&part, true, false);
                     self.book_at_open(&part, false, false);
+                    self.after_open(&part);
                 }
             }
             self.extremes(&part);
