@@ -10,7 +10,8 @@
 //!    both, the liquidation: an isolated position cannot lose more than its wallet), then exits, then
 //!    entries decided at the previous close, with slippage, symbols in their fixed order;
 //! 3. inside the bar: first the funding that settles inside it and that a position owes, since it may be
-//!    closed before or after that moment (so does what is filled inside it); then what lies against a position, the nearer to the open first: a stop
+//!    closed before or after that moment (so does what is filled inside it); then what lies against a position, the
+//!    nearer to the open first: a stop
 //!    in front of the liquidation price is filled before it. Then the take profit; a position entered at
 //!    this open is exposed too; then the funding that settled in favour of a position that has stood the whole bar.
 //!    A settlement without a mark of its own takes the bar's first. Where finer bars show the path of every symbol
