@@ -186,7 +186,7 @@ fn none_of_a_forgers_numbers_goes_live() {
     invented(&mut f);
     // The honest proposal of the same lab goes live, once somebody else has run it.
     let branch = f.branch.clone();
-    f.desk.assay(&["approve", &branch, "--key", "ben"]).ok();
+    f.desk.approve(&branch, "ben").ok();
     f.desk.assay(&["deploy", &branch]).fails(4, "reproductions");
     f.desk.assay(&["reproduce", &branch, "--key", "lab/keys/ana"]).fails(4, "own reproduction");
     let said = f.desk.assay(&["reproduce", &branch, "--key", "ben"]).ok();

@@ -50,7 +50,7 @@ fn d01_d02_the_server_is_down(desk: &Desk, pg: &mut Postgres) {
     desk.assay(&["active"]).fails(3, "live table");
     let said = desk.assay(&["rollback", "trend", "--to", "2", "--reason", "test"]).ok();
     let branch = said.out.trim().to_string();
-    desk.assay(&["approve", &branch, "--key", "lab/people/ben"]).ok();
+    desk.approve(&branch, "lab/people/ben").ok();
     let pushed = desk.assay(&["deploy", &branch]).ok();
     assert!(pushed.out.contains("pending"), "{}", pushed.out);
     pg.resume();

@@ -225,8 +225,8 @@ fn only_reviewers_approve() {
     desk.demo(16, &[]).ok();
     let branch = proposal(&desk);
     desk.assay(&["key", "new", "--out", "eve", "--comment", "eve"]).ok();
-    desk.assay(&["approve", &branch, "--key", "eve"]).fails(4, "belongs to no reviewer");
-    desk.assay(&["approve", &branch, "--key", "lab/keys/ana"]).fails(4, "belongs to no reviewer");
+    desk.approve(&branch, "eve").fails(4, "belongs to no reviewer");
+    desk.approve(&branch, "lab/keys/ana").fails(4, "belongs to no reviewer");
     desk.assay(&["approve", "promote/none-v1-000000000000", "--key", "eve"]).fails(2, "there is no branch");
     desk.assay(&["deploy", &branch]).fails(4, "approvals");
     desk.assay(&["reconcile", "--check"]).ok();
@@ -315,7 +315,7 @@ fn the_gate_fails_closed() {
     let desk = Desk::new();
     desk.demo(16, &[]).ok();
     let branch = proposal(&desk);
-    desk.assay(&["approve", &branch, "--key", "lab/people/ben"]).ok();
+    desk.approve(&branch, "lab/people/ben").ok();
     let hook = desk.path("lab/deploy.git/hooks/pre-receive");
     let text = std::fs::read_to_string(&hook).unwrap();
     std::fs::write(&hook, text.replace(env!("CARGO_BIN_EXE_assay"), "/nowhere/assay")).unwrap();

@@ -114,8 +114,8 @@ fn an_edited_mirror_promotes_nothing() {
     let branch = said.out.lines().find(|l| l.starts_with("promote/")).expect("the branch").to_string();
     let review = desk.assay(&["--json", "review", &branch]).ok().json();
     assert_eq!(review["config"]["promotion"]["trial_id"].as_u64(), Some(best));
-    let evidence = review["evidence"].to_string();
-    assert!(!evidence.contains("99.0") && !evidence.contains("0.99,") && evidence.contains("psr"), "{evidence}");
+    let figures = review["figures"].to_string();
+    assert!(!figures.contains("99.0") && !figures.contains("0.99,") && figures.contains("psr"), "{figures}");
     desk.assay(&["mirror", "rebuild"]).ok();
     desk.assay(&["verify", "--deep"]).ok();
 }

@@ -159,7 +159,7 @@ fn a_deploy_that_is_cut_off_is_not_forgotten() {
     let tip = |repo: &str| desk.git(&["--git-dir", repo, "rev-parse", "main"]).ok().out;
     let proposed = |to: &str| {
         let branch = desk.assay(&["rollback", "trend", "--to", to, "--reason", "test"]).ok().out.trim().to_string();
-        desk.assay(&["approve", &branch, "--key", "lab/people/ben"]).ok();
+        desk.approve(&branch, "lab/people/ben").ok();
         branch
     };
     for signal in ["-INT", "-KILL"] {

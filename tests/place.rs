@@ -10,7 +10,7 @@ fn nothing_is_deployed_past_hooks_that_are_elsewhere() {
     desk.demo(16, &[]).ok();
     let said = desk.assay(&["rollback", "trend", "--to", "2", "--reason", "test"]).ok();
     let branch = said.out.trim().to_string();
-    desk.assay(&["approve", &branch, "--key", "lab/people/ben"]).ok();
+    desk.approve(&branch, "lab/people/ben").ok();
     desk.assay(&["doctor"]).ok();
     desk.run("cp", &["-a", "lab", "copy"]).ok();
     desk.run("cp", &["-a", "lab", "plain"]).ok();

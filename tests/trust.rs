@@ -261,7 +261,7 @@ fn a_clock_that_was_fast() {
     let stated = config.lines().find(|l| l.starts_with("promotion_timestamp")).unwrap();
     let stated = stated.split('"').nth(1).unwrap().trim_end_matches(" UTC").to_string();
     assert!(event["time"].as_str().unwrap().starts_with(&stated), "{event} states {stated}");
-    desk.assay(&["approve", &branch, "--key", "lab/people/ben"]).ok();
+    desk.approve(&branch, "lab/people/ben").ok();
     assert!(desk.assay(&["deploy", &branch]).ok().out.contains("is live"));
 
     with_fast_clock(&desk, || hours_ahead(24 * 30));

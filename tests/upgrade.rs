@@ -43,7 +43,7 @@ fn a_lab_of_0_1_0_is_gone_on_with() {
     desk.assay(&["study", "resume", "open-study"]).fails(2, "build it was opened with");
     // A rollback to a config of format 1 keeps its text; the gate takes both formats.
     let branch = desk.assay(&["rollback", "swing", "--to", "2", "--reason", "upgrade"]).ok().out.trim().to_string();
-    desk.assay(&["approve", &branch, "--key", "ben"]).ok();
+    desk.approve(&branch, "ben").ok();
     desk.assay(&["deploy", &branch]).ok();
     assert_eq!(desk.assay(&["active", "--json"]).ok().json()[0]["version"], 4);
     new_promotion(&desk);
@@ -57,7 +57,7 @@ fn new_promotion(desk: &Desk) {
     desk.assay(&["parity", "--study", "second-release"]).ok();
     let propose = || desk.assay(&["promote", "--study", "second-release"]).ok().out.trim().to_string();
     let branch = propose();
-    desk.assay(&["approve", &branch, "--key", "ben"]).ok();
+    desk.approve(&branch, "ben").ok();
     desk.assay(&["deploy", &branch]).fails(4, "engine version");
     desk.git(&["clone", "-q", "-b", "main", "lab/repo.git", "work"]).ok();
     let file = desk.path("work/configs/policy.toml");
@@ -84,7 +84,7 @@ fn new_promotion(desk: &Desk) {
     let before = second();
     wait_for("the next second", || second() > before);
     let branch = propose();
-    desk.assay(&["approve", &branch, "--key", "ben"]).ok();
+    desk.approve(&branch, "ben").ok();
     desk.assay(&["deploy", &branch]).ok();
     let row = &desk.assay(&["active", "--json"]).ok().json()[0];
     assert_eq!((row["version"].as_i64(), row["engine_version"].as_str()), (Some(5), Some(env!("CARGO_PKG_VERSION"))));

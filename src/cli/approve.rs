@@ -1,17 +1,19 @@
 //! `assay approve`
 
-use super::Context;
 use super::output::print;
-use assay_lab::LabError;
-use assay_lab::review::{add_approval, approve};
+use super::review::show;
+use super::{Context, terminal};
+use assay_lab::review::{add_approval, approve, review};
+use assay_lab::{Lab, LabError};
 use std::path::PathBuf;
 
 /// Approve a proposed branch as a reviewer
 ///
 /// The approval binds the strategy, the config, what it replaces and the policy; any later change
-/// voids it. Without --key, a signature made by `ssh-keygen -Y sign -n approval@assay` is added.
+/// voids it. Say with --config which one you reviewed, as `assay review` prints it; in a terminal, you are shown the
+/// review and asked. Without --key, a signature made by `ssh-keygen -Y sign -n approval@assay` is added.
 ///
-/// Example: assay approve promote/trend-v1-0123456789ab --key ~/.ssh/id_ed25519
+/// Example: assay approve promote/trend-v1-0123456789ab --key ~/.ssh/id_ed25519 --config SHA256
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// The branch
@@ -19,15 +21,48 @@ pub struct Args {
     /// Your private key
     #[arg(long, required_unless_present = "signature", conflicts_with = "signature")]
     key: Option<PathBuf>,
+    /// SHA-256 of the config that you reviewed, whole
+    #[arg(long, value_name = "SHA256", requires = "key")]
+    config: Option<String>,
     /// A signature over the statement, made elsewhere
     #[arg(long)]
     signature: Option<PathBuf>,
 }
 
+/// Shows the review to whoever sits at the terminal, and asks.
+fn reviewed(cx: &Context, lab: &Lab, branch: &str) -> Result<String, LabError> {
+    let found = review(lab, branch)?;
+    let sha256 = found.proposal.sha256.to_string();
+    let unsaid = || {
+        LabError::usage(
+            "it is not said which config was reviewed",
+            format!("read `assay review {branch}`, and name what you read with --config SHA256"),
+        )
+    };
+    if cx.json {
+        return Err(unsaid());
+    }
+    let ask = || {
+        show(&found, branch);
+        "\ntype yes to approve this: ".to_string()
+    };
+    match terminal::asked(ask) {
+        None => Err(unsaid()),
+        Some(answer) if answer == "yes" => Ok(sha256),
+        Some(_) => Err(LabError::Stopped("nothing was signed".into())),
+    }
+}
+
 pub fn run(cx: &Context, args: Args) -> Result<(), LabError> {
     let lab = cx.lab()?;
     let person = match (&args.key, &args.signature) {
-        (Some(key), _) => approve(&lab, &args.branch, key)?,
+        (Some(key), _) => {
+            let reviewed = match args.config {
+                Some(sha256) => sha256,
+                None => reviewed(cx, &lab, &args.branch)?,
+            };
+            approve(&lab, &args.branch, key, &reviewed)?
+        }
         (None, Some(file)) => {
             let text = std::fs::read_to_string(file).map_err(LabError::io("read", file))?;
             add_approval(&lab, &args.branch, &text)?

@@ -225,7 +225,7 @@ fn promote_one(lab: &Lab, reviewer: &Path, proposed: &Proposed) -> Result<(), La
         let done = reproduce::reproduce(lab, &how)?;
         print(&format!("reproduced by {}: {} of {} trials", done.person, done.statement.ran, done.statement.trials));
     }
-    let person = review::approve(lab, &proposed.branch, reviewer)?;
+    let person = review::approve(lab, &proposed.branch, reviewer, &proposed.sha256.to_string())?;
     print(&format!("approved  by {person}"));
     let words = merge_and_push(lab, &proposed.branch)?;
     print(&words.lines().map(|l| format!("hook      {l}")).collect::<Vec<_>>().join("\n"));

@@ -3,7 +3,7 @@
 use super::output::{ProgressBar, counted, say};
 use assay_lab::{Notice, Observer, Progress};
 use assay_research::study::StudyProgress;
-use std::io::IsTerminal as _;
+use std::io::{IsTerminal as _, Write as _};
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -50,6 +50,19 @@ impl Observer for Terminal {
         }
         given.ok()
     }
+}
+
+/// Asks whoever sits at the terminal; nobody does when it is none.
+pub fn asked(question: impl FnOnce() -> String) -> Option<String> {
+    if !std::io::stdin().is_terminal() || !std::io::stdout().is_terminal() {
+        return None;
+    }
+    let words = question();
+    let mut out = std::io::stdout();
+    out.write_all(words.as_bytes()).and_then(|()| out.flush()).ok()?;
+    let mut line = String::new();
+    std::io::stdin().read_line(&mut line).ok()?;
+    Some(line.trim().to_lowercase())
 }
 
 fn words(notice: &Notice) -> String {

@@ -3,10 +3,9 @@
 use crate::error::LabError;
 use crate::folder::Lab;
 use crate::proposal::{Behind, Proposed, finish, in_force, policy};
-use crate::writer::Writer;
 use crate::{study, trial};
-use assay_ledger::Hash;
 use assay_ledger::format::hash::hex;
+use assay_ledger::{Hash, Log};
 use assay_shared::event::{Event, PromotionProposed};
 use assay_shared::format::config::{LiveConfig, Promotion, Versions};
 use assay_shared::recount::{Finished, best};
@@ -34,6 +33,7 @@ pub fn propose(lab: &Lab, wanted: Option<&str>, number: Option<u32>) -> Result<P
     let opened = study::reopen(lab, &trial::study(&lab.mirror()?, wanted)?.study_id)?;
     let trial = pick(lab, &opened, number)?;
     let repo = lab.repo()?;
+    let parity_at = parity_of(&lab.log()?, opened.id, trial.number)?;
     if policy(&repo)?.0.gates.max_pbo.is_some() {
         study::finish_pruned(lab, &opened, study::jobs(None))?;
     }
@@ -48,7 +48,6 @@ pub fn propose(lab: &Lab, wanted: Option<&str>, number: Option<u32>) -> Result<P
         return Err(LabError::Verification(what));
     }
     let walk_at = writer.record_one(walk)?;
-    let parity_at = parity_of(&writer, opened.id, trial.number)?;
     let config = LiveConfig {
         format: assay_shared::format::config::CURRENT,
         promotion: Promotion {
@@ -89,8 +88,7 @@ pub fn propose(lab: &Lab, wanted: Option<&str>, number: Option<u32>) -> Result<P
     finish(lab, &repo, writer, config, proposal, behind)
 }
 
-fn parity_of(writer: &Writer, id: [u8; 16], number: u32) -> Result<u64, LabError> {
-    let log = &writer.log;
+fn parity_of(log: &Log, id: [u8; 16], number: u32) -> Result<u64, LabError> {
     for seq in log.newest_of("ParityVerified", 0..log.len(), usize::MAX)? {
         if let Event::ParityVerified(e) = Event::of(&log.entry(seq)?)?
             && (e.study_id, e.number) == (id, number)

@@ -4,13 +4,14 @@ use crate::error::LabError;
 use crate::folder::Lab;
 use crate::proposal::{in_force, policy};
 use assay_ledger::keys::sshsig;
-use assay_ledger::{Hash, Signer};
+use assay_ledger::{Entry, Hash, Signer};
+use assay_production::gate::{Preview, preview};
 use assay_production::repository::Repo;
-use assay_shared::event::Event;
-use assay_shared::event::codec::Real;
-use assay_shared::format::config::{APPROVAL_NAMESPACE, EventRef, LiveConfig, approval_statement, evidence_dir};
-use assay_shared::metric::Metric;
+use assay_shared::event::{Event, SeedGrade};
+use assay_shared::format::config::{APPROVAL_NAMESPACE, LiveConfig, approval_statement, evidence_dir};
+use assay_shared::format::flat::fields;
 use assay_shared::policy::Role;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 /// A proposal read from its branch.
@@ -26,26 +27,36 @@ pub struct Proposal {
     pub dir: String,
 }
 
-/// A proposal beside what it would replace.
+/// A proposal beside what it would replace, as the gate computes it now.
 #[derive(Debug, Clone)]
 pub struct Review {
     /// The proposal.
     pub proposal: Proposal,
     /// The config in force.
     pub before: Option<LiveConfig>,
-    /// Figures of its trial and study, as the mirror has them; a value that is undefined is absent.
-    pub facts: Vec<(String, Option<f64>)>,
+    /// Every field that differs from the config in force, by its full name; all of them without one.
+    pub changes: Vec<Changed>,
+    /// The gate's checks, its figures, and who reproduced and approved.
+    pub preview: Preview,
+    /// The figures of the config in force, as its own evidence has them.
+    pub figures_before: Option<BTreeMap<String, f64>>,
+    /// One person alone may change the policy.
+    pub single_person: bool,
+    /// Where the study's seed comes from.
+    pub seed: Option<SeedGrade>,
+    /// Reason of a rollback.
+    pub reason: Option<String>,
 }
 
-/// A parameter before and after.
-#[derive(Debug, Clone, PartialEq)]
+/// A field before and after.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct Changed {
-    /// Its name.
+    /// Its full name.
     pub name: String,
     /// Its value in force, if it has one.
     pub before: Option<String>,
-    /// Its value as proposed.
-    pub after: String,
+    /// Its value as proposed, if it keeps one.
+    pub after: Option<String>,
 }
 
 /// The branches that propose something.
@@ -74,74 +85,83 @@ pub fn read(repo: &Repo, branch: &str) -> Result<Proposal, LabError> {
     Ok(Proposal { config, sha256, statement, dir })
 }
 
-/// Reads a proposal with what a reviewer wants to see beside it.
+/// Reads a proposal with everything that a reviewer decides by: from the branch, its evidence and the logs of the
+/// repository, each verified now. Nothing comes from the mirror.
 ///
 /// # Errors
-/// As [`read`].
+/// As [`read`], or a log that does not verify.
 pub fn review(lab: &Lab, branch: &str) -> Result<Review, LabError> {
     let repo = lab.repo()?;
     let proposal = read(&repo, branch)?;
-    let before = in_force(&repo, &proposal.config.promotion.strategy)?.map(|b| b.0);
-    let facts = facts(lab, &proposal)?;
-    Ok(Review { proposal, before, facts })
+    let name = proposal.config.promotion.strategy.clone();
+    let before = in_force(&repo, &name)?.map(|b| b.0);
+    let (policy, _) = policy(&repo)?;
+    let missing = || LabError::usage("the lab's main branch is gone", "bring it back from the deploy repository");
+    let main = repo.tip("refs/heads/main").ok_or_else(missing)?;
+    let tip = repo.tip(&format!("refs/heads/{branch}")).ok_or_else(missing)?;
+    let preview = preview(&repo, &main, &tip, &name, assay_ledger::log::system_clock())?;
+    let changes = changes(before.as_ref(), &proposal.config);
+    let figures_before = before.as_ref().map(|b| evidence(&repo, &main, b)).transpose()?.and_then(|e| e.figures);
+    let own = evidence(&repo, &tip, &proposal.config)?;
+    let (single_person, seed, reason) = (policy.single_person, own.seed, own.reason);
+    Ok(Review { proposal, before, changes, preview, figures_before, single_person, seed, reason })
 }
 
-impl Review {
-    /// Every parameter as proposed, beside its value in force.
-    pub fn parameters(&self) -> Vec<Changed> {
-        let before = |name: &str| self.before.as_ref().and_then(|b| b.parameters.get(name)).map(ToString::to_string);
-        let change = |(name, value): (&String, &assay_shared::strategy::Value)| Changed {
-            name: name.clone(),
-            before: before(name),
-            after: value.to_string(),
-        };
-        self.proposal.config.parameters.iter().map(change).collect()
-    }
-
-    /// Whether the strategy's own text changes.
-    pub fn strategy_changes(&self) -> bool {
-        let after = self.proposal.config.promotion.strategy_hash;
-        self.before.as_ref().is_some_and(|b| b.promotion.strategy_hash != after)
-    }
+fn changes(before: Option<&LiveConfig>, after: &LiveConfig) -> Vec<Changed> {
+    let (old, new) = (before.map(fields).unwrap_or_default(), fields(after));
+    let names: BTreeSet<&String> = old.keys().chain(new.keys()).collect();
+    let differ = names.into_iter().filter(|name| old.get(*name) != new.get(*name));
+    let change =
+        |name: &String| Changed { name: name.clone(), before: old.get(name).cloned(), after: new.get(name).cloned() };
+    differ.map(change).collect()
 }
 
-/// What a reviewer sees first of a trial.
-const SHOWN: [Metric; 6] =
-    [Metric::Cagr, Metric::Sharpe, Metric::MaxDrawdown, Metric::Trades, Metric::WinRate, Metric::Liquidations];
+/// What lies beside a config, as the entries that it names by hash say.
+#[derive(Debug, Default)]
+struct Beside {
+    figures: Option<BTreeMap<String, f64>>,
+    seed: Option<SeedGrade>,
+    reason: Option<String>,
+}
 
-fn facts(lab: &Lab, proposal: &Proposal) -> Result<Vec<(String, Option<f64>)>, LabError> {
-    let log = lab.log()?;
-    let evidence = proposal.config.ledger.as_ref().filter(|e| e.origin == log.origin());
-    let Some(evidence) = evidence else { return Ok(Vec::new()) };
-    // The very entries that the config names, by hash: a mirror may have been edited.
-    let entry = |at: &EventRef| -> Result<Event, LabError> {
-        let entry = log.entry(at.seq)?;
+fn evidence(repo: &Repo, commit: &str, config: &LiveConfig) -> Result<Beside, LabError> {
+    let p = &config.promotion;
+    let dir = evidence_dir(&p.strategy, p.version);
+    let Some(reference) = &config.ledger else { return Ok(Beside::default()) };
+    let mut out = Beside::default();
+    for (name, at) in reference.events() {
+        let Some(bytes) = repo.file(commit, &format!("{dir}/{name}.entry"))? else { continue };
+        let entry = Entry::decode(bytes)?;
         if entry.leaf_hash() != at.leaf {
-            return Err(LabError::Verification(format!("entry {} is not the one that the config names", at.seq)));
+            return Err(LabError::Verification(format!("the {name} beside the config is not the one that it names")));
         }
-        Ok(Event::of(&entry)?)
-    };
-    let (walked, closed) = (entry(&evidence.walk_forward)?, entry(&evidence.closed)?);
-    let (Event::WalkForwardCompleted(walked), Event::StudyClosed(closed)) = (walked, closed) else {
-        return Err(LabError::Verification("the config names other events than it should".into()));
-    };
-    let value = |of: &[(String, Real)], name: &str| of.iter().find(|(n, _)| n == name).map(|(_, v)| v.0);
-    let shown = SHOWN.iter().map(|m| (format!("out-of-sample {}", m.name()), value(&walked.metrics, m.name())));
-    // On data that were made up nothing is real: no probability of it is shown.
-    let made_up = proposal.config.promotion.generated_data;
-    let names = ["dsr", "pbo", "psr", "trials_lineage"].into_iter().filter(|name| !made_up || *name != "dsr");
-    let statistics = names.map(|name| (name.into(), value(&closed.statistics, name)));
-    Ok(shown.chain(statistics).collect())
+        let event = Event::of(&entry)?;
+        out.seed = out.seed.or(event.study().map(|s| s.seed));
+        if let Some(assay_shared::event::study::Ended::Completed { metrics, .. }) = event.trial().map(|t| t.ended) {
+            out.figures = Some(metrics);
+        }
+        if let Event::RollbackProposed(e) = event {
+            out.reason = Some(e.reason);
+        }
+    }
+    Ok(out)
 }
 
-/// Signs the statement of a branch with a key file and commits the signature. Gives who approved.
+/// Signs the statement of a branch with a key file and commits the signature. Gives who approved. `config` is the
+/// SHA-256 of the config that was reviewed: whatever else the branch holds by now is not signed.
 ///
 /// # Errors
-/// A key of nobody who may approve, or the author's own.
-pub fn approve(lab: &Lab, branch: &str, key: &Path) -> Result<String, LabError> {
-    let statement = read(&lab.repo()?, branch)?.statement;
+/// A key of nobody who may approve, or the author's own; another config on the branch than the one that was reviewed.
+pub fn approve(lab: &Lab, branch: &str, key: &Path, config: &str) -> Result<String, LabError> {
+    let proposal = read(&lab.repo()?, branch)?;
+    if proposal.sha256.to_string() != config {
+        return Err(LabError::Refused(format!(
+            "the branch holds the config {}, and {config} was reviewed",
+            proposal.sha256
+        )));
+    }
     let signer = Signer::read(key, &|path| lab.session.observer.passphrase(path))?;
-    add_approval(lab, branch, &sshsig::sign(&signer, APPROVAL_NAMESPACE, statement.as_bytes())?)
+    add_approval(lab, branch, &sshsig::sign(&signer, APPROVAL_NAMESPACE, proposal.statement.as_bytes())?)
 }
 
 /// Checks a signature over the statement, made elsewhere, and commits it to the branch.

@@ -1,13 +1,16 @@
 //! A lab from the inside, without a command line: what a page or a worker would do.
 
+#[path = "people_tests.rs"]
+mod people;
+
 use crate::create::{NewLab, create};
 use crate::data::{Import, Origin, generated, read, register};
 use crate::rules;
 use crate::session::{Notice, Observer, Progress, Session, Stop};
 use crate::study::{Ended, jobs, open, parse_strategy, parse_study, recorded, reopen, run, with_symbols};
 use crate::{
-    Kind, Lab, LabError, audit, doctor, exchange, folder, keys, mirror, parity, promote, proof, proposal, report,
-    review, rollback, trial, verify,
+    Kind, Lab, LabError, audit, doctor, exchange, folder, mirror, parity, promote, proof, proposal, report, review,
+    rollback, trial, verify,
 };
 use assay_ledger::{Hash, Signer};
 use assay_research::data::Request;
@@ -200,20 +203,28 @@ fn from_a_trial_to_an_approved_proposal() {
     let proposed = promote::propose(&s.lab, None, None).unwrap();
     assert_eq!(review::proposals(&s.lab).unwrap(), std::slice::from_ref(&proposed.branch));
     let seen = review::review(&s.lab, &proposed.branch).unwrap();
-    assert_eq!((seen.proposal.sha256, seen.before.is_none(), seen.strategy_changes()), (proposed.sha256, true, false));
-    assert!(seen.parameters().iter().all(|p| p.before.is_none()) && seen.facts.iter().any(|f| f.0 == "pbo"));
-    assert!(seen.facts.iter().all(|f| f.0 != "dsr"), "on generated data nothing is real");
+    assert_eq!((seen.proposal.sha256, seen.before.is_none()), (proposed.sha256, true));
+    assert!(seen.changes.iter().all(|c| c.before.is_none()) && seen.changes.len() > 30, "everything is new");
+    for name in ["strategy.risk.margin_mode", "assumptions.slippage_bps", "environment.rustc", "promotion.data_hash"] {
+        assert!(seen.changes.iter().any(|c| c.name == name), "{name}");
+    }
+    let said = |r: &review::Review| format!("{:?} {:?}", r.preview.checks, r.preview.figures);
+    assert!(seen.preview.figures.is_some() && seen.preview.approved.is_empty(), "{}", said(&seen));
     // What a reviewer sees and what is promoted come from the ledger: a spoiled mirror changes nothing.
     let mirror = std::fs::read(s.lab.mirror_path()).unwrap();
     std::fs::write(s.lab.mirror_path(), vec![7; 9000]).unwrap();
     s.ear.notices.lock().unwrap().clear();
-    assert_eq!(review::review(&s.lab, &proposed.branch).unwrap().facts, seen.facts);
+    assert_eq!(said(&review::review(&s.lab, &proposed.branch).unwrap()), said(&seen));
     assert_eq!(*s.ear.notices.lock().unwrap(), [], "it was not even looked at");
     std::fs::write(s.lab.mirror_path(), mirror).unwrap();
     // Only a reviewer, never the author, approves.
     let own = s.lab.dir.join("keys/ana");
-    assert!(matches!(review::approve(&s.lab, &proposed.branch, &own), Err(LabError::Refused(_))));
-    assert_eq!(review::approve(&s.lab, &proposed.branch, &s.path("ben")).unwrap(), "ben");
+    let reviewed = proposed.sha256.to_string();
+    assert!(matches!(review::approve(&s.lab, &proposed.branch, &own, &reviewed), Err(LabError::Refused(_))));
+    let other = review::approve(&s.lab, &proposed.branch, &s.path("ben"), &Hash::ZERO.to_string());
+    assert!(other.unwrap_err().to_string().contains("was reviewed"), "only what was reviewed is signed");
+    assert_eq!(review::approve(&s.lab, &proposed.branch, &s.path("ben"), &reviewed).unwrap(), "ben");
+    assert_eq!(review::review(&s.lab, &proposed.branch).unwrap().preview.approved, ["ben"]);
     assert!(review::read(&s.lab.repo().unwrap(), "promote/none-v1-x").unwrap_err().to_string().contains("no branch"));
     // Merged by hand: in force from here on, and what a rollback finds.
     let repo = s.lab.repo().unwrap();
@@ -227,31 +238,6 @@ fn from_a_trial_to_an_approved_proposal() {
     let shown: serde_json::Value = serde_json::from_slice(&std::fs::read(json).unwrap()).unwrap();
     assert_eq!(shown["figures"].as_array().unwrap().len(), Metric::ALL.len());
     assert!(std::fs::read_to_string(html).unwrap().contains("GENERATED DATA"));
-}
-
-#[test]
-fn keys_of_a_lab() {
-    let mut s = stage();
-    let cyd = keys::new_key(&s.path("cyd"), "cyd", true, &s.lab.session).unwrap();
-    assert!(std::fs::read_to_string(s.path("cyd")).unwrap().contains("OPENSSH"), "encrypted with what was answered");
-    assert!(keys::new_key(&s.path("cyd"), "cyd", false, &s.lab.session).is_err(), "never over another");
-    assert!(keys::new_key(&s.path("dan"), "dan", true, &Session::silent()).is_err(), "nobody to ask");
-    assert_eq!(keys::roles(&["admin".into(), "deployer".into()]).unwrap(), [Role::Admin, Role::Deployer]);
-    assert!(keys::roles(&["boss".into()]).unwrap_err().hint().unwrap().contains("admin, researcher, deployer"));
-    let public = keys::read_public(&s.path("cyd.pub")).unwrap();
-    assert_eq!(public, cyd.public());
-    assert!(keys::read_public(&s.path("cyd")).is_err());
-    keys::add(&s.lab, "cyd", &[Role::Researcher], &public, &[]).unwrap();
-    assert!(
-        matches!(keys::add(&s.lab, "eve", &[Role::Admin], &public, &[]), Err(LabError::Refused(_))),
-        "known already"
-    );
-    let at = keys::revoke(&s.lab, &public, "left", &[]).unwrap();
-    let (new, _) = keys::rotate(&mut s.lab, &s.dir.path().join("next"), false, &[]).unwrap();
-    let members = keys::list(&s.lab).unwrap();
-    let of = |key: &assay_ledger::PublicKey| members.iter().find(|m| m.key == *key).unwrap();
-    assert_eq!((of(&public).revoked_at, of(&new.public()).revoked_at), (Some(at), None));
-    assert_eq!(Lab::open(&s.lab.dir, &s.lab.session).unwrap().signer().unwrap().id(), new.id());
 }
 
 /// What was verified once must still be there; what is written goes where it belongs.
@@ -282,7 +268,7 @@ fn verified_exported_proven_and_rolled_back() {
     assert_eq!(log.len(), 3);
     assert!(exchange::import(&s.path("restored"), &out, Some(&vkey), &s.lab.session).is_err(), "never over another");
     // An older copy of the ledger in place of the newer one.
-    keys::add(&s.lab, "eve", &[Role::Researcher], &Signer::from_seed([5; 32]).public(), &[]).unwrap();
+    crate::keys::add(&s.lab, "eve", &[Role::Researcher], &Signer::from_seed([5; 32]).public(), &[]).unwrap();
     verify::own(&s.lab, verify::Depth::default()).unwrap();
     std::fs::remove_dir_all(s.lab.ledger_dir()).unwrap();
     std::fs::rename(s.path("restored"), s.lab.ledger_dir()).unwrap();

@@ -90,6 +90,16 @@ impl Desk {
         Said::of(c.args(args).output().unwrap())
     }
 
+    /// Approves what a branch holds now.
+    pub fn approve(&self, branch: &str, key: &str) -> Said {
+        let said = self.assay(&["review", branch, "--json"]);
+        if said.code != 0 {
+            return said;
+        }
+        let sha256 = said.json()["config_sha256"].as_str().unwrap().to_string();
+        self.assay(&["approve", branch, "--key", key, "--config", &sha256])
+    }
+
     /// Unpacks a fixture into the home.
     pub fn unpack(&self, name: &str) {
         let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(name);

@@ -2,9 +2,9 @@
 
 use super::age::same_time;
 use super::approvals::Signed;
-use super::facts::{Facts, facts};
+use super::facts::{Evidence, Facts, facts};
 use super::gates;
-use super::recount;
+use super::recount::{self, Judged};
 use super::refusal::{Code, GateError, refuse};
 use super::replay::{Logs, VerifiedLog};
 use super::reproductions;
@@ -21,7 +21,7 @@ use assay_shared::strategy::Strategy;
 use assay_shared::study::Study;
 use std::collections::BTreeMap;
 
-/// Verifies every claim of a config against the events of its log, and the policy's gates. What is `restored` was
+/// Verifies every claim of a config against the events of its log, and the policy's gates. What is restored was
 /// judged when it first went live, and is not judged by figures again.
 pub(super) fn verify(
     repo: &Repo,
@@ -31,9 +31,28 @@ pub(super) fn verify(
     policy: &Policy,
     logs: &Logs,
 ) -> Result<(), GateError> {
+    let evidence = evidence(repo, commit, config, author, policy, logs)?;
+    if config.promotion.restores_version.is_some() {
+        return Ok(());
+    }
+    let judged = judged(config, &evidence, logs, policy)?;
+    if let Some(judged) = &judged {
+        reproductions::verify(repo, commit, config, sha256, judged.case.study.trials, policy)?;
+    }
+    gates::verify(config, &evidence, judged.as_ref(), &policy.gates, &LiveConfig::path(&config.promotion.strategy))
+}
+
+/// The events that a config names stand in its log, prove it, and say what it says.
+pub(super) fn evidence(
+    repo: &Repo,
+    commit: &str,
+    config: &LiveConfig,
+    author: &Signed,
+    policy: &Policy,
+    logs: &Logs,
+) -> Result<Evidence, GateError> {
     let path = LiveConfig::path(&config.promotion.strategy);
-    let restored = config.promotion.restores_version.is_some();
-    if config.format == 1 && policy.format > 1 && !restored {
+    if config.format == 1 && policy.format > 1 && config.promotion.restores_version.is_none() {
         return refuse(Code::OldFormat, path, "a config of format 1 may only be restored: promote the trial again");
     }
     let Some(reference) = &config.ledger else { return refuse(Code::NoEvidence, path, "the config names no ledger") };
@@ -61,20 +80,22 @@ pub(super) fn verify(
     let facts = facts(log, config, reference, author, &path)?;
     same_time(&config.promotion.promotion_timestamp, facts.proposed_us, &path)?;
     let strategy = claims(config, &facts, &path)?;
-    if restored {
-        return Ok(());
-    }
-    // What release 0.1.0 promoted under its own policy is only read again.
-    let judged = match config.format {
-        1 => None,
-        _ => {
-            agree(&facts, log, reference)?;
-            let judged = recount::study(logs, log, &facts.study, reference, facts.proposed_us, policy)?;
-            reproductions::verify(repo, commit, config, sha256, judged.case.study.trials, policy)?;
-            Some(judged)
-        }
-    };
-    gates::verify(config, &strategy, &facts, judged.as_ref(), &policy.gates, &path)
+    Ok(Evidence { facts, strategy })
+}
+
+/// The study behind a config, computed again; none of what release 0.1.0 promoted under its own policy, which is only
+/// read again.
+pub(super) fn judged(
+    config: &LiveConfig,
+    evidence: &Evidence,
+    logs: &Logs,
+    policy: &Policy,
+) -> Result<Option<Judged>, GateError> {
+    let found = config.ledger.as_ref().and_then(|r| Some((r, logs.get(&r.origin)?)));
+    let Some((reference, log)) = found.filter(|_| config.format > 1) else { return Ok(None) };
+    let facts = &evidence.facts;
+    agree(facts, log, reference)?;
+    recount::study(logs, log, &facts.study, reference, facts.proposed_us, policy).map(Some)
 }
 
 /// The walk-forward that a promotion shows is that of its trial.

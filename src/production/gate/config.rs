@@ -69,7 +69,7 @@ pub(super) fn verify(
     })
 }
 
-fn author(
+pub(super) fn author(
     repo: &Repo,
     new: &str,
     path: &str,
@@ -101,7 +101,7 @@ fn author(
     Ok(Signed { person: person.name.clone(), key })
 }
 
-fn check_version(repo: &Repo, old: &str, path: &str, config: &LiveConfig) -> Result<(), GateError> {
+pub(super) fn check_version(repo: &Repo, old: &str, path: &str, config: &LiveConfig) -> Result<(), GateError> {
     let p = &config.promotion;
     let before = repo.file(old, path)?;
     let (want, replaces) = match &before {
@@ -124,7 +124,7 @@ fn check_version(repo: &Repo, old: &str, path: &str, config: &LiveConfig) -> Res
     Ok(())
 }
 
-fn approvals(
+pub(super) fn approvals(
     repo: &Repo,
     new: &str,
     config: &LiveConfig,

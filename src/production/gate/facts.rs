@@ -7,8 +7,10 @@ use assay_ledger::format::hash::hex;
 use assay_shared::event::study::{Ended, StudyFact, TrialFact};
 use assay_shared::event::{Event, StudyClosed, WalkForwardCompleted};
 use assay_shared::format::config::{LedgerRef, LiveConfig};
+use assay_shared::strategy::Strategy;
 
 /// The events behind a config.
+#[derive(Debug)]
 pub(super) struct Facts {
     pub study: StudyFact,
     pub trial: TrialFact,
@@ -17,6 +19,15 @@ pub(super) struct Facts {
     pub closed_us: u64,
     pub proposed_us: u64,
     pub walk: WalkForwardCompleted,
+}
+
+/// What a config names, and that it agrees with it.
+#[derive(Debug)]
+pub(super) struct Evidence {
+    /// The events.
+    pub facts: Facts,
+    /// The strategy, as it is in the config and in the log.
+    pub strategy: Strategy,
 }
 
 /// Reads the events that a config names, which must be of its trial, in its checkpoint, and proposed by its author.

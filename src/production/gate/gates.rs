@@ -1,13 +1,12 @@
 //! The limits of the policy on what a trial's evidence shows.
 
-use super::facts::Facts;
+use super::facts::{Evidence, Facts};
 use super::recount::Judged;
 use super::refusal::{Code, GateError, refuse};
 use assay_shared::event::codec::Real;
 use assay_shared::format::config::LiveConfig;
 use assay_shared::policy::Gates;
 use assay_shared::recount::figures;
-use assay_shared::strategy::Strategy;
 
 /// What statistics a promotion is judged by.
 struct Statistics {
@@ -19,12 +18,12 @@ struct Statistics {
 
 pub(super) fn verify(
     config: &LiveConfig,
-    strategy: &Strategy,
-    f: &Facts,
+    evidence: &Evidence,
     judged: Option<&Judged>,
     g: &Gates,
     path: &str,
 ) -> Result<(), GateError> {
+    let (f, strategy) = (&evidence.facts, &evidence.strategy);
     let fail = |what: String| refuse(Code::Gate, path, what);
     let walk = |name: &str| find(&f.walk.metrics, name);
     let trades = walk("trades").unwrap_or(0.0);

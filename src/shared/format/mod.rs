@@ -7,6 +7,7 @@
 
 mod assumed;
 pub mod config;
+pub mod flat;
 pub mod policy;
 pub mod reproduction;
 pub mod rulebook;

@@ -1,0 +1,144 @@
+//! What the gate would say of a proposal, check by check, and what it computes of it: for whoever reviews.
+
+use super::config::{approvals, author, check_version};
+use super::recount::Judged;
+use super::refusal::{Code, GateError, refuse};
+use super::replay::logs;
+use super::{age, claims, policy, reproductions, restore};
+use crate::repository::git::Repo;
+use assay_ledger::Hash;
+use assay_shared::event::study::{Ended, FoldFact, TrialFact};
+use assay_shared::format::config::LiveConfig;
+use assay_shared::format::reproduction::Origin;
+use assay_shared::policy::Policy;
+use assay_shared::recount::figures::{self, Statistics};
+use std::collections::BTreeMap;
+
+/// A check, with what it found, or why it would refuse.
+#[derive(Debug, Clone)]
+pub struct Check {
+    /// What is checked.
+    pub name: &'static str,
+    /// In words.
+    pub outcome: Result<String, String>,
+}
+
+/// What was computed of a proposal from its log and the others.
+#[derive(Debug, Clone)]
+pub struct Figures {
+    /// Its trial's figures out of sample.
+    pub metrics: BTreeMap<String, f64>,
+    /// Its folds.
+    pub folds: Vec<FoldFact>,
+    /// Trials of its study.
+    pub trials: u32,
+    /// Its statistics; none when its Sharpe ratio is undefined.
+    pub statistics: Option<Statistics>,
+    /// Probability of overfitting of its study.
+    pub pbo: Option<f64>,
+}
+
+/// A proposal as the gate sees it.
+#[derive(Debug, Clone)]
+pub struct Preview {
+    /// Check by check, in the order of the gate.
+    pub checks: Vec<Check>,
+    /// What was computed; none when the evidence is refused.
+    pub figures: Option<Figures>,
+    /// Who reproduced it, besides its author, with where the data came from.
+    pub reproduced: BTreeMap<String, Origin>,
+    /// Who approved it.
+    pub approved: Vec<String>,
+}
+
+/// Judges the proposal on a branch against the branch that it would go to, as its policy says now.
+///
+/// # Errors
+/// A repository that cannot be read; what the gate would refuse is in the checks.
+pub fn preview(repo: &Repo, old: &str, new: &str, strategy: &str, now_us: u64) -> Result<Preview, GateError> {
+    let (text, policy) = policy::at(repo, old)?;
+    let path = LiveConfig::path(strategy);
+    let Some(bytes) = repo.file(new, &path)? else {
+        return refuse(Code::NoEvidence, path, "the branch proposes no config of this strategy");
+    };
+    let config = match LiveConfig::parse(&bytes) {
+        Ok(config) => config,
+        Err(e) => return refuse(Code::BadConfig, path, e.to_string()),
+    };
+    let (sha256, policy_sha256) = (Hash::of(&bytes), Policy::hash_of(text.as_bytes()));
+    let mut out = Preview { checks: Vec::new(), figures: None, reproduced: BTreeMap::new(), approved: Vec::new() };
+    let mut check = |name: &'static str, found: Result<String, GateError>| {
+        out.checks.push(Check { name, outcome: found.map_err(|e| e.to_string()) });
+    };
+    let signed = author(repo, new, &path, &bytes, &config, &policy);
+    check("signature", signed.as_ref().map(|s| format!("by {}", s.person)).map_err(clone));
+    check("version", check_version(repo, old, &path, &config).map(|()| format!("{}", config.promotion.version)));
+    let max = policy.gates.max_evidence_age_days;
+    let stated = &config.promotion.promotion_timestamp;
+    check("age", age::fresh(stated, now_us, max, &path).map(|()| format!("proposed {stated}")));
+    let known = logs(repo, &policy)?;
+    if let Some(version) = config.promotion.restores_version {
+        let same = restore::verify(repo, old, &config, version);
+        check("content", same.map(|()| format!("that of version {version}, which was live")));
+    }
+    if let Ok(signed) = &signed {
+        let evidence = claims::evidence(repo, new, &config, signed, &policy, &known);
+        check("evidence", evidence.as_ref().map(|_| "events, proofs and claims agree".into()).map_err(clone));
+        if let (Ok(evidence), None) = (&evidence, config.promotion.restores_version) {
+            let judged = claims::judged(&config, evidence, &known, &policy);
+            check("study", judged.as_ref().map(recounted).map_err(clone));
+            if let Ok(judged) = &judged {
+                let trials = judged.as_ref().map_or(0, |j| j.case.study.trials);
+                let found = reproductions::found(repo, new, &config, &sha256, trials, &policy)?;
+                let done = reproductions::verify(repo, new, &config, &sha256, trials, &policy);
+                check(
+                    "reproductions",
+                    done.map(|()| format!("{} of {}", found.len(), policy.thresholds.reproductions)),
+                );
+                check(
+                    "gates",
+                    super::gates::verify(&config, evidence, judged.as_ref(), &policy.gates, &path)
+                        .map(|()| "kept".into()),
+                );
+                out.reproduced = found;
+                out.figures = judged.as_ref().map(|j| figures(j, &evidence.facts.trial));
+            }
+        }
+    }
+    let by = signed.as_ref().map_or(config.promotion.author.as_str(), |s| s.person.as_str()).to_string();
+    let approved = approvals(repo, new, &config, &sha256, &policy_sha256, &policy, &by);
+    let words = |people: &Vec<String>| people.join(", ");
+    let approved = approved.map(|a| a.into_iter().map(|s| s.person).collect::<Vec<_>>());
+    out.checks.push(Check { name: "approvals", outcome: approved.as_ref().map(words).map_err(ToString::to_string) });
+    out.approved = approved.unwrap_or_default();
+    Ok(out)
+}
+
+/// A refusal once more.
+fn clone(e: &GateError) -> GateError {
+    GateError::Host { what: e.to_string() }
+}
+
+fn recounted(judged: &Option<Judged>) -> String {
+    match judged {
+        None => "as release 0.1.0 recorded it".into(),
+        Some(j) => format!("{} trials, each the sampler's, every figure computed again", j.case.trials.len()),
+    }
+}
+
+fn figures(judged: &Judged, trial: &TrialFact) -> Figures {
+    let case = &judged.case;
+    let bars = case.bars();
+    let finished = case.finished.iter().find(|f| f.number == trial.number);
+    let metrics = match &trial.ended {
+        Ended::Completed { metrics, .. } => metrics.clone(),
+        _ => BTreeMap::new(),
+    };
+    Figures {
+        metrics,
+        folds: trial.folds.clone(),
+        trials: case.study.trials,
+        statistics: finished.and_then(|f| figures::of(f, bars as f64, &judged.lineage)),
+        pbo: figures::pbo(&case.finished, bars),
+    }
+}
