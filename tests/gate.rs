@@ -146,6 +146,12 @@ fn history_attacks(a: &mut Attack<'_>, branch: &str) {
         d.git(&["-C", c, "merge", "-q", "--allow-unrelated-histories", "-s", "ours", "-m", "m", "origin/main"]).ok();
     };
     a.refused("main", foreign, "HEAD:main", "not-first-parent");
+    // Evidence comes with its version only, and nothing else lies there.
+    let planted = |d: &Desk, c: &str| {
+        std::fs::create_dir_all(d.path(&format!("{c}/evidence/trend/v4"))).unwrap();
+        std::fs::write(d.path(&format!("{c}/evidence/trend/v4/statement")), "x").unwrap();
+    };
+    a.refused("main", planted, "HEAD:main", "path-not-allowed");
     // Evidence that was deployed stays as it is.
     a.refused(
         "main",
@@ -174,6 +180,25 @@ fn policy_attacks(a: &mut Attack<'_>, branch: &str) {
         "HEAD:main",
         "policy-version",
     );
+    // One person's signature is not enough, and no policy goes back to one person.
+    let signed = |d: &Desk, c: &str, edit_it: &dyn Fn(String) -> String, keys: &[&str]| {
+        edit(d, format!("{c}/{policy}"), edit_it);
+        for key in keys {
+            d.assay(&["policy", "sign", &format!("{c}/{policy}"), "--key", key]).ok();
+        }
+    };
+    let (ana, ben) = ("lab/keys/ana", "lab/people/ben");
+    a.refused("main", |d, c| signed(d, c, &next, &[ana]), "HEAD:main", "policy-threshold");
+    let alone = |t: String| next(t).replacen("\n[thresholds]", "single_person = true\n\n[thresholds]", 1);
+    a.refused("main", |d, c| signed(d, c, &alone, &[ana, ben]), "HEAD:main", "policy-people");
+    let few = |t: String| next(t).replacen("policy = 2", "policy = 1", 1);
+    a.refused("main", |d, c| edit(d, format!("{c}/{policy}"), few), "HEAD:main", "bad-policy");
+    // What it renders goes with it.
+    let stale = |d: &Desk, c: &str| {
+        signed(d, c, &next, &[ana, ben]);
+        edit(d, format!("{c}/configs/allowed_signers"), |t| t + "eve namespaces=\"approval@assay\" ssh-ed25519 AAAA\n");
+    };
+    a.refused("main", stale, "HEAD:main", "bad-signers");
     let lower = |t: String| next(t).replacen("approvals = 1", "approvals = 0", 1);
     a.refused("main", |d, c| edit(d, format!("{c}/{policy}"), lower), "HEAD:main", "bad-policy");
 }
@@ -199,6 +224,8 @@ fn ledger_attacks(a: &mut Attack<'_>, ledger: &str) {
         std::fs::write(d.path(&format!("{c}/checkpoint")), old).unwrap();
     };
     a.refused(base, back, &to, "rollback");
+    a.refused(base, |d, c| std::fs::write(d.path(&format!("{c}/notes.txt")), "x").unwrap(), &to, "path-not-allowed");
+    a.refused(base, |d, c| std::fs::write(d.path(&format!("{c}/log.vkey")), "x").unwrap(), &to, "path-not-allowed");
 }
 
 /// A reviewer needs no Assay: `ssh-keygen -Y sign` over the statement is enough, and the config's
@@ -240,11 +267,12 @@ fn policy_with_witness(desk: &Desk, vkey: &str) {
         format!("{t}\n[[witnesses]]\nvkey = \"{vkey}\"\n")
     });
     let policy = "p/configs/policy.toml";
-    std::fs::create_dir_all(desk.path("p/configs/policy.sigs")).unwrap();
+    let said = desk.assay(&["policy", "diff", policy]).ok();
+    assert!(said.out.contains("witnesses: 0 -> 1") && said.out.contains("+ witness"), "{}", said.out);
+    desk.assay(&["policy", "sign", policy, "--key", "eve"]).fails(4, "no root person");
     for (person, key) in [("ana", "lab/keys/ana"), ("ben", "lab/people/ben")] {
-        desk.run("ssh-keygen", &["-Y", "sign", "-n", "policy@assay", "-f", key, policy]).ok();
-        let signature = desk.path(&format!("p/configs/policy.sigs/{person}.sig"));
-        std::fs::rename(desk.path("p/configs/policy.toml.sig"), signature).unwrap();
+        let said = desk.assay(&["policy", "sign", policy, "--key", key]).ok();
+        assert!(said.out.contains(&format!("signed by {person}")), "{}", said.out);
     }
     desk.git(&["-C", "p", "add", "-A"]).ok();
     desk.git(&["-C", "p", "commit", "-q", "-m", "policy: promotions need a witness"]).ok();

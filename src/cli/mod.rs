@@ -19,6 +19,7 @@ mod mask;
 mod mirror;
 mod output;
 mod parity;
+mod policy;
 mod promote;
 mod prove;
 mod reconcile;
@@ -84,6 +85,8 @@ enum Command {
     Report(report::Args),
     Parity(parity::Args),
     Promote(promote::Args),
+    #[command(subcommand)]
+    Policy(policy::Args),
     Review(review::Args),
     Reproduce(reproduce::Args),
     Approve(approve::Args),
@@ -140,6 +143,7 @@ fn run(args: Args, session: Session) -> Result<(), LabError> {
         Command::Trial(a) => trials::show(&cx, a),
         Command::Report(a) => report::run(&cx, a),
         Command::Parity(a) => parity::run(&cx, a),
+        Command::Policy(a) => policy::run(&cx, a),
         Command::Promote(a) => promote::run(&cx, a),
         Command::Reproduce(a) => reproduce::run(&cx, a),
         Command::Review(a) => review::run(&cx, a),

@@ -2,7 +2,7 @@
 
 use crate::error::LabError;
 use crate::folder::Lab;
-use crate::{host, trial, verify};
+use crate::{host, study, verify};
 use assay_ledger::{Finding, Hash};
 use assay_production::deploy;
 use assay_production::reconcile::{Reconciled, Status, reconcile};
@@ -32,7 +32,7 @@ pub struct Story {
     pub commit: String,
     pub study: String,
     pub trial: u32,
-    /// Trials ever tried on the same data, when the mirror knows.
+    /// Trials ever tried on prices that overlap, when this lab has the study.
     pub trials_tried_on_this_data: Option<u64>,
     pub data_hash: Hash,
     pub generated_data: bool,
@@ -78,11 +78,10 @@ pub fn audit(lab: &Lab, full: bool) -> Result<Audit, LabError> {
 }
 
 fn stories(compared: &Reconciled, lab: &Lab) -> Result<Vec<Story>, LabError> {
-    let mirror = lab.mirror()?;
     let story = |d: &assay_production::gate::Deployment| {
         let (p, e) = (&d.config.promotion, &d.config.environment);
-        let study = trial::study(&mirror, Some(&p.study_id)).ok();
-        let tried = study.and_then(|s| s.statistics.get("trials_lineage").map(|t| *t as u64));
+        let figures = study::of_trial(lab, &p.study_id, Some(p.trial_id)).ok().flatten();
+        let tried = figures.and_then(|f| f.statistics).map(|s| s.trials);
         let at =
             |l: &assay_shared::format::config::LedgerRef| At { origin: l.origin.clone(), size: l.size, root: l.root };
         Story {

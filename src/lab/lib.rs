@@ -22,6 +22,7 @@
 //! | [`report`] | a trial's report |
 //! | [`parity`] | research and production give the same stream |
 //! | [`place`] | places that somebody names: read with a limit, written over only where they are ours |
+//! | [`policy`] | policies read, compared and signed |
 //! | [`proposal`] | what promotions and rollbacks have in common |
 //! | [`promote`] | a trial proposed for production |
 //! | [`rollback`] | an earlier version proposed again |
@@ -64,6 +65,7 @@ pub mod parity;
 pub mod place;
 #[cfg(test)]
 mod place_tests;
+pub mod policy;
 pub mod promote;
 pub mod proof;
 pub mod proposal;

@@ -1,0 +1,98 @@
+//! `assay policy`
+
+use super::Context;
+use super::output::{print, print_json, say};
+use assay_lab::LabError;
+use assay_lab::policy::{Found, diff, read, sign};
+use assay_lab::proposal;
+use serde_json::json;
+use std::path::{Path, PathBuf};
+
+/// Check, compare and sign policies: the root of trust of a deploy branch
+///
+/// A change is made in a clone: edit `configs/policy.toml`, raise its version by one, have it signed by enough root
+/// people of the old and of the new policy, commit, and push it alone.
+#[derive(Debug, clap::Subcommand)]
+pub enum Args {
+    /// Check a policy file, and say what it asks for
+    ///
+    /// Example: assay policy check configs/policy.toml
+    Check {
+        /// The file
+        file: PathBuf,
+    },
+    /// Say what changes from one policy to another, and what the gate would refuse in it
+    ///
+    /// Example: assay policy diff configs/policy.toml --from old-policy.toml
+    Diff {
+        /// The new policy
+        file: PathBuf,
+        /// The policy before [default: the one on the lab's main branch]
+        #[arg(long)]
+        from: Option<PathBuf>,
+    },
+    /// Sign a policy file as a root person
+    ///
+    /// Writes `policy.sigs/PERSON.sig` and `allowed_signers` beside it. (`ssh-keygen -Y sign -n policy@assay` makes
+    /// the same signature.)
+    ///
+    /// Example: assay policy sign configs/policy.toml --key ~/.ssh/id_ed25519
+    Sign {
+        /// The file
+        file: PathBuf,
+        /// Your private key
+        #[arg(long)]
+        key: PathBuf,
+        /// The policy before, for who is a root person of that one only
+        #[arg(long)]
+        from: Option<PathBuf>,
+    },
+}
+
+pub fn run(cx: &Context, args: Args) -> Result<(), LabError> {
+    match args {
+        Args::Check { file } => check(cx, &read(&file)?),
+        Args::Diff { file, from } => {
+            let new = read(&file)?.policy;
+            let old = match from {
+                Some(path) => read(&path)?.policy,
+                None => proposal::policy(&cx.lab()?.repo()?)?.0,
+            };
+            let lines = diff(&old, &new);
+            if cx.json {
+                print_json(&lines);
+            } else {
+                print(&if lines.is_empty() { "nothing changes".into() } else { lines.join("\n") });
+            }
+        }
+        Args::Sign { file, key, from } => {
+            let before = from.map(|path| read(&path)).transpose()?.map(|found| found.policy);
+            let ask = |path: &Path| cx.session.observer.passphrase(path);
+            let signed = sign(&file, &key, before.as_ref(), &ask)?;
+            print(&format!("signed by {}", signed.person));
+            signed.files.iter().for_each(|f| say(&format!("  {}", f.display())));
+        }
+    }
+    Ok(())
+}
+
+fn check(cx: &Context, found: &Found) {
+    let (p, t) = (&found.policy, &found.policy.thresholds);
+    if cx.json {
+        print_json(&json!({"sha256": found.sha256, "policy": p}));
+        return;
+    }
+    print(&format!("policy v{} '{}', {}", p.version, p.name, found.sha256));
+    if p.single_person {
+        print("SINGLE-PERSON POLICY: one person alone may change it");
+    }
+    print(&format!(
+        "a promotion needs {} approvals, {} reproductions ({} from the vendor's files) and {} witnesses; a change of the \
+         policy {} signatures",
+        t.approvals, t.reproductions, t.reproductions_from_vendor, t.witnesses, t.policy
+    ));
+    for person in &p.people {
+        let roles: Vec<&str> = person.roles.iter().map(|r| r.name()).collect();
+        print(&format!("  {:<16} {} ({} keys)", person.name, roles.join(", "), person.keys.len()));
+    }
+}
