@@ -60,3 +60,42 @@ fn d01_d02_the_server_is_down(desk: &Desk, pg: &mut Postgres) {
     let again = desk.assay(&["reconcile", "--json"]).ok().json();
     assert_eq!(again["changes"], serde_json::json!([]), "running it twice changes nothing");
 }
+
+/// D-07: somebody moves the deploy branch back behind the hooks: the host's own log knows better, and nothing is
+/// changed, nor another version taken in the place of the one that is gone.
+#[test]
+fn d07_a_branch_that_went_back_is_refused() {
+    let desk = Desk::new();
+    desk.demo(16, &[]).ok();
+    let before = desk.assay(&["active", "--json"]).ok().out;
+    desk.git(&["--git-dir", "lab/deploy.git", "update-ref", "refs/heads/main", "main~1"]).ok();
+    for command in [&["reconcile", "--check"][..], &["reconcile"], &["audit"]] {
+        desk.assay(command).fails(4, "is not on the branch any more");
+    }
+    assert_eq!(desk.assay(&["active", "--json"]).ok().out, before);
+}
+
+/// A forged version in table and history is no version of a later reconciler: it is healed, said, and stays said
+/// until whoever owns the table removes it from the history.
+#[test]
+fn a_forged_version_is_drift() {
+    let desk = Desk::new();
+    desk.demo(16, &[]).ok();
+    let before = desk.assay(&["active", "--json"]).ok().out;
+    let table = rusqlite::Connection::open(desk.path("lab/live.sqlite")).unwrap();
+    table
+        .execute_batch(
+            "CREATE TEMP TABLE f AS SELECT * FROM active_configs;
+             UPDATE f SET version = 9, config_toml = replace(config_toml, 'leverage = ', 'leverage = 12'), config_sha256 = 'aa';
+             INSERT INTO config_history SELECT * FROM f; DELETE FROM active_configs;
+             INSERT INTO active_configs SELECT * FROM f;",
+        )
+        .unwrap();
+    drop(table);
+    desk.assay(&["reconcile", "--check"]).fails(1, "behind git's back");
+    desk.assay(&["audit"]).fails(1, "behind git's back");
+    desk.assay(&["reconcile"]).ok();
+    assert_eq!(desk.assay(&["active", "--json"]).ok().out, before);
+    let said = desk.assay(&["reconcile", "--check", "--json"]).fails(1, "behind git's back");
+    assert!(said.out.contains("forged"), "{}", said.out);
+}

@@ -13,7 +13,7 @@ use assay_production::deploy;
 use assay_production::gate::{self, GateSettings, Host, Update, Verdict};
 use assay_production::reconcile::{Reconciled, reconcile};
 use assay_production::repository::Repo;
-use assay_shared::event::LabCreated;
+use assay_shared::event::{Event, LabCreated, PromotionDeployed};
 use std::path::Path;
 
 /// Makes a bare repository a gate, creating it if there is none: hooks, settings, root of trust.
@@ -151,13 +151,28 @@ pub fn reconcile_once(host: &Host, write: bool, session: &Session) -> Result<Rec
     let open = if write { deploy::open } else { deploy::look };
     let mut table = open(&host.settings.live, &identity)?;
     let now = assay_ledger::log::system_clock();
-    let (outcome, events) = reconcile(&repo, host, table.as_mut(), now, write)?;
+    let (outcome, events) = reconcile(&repo, host, table.as_mut(), &deployed(host)?, now, write)?;
     if !events.is_empty() {
         let mut writer = writer(host, session)?;
         writer.record(&events)?;
         writer.publish()?;
     }
     Ok(outcome)
+}
+
+/// What the host's own log says was deployed.
+///
+/// # Errors
+/// A log that cannot be read.
+pub fn deployed(host: &Host) -> Result<Vec<PromotionDeployed>, LabError> {
+    let log = Log::open(&host.dir().join("ledger"))?;
+    let mut out = Vec::new();
+    for seq in log.newest_of("PromotionDeployed", 0..log.len(), usize::MAX)? {
+        if let Event::PromotionDeployed(e) = Event::of(&log.entry(seq)?)? {
+            out.push(e);
+        }
+    }
+    Ok(out)
 }
 
 /// What the hook answers to a push.

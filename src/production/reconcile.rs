@@ -4,8 +4,9 @@
 
 use crate::deploy::{Change, DeployError, LiveTable, Row};
 use crate::gate::refusal::refuse;
-use crate::gate::{self, Code, Deployment, GateError, Host, Logs, Pin};
+use crate::gate::{self, Code, Deployment, Ever, GateError, Host, Logs, Pin};
 use crate::repository::git::Repo;
+use assay_ledger::Hash;
 use assay_shared::event::{ApprovalRecorded, DriftDetected, DriftHealed, Event, PromotionDeployed};
 use serde::Serialize;
 
@@ -57,23 +58,36 @@ pub enum ReconcileError {
     Deploy(#[from] DeployError),
 }
 
+/// What the deploy branch says.
+#[derive(Debug)]
+pub struct Desired {
+    /// Its head.
+    pub head: String,
+    /// The configs in force.
+    pub deployments: Vec<Deployment>,
+    /// Every version that ever was.
+    pub ever: Ever,
+    /// The checkpoints that were verified.
+    pub pins: Vec<Pin>,
+}
+
 /// Verifies the deploy branch from its root as it stands. Gives its head, the configs in force, and
 /// the checkpoints that were verified.
 ///
 /// # Errors
 /// The first refusal.
-pub fn desired(repo: &Repo, host: &Host) -> Result<(String, Vec<Deployment>, Vec<Pin>), GateError> {
+pub fn desired(repo: &Repo, host: &Host) -> Result<Desired, GateError> {
     let reference = host.deploy_reference();
     let Some(head) = repo.tip(&reference) else {
         return refuse(Code::NoBranch, reference, "the deploy branch does not exist yet");
     };
     let mut logs = Logs::new();
-    let out = gate::walk(repo, &head, host, &mut logs)?;
-    Ok((head, out, logs.into_values().map(|log| log.pin).collect()))
+    let (deployments, ever) = gate::walk(repo, &head, host, &mut logs)?;
+    Ok(Desired { head, deployments, ever, pins: logs.into_values().map(|log| log.pin).collect() })
 }
 
 /// Brings the live table in line with the deploy branch (or only compares, when `write` is
-/// false). `record` gets the events for the deploy host's own log.
+/// false). `recorded` is what the host's own log says was deployed. Gives the events for that log.
 ///
 /// # Errors
 /// [`ReconcileError`]; the table is unchanged then.
@@ -81,12 +95,21 @@ pub fn reconcile(
     repo: &Repo,
     host: &Host,
     table: &mut dyn LiveTable,
+    recorded: &[PromotionDeployed],
     now_us: u64,
     write: bool,
 ) -> Result<(Reconciled, Vec<Event>), ReconcileError> {
-    let (commit, deployments, pins) = desired(repo, host)?;
+    let Desired { head: commit, deployments, ever, pins } = desired(repo, host)?;
+    gone_back(repo, host, &commit, &ever, recorded)?;
     let rows: Vec<Row> = deployments.iter().map(Row::of).collect();
-    let changes = table.sync(&rows, now_us as i64, write)?;
+    let moved = || repo.tip(&host.deploy_reference()).as_ref() != Some(&commit);
+    // Where the branch has moved meanwhile, a row ahead of it may be what it holds now.
+    let known = |strategy: &str, version: i64, sha256: &str| {
+        let same =
+            |(s, v, sha): &(String, u64, Hash)| s == strategy && *v as i64 == version && sha.to_string() == sha256;
+        ever.iter().any(same) || moved()
+    };
+    let changes = table.sync(&rows, &known, now_us as i64, write)?;
     let mut events = Vec::new();
     if write {
         pins.iter().try_for_each(|pin| host.remember(pin))?;
@@ -101,6 +124,29 @@ pub fn reconcile(
         changes.iter().for_each(|c| events.extend(drift(c, (now_us / 1000) as i64)));
     }
     Ok((Reconciled { commit, deployments, changes }, events))
+}
+
+/// What this host recorded as deployed must be on the branch: a branch that went back would take versions out of
+/// force, and let others take their numbers, without the gate.
+fn gone_back(
+    repo: &Repo,
+    host: &Host,
+    head: &str,
+    ever: &Ever,
+    recorded: &[PromotionDeployed],
+) -> Result<(), GateError> {
+    let there = |r: &PromotionDeployed| ever.contains(&(r.strategy.clone(), r.version, Hash(r.config_sha256)));
+    let Some(gone) = recorded.iter().find(|r| !there(r)) else { return Ok(()) };
+    if repo.tip(&host.deploy_reference()).as_deref() != Some(head) {
+        return Ok(());
+    }
+    let what = format!(
+        "{} v{} was deployed here from commit {}, and is not on the branch any more: bring the branch back to where it was",
+        gone.strategy,
+        gone.version,
+        &gone.commit[..12.min(gone.commit.len())]
+    );
+    refuse(Code::Rollback, host.deploy_reference(), what)
 }
 
 /// The approvals and the deployment of a config.
@@ -137,6 +183,10 @@ fn drift(change: &Change, at_ms: i64) -> Vec<Event> {
     let (strategy, version, detail) = match change {
         Change::Heal { strategy, version, detail } => (strategy, *version as u64, detail),
         Change::Remove { strategy, detail } => (strategy, 0, detail),
+        Change::Forged { strategy, version } => {
+            let detail = format!("version {version} in the history was never deployed");
+            return vec![DriftDetected { strategy: strategy.clone(), detail, at_ms }.into()];
+        }
         Change::Deploy { .. } | Change::Late { .. } => return Vec::new(),
     };
     let found = DriftDetected { strategy: strategy.clone(), detail: detail.clone(), at_ms };

@@ -1,6 +1,6 @@
 //! The live table in a SQLite file: for a first look, and for hosts without PostgreSQL.
 
-use super::{COLUMNS, Cell, Change, DeployError, LiveTable, Row, SCHEMA, Write, columns, writes};
+use super::{COLUMNS, Cell, Change, DeployError, Known, LiveTable, Row, SCHEMA, Write, columns, writes};
 use rusqlite::types::{ToSqlOutput, Value, ValueRef};
 use rusqlite::{Connection, OpenFlags, ToSql, TransactionBehavior};
 use std::path::Path;
@@ -140,14 +140,14 @@ impl LiveTable for Embedded {
         read(&self.conn, "config_history", "deployed_us, strategy, version").map_err(self.fail())
     }
 
-    fn sync(&mut self, want: &[Row], now_us: i64, write: bool) -> Result<Vec<Change>, DeployError> {
+    fn sync(&mut self, want: &[Row], known: Known<'_>, now_us: i64, write: bool) -> Result<Vec<Change>, DeployError> {
         let fail = self.fail();
         // Comparing takes no lock: the file may be open for questions only.
         let behavior = if write { TransactionBehavior::Immediate } else { TransactionBehavior::Deferred };
         let tx = self.conn.transaction_with_behavior(behavior).map_err(&fail)?;
         let work = || -> rusqlite::Result<Vec<Change>> {
             let history = read(&tx, "config_history", "strategy, version")?;
-            let (changes, writes) = writes(&read(&tx, "active_configs", "strategy")?, &history, want, now_us);
+            let (changes, writes) = writes(&read(&tx, "active_configs", "strategy")?, &history, want, known, now_us);
             for step in writes.iter().filter(|_| write) {
                 match step {
                     Write::Put(row) => {

@@ -149,6 +149,14 @@ pub enum Change {
         /// What it was.
         detail: String,
     },
+    /// The history holds a version that was never deployed. It is append-only: whoever owns the database looks how it
+    /// came there, and removes it.
+    Forged {
+        /// Strategy.
+        strategy: String,
+        /// Version in the history.
+        version: i64,
+    },
     /// The table is ahead of this commit: a later reconciler was here. Nothing is written.
     Late {
         /// Strategy.
@@ -165,24 +173,29 @@ impl Change {
             Change::Deploy { strategy, .. }
             | Change::Heal { strategy, .. }
             | Change::Remove { strategy, .. }
+            | Change::Forged { strategy, .. }
             | Change::Late { strategy, .. } => strategy,
         }
     }
 
     /// True for what somebody did behind git's back.
     pub fn is_drift(&self) -> bool {
-        matches!(self, Change::Heal { .. } | Change::Remove { .. })
+        matches!(self, Change::Heal { .. } | Change::Remove { .. } | Change::Forged { .. })
     }
 }
 
-/// What must change so that the table holds `want`. `known` says whether the history holds a
-/// version with that config: then the table is ahead of us, else somebody changed it by hand.
-pub fn plan(present: &[Row], want: &[Row], known: impl Fn(&str, i64, &str) -> bool) -> Vec<Change> {
+/// Whether a version of a strategy with a config of that hash was ever deployed, as git says: the table never
+/// testifies for itself.
+pub type Known<'a> = &'a dyn Fn(&str, i64, &str) -> bool;
+
+/// What must change so that the table holds `want`. A row ahead of us that is known was put there by a later
+/// reconciler; one that is not, somebody put there by hand.
+pub fn plan(present: &[Row], want: &[Row], known: Known<'_>, history: Known<'_>) -> Vec<Change> {
     let mut out = Vec::new();
     for w in want {
         let (strategy, version) = (w.strategy.clone(), w.version);
         match present.iter().find(|r| r.strategy == w.strategy) {
-            None if known(&w.strategy, w.version, w.text("config_sha256")) => {
+            None if history(&w.strategy, w.version, w.text("config_sha256")) => {
                 out.push(Change::Heal { strategy, version, detail: "the row was deleted".into() });
             }
             None => out.push(Change::Deploy { strategy, version }),
@@ -221,15 +234,18 @@ enum Write {
 }
 
 /// What to change, and the writes that do it. A version that goes live again keeps its first time.
-fn writes(present: &[Row], history: &[Row], want: &[Row], now_us: i64) -> (Vec<Change>, Vec<Write>) {
-    let at = |s: &str, v: i64| history.iter().find(|r| r.strategy == s && r.version == v);
-    let known = |s: &str, v: i64, sha: &str| at(s, v).is_some_and(|r| r.text("config_sha256") == sha);
-    let changes = plan(present, want, known);
+fn writes(present: &[Row], history: &[Row], want: &[Row], known: Known<'_>, now_us: i64) -> (Vec<Change>, Vec<Write>) {
+    let at = |s: &str, v: i64, sha: &str| {
+        history.iter().find(|r| r.strategy == s && r.version == v && r.text("config_sha256") == sha)
+    };
+    let mut changes = plan(present, want, known, &|s, v, sha| at(s, v, sha).is_some());
+    let forged = history.iter().filter(|r| !known(&r.strategy, r.version, r.text("config_sha256")));
+    changes.extend(forged.map(|r| Change::Forged { strategy: r.strategy.clone(), version: r.version }));
     let write = |change: &Change| {
         let wanted = want.iter().find(|w| w.strategy == change.strategy());
         match (change, wanted) {
             (Change::Deploy { .. } | Change::Heal { .. }, Some(w)) => {
-                let since = at(&w.strategy, w.version).map_or(now_us, |r| r.deployed_us);
+                let since = at(&w.strategy, w.version, w.text("config_sha256")).map_or(now_us, |r| r.deployed_us);
                 Some(Write::Put(Row { deployed_us: since, ..w.clone() }))
             }
             (Change::Remove { strategy, .. }, _) => Some(Write::Remove(strategy.clone())),
@@ -321,7 +337,7 @@ pub trait LiveTable {
     ///
     /// # Errors
     /// [`DeployError`]; then nothing was changed.
-    fn sync(&mut self, want: &[Row], now_us: i64, write: bool) -> Result<Vec<Change>, DeployError>;
+    fn sync(&mut self, want: &[Row], known: Known<'_>, now_us: i64, write: bool) -> Result<Vec<Change>, DeployError>;
 }
 
 /// Which kind of place a setting names.

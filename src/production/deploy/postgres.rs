@@ -3,7 +3,7 @@
 //! Names are schema-qualified (`assay.active_configs`). One transaction under an advisory lock
 //! reads, plans, writes and notifies; waiting is bounded.
 
-use super::{COLUMNS, Cell, Change, DeployError, LiveTable, Row, SCHEMA, Write, columns, writes};
+use super::{COLUMNS, Cell, Change, DeployError, Known, LiveTable, Row, SCHEMA, Write, columns, writes};
 use std::time::Duration;
 use tokio::runtime::Runtime;
 use tokio_postgres::types::ToSql;
@@ -202,9 +202,9 @@ impl LiveTable for Postgres {
         self.run(async |c| read(c, "config_history", "deployed_us, strategy, version").await)
     }
 
-    fn sync(&mut self, want: &[Row], now_us: i64, write: bool) -> Result<Vec<Change>, DeployError> {
+    fn sync(&mut self, want: &[Row], known: Known<'_>, now_us: i64, write: bool) -> Result<Vec<Change>, DeployError> {
         if self.empty {
-            return Ok(writes(&[], &[], want, now_us).0);
+            return Ok(writes(&[], &[], want, known, now_us).0);
         }
         self.run(async |client| {
             let tx = client.transaction().await?;
@@ -212,7 +212,8 @@ impl LiveTable for Postgres {
                 tx.execute("SELECT pg_advisory_xact_lock($1)", &[&LOCK]).await?;
             }
             let history = read(&tx, "config_history", "strategy, version").await?;
-            let (changes, writes) = writes(&read(&tx, "active_configs", "strategy").await?, &history, want, now_us);
+            let (changes, writes) =
+                writes(&read(&tx, "active_configs", "strategy").await?, &history, want, known, now_us);
             for step in writes.iter().filter(|_| write) {
                 let (strategy, row) = match step {
                     Write::Put(row) => (&row.strategy, Some(row)),

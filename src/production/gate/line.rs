@@ -7,6 +7,7 @@ use super::refusal::{Code, GateError, refuse};
 use super::replay::Logs;
 use super::{policy, replay};
 use crate::repository::git::Repo;
+use assay_ledger::Hash;
 use assay_shared::policy::Policy;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -18,6 +19,9 @@ pub struct Step {
     /// Configs that it brings in.
     pub deployments: Vec<Deployment>,
 }
+
+/// Every version that was ever deployed: strategy, version, SHA-256 of its config.
+pub type Ever = BTreeSet<(String, u64, Hash)>;
 
 /// Verifies the logs that stand in the repository and were not part of the push.
 ///
@@ -40,26 +44,28 @@ pub fn complete(repo: &Repo, policy: &Policy, host: &Host, logs: &mut Logs) -> R
 }
 
 /// Walks the deploy branch from its root: the pinned policy first, then every step under the policy
-/// before it. Gives the configs in force, each with the step that brought it in.
+/// before it. Gives the configs in force, each with the step that brought it in, and every one that ever was.
 ///
 /// # Errors
 /// The first refusal.
-pub fn walk(repo: &Repo, head: &str, host: &Host, logs: &mut Logs) -> Result<Vec<Deployment>, GateError> {
+pub fn walk(repo: &Repo, head: &str, host: &Host, logs: &mut Logs) -> Result<(Vec<Deployment>, Ever), GateError> {
     let mut line = vec![head.to_string()];
     while let Some(parent) = repo.parent(&line[line.len() - 1])? {
         line.push(parent);
     }
     line.reverse();
     policy::genesis(repo, &line[0], host)?;
-    let mut live: BTreeMap<String, Deployment> = BTreeMap::new();
+    let (mut live, mut ever) = (BTreeMap::<String, Deployment>::new(), Ever::new());
     for step in line.windows(2) {
         let (text, policy) = policy::at(repo, &step[0])?;
         complete(repo, &policy, host, logs)?;
         for d in transition(repo, &step[0], &step[1], (&text, &policy), logs)?.deployments {
-            live.insert(d.config.promotion.strategy.clone(), d);
+            let p = &d.config.promotion;
+            ever.insert((p.strategy.clone(), p.version, d.sha256));
+            live.insert(p.strategy.clone(), d);
         }
     }
-    Ok(live.into_values().collect())
+    Ok((live.into_values().collect(), ever))
 }
 
 /// What changes between two commits of the deploy branch, and whether it may.

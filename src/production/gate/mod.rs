@@ -24,7 +24,7 @@ mod restore;
 mod tests;
 
 pub use config::Deployment;
-pub use line::walk;
+pub use line::{Ever, walk};
 pub use pins::{GateSettings, Host, Pin};
 pub use preview::{Check, Figures, Preview, preview};
 pub use push::{Update, Verdict, judge};

@@ -170,7 +170,12 @@ fn paths_have_a_meaning_or_are_refused() {
     for path in ["x", "configs/x.toml", "configs/live/s.txt", "configs/live/a/b.toml", "evidence2/x"] {
         assert_eq!(s.push(&[(path, "x")]), Err(Code::PathNotAllowed), "{path}");
     }
-    assert_eq!(s.push(&[("README.md", "words"), ("evidence/s/v1/statement", "x")]), Ok(()));
+    assert_eq!(s.push(&[("README.md", "words")]), Ok(()));
+    // Nobody plants evidence for a version that is not there, or a list of signers that the policy does not render.
+    for path in ["evidence/s/v1/statement", "evidence/s/v1/approvals/eve.sig", "evidence/s/v2/notes"] {
+        assert_eq!(s.push(&[(path, "x")]), Err(Code::PathNotAllowed), "{path}");
+    }
+    assert_eq!(s.push(&[("configs/allowed_signers", "eve ssh-ed25519 AAAA\n")]), Err(Code::BadSigners));
 }
 
 #[test]
