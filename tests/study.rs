@@ -252,3 +252,47 @@ fn losses_stop_a_strategy() {
         last.insert(symbol, t["exit_ms"].as_i64().unwrap());
     }
 }
+
+/// A study in a narrow box around the winner of another one cannot raise its deflated Sharpe ratio: the trials that
+/// found the box count, with the spread that all of them have; so does cutting the data by a bar.
+#[test]
+fn a_narrow_study_counts_what_found_its_box() {
+    let desk = Desk::new();
+    desk.lab_with_market();
+    let first = ["--lab", "lab", "study", "run", "trend.toml", "study.toml", "--name", "wide"];
+    desk.assay(&first).ok();
+    let figures = |study: &str| {
+        let said = desk.assay(&["--lab", "lab", "trials", study, "--json"]).ok().json();
+        (said["trials"][0]["params"].clone(), said["best"]["statistics"].clone())
+    };
+    let (params, wide) = figures("wide");
+    let text = std::fs::read_to_string(desk.path("trend.toml")).unwrap();
+    let mut narrow = String::new();
+    for line in text.lines() {
+        let name = line.split(' ').next().unwrap_or_default();
+        match params[name].as_f64() {
+            Some(v) if line.contains("type = \"int\"") => {
+                narrow += &format!("{name} = {{ type = \"int\", low = {v}, high = {}, default = {v} }}\n", v + 1.0);
+            }
+            Some(v) if line.contains("type = \"float\"") => {
+                let (low, high) = (v * 0.999, v * 1.001);
+                narrow += &format!("{name} = {{ type = \"float\", low = {low}, high = {high}, default = {v} }}\n");
+            }
+            _ => narrow += &format!("{line}\n"),
+        }
+    }
+    assert_ne!(narrow.trim(), text.trim());
+    std::fs::write(desk.path("narrow.toml"), narrow).unwrap();
+    desk.assay(&["--lab", "lab", "study", "run", "narrow.toml", "study.toml", "--name", "narrow", "--trials", "12"])
+        .ok();
+    let (_, found) = figures("narrow");
+    assert_eq!((wide["trials"].as_u64(), found["trials"].as_u64()), (Some(48), Some(60)), "{found}");
+    let (before, now) = (wide["variance"].as_f64().unwrap(), found["variance"].as_f64().unwrap());
+    assert!(now > before / 3.0, "the spread is that of all trials: {before} {now}");
+    // The data cut by a day: another hash, the same prices.
+    let import =
+        ["--lab", "lab", "data", "import", "market", "--assume-brackets-from", "2020-01-01", "--from", "2010-01-02"];
+    desk.assay(&import).ok();
+    desk.assay(&["--lab", "lab", "study", "run", "trend.toml", "study.toml", "--name", "cut", "--trials", "8"]).ok();
+    assert_eq!(figures("cut").1["trials"].as_u64(), Some(68));
+}
