@@ -77,6 +77,7 @@ const ROOMS: [(&str, &[&str]); 42] = [
             "src/shared/format/",
             "src/shared/strategy/",
             "src/production/gate/pins.rs",
+            "src/production/gate/verdict.rs",
             "src/research/data/brackets.rs",
             "src/lab/folder.rs",
         ],

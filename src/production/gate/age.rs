@@ -10,7 +10,7 @@ const HOUR_US: u64 = 3_600_000_000;
 const DAY_US: u64 = 24 * HOUR_US;
 
 /// Microseconds since 1970 of `2024-01-31 23:00:00 UTC`.
-fn micros(stated: &str) -> Option<u64> {
+pub(super) fn micros(stated: &str) -> Option<u64> {
     let ms = time::parse(stated.strip_suffix(" UTC").unwrap_or(stated))?;
     u64::try_from(ms).ok().map(|ms| ms * 1000)
 }

@@ -4,15 +4,18 @@ use super::age::same_time;
 use super::approvals::Signed;
 use super::facts::{Evidence, Facts, facts};
 use super::gates;
+use super::pins::Host;
 use super::recount::{self, Judged};
 use super::refusal::{Code, GateError, refuse};
 use super::replay::{Logs, VerifiedLog};
 use super::reproductions;
+use super::verdict::{self, Judgement, Verdict};
 use crate::repository::git::Repo;
 use assay_ledger::keys::cosign::cosigners;
 use assay_ledger::log::system_seconds;
 use assay_ledger::tree::proof::Proof;
 use assay_ledger::{Checkpoint, Entry, Hash};
+use assay_shared::RESULTS;
 use assay_shared::event::study::{Ended, recorded_folds_v1};
 use assay_shared::format::config::{LedgerRef, LiveConfig, Versions, evidence_dir};
 use assay_shared::metric::Metric;
@@ -30,16 +33,28 @@ pub(super) fn verify(
     author: &Signed,
     policy: &Policy,
     logs: &Logs,
+    host: &Host,
 ) -> Result<(), GateError> {
     let evidence = evidence(repo, commit, config, author, policy, logs)?;
     if config.promotion.restores_version.is_some() {
         return Ok(());
     }
-    let judged = judged(config, &evidence, logs, policy)?;
-    if let Some(judged) = &judged {
-        reproductions::verify(repo, commit, config, sha256, judged.case.study.trials, policy)?;
+    let judgement = match verdict::remembered(host, sha256) {
+        Some(verdict) => Judgement::Computed(verdict),
+        None => match judged(config, &evidence, logs)? {
+            Some(judged) => {
+                let verdict = Verdict::of(&judged, config.promotion.trial_id);
+                verdict::remember(host, sha256, &verdict);
+                Judgement::Computed(verdict)
+            }
+            None if config.format == 1 => Judgement::Recorded,
+            None => Judgement::Before,
+        },
+    };
+    if let Judgement::Computed(verdict) = judgement {
+        reproductions::verify(repo, commit, config, sha256, verdict.trials, policy)?;
     }
-    gates::verify(config, &evidence, judged.as_ref(), &policy.gates, &LiveConfig::path(&config.promotion.strategy))
+    gates::verify(config, &evidence, judgement, &policy.gates, &LiveConfig::path(&config.promotion.strategy))
 }
 
 /// The events that a config names stand in its log, prove it, and say what it says.
@@ -83,19 +98,14 @@ pub(super) fn evidence(
     Ok(Evidence { facts, strategy })
 }
 
-/// The study behind a config, computed again; none of what release 0.1.0 promoted under its own policy, which is only
-/// read again.
-pub(super) fn judged(
-    config: &LiveConfig,
-    evidence: &Evidence,
-    logs: &Logs,
-    policy: &Policy,
-) -> Result<Option<Judged>, GateError> {
+/// The study behind a config, computed again; none of one with results of another version, such as release 0.1.0's.
+pub(super) fn judged(config: &LiveConfig, evidence: &Evidence, logs: &Logs) -> Result<Option<Judged>, GateError> {
     let found = config.ledger.as_ref().and_then(|r| Some((r, logs.get(&r.origin)?)));
-    let Some((reference, log)) = found.filter(|_| config.format > 1) else { return Ok(None) };
+    let ours = config.format > 1 && config.environment.results == Some(RESULTS);
+    let Some((reference, log)) = found.filter(|_| ours) else { return Ok(None) };
     let facts = &evidence.facts;
     agree(facts, log, reference)?;
-    recount::study(logs, log, &facts.study, reference, facts.proposed_us, policy).map(Some)
+    recount::study(logs, log, &facts.study, reference).map(Some)
 }
 
 /// The walk-forward that a promotion shows is that of its trial.

@@ -2,6 +2,7 @@
 
 use super::approvals::{Signed, signers};
 use super::claims;
+use super::pins::Host;
 use super::refusal::{Code, GateError, refuse};
 use super::replay::Logs;
 use super::restore;
@@ -37,6 +38,7 @@ pub(super) fn verify(
     strategy: &str,
     (policy_text, policy): (&str, &Policy),
     logs: &Logs,
+    host: &Host,
 ) -> Result<Deployment, GateError> {
     let path = LiveConfig::path(strategy);
     let Some(bytes) = repo.file(new, &path)? else {
@@ -57,7 +59,7 @@ pub(super) fn verify(
     if let Some(wanted) = config.promotion.restores_version {
         restore::verify(repo, old, &config, wanted)?;
     }
-    claims::verify(repo, new, (&config, &sha256), &author, policy, logs)?;
+    claims::verify(repo, new, (&config, &sha256), &author, policy, logs, host)?;
     Ok(Deployment {
         text: String::from_utf8_lossy(&bytes).into_owned(),
         config,

@@ -1,25 +1,16 @@
 //! The limits of the policy on what a trial's evidence shows.
 
 use super::facts::{Evidence, Facts};
-use super::recount::Judged;
 use super::refusal::{Code, GateError, refuse};
+use super::verdict::{Judgement, Verdict};
 use assay_shared::event::codec::Real;
 use assay_shared::format::config::LiveConfig;
 use assay_shared::policy::Gates;
-use assay_shared::recount::figures;
-
-/// What statistics a promotion is judged by.
-struct Statistics {
-    dsr: Option<f64>,
-    pbo: Option<f64>,
-    /// Bars out of sample, and those that its minimum track record needs.
-    bars: Option<(f64, f64)>,
-}
 
 pub(super) fn verify(
     config: &LiveConfig,
     evidence: &Evidence,
-    judged: Option<&Judged>,
+    judgement: Judgement,
     g: &Gates,
     path: &str,
 ) -> Result<(), GateError> {
@@ -49,7 +40,9 @@ pub(super) fn verify(
     if let Some(c) = f.constraints.iter().find(|c| **c > 0.0) {
         return fail(format!("the trial breaks a constraint by {c}"));
     }
-    overfitting(&statistics(f, judged), g, path)?;
+    if let Some(verdict) = of(f, judgement) {
+        overfitting(&verdict, g, path)?;
+    }
     if !g.engine_versions.contains(&config.environment.engine_version) {
         return fail(format!("engine version {} is not allowed", config.environment.engine_version));
     }
@@ -66,7 +59,7 @@ pub(super) fn verify(
     Ok(())
 }
 
-fn overfitting(s: &Statistics, g: &Gates, path: &str) -> Result<(), GateError> {
+fn overfitting(s: &Verdict, g: &Gates, path: &str) -> Result<(), GateError> {
     let fail = |what: String| refuse(Code::Gate, path, what);
     let show = |v: Option<f64>| v.map_or("undefined".into(), |v| format!("{v:.4}"));
     if let Some(min) = g.min_dsr.filter(|min| s.dsr.is_none_or(|v| v < *min)) {
@@ -75,29 +68,29 @@ fn overfitting(s: &Statistics, g: &Gates, path: &str) -> Result<(), GateError> {
     if let Some(max) = g.max_pbo.filter(|max| s.pbo.is_none_or(|v| v > *max)) {
         return fail(format!("the study's probability of overfitting {} is over {max}", show(s.pbo)));
     }
-    match s.bars {
-        Some((have, need)) if g.track_record && have < need => {
-            fail(format!("{have} bars out of sample, and the minimum track record is {need:.0}"))
+    match s.track_record {
+        Some(need) if g.track_record && s.bars < need => {
+            fail(format!("{} bars out of sample, and the minimum track record is {need:.0}", s.bars))
         }
         None if g.track_record => fail("the trial has no minimum track record".into()),
         _ => Ok(()),
     }
 }
 
-/// Computed again; of what release 0.1.0 promoted, as it recorded them.
-fn statistics(f: &Facts, judged: Option<&Judged>) -> Statistics {
-    let Some(judged) = judged else {
-        let recorded = |name: &str| find(&f.closed.statistics, name);
-        let bars = recorded("out_of_sample_bars").zip(recorded("min_track_record_bars"));
-        return Statistics { dsr: recorded("dsr"), pbo: recorded("pbo"), bars };
-    };
-    let (case, bars) = (&judged.case, judged.case.bars());
-    let trial = case.finished.iter().find(|t| t.number == f.trial.number);
-    let s = trial.and_then(|t| figures::of(t, bars as f64, &judged.lineage));
-    Statistics {
-        dsr: s.and_then(|s| s.dsr),
-        pbo: figures::pbo(&case.finished, bars),
-        bars: s.and_then(|s| s.min_track_record).map(|need| (bars as f64, need)),
+/// The figures that count: computed again; of what release 0.1.0 promoted, as it recorded them; none of what was
+/// judged before.
+fn of(f: &Facts, judgement: Judgement) -> Option<Verdict> {
+    let recorded = |name: &str| find(&f.closed.statistics, name);
+    match judgement {
+        Judgement::Computed(verdict) => Some(verdict),
+        Judgement::Recorded => Some(Verdict {
+            trials: f.closed.trials,
+            bars: recorded("out_of_sample_bars").unwrap_or_default(),
+            dsr: recorded("dsr"),
+            pbo: recorded("pbo"),
+            track_record: recorded("min_track_record_bars"),
+        }),
+        Judgement::Before => None,
     }
 }
 

@@ -59,7 +59,7 @@ pub fn walk(repo: &Repo, head: &str, host: &Host, logs: &mut Logs) -> Result<(Ve
     for step in line.windows(2) {
         let (text, policy) = policy::at(repo, &step[0])?;
         complete(repo, &policy, host, logs)?;
-        for d in transition(repo, &step[0], &step[1], (&text, &policy), logs)?.deployments {
+        for d in transition(repo, &step[0], &step[1], (&text, &policy), logs, host)?.deployments {
             let p = &d.config.promotion;
             ever.insert((p.strategy.clone(), p.version, d.sha256));
             live.insert(p.strategy.clone(), d);
@@ -72,7 +72,14 @@ pub fn walk(repo: &Repo, head: &str, host: &Host, logs: &mut Logs) -> Result<(Ve
 ///
 /// # Errors
 /// The first refusal.
-pub fn transition(repo: &Repo, old: &str, new: &str, policy: (&str, &Policy), logs: &Logs) -> Result<Step, GateError> {
+pub fn transition(
+    repo: &Repo,
+    old: &str,
+    new: &str,
+    policy: (&str, &Policy),
+    logs: &Logs,
+    host: &Host,
+) -> Result<Step, GateError> {
     let (before, after) = (repo.list(old)?, repo.list(new)?);
     let changed: BTreeSet<&String> =
         before.keys().chain(after.keys()).filter(|p| before.get(*p) != after.get(*p)).collect();
@@ -117,7 +124,7 @@ pub fn transition(repo: &Repo, old: &str, new: &str, policy: (&str, &Policy), lo
         paths::signers(repo, new, &policy::at(repo, new)?.1)?;
     }
     for strategy in configs {
-        let deployment = config::verify(repo, old, new, &strategy, policy, logs)?;
+        let deployment = config::verify(repo, old, new, &strategy, policy, logs, host)?;
         let c = &deployment.config.promotion;
         verdict.lines.push(format!("{strategy} v{}: approved by {}", c.version, deployment.approvers.join(", ")));
         verdict.deployments.push(deployment);

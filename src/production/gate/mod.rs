@@ -22,6 +22,7 @@ mod reproductions;
 mod restore;
 #[cfg(test)]
 mod tests;
+mod verdict;
 
 pub use config::Deployment;
 pub use line::{Ever, walk};

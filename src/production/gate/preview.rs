@@ -4,6 +4,7 @@ use super::config::{approvals, author, check_version};
 use super::recount::Judged;
 use super::refusal::{Code, GateError, refuse};
 use super::replay::logs;
+use super::verdict::{Judgement, Verdict};
 use super::{age, claims, policy, reproductions, restore};
 use crate::repository::git::Repo;
 use assay_ledger::Hash;
@@ -85,9 +86,14 @@ pub fn preview(repo: &Repo, old: &str, new: &str, strategy: &str, now_us: u64) -
         let evidence = claims::evidence(repo, new, &config, signed, &policy, &known);
         check("evidence", evidence.as_ref().map(|_| "events, proofs and claims agree".into()).map_err(clone));
         if let (Ok(evidence), None) = (&evidence, config.promotion.restores_version) {
-            let judged = claims::judged(&config, evidence, &known, &policy);
+            let stated_us = age::micros(stated).unwrap_or_default();
+            let current = super::recount::current(&known, &config, stated_us, &policy);
+            check("current", current.map(|()| "results of this version, every log counted".into()));
+            let judged = claims::judged(&config, evidence, &known);
             check("study", judged.as_ref().map(recounted).map_err(clone));
             if let Ok(judged) = &judged {
+                let verdict = judged.as_ref().map(|j| Verdict::of(j, evidence.facts.trial.number));
+                let judgement = verdict.map_or(Judgement::Before, Judgement::Computed);
                 let trials = judged.as_ref().map_or(0, |j| j.case.study.trials);
                 let found = reproductions::found(repo, new, &config, &sha256, trials, &policy)?;
                 let done = reproductions::verify(repo, new, &config, &sha256, trials, &policy);
@@ -97,8 +103,7 @@ pub fn preview(repo: &Repo, old: &str, new: &str, strategy: &str, now_us: u64) -
                 );
                 check(
                     "gates",
-                    super::gates::verify(&config, evidence, judged.as_ref(), &policy.gates, &path)
-                        .map(|()| "kept".into()),
+                    super::gates::verify(&config, evidence, judgement, &policy.gates, &path).map(|()| "kept".into()),
                 );
                 out.reproduced = found;
                 out.figures = judged.as_ref().map(|j| figures(j, &evidence.facts.trial));

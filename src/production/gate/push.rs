@@ -4,7 +4,7 @@ use super::line::{self, Step};
 use super::pins::Host;
 use super::refusal::{Code, GateError, refuse};
 use super::replay::Logs;
-use super::{age, paths, policy, replay};
+use super::{age, paths, policy, recount, replay};
 use crate::gate::config::Deployment;
 use crate::repository::git::{Repo, RepoError, is_zero};
 use assay_shared::format::config::LiveConfig;
@@ -84,13 +84,17 @@ pub fn judge(repo: &Repo, updates: &[Update], host: &Host) -> Result<Verdict, Ga
         for step in line.windows(2) {
             let (text, policy) = policy::at(repo, &step[0])?;
             line::complete(repo, &policy, host, &mut logs)?;
-            let found: Step = line::transition(repo, &step[0], &step[1], (&text, &policy), &logs)?;
+            let found: Step = line::transition(repo, &step[0], &step[1], (&text, &policy), &logs, host)?;
             for config in found.deployments.iter().map(|d| &d.config) {
                 let p = &config.promotion;
                 let path = LiveConfig::path(&p.strategy);
                 if config.format == 1 && p.restores_version.is_none() {
                     let what = "a config of format 1 may only be restored: promote the trial again";
                     return refuse(Code::OldFormat, path, what);
+                }
+                if p.restores_version.is_none() {
+                    let proposed_us = age::micros(&p.promotion_timestamp).unwrap_or_default();
+                    recount::current(&logs, config, proposed_us, &policy)?;
                 }
                 let max = policy.gates.max_evidence_age_days;
                 age::fresh(&p.promotion_timestamp, assay_ledger::log::system_clock(), max, &path)?;

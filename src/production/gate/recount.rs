@@ -6,7 +6,7 @@ use assay_ledger::Entry;
 use assay_shared::RESULTS;
 use assay_shared::event::study::StudyFact;
 use assay_shared::event::{Event, EventError};
-use assay_shared::format::config::LedgerRef;
+use assay_shared::format::config::{LedgerRef, LiveConfig};
 use assay_shared::policy::Policy;
 use assay_shared::recount::{Case, Finding, Lineage, Scope, Tally, Wrong};
 
@@ -21,21 +21,8 @@ pub(super) struct Judged {
 
 /// Computes a study again as it stands in the first `r.size` entries of its log, and counts what the config says it
 /// counted.
-pub(super) fn study(
-    logs: &Logs,
-    log: &VerifiedLog,
-    fact: &StudyFact,
-    r: &LedgerRef,
-    proposed_us: u64,
-    policy: &Policy,
-) -> Result<Judged, GateError> {
+pub(super) fn study(logs: &Logs, log: &VerifiedLog, fact: &StudyFact, r: &LedgerRef) -> Result<Judged, GateError> {
     let place = |seq: u64| format!("{} entry {seq}", log.origin);
-    if fact.environment.results != Some(RESULTS) {
-        let (of, here) = (fact.environment.results.unwrap_or(1), RESULTS);
-        let what =
-            format!("the study has results of version {of}, and this gate computes version {here}: run it again");
-        return refuse(Code::ResultsVersion, place(r.study.seq), what);
-    }
     let (tally, case) = gather(log, r.size, Some(fact.study_id))?;
     let Some(case) = case else {
         return refuse(Code::EventMissing, place(r.study.seq), "the study is not in its log");
@@ -48,11 +35,14 @@ pub(super) fn study(
         return refuse(Code::StudyOpening, place(r.study.seq), "its data are not registered");
     };
     let mut lineage = tally.lineage(&scope);
-    counted(logs, log, r, proposed_us, policy)?;
     for other in &r.counted {
-        if let Some(log) = logs.get(&other.origin) {
-            lineage.add(&self::lineage(log, other.size, &scope)?);
+        let Some(log) = logs.get(&other.origin).filter(|known| known.origin != log.origin) else {
+            return refuse(Code::NotCounted, &other.origin, "a log that was counted is not in the repository");
+        };
+        if log.root_at(other.size) != Some(other.root) {
+            return refuse(Code::NotCounted, &other.origin, "what was counted is not of this log");
         }
+        lineage.add(&self::lineage(log, other.size, &scope)?);
     }
     Ok(Judged { case, lineage })
 }
@@ -81,18 +71,19 @@ pub fn lineage(log: &VerifiedLog, size: u64, scope: &Scope) -> Result<Lineage, G
     Ok(gather(log, size, None)?.0.lineage(scope))
 }
 
-/// That a config counted every log that it had to, each up to a place that is not too old.
-fn counted(logs: &Logs, own: &VerifiedLog, r: &LedgerRef, proposed_us: u64, policy: &Policy) -> Result<(), GateError> {
-    let oldest = proposed_us.saturating_sub(u64::from(policy.gates.max_count_age_days) * 86_400_000_000);
-    for other in &r.counted {
-        let Some(log) = logs.get(&other.origin).filter(|log| log.origin != own.origin) else {
-            return refuse(Code::NotCounted, &other.origin, "a log that was counted is not in the repository");
-        };
-        if log.root_at(other.size) != Some(other.root) {
-            return refuse(Code::NotCounted, &other.origin, "what was counted is not of this log");
-        }
+/// What only a new proposal must keep, since later it may not: that its study has results of this version, and that
+/// it counted every log, each up to a place that is not too old.
+pub(super) fn current(logs: &Logs, config: &LiveConfig, proposed_us: u64, policy: &Policy) -> Result<(), GateError> {
+    let path = LiveConfig::path(&config.promotion.strategy);
+    if config.environment.results != Some(RESULTS) {
+        let (of, here) = (config.environment.results.unwrap_or(1), RESULTS);
+        let what =
+            format!("the study has results of version {of}, and this gate computes version {here}: run it again");
+        return refuse(Code::ResultsVersion, path, what);
     }
-    for log in logs.values().filter(|log| log.origin != own.origin) {
+    let Some(r) = &config.ledger else { return refuse(Code::NoEvidence, path, "the config names no ledger") };
+    let oldest = proposed_us.saturating_sub(u64::from(policy.gates.max_count_age_days) * 86_400_000_000);
+    for log in logs.values().filter(|log| log.origin != r.origin) {
         let to = r.counted.iter().find(|c| c.origin == log.origin).map_or(0, |c| c.size);
         // The first entry that was not counted must be young.
         if to < log.len() && log.entry(to)?.time_us < oldest {
