@@ -9,7 +9,7 @@ use assay_shared::event::codec::Real;
 use assay_shared::event::{BlockV2, Event, ParamV2, TrialCompletedV2, TrialFailedV2};
 use assay_shared::format::config::LiveConfig;
 use assay_shared::metric::Metric;
-use forger::{Forger, completed, is_trial, reopened, set, walk};
+use forger::{Forger, completed, is_trial, opened, reopened, set, walk};
 
 /// Figures of one trial, each changed alone or with those that show it.
 fn figures(f: &mut Forger) {
@@ -149,6 +149,55 @@ fn closing(events: &mut [Event], change: impl Fn(Closing<'_>)) {
     }
 }
 
+/// The same study opened, run or closed a second time, before it or after it: only one of each is one.
+fn twice(f: &mut Forger) {
+    let last = f.events.len() - 1;
+    // Another strategy's text under the same id, named by the config.
+    f.odd = Some(last);
+    f.refused("malformed-event", |events, config| {
+        let mut again = opened(events).clone();
+        again.text = again.text.replacen("slippage_bps = ", "slippage_bps = 0", 1);
+        config.assumptions.slippage_bps = 0.0;
+        events.insert(last, again.into());
+    });
+    // A better trial, planted before the opening.
+    let number = f.promoted();
+    let at = f.events.iter().position(|e| e.study().is_some()).unwrap();
+    f.odd = Some(at);
+    f.refused("malformed-event", |events, _| {
+        let mut better = completed(events, number).clone();
+        set(&mut better.metrics, Metric::Cagr, |v| v * 10.0);
+        events.insert(at, better.into());
+    });
+    // With its right id: then the honest one cannot stand beside it.
+    f.odd = None;
+    f.refused("trial-order", |events, _| {
+        let from = events.iter().position(|e| e.trial_key().is_some_and(|(_, n)| n == number)).unwrap();
+        let moved = events.remove(from);
+        events.insert(at, moved);
+    });
+}
+
+/// Registrations that cannot be, and a seed that no witness gave.
+fn registrations(f: &mut Forger) {
+    f.refused("study-opening", |events, _| opened(events).seed = assay_shared::event::SeedGrade::Witnessed);
+    let changes: [fn(&mut assay_shared::event::SnapshotRegisteredV2); 4] = [
+        |s| s.bars = 1_000_000_000_000,
+        |s| s.interval_ms = 0,
+        |s| (s.first_ms, s.last_ms) = (s.last_ms, s.first_ms),
+        |s| s.generated = true,
+    ];
+    for change in changes {
+        f.refused("study-opening", |events, _| {
+            for event in events {
+                if let Event::SnapshotRegisteredV2(s) = event {
+                    change(s);
+                }
+            }
+        });
+    }
+}
+
 /// What the config says beside the log.
 fn claims(f: &mut Forger) {
     f.refused("claim-differs", |_, config| config.promotion.stream_hash = Hash([7; 32]));
@@ -182,6 +231,8 @@ fn none_of_a_forgers_numbers_goes_live() {
     figures(&mut f);
     trials(&mut f);
     studies(&mut f);
+    twice(&mut f);
+    registrations(&mut f);
     claims(&mut f);
     invented(&mut f);
     // The honest proposal of the same lab goes live, once somebody else has run it.

@@ -7,6 +7,7 @@ use assay_lab::review::{Changed, Review, proposals, review};
 use assay_production::gate::Figures;
 use assay_shared::event::SeedGrade;
 use assay_shared::metric::Metric;
+use assay_shared::time::format_ms;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
@@ -73,14 +74,21 @@ fn to_json(r: &Review) -> Value {
 
 /// Whatever somebody else wrote is shown without control characters: they could rewrite the page.
 fn plain(text: &str) -> String {
-    let shown = |c: char| if c.is_control() && c != '\n' { c.escape_unicode().to_string() } else { c.to_string() };
+    // Neither what moves the cursor nor what looks like something else.
+    let shown = |c: char| {
+        let odd = c != '\n' && !(c.is_ascii_graphic() || c == ' ');
+        if odd { c.escape_unicode().to_string() } else { c.to_string() }
+    };
     text.chars().map(shown).collect()
 }
 
 /// Shows a review in a terminal.
 pub fn show(r: &Review, branch: &str) {
     let p = &r.proposal.config.promotion;
-    print(&plain(&format!("{} v{} by {}, trial {} of {}", p.strategy, p.version, p.author, p.trial_id, p.study_name)));
+    print(&plain(&format!(
+        "{} v{} by {}, trial {} of '{}'",
+        p.strategy, p.version, p.author, p.trial_id, p.study_name
+    )));
     if p.generated_data {
         print("GENERATED DATA: never trade it");
     }
@@ -153,6 +161,24 @@ fn figures(r: &Review, f: &Figures) {
     };
     let folds: Vec<_> = f.folds.iter().enumerate().map(fold).collect();
     print(&format!("\n{}", table(&["fold", "in sample", "out of sample", "trades"], &folds)));
+    let d = &f.data;
+    let (from, to) = (format_ms(d.first_ms), format_ms(d.last_ms));
+    let files = d.files.map_or("nothing is said of its files".into(), |(all, checked)| {
+        format!("{checked} of {all} files as the vendor's checksums say")
+    });
+    print(&plain(&format!(
+        "\ndata: {} from {from} to {to}, {} bars, from {}; {files}",
+        d.symbols.join(", "),
+        d.bars,
+        d.source
+    )));
+    for (what, list) in [("treatment", &d.treatments), ("assumption", &d.assumptions)] {
+        list.iter().for_each(|words| print(&plain(&format!("  {what}: {words}"))));
+    }
+    print(&format!(
+        "its study:\n{}",
+        plain(f.study.trim_end()).lines().map(|l| format!("  {l}")).collect::<Vec<_>>().join("\n")
+    ));
     let seed = match r.seed {
         Some(SeedGrade::Witnessed) => "out of the researcher's reach: a witness gave it",
         _ => "named by the researcher: other seeds may have been tried and thrown away",

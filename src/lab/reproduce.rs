@@ -18,10 +18,11 @@ use assay_shared::RESULTS;
 use assay_shared::account::record::Recorder;
 use assay_shared::event::Event;
 use assay_shared::event::study::TrialFact;
-use assay_shared::format::config::{REPRODUCTION_NAMESPACE, REPRODUCTIONS};
+use assay_shared::format::config::{LiveConfig, REPRODUCTION_NAMESPACE, REPRODUCTIONS, Versions};
 use assay_shared::format::reproduction::{Origin, Reproduction};
 use assay_shared::policy::Role;
 use assay_shared::recount::Case;
+use assay_shared::strategy::Strategy;
 use std::collections::BTreeSet;
 use std::path::Path;
 
@@ -58,6 +59,8 @@ pub fn reproduce(lab: &Lab, how: &How<'_>) -> Result<Reproduced, LabError> {
     let (person, signer) = who(lab, &repo, &proposal, how.key)?;
     let case = recorded(&repo, &proposal)?;
     let opened = opened(lab, &case)?;
+    as_proposed(&case, &proposal.config)?;
+    as_registered(lab, &case)?;
     let (evaluator, threads) = (opened.evaluator()?, how.threads);
     let no_threads = |e| LabError::could_not(format!("cannot start threads: {e}"));
     let pool = assay_research::thread_pool(threads).map_err(no_threads)?;
@@ -152,6 +155,52 @@ fn opened(lab: &Lab, case: &Case) -> Result<Opened, LabError> {
     let (strategy, study) = (case.strategy.clone(), case.study.clone());
     let environment = case.fact.environment.clone();
     Ok(Opened { id: case.fact.study_id, strategy, study, market, data_hash, book, environment })
+}
+
+/// That the config is of the very study and trial that are run again.
+fn as_proposed(case: &Case, config: &LiveConfig) -> Result<(), LabError> {
+    let p = &config.promotion;
+    let trial = case.trials.iter().find(|(_, t)| t.number == p.trial_id);
+    let ledger = config.ledger.as_ref();
+    let strategy = Strategy::recorded(&config.strategy_text).map(|s| s.hash());
+    let checks = [
+        ("the opening", ledger.is_some_and(|l| l.study.seq == case.seq)),
+        ("the trial", ledger.zip(trial).is_some_and(|(l, (seq, _))| l.trial.seq == *seq)),
+        ("the parameters", trial.is_some_and(|(_, t)| t.params == config.parameters)),
+        ("the strategy", strategy.is_ok_and(|hash| hash.0 == case.fact.strategy_hash && hash == p.strategy_hash)),
+        ("the assumptions", case.study.assumptions == config.assumptions),
+        ("the data", p.data_hash.0 == case.fact.data_hash && p.generated_data == case.fact.generated),
+        ("the rule book", p.rulebook_hash.0 == case.fact.rulebook_hash),
+        ("the versions", config.environment == Versions::from(&case.fact.environment)),
+    ];
+    match checks.iter().find(|(_, same)| !same) {
+        None => Ok(()),
+        Some((what, _)) => {
+            Err(LabError::Verification(format!("not reproduced: {what} of the config are not the study's")))
+        }
+    }
+}
+
+/// That the data are what their registration says: it decides beside which trials a study counts.
+fn as_registered(lab: &Lab, case: &Case) -> Result<(), LabError> {
+    let said = &case.snapshot;
+    let (_, market) = lab.snapshot(&Hash(case.fact.data_hash).to_string(), None)?;
+    let sorted = |symbols: &[String]| symbols.iter().cloned().collect::<BTreeSet<_>>();
+    let (first, last) = (market.times.first().copied(), market.times.last().copied());
+    let checks = [
+        ("symbols", sorted(&said.symbols) == sorted(&market.symbols)),
+        ("interval", said.interval_ms == market.interval_ms),
+        ("first and last bar", Some(said.first_ms) == first && Some(said.last_ms) == last),
+        ("number of bars", said.bars == market.len() as u64),
+        ("being generated", said.generated == market.generated),
+    ];
+    match checks.iter().find(|(_, same)| !same) {
+        None => Ok(()),
+        Some((what, _)) => {
+            let what = format!("not reproduced: the data's {what} are not what their registration says");
+            Err(LabError::Verification(what))
+        }
+    }
 }
 
 /// The whole study, asked and evaluated as it was.

@@ -66,12 +66,14 @@ fn swinging() -> Market {
 pub struct Forger {
     pub desk: Desk,
     pub branch: String,
-    events: Vec<Event>,
+    pub events: Vec<Event>,
     config: LiveConfig,
     ana: Signer,
     ben: Signer,
     log_key: Signer,
     n: u32,
+    /// This event gets an id of its own instead of the one that it should have.
+    pub odd: Option<usize>,
 }
 
 impl Forger {
@@ -99,7 +101,7 @@ impl Forger {
         let repo = Repo::open(&desk.path("lab/repo.git")).unwrap();
         let tip = repo.tip(&format!("refs/heads/{branch}")).unwrap();
         let config = LiveConfig::parse(&repo.file(&tip, "configs/live/trend.toml").unwrap().unwrap()).unwrap();
-        Forger { desk, branch, events, config, ana, ben, log_key, n: 0 }
+        Forger { desk, branch, events, config, ana, ben, log_key, n: 0, odd: None }
     }
 
     /// The number of the promoted trial.
@@ -152,7 +154,10 @@ impl Forger {
     /// The log with these events, every one signed by the researcher.
     fn signed(&self, dir: &Path, events: &[Event]) -> Log {
         let mut log = Log::create(dir, "assay.invalid/ana", &self.log_key).unwrap();
-        let drafts: Vec<_> = events.iter().map(|e| e.draft().unwrap()).collect();
+        let mut drafts: Vec<_> = events.iter().map(|e| e.draft().unwrap()).collect();
+        if let Some(at) = self.odd {
+            drafts[at].id = assay_ledger::EventId([7; 16]);
+        }
         for draft in &drafts {
             log.append(std::slice::from_ref(draft), &self.ana).unwrap();
         }

@@ -85,13 +85,14 @@ pub fn transition(
         before.keys().chain(after.keys()).filter(|p| before.get(*p) != after.get(*p)).collect();
     let mut verdict = Step::default();
     let mut configs = BTreeSet::new();
-    let (mut policy_changed, mut signers_changed) = (false, false);
+    let (mut policy_changed, mut signers_changed, mut signatures) = (false, false, Vec::new());
     for path in &changed {
         let p = path.as_str();
         match paths::place(p) {
             Some(Place::Policy) => policy_changed = true,
             Some(Place::Signers) => signers_changed = true,
-            Some(Place::PolicySignature(_) | Place::Readme) => {}
+            Some(Place::PolicySignature(person)) => signatures.push((*path, person)),
+            Some(Place::Readme) => {}
             Some(Place::Config(strategy)) => {
                 if !after.contains_key(*path) && !p.ends_with(".sig") {
                     return refuse(
@@ -119,6 +120,14 @@ pub fn transition(
     }
     if policy_changed {
         verdict.lines.push(policy::change(repo, old, new)?);
+    }
+    let next = if policy_changed { Some(policy::at(repo, new)?.1) } else { None };
+    for (path, person) in signatures {
+        let named = |p: &Policy| p.people.iter().any(|x| x.name == person);
+        if !after.contains_key(path) || next.as_ref().is_some_and(|next| named(next) || named(policy.1)) {
+            continue;
+        }
+        return refuse(Code::PathNotAllowed, path, "signatures over a policy come with it, by people of it");
     }
     if policy_changed || signers_changed {
         paths::signers(repo, new, &policy::at(repo, new)?.1)?;

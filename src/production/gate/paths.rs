@@ -85,6 +85,9 @@ pub(super) fn owned(
         return refuse(Code::TooLarge, new, what);
     }
     for path in changed {
+        if repo.file(new, path)?.is_some_and(|bytes| bytes.len() > MOST_BYTES) {
+            return refuse(Code::TooLarge, *path, format!("it is over {MOST_BYTES} bytes"));
+        }
         let Some(Place::Evidence { strategy, version, file }) = place(path) else { continue };
         if !brought.iter().any(|(s, v)| s == strategy && *v == version) {
             let what = "evidence may come only with the version of the config that it belongs to";
@@ -92,9 +95,6 @@ pub(super) fn owned(
         }
         if !is_evidence(file, policy) {
             return refuse(Code::PathNotAllowed, *path, "this file is no part of a version's evidence");
-        }
-        if repo.file(new, path)?.is_some_and(|bytes| bytes.len() > MOST_BYTES) {
-            return refuse(Code::TooLarge, *path, format!("it is over {MOST_BYTES} bytes"));
         }
     }
     Ok(())

@@ -8,6 +8,7 @@ use super::verdict::{Judgement, Verdict};
 use super::{age, claims, policy, reproductions, restore};
 use crate::repository::git::Repo;
 use assay_ledger::Hash;
+use assay_shared::event::snapshot::SnapshotFact;
 use assay_shared::event::study::{Ended, FoldFact, TrialFact};
 use assay_shared::format::config::LiveConfig;
 use assay_shared::format::reproduction::Origin;
@@ -33,6 +34,10 @@ pub struct Figures {
     pub folds: Vec<FoldFact>,
     /// Trials of its study.
     pub trials: u32,
+    /// What its study says: sampler, splits, objective, guardrails.
+    pub study: String,
+    /// The registration of its data.
+    pub data: SnapshotFact,
     /// Its statistics; none when its Sharpe ratio is undefined.
     pub statistics: Option<Statistics>,
     /// Probability of overfitting of its study.
@@ -143,6 +148,8 @@ fn figures(judged: &Judged, trial: &TrialFact) -> Figures {
         metrics,
         folds: trial.folds.clone(),
         trials: case.study.trials,
+        study: case.fact.text.clone(),
+        data: case.snapshot.clone(),
         statistics: finished.and_then(|f| figures::of(f, bars as f64, &judged.lineage)),
         pbo: figures::pbo(&case.finished, bars),
     }

@@ -43,6 +43,9 @@ pub struct Verdict {
     pub deployments: Vec<Deployment>,
 }
 
+/// Steps of the deploy branch in one push.
+const MOST_STEPS: usize = 256;
+
 /// Judges a push. Every reference must pass, or the whole push is refused.
 ///
 /// # Errors
@@ -81,7 +84,14 @@ pub fn judge(repo: &Repo, updates: &[Update], host: &Host) -> Result<Verdict, Ga
             let what = "the branch must grow along first parents: merge the proposal into it with --no-ff";
             return refuse(Code::NotFirstParent, &u.reference, what);
         };
+        if line.len() > MOST_STEPS {
+            let what = format!("{} steps in one push, over {MOST_STEPS}", line.len());
+            return refuse(Code::TooLarge, &u.reference, what);
+        }
         for step in line.windows(2) {
+            if repo.list(&step[0])? == repo.list(&step[1])? {
+                return refuse(Code::TooLarge, &step[1], "a step that changes nothing only makes the branch longer");
+            }
             let (text, policy) = policy::at(repo, &step[0])?;
             line::complete(repo, &policy, host, &mut logs)?;
             let found: Step = line::transition(repo, &step[0], &step[1], (&text, &policy), &logs, host)?;

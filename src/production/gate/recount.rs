@@ -31,6 +31,11 @@ pub(super) fn study(logs: &Logs, log: &VerifiedLog, fact: &StudyFact, r: &Ledger
     if let Some(f) = case.check().into_iter().chain(suggested(&case)).min_by_key(|f| f.seq) {
         return refuse(code(f.wrong), place(f.seq), f.what);
     }
+    let trial = case.trials.iter().any(|(seq, _)| *seq == r.trial.seq);
+    let closed = case.closed.as_ref().is_some_and(|(seq, _, _)| *seq == r.closed.seq);
+    if case.seq != r.study.seq || !trial || !closed {
+        return refuse(Code::WrongEvent, place(r.study.seq), "the config names other events than those of its study");
+    }
     let Some(scope) = tally.scope(&fact.study_id) else {
         return refuse(Code::StudyOpening, place(r.study.seq), "its data are not registered");
     };
@@ -104,7 +109,9 @@ type Gathered = (Tally, Option<Result<Case, Finding>>);
 fn gather(log: &VerifiedLog, size: u64, wanted: Option<[u8; 16]>) -> Result<Gathered, GateError> {
     let (mut tally, mut case) = (Tally::default(), None::<Result<Case, Finding>>);
     for seq in 0..size {
-        let Some(event) = event(&log.entry(seq)?, &log.origin)? else { continue };
+        let entry = log.entry(seq)?;
+        let Some(event) = event(&entry, &log.origin)? else { continue };
+        named(&entry, &event, &log.origin)?;
         if case.is_none() && event.study().is_some_and(|s| Some(s.study_id) == wanted) {
             case = Some(Case::open(seq, &event, &tally));
         }
@@ -114,6 +121,19 @@ fn gather(log: &VerifiedLog, size: u64, wanted: Option<[u8; 16]>) -> Result<Gath
         tally.push(seq, &event);
     }
     Ok((tally, case))
+}
+
+/// Studies, trials and closings have ids of what they are, so that none can stand twice: an entry with another id
+/// would be a second one.
+fn named(entry: &Entry, event: &Event, origin: &str) -> Result<(), GateError> {
+    let keyed = event.study().is_some()
+        || event.trial_key().is_some()
+        || matches!(event, Event::StudyClosed(_) | Event::PrunedTrialFinished(_));
+    if keyed && event.draft().map(|draft| draft.id != entry.id).unwrap_or(true) {
+        let what = format!("a {} whose id is not that of what it records", event.kind());
+        return refuse(Code::MalformedEvent, format!("{origin} entry {}", entry.seq), what);
+    }
+    Ok(())
 }
 
 /// The event of an entry; one of a kind that is unknown here counts for nothing in another's log.

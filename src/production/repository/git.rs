@@ -192,6 +192,11 @@ impl Repo {
     }
 
     fn blob(&self, oid: Oid, path: &str) -> Result<Vec<u8>, RepoError> {
+        // Its size is asked for before it is unpacked.
+        let odb = self.inner.odb().map_err(git("read objects"))?;
+        if odb.read_header(oid).is_ok_and(|(size, _)| size > MAX_BLOB) {
+            return Err(RepoError::BadTree { path: path.into(), what: format!("it is over {MAX_BLOB} bytes") });
+        }
         let blob = self.inner.find_blob(oid).map_err(|_| RepoError::NotVisible { oid: oid.to_string() })?;
         if blob.size() > MAX_BLOB {
             return Err(RepoError::BadTree { path: path.into(), what: format!("it is over {MAX_BLOB} bytes") });

@@ -2,8 +2,9 @@
 
 use super::finished::{Finished, equal};
 use super::tally::{Lineage, Tally};
+use crate::event::snapshot::SnapshotFact;
 use crate::event::study::{StudyFact, TrialFact, blocks_v2, study_id};
-use crate::event::{Event, StudyClosed};
+use crate::event::{Event, SeedGrade, StudyClosed};
 use crate::statistic::Blocks;
 use crate::strategy::Strategy;
 use crate::study::Study;
@@ -68,8 +69,8 @@ pub struct Case {
     pub study: Study,
     /// The strategy.
     pub strategy: Strategy,
-    /// Bars of the whole snapshot.
-    pub snapshot_bars: u64,
+    /// The registration of its data.
+    pub snapshot: SnapshotFact,
     /// Its trials in the order of the log.
     pub trials: Vec<(u64, TrialFact)>,
     /// The same, as samplers and statistics see them; pruned ones that were finished later with their returns.
@@ -103,7 +104,14 @@ impl Case {
         let id = |e: &crate::event::StudyOpenedV2| {
             study_id(&e.text, &fact.strategy_hash, &fact.data_hash, &fact.rulebook_hash, &fact.environment)
         };
-        let wrong = if strategy.hash().0 != fact.strategy_hash || strategy.file.name != fact.strategy {
+        // What is recorded of its data must be possible at all, before anything is made as large as it says.
+        let span = cover.last_ms.saturating_sub(cover.first_ms);
+        let most = (cover.interval_ms > 0 && span >= 0).then(|| (span / cover.interval_ms) as u64 + 1);
+        let wrong = if most.is_none_or(|most| cover.bars > most || cover.bars == 0) {
+            "its data are registered with more bars than their time holds".into()
+        } else if fact.seed == SeedGrade::Witnessed {
+            "a witness's seed is claimed, and no witness's signature is recorded".into()
+        } else if strategy.hash().0 != fact.strategy_hash || strategy.file.name != fact.strategy {
             "its strategy is registered with another text".into()
         } else if study.name != *name {
             "its text has another name".into()
@@ -119,8 +127,8 @@ impl Case {
             "its id is not that of its contents".into()
         } else {
             let (trials, finished, findings, closed) = (Vec::new(), Vec::new(), Vec::new(), None);
-            let (snapshot_bars, walked) = (cover.bars, false);
-            return Ok(Case { fact, seq, study, strategy, snapshot_bars, trials, finished, closed, walked, findings });
+            let (snapshot, walked) = (cover.clone(), false);
+            return Ok(Case { fact, seq, study, strategy, snapshot, trials, finished, closed, walked, findings });
         };
         Err(no(format!("study '{name}': {wrong}")))
     }
@@ -128,8 +136,14 @@ impl Case {
     /// Takes an event that stands at `seq`; one of another study is nothing. `tally` has everything before it.
     pub fn push(&mut self, seq: u64, event: &Event, tally: &Tally) {
         let id = self.fact.study_id;
+        if seq != self.seq && event.study().is_some_and(|s| s.study_id == id) {
+            self.findings.push(finding(seq, Wrong::Opening, "the study is opened a second time"));
+        }
         match event {
             Event::StudyClosed(e) if e.study_id == id => {
+                if self.closed.is_some() {
+                    self.findings.push(finding(seq, Wrong::Closing, "the study is closed a second time"));
+                }
                 let lineage = tally.scope(&id).map(|scope| tally.lineage(&scope)).unwrap_or_default();
                 if self.closed.is_none() {
                     self.closed = Some((seq, e.clone(), lineage));

@@ -23,8 +23,7 @@ impl Case {
         self.order(&mut out);
         let batch = self.study.batch as usize;
         let folds = self.finished.iter().find(|f| f.seen.score.is_some()).map_or(0, |f| f.folds.len());
-        let most =
-            self.study.splits.folds(self.snapshot_bars as usize, self.strategy.interval_ms).map_or(0, |f| f.len());
+        let most = self.study.splits.fold_count(self.snapshot.bars as usize, self.strategy.interval_ms);
         if folds > most {
             let what = format!("its trials have {folds} folds, and its data hold {most}");
             out.push(finding(self.seq, Wrong::Figure, what));

@@ -26,4 +26,4 @@ mod tally;
 pub use case::{Case, Finding, Wrong};
 pub use closing::close;
 pub use finished::{Finished, best};
-pub use tally::{Cover, Lineage, Scope, Sharpes, Tally};
+pub use tally::{Lineage, Scope, Sharpes, Tally};

@@ -7,26 +7,13 @@
 use super::finished::Finished;
 use crate::event::Event;
 use crate::event::kinds::Digest;
+use crate::event::snapshot::SnapshotFact;
 use crate::strategy::Strategy;
 use crate::study::Study;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// What a snapshot covers.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Cover {
-    /// Where it was registered first.
-    pub seq: u64,
-    /// Its symbols.
-    pub symbols: BTreeSet<String>,
-    /// Length of its bars, milliseconds.
-    pub interval_ms: i64,
-    /// First and last opening time, milliseconds since 1970.
-    pub span: (i64, i64),
-    /// How many bars.
-    pub bars: u64,
-    /// Whether it was generated.
-    pub generated: bool,
-}
+/// The largest Sharpe ratio per bar that counts as it is: of hours 94 a year.
+const LARGEST: f64 = 1.0;
 
 /// Sharpe ratios: how many, their mean, and the sum of the squares of their distances from it.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
@@ -78,7 +65,7 @@ struct Asked {
 /// The studies of a log, and what they were made on.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Tally {
-    covers: BTreeMap<Digest, Cover>,
+    covers: BTreeMap<Digest, SnapshotFact>,
     books: BTreeMap<Digest, u64>,
     /// The texts, with where they were registered first.
     strategies: BTreeMap<Digest, (u64, String)>,
@@ -147,21 +134,14 @@ impl Tally {
             }
             event => {
                 if let Some(f) = event.snapshot() {
-                    let cover = Cover {
-                        seq,
-                        symbols: f.symbols.into_iter().collect(),
-                        interval_ms: f.interval_ms,
-                        span: (f.first_ms, f.last_ms),
-                        bars: f.bars,
-                        generated: f.generated,
-                    };
-                    self.covers.entry(f.data_hash).or_insert(cover);
+                    self.covers.entry(f.data_hash).or_insert(f);
                 } else if let Some((of, _)) = event.trial_key()
                     && let Some(study) = self.studies.get_mut(&of)
                 {
                     study.trials += 1;
+                    // One that no market gives is cut: a single figure must not decide the spread of all.
                     if let Some(sharpe) = Finished::of(event).and_then(|f| f.sharpe) {
-                        study.sharpes.push(sharpe);
+                        study.sharpes.push(sharpe.clamp(-LARGEST, LARGEST));
                     }
                 }
             }
@@ -169,7 +149,7 @@ impl Tally {
     }
 
     /// A snapshot.
-    pub fn cover(&self, data_hash: &Digest) -> Option<&Cover> {
+    pub fn cover(&self, data_hash: &Digest) -> Option<&SnapshotFact> {
         self.covers.get(data_hash)
     }
 
@@ -189,14 +169,15 @@ impl Tally {
     }
 
     fn scope_of(&self, study: &Asked) -> Option<Scope> {
-        let cover = self.covers.get(&study.data_hash)?;
+        // Bars without a length are none.
+        let cover = self.covers.get(&study.data_hash).filter(|c| c.interval_ms > 0)?;
         let text = self.strategies.get(&study.strategy_hash);
         // Of a strategy that cannot be read, all symbols count.
         let symbols = match text.and_then(|(_, text)| Strategy::recorded(text).ok()) {
             Some(strategy) => strategy.file.symbols.iter().cloned().collect(),
-            None => cover.symbols.clone(),
+            None => cover.symbols.iter().cloned().collect(),
         };
-        Some(Scope { symbols, span: cover.span, interval_ms: cover.interval_ms })
+        Some(Scope { symbols, span: (cover.first_ms, cover.last_ms), interval_ms: cover.interval_ms })
     }
 
     /// What this log has that overlaps with a scope. Sharpe ratios are brought to the scope's interval. A study

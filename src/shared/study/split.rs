@@ -77,6 +77,13 @@ impl Splits {
         bars_of(self.out_of_sample_days, interval_ms)
     }
 
+    /// How many folds so many bars hold.
+    pub fn fold_count(&self, bars: usize, interval_ms: i64) -> usize {
+        let is = bars_of(self.in_sample_days, interval_ms);
+        let first = (self.warmup_bars as usize).saturating_add(is).saturating_add(self.purge_bars as usize);
+        bars.saturating_sub(first) / self.out_of_sample_bars(interval_ms).max(1)
+    }
+
     /// The folds of `bars` bars, the last one ending at the last bar.
     ///
     /// # Errors
