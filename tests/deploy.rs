@@ -61,6 +61,60 @@ fn d01_d02_the_server_is_down(desk: &Desk, pg: &mut Postgres) {
     assert_eq!(again["changes"], serde_json::json!([]), "running it twice changes nothing");
 }
 
+/// A halt acts at once, without git and without a key; going on takes several people, and a row that says so by itself
+/// is reported.
+#[test]
+fn a_strategy_is_halted_and_goes_on() {
+    let pg = Postgres::start();
+    for live in [None, Some(pg.url())] {
+        let desk = Desk::new();
+        let more = live.as_deref().map(|url| vec!["--live", url]).unwrap_or_default();
+        desk.demo(16, &more).ok();
+        let gate = desk.path("lab/deploy.git");
+        let listed = |desk: &Desk| desk.assay(&["halt", "--list", "--json"]).ok().json();
+        assert_eq!(listed(&desk), serde_json::json!([]));
+        // Git is gone, and it halts all the same; the branch comes back for what needs the policy.
+        std::fs::rename(gate.join("HEAD"), gate.join("gone")).unwrap();
+        desk.assay(&["halt", "trend", "--reason", "a test"]).ok();
+        std::fs::rename(gate.join("gone"), gate.join("HEAD")).unwrap();
+        desk.assay(&["reconcile", "--check"]).fails(1, "what nobody may");
+        let signed = ["halt", "trend", "--reason", "signed", "--person", "ana", "--key", "lab/keys/ana"];
+        desk.assay(&signed).ok();
+        desk.assay(&["reconcile", "--check"]).ok();
+        assert_eq!(listed(&desk)[1]["signed"], true);
+        desk.assay(&["key", "new", "--out", "eve", "--comment", "eve"]).ok();
+        desk.assay(&["resume", "trend", "--key", "eve"]).fails(4, "nobody of the policy");
+        for _ in 0..2 {
+            let one = desk.assay(&["resume", "trend", "--key", "lab/keys/ana", "--json"]).ok().json();
+            assert_eq!((one["done"].as_bool(), one["need"].as_u64()), (Some(false), Some(2)), "one person is one vote");
+        }
+        assert!(desk.assay(&["resume", "trend", "--key", "lab/people/ben"]).ok().out.contains("trend goes on"));
+        desk.assay(&["resume", "trend", "--key", "lab/people/ben"]).fails(2, "is not halted");
+        desk.assay(&["reconcile", "--check"]).ok();
+        let sql = "INSERT INTO halts (strategy, word, at_us, person, statement, signature) VALUES ('trend','resume',1,'x','y','')";
+        match &live {
+            None => {
+                let table = rusqlite::Connection::open(desk.path("lab/live.sqlite")).unwrap();
+                let halted = |table: &rusqlite::Connection| -> i64 {
+                    table.query_row("SELECT count(*) FROM halted", [], |r| r.get(0)).unwrap()
+                };
+                assert_eq!(halted(&table), 0);
+                table.execute_batch(&sql.replace("'resume'", "'stop!'")).unwrap();
+                assert_eq!(halted(&table), 1, "what is not understood stops");
+                assert!(table.execute_batch("DELETE FROM halts").unwrap_err().to_string().contains("append-only"));
+                table.execute_batch(sql).unwrap();
+            }
+            Some(_) => {
+                assert_eq!(pg.psql("SELECT count(*) FROM halted").1.trim(), "0");
+                let (deleted, words) = pg.psql("DELETE FROM assay.halts");
+                assert!(!deleted && words.contains("halts is append-only"), "{words}");
+                pg.psql(&sql.replace("INTO halts", "INTO assay.halts"));
+            }
+        }
+        desk.assay(&["reconcile", "--check"]).fails(1, "what nobody may");
+    }
+}
+
 /// D-07: somebody moves the deploy branch back behind the hooks: the host's own log knows better, and nothing is
 /// changed, nor another version taken in the place of the one that is gone.
 #[test]

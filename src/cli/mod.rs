@@ -10,6 +10,7 @@ mod data;
 mod demo;
 mod deploy;
 mod doctor;
+mod halt;
 mod hook;
 mod init;
 mod key;
@@ -94,6 +95,8 @@ enum Command {
     Rollback(rollback::Args),
     #[command(subcommand)]
     Hook(hook::Args),
+    Halt(halt::Args),
+    Resume(halt::ResumeArgs),
     Reconcile(reconcile::Args),
     Active(active::Args),
     Verify(verify::Args),
@@ -151,6 +154,8 @@ fn run(args: Args, session: Session) -> Result<(), LabError> {
         Command::Deploy(a) => deploy::run(&cx, a),
         Command::Rollback(a) => rollback::run(&cx, a),
         Command::Hook(a) => hook::run(&cx, a),
+        Command::Halt(a) => halt::run(&cx, a),
+        Command::Resume(a) => halt::run_resume(&cx, a),
         Command::Reconcile(a) => reconcile::run(&cx, a),
         Command::Active(a) => active::run(&cx, a),
         Command::Verify(a) => verify::run(&cx, a),

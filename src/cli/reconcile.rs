@@ -3,6 +3,7 @@
 use super::Context;
 use super::output::{print, print_json, say, table};
 use assay_lab::LabError;
+use assay_lab::halt;
 use assay_lab::host::reconcile_once;
 use assay_production::gate::{Deployment, Host};
 use assay_production::reconcile::Reconciled;
@@ -35,6 +36,11 @@ pub fn run(cx: &Context, args: Args) -> Result<(), LabError> {
     host.full = args.full;
     let outcome = reconcile_once(&host, !args.check, &cx.session)?;
     show(cx, &outcome, !args.check);
+    let odd = halt::odd(&host)?;
+    odd.iter().for_each(|words| say(words));
+    if args.check && !odd.is_empty() {
+        return Err(LabError::Verification("the table of halts says what nobody may; see `assay halt --list`".into()));
+    }
     if args.check && outcome.changes.iter().any(|c| c.is_drift()) {
         return Err(LabError::Verification(
             "the live table was changed behind git's back; `assay reconcile` heals it".into(),

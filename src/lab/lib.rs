@@ -31,6 +31,7 @@
 //! | [`deploy`] | an approved proposal merged and pushed |
 //! | `hooks` | the hooks of a deploy repository, written and looked over |
 //! | [`host`] | the deploy host: hooks, its log, the reconciler |
+//! | [`halt`] | a strategy stopped at once, and gone on with by several |
 //! | [`live`] | what is live, and what was when |
 //! | [`audit`] | everything verified, each live row walked back |
 //! | [`verify`] | a ledger verified |
@@ -55,6 +56,7 @@ pub mod erased;
 pub mod error;
 pub mod exchange;
 pub mod folder;
+pub mod halt;
 pub mod history;
 mod hooks;
 pub mod host;

@@ -1,5 +1,6 @@
 //! The live table in a SQLite file: for a first look, and for hosts without PostgreSQL.
 
+use super::halts::{Halt, Word};
 use super::{COLUMNS, Cell, Change, DeployError, Known, LiveTable, Row, SCHEMA, Write, columns, writes};
 use rusqlite::types::{ToSqlOutput, Value, ValueRef};
 use rusqlite::{Connection, OpenFlags, ToSql, TransactionBehavior};
@@ -31,6 +32,10 @@ fn create() -> String {
         "CREATE TABLE IF NOT EXISTS active_configs ({body}, PRIMARY KEY (strategy));
          CREATE TABLE IF NOT EXISTS config_history ({body}, PRIMARY KEY (strategy, version));
          CREATE TABLE IF NOT EXISTS assay_identity (schema INTEGER NOT NULL, identity TEXT NOT NULL);
+         CREATE TABLE IF NOT EXISTS halts (id INTEGER PRIMARY KEY AUTOINCREMENT, strategy TEXT NOT NULL, word TEXT NOT NULL, at_us INTEGER NOT NULL, person TEXT NOT NULL, statement TEXT NOT NULL, signature TEXT NOT NULL);
+         CREATE VIEW IF NOT EXISTS halted AS SELECT strategy FROM halts h WHERE word <> 'vote' AND word <> 'resume' AND id = (SELECT max(id) FROM halts WHERE strategy = h.strategy AND word <> 'vote');
+         CREATE TRIGGER IF NOT EXISTS halts_keep BEFORE UPDATE ON halts BEGIN SELECT RAISE(ABORT, 'halts is append-only'); END;
+         CREATE TRIGGER IF NOT EXISTS halts_stay BEFORE DELETE ON halts BEGIN SELECT RAISE(ABORT, 'halts is append-only'); END;
          CREATE TRIGGER IF NOT EXISTS config_history_keep BEFORE UPDATE ON config_history BEGIN SELECT RAISE(ABORT, 'config_history is append-only'); END;
          CREATE TRIGGER IF NOT EXISTS config_history_stay BEFORE DELETE ON config_history BEGIN SELECT RAISE(ABORT, 'config_history is append-only'); END;"
     )
@@ -138,6 +143,35 @@ impl LiveTable for Embedded {
 
     fn history(&mut self) -> Result<Vec<Row>, DeployError> {
         read(&self.conn, "config_history", "deployed_us, strategy, version").map_err(self.fail())
+    }
+
+    fn halts(&mut self) -> Result<Vec<Halt>, DeployError> {
+        let work = || -> rusqlite::Result<Vec<Halt>> {
+            let there = "SELECT count(*) > 0 FROM sqlite_master WHERE name = 'halts'";
+            if !self.conn.query_row(there, [], |r| r.get::<_, bool>(0))? {
+                return Ok(Vec::new());
+            }
+            let sql = "SELECT strategy, word, at_us, person, statement, signature FROM halts ORDER BY id";
+            let mut statement = self.conn.prepare(sql)?;
+            let rows = statement.query_map([], |r| {
+                Ok(Halt {
+                    strategy: r.get(0)?,
+                    word: Word::parse(&r.get::<_, String>(1)?),
+                    at_us: r.get(2)?,
+                    person: r.get(3)?,
+                    statement: r.get(4)?,
+                    signature: r.get(5)?,
+                })
+            })?;
+            rows.collect()
+        };
+        work().map_err(self.fail())
+    }
+
+    fn put_halt(&mut self, h: &Halt) -> Result<(), DeployError> {
+        let sql = "INSERT INTO halts (strategy, word, at_us, person, statement, signature) VALUES (?1,?2,?3,?4,?5,?6)";
+        let row = (&h.strategy, h.word.name(), h.at_us, &h.person, &h.statement, &h.signature);
+        self.conn.execute(sql, row).map(|_| ()).map_err(self.fail())
     }
 
     fn sync(&mut self, want: &[Row], known: Known<'_>, now_us: i64, write: bool) -> Result<Vec<Change>, DeployError> {

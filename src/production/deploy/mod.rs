@@ -4,17 +4,18 @@
 //! columns and follow the same plan; one transaction changes the table, the history and notifies.
 
 pub mod embedded;
+mod error;
+pub mod halts;
 pub mod postgres;
 #[cfg(test)]
 mod tests;
+
+pub use error::{DeployError, SCHEMA};
 
 use crate::gate::Deployment;
 use serde::Serialize;
 use serde_json::json;
 use std::io::Read as _;
-
-/// Version of the tables' shape.
-pub const SCHEMA: i64 = 1;
 
 /// A value of a column.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -256,65 +257,6 @@ fn writes(present: &[Row], history: &[Row], want: &[Row], known: Known<'_>, now_
     (changes, writes)
 }
 
-/// What can go wrong with the live table.
-#[derive(Debug, thiserror::Error)]
-pub enum DeployError {
-    /// A setting that names no live table.
-    #[error("'{place}' is no live table: it is neither sqlite:FILE nor postgres://…")]
-    Setting {
-        /// What was given.
-        place: String,
-    },
-    /// A file that is there and is no database.
-    #[error("{place} is there and is no SQLite database")]
-    OtherFile {
-        /// The file.
-        place: String,
-    },
-    /// The database could not be reached or refused.
-    #[error("the live table {place}: {what}")]
-    Database {
-        /// Where it is, without secrets.
-        place: String,
-        /// What it said.
-        what: String,
-    },
-    /// The database belongs to another repository.
-    #[error("the live table {place} belongs to another deployment ({found}), not to this one ({wanted})")]
-    Identity {
-        /// Where it is.
-        place: String,
-        /// The identity found.
-        found: String,
-        /// Ours.
-        wanted: String,
-    },
-    /// The tables are of another version.
-    #[error("the live table {place} has schema {found}; this assay writes {SCHEMA}")]
-    Schema {
-        /// Where it is.
-        place: String,
-        /// Version found.
-        found: i64,
-    },
-}
-
-impl DeployError {
-    /// What to do next.
-    pub fn hint(&self) -> &'static str {
-        match self {
-            DeployError::Setting { .. } | DeployError::OtherFile { .. } => {
-                "write --live sqlite:/path/live.sqlite or --live postgres://user@host/database"
-            }
-            DeployError::Database { .. } => {
-                "the push stands; run `assay reconcile` again when the database is reachable"
-            }
-            DeployError::Identity { .. } => "point --live at the database of this deployment, or at an empty one",
-            DeployError::Schema { .. } => "use the assay version that made the tables, or a newer one",
-        }
-    }
-}
-
 /// The live table.
 pub trait LiveTable {
     /// Where it is, without secrets.
@@ -331,6 +273,18 @@ pub trait LiveTable {
     /// # Errors
     /// [`DeployError`].
     fn history(&mut self) -> Result<Vec<Row>, DeployError>;
+
+    /// What was said in the table `halts`, oldest first; nothing where there is none yet.
+    ///
+    /// # Errors
+    /// [`DeployError`].
+    fn halts(&mut self) -> Result<Vec<halts::Halt>, DeployError>;
+
+    /// Says something there.
+    ///
+    /// # Errors
+    /// [`DeployError`].
+    fn put_halt(&mut self, halt: &halts::Halt) -> Result<(), DeployError>;
 
     /// Brings the table in line in one transaction, or (when `write` is false) only says what it
     /// would do. Safe to run twice, late or out of order.

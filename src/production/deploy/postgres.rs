@@ -3,6 +3,7 @@
 //! Names are schema-qualified (`assay.active_configs`). One transaction under an advisory lock
 //! reads, plans, writes and notifies; waiting is bounded.
 
+use super::halts::{Halt, Word};
 use super::{COLUMNS, Cell, Change, DeployError, Known, LiveTable, Row, SCHEMA, Write, columns, writes};
 use std::time::Duration;
 use tokio::runtime::Runtime;
@@ -40,12 +41,18 @@ fn create() -> String {
          CREATE TABLE IF NOT EXISTS assay.active_configs ({body}, PRIMARY KEY (strategy));
          CREATE TABLE IF NOT EXISTS assay.config_history ({body}, PRIMARY KEY (strategy, version));
          CREATE TABLE IF NOT EXISTS assay.identity (schema bigint NOT NULL, identity text NOT NULL);
+         CREATE TABLE IF NOT EXISTS assay.halts (id bigserial PRIMARY KEY, strategy text NOT NULL, word text NOT NULL, at_us bigint NOT NULL, person text NOT NULL, statement text NOT NULL, signature text NOT NULL);
          CREATE OR REPLACE FUNCTION assay.keep() RETURNS trigger LANGUAGE plpgsql AS
-           $$ BEGIN RAISE EXCEPTION 'config_history is append-only'; END $$;
+           $$ BEGIN RAISE EXCEPTION '% is append-only', TG_TABLE_NAME; END $$;
+         CREATE OR REPLACE TRIGGER halts_keep BEFORE UPDATE OR DELETE OR TRUNCATE ON assay.halts
+           FOR EACH STATEMENT EXECUTE FUNCTION assay.keep();
          CREATE OR REPLACE TRIGGER config_history_keep BEFORE UPDATE OR DELETE OR TRUNCATE ON assay.config_history
            FOR EACH STATEMENT EXECUTE FUNCTION assay.keep();
          CREATE OR REPLACE VIEW public.active_configs AS SELECT * FROM assay.active_configs;
-         CREATE OR REPLACE VIEW public.config_history AS SELECT * FROM assay.config_history;"
+         CREATE OR REPLACE VIEW public.config_history AS SELECT * FROM assay.config_history;
+         CREATE OR REPLACE VIEW public.halts AS SELECT * FROM assay.halts;
+         CREATE OR REPLACE VIEW public.halted AS SELECT strategy FROM assay.halts h WHERE word NOT IN ('vote', 'resume')
+           AND id = (SELECT max(id) FROM assay.halts WHERE strategy = h.strategy AND word <> 'vote');"
     )
 }
 
@@ -200,6 +207,40 @@ impl LiveTable for Postgres {
             return Ok(Vec::new());
         }
         self.run(async |c| read(c, "config_history", "deployed_us, strategy, version").await)
+    }
+
+    fn halts(&mut self) -> Result<Vec<Halt>, DeployError> {
+        self.run(async |c| {
+            let there = c.query_one("SELECT to_regclass('assay.halts') IS NOT NULL", &[]).await?;
+            if !there.try_get::<_, bool>(0)? {
+                return Ok(Vec::new());
+            }
+            let sql = "SELECT strategy, word, at_us, person, statement, signature FROM assay.halts ORDER BY id";
+            let mut out = Vec::new();
+            for r in c.query(sql, &[]).await? {
+                out.push(Halt {
+                    strategy: r.try_get(0)?,
+                    word: Word::parse(r.try_get(1)?),
+                    at_us: r.try_get(2)?,
+                    person: r.try_get(3)?,
+                    statement: r.try_get(4)?,
+                    signature: r.try_get(5)?,
+                });
+            }
+            Ok(out)
+        })
+    }
+
+    fn put_halt(&mut self, h: &Halt) -> Result<(), DeployError> {
+        self.run(async |c| {
+            let sql = "INSERT INTO assay.halts (strategy, word, at_us, person, statement, signature) \
+                       VALUES ($1,$2,$3,$4,$5,$6)";
+            let word = h.word.name();
+            let tx = c.transaction().await?;
+            tx.execute(sql, &[&h.strategy, &word, &h.at_us, &h.person, &h.statement, &h.signature]).await?;
+            tx.execute("SELECT pg_notify('halts', $1)", &[&h.strategy]).await?;
+            tx.commit().await
+        })
     }
 
     fn sync(&mut self, want: &[Row], known: Known<'_>, now_us: i64, write: bool) -> Result<Vec<Change>, DeployError> {

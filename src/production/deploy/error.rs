@@ -1,0 +1,63 @@
+//! What can go wrong with the live table.
+
+/// Version of the tables' shape.
+pub const SCHEMA: i64 = 1;
+
+/// What can go wrong with the live table.
+#[derive(Debug, thiserror::Error)]
+pub enum DeployError {
+    /// A setting that names no live table.
+    #[error("'{place}' is no live table: it is neither sqlite:FILE nor postgres://…")]
+    Setting {
+        /// What was given.
+        place: String,
+    },
+    /// A file that is there and is no database.
+    #[error("{place} is there and is no SQLite database")]
+    OtherFile {
+        /// The file.
+        place: String,
+    },
+    /// The database could not be reached or refused.
+    #[error("the live table {place}: {what}")]
+    Database {
+        /// Where it is, without secrets.
+        place: String,
+        /// What it said.
+        what: String,
+    },
+    /// The database belongs to another repository.
+    #[error("the live table {place} belongs to another deployment ({found}), not to this one ({wanted})")]
+    Identity {
+        /// Where it is.
+        place: String,
+        /// The identity found.
+        found: String,
+        /// Ours.
+        wanted: String,
+    },
+    /// The tables are of another version.
+    #[error("the live table {place} has schema {found}; this assay writes {SCHEMA}")]
+    Schema {
+        /// Where it is.
+        place: String,
+        /// Version found.
+        found: i64,
+    },
+}
+
+impl DeployError {
+    /// What to do next.
+    pub fn hint(&self) -> &'static str {
+        match self {
+            DeployError::Setting { .. } | DeployError::OtherFile { .. } => {
+                "write --live sqlite:/path/live.sqlite or --live postgres://user@host/database"
+            }
+            DeployError::Database { .. } => {
+                "the push stands; run `assay reconcile` again when the database is reachable"
+            }
+            DeployError::Identity { .. } => "point --live at the database of this deployment, or at an empty one",
+            DeployError::Schema { .. } => "use the assay version that made the tables, or a newer one",
+        }
+    }
+}
