@@ -65,7 +65,7 @@ pub struct Audit {
 pub fn audit(lab: &Lab, full: bool) -> Result<Audit, LabError> {
     let own = verify::audited(lab)?;
     let mut gate = lab.gate()?;
-    gate.full = full;
+    (gate.full, gate.looks) = (full, true);
     let hosts = verify::host(&gate.dir().join("ledger"), &lab.session)?;
     let repo = host::repo_of(&gate)?;
     let mut live = deploy::look(&gate.settings.live, &gate.settings.genesis_policy_sha256.to_string())?;

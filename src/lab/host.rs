@@ -147,6 +147,9 @@ pub fn repo_of(host: &Host) -> Result<Repo, LabError> {
 pub fn reconcile_once(host: &Host, write: bool, session: &Session) -> Result<Reconciled, LabError> {
     let _held = session.stop.hold();
     let repo = repo_of(host)?;
+    let mut host = host.clone();
+    host.looks = !write;
+    let host = &host;
     let identity = host.settings.genesis_policy_sha256.to_string();
     let open = if write { deploy::open } else { deploy::look };
     let mut table = open(&host.settings.live, &identity)?;

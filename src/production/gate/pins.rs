@@ -39,6 +39,8 @@ pub struct Host {
     pub settings: GateSettings,
     /// Replays every log from its first entry, pins or not.
     pub full: bool,
+    /// Whoever only looks writes nothing here.
+    pub looks: bool,
 }
 
 impl Host {
@@ -66,7 +68,7 @@ impl Host {
             .map_err(|e| host(format!("settings {} cannot be read: {e}", path.display())))?;
         let settings =
             toml::from_str(&text).map_err(|e| host(format!("settings {} are malformed: {e}", path.display())))?;
-        Ok(Host { dir: dir.into(), settings, full: false })
+        Ok(Host { dir: dir.into(), settings, full: false, looks: false })
     }
 
     /// The folder.

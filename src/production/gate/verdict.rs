@@ -68,8 +68,11 @@ pub(super) fn remembered(host: &Host, config: &Hash) -> Option<Verdict> {
     toml::from_str(&text).ok()
 }
 
-/// Remembers a verdict. A host whose folder cannot be written computes it again.
+/// Remembers a verdict, unless the host is only looked at. A host whose folder cannot be written computes it again.
 pub(super) fn remember(host: &Host, config: &Hash, verdict: &Verdict) {
+    if host.looks {
+        return;
+    }
     let (path, text) = (path(host, config), toml::to_string(verdict));
     let made = path.parent().is_some_and(|dir| std::fs::create_dir_all(dir).is_ok());
     if let (true, Ok(text)) = (made, text) {
