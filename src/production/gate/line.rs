@@ -91,7 +91,7 @@ pub fn transition(
         match paths::place(p) {
             Some(Place::Policy) => policy_changed = true,
             Some(Place::Signers) => signers_changed = true,
-            Some(Place::PolicySignature(person)) => signatures.push((*path, person)),
+            Some(Place::PolicySignature) => signatures.push(*path),
             Some(Place::Readme) => {}
             Some(Place::Config(strategy)) => {
                 if !after.contains_key(*path) && !p.ends_with(".sig") {
@@ -121,13 +121,8 @@ pub fn transition(
     if policy_changed {
         verdict.lines.push(policy::change(repo, old, new)?);
     }
-    let next = if policy_changed { Some(policy::at(repo, new)?.1) } else { None };
-    for (path, person) in signatures {
-        let named = |p: &Policy| p.people.iter().any(|x| x.name == person);
-        if !after.contains_key(path) || next.as_ref().is_some_and(|next| named(next) || named(policy.1)) {
-            continue;
-        }
-        return refuse(Code::PathNotAllowed, path, "signatures over a policy come with it, by people of it");
+    if let Some(path) = signatures.into_iter().find(|path| after.contains_key(*path) && !policy_changed) {
+        return refuse(Code::PathNotAllowed, path, "signatures over a policy come with it");
     }
     if policy_changed || signers_changed {
         paths::signers(repo, new, &policy::at(repo, new)?.1)?;

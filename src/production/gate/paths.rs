@@ -17,8 +17,8 @@ const MOST_BYTES: usize = 256 * 1024;
 pub(super) enum Place<'a> {
     /// The policy.
     Policy,
-    /// A signature over it, by whom.
-    PolicySignature(&'a str),
+    /// A signature over it.
+    PolicySignature,
     /// The rendered list of signers.
     Signers,
     /// Words for whoever looks at the repository.
@@ -43,7 +43,7 @@ pub(super) fn place(path: &str) -> Option<Place<'_>> {
         ["README.md"] => Some(Place::Readme),
         ["configs", "policy.toml"] => Some(Place::Policy),
         ["configs", "allowed_signers"] => Some(Place::Signers),
-        ["configs", "policy.sigs", name] => name.strip_suffix(".sig").map(Place::PolicySignature),
+        ["configs", "policy.sigs", name] => name.ends_with(".sig").then_some(Place::PolicySignature),
         ["configs", "live", name] => name.trim_end_matches(".sig").strip_suffix(".toml").map(Place::Config),
         ["evidence", strategy, version, ..] if parts.len() > 3 => {
             let number = version.strip_prefix('v').and_then(|v| v.parse::<u64>().ok())?;
@@ -165,7 +165,7 @@ mod tests {
         assert_eq!(place("evidence/trend/v4/approvals/ben.sig"), evidence("approvals/ben.sig"));
         assert_eq!(place("evidence/trend/v4/statement"), evidence("statement"));
         assert_eq!(place("configs/live/trend.toml.sig"), Some(Place::Config("trend")));
-        assert_eq!(place("configs/policy.sigs/ana.sig"), Some(Place::PolicySignature("ana")));
+        assert_eq!(place("configs/policy.sigs/ana.sig"), Some(Place::PolicySignature));
         for odd in [
             "evidence/trend/v04/statement",
             "evidence/trend/v4",

@@ -221,6 +221,7 @@ fn a_policy_changes_by_its_own_people() {
     let handed = next(|p| p.people[0].keys = vec![key(7).public()]);
     assert_eq!(push(&handed, 1, policy::NAMESPACE), Err(Code::PolicyThreshold));
     assert_eq!(push(&looser, 1, policy::NAMESPACE), Ok(()));
+    assert_eq!(s.push(&[("configs/policy.sigs/eve.sig", "x")]), Err(Code::PathNotAllowed), "without a policy");
     // Not together with a config, whoever signed.
     let signature = sshsig::sign(&key(1), policy::NAMESPACE, looser.as_bytes()).unwrap();
     let mixed = [(PATH, &looser[..]), ("configs/policy.sigs/a.sig", &signature), ("configs/live/s.toml", "x")];
