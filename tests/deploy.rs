@@ -73,6 +73,9 @@ fn a_strategy_is_halted_and_goes_on() {
         let gate = desk.path("lab/deploy.git");
         let listed = |desk: &Desk| desk.assay(&["halt", "--list", "--json"]).ok().json();
         assert_eq!(listed(&desk), serde_json::json!([]));
+        desk.assay(&["halt", "trnd", "--reason", "mistyped", "--key", "lab/keys/ana"])
+            .fails(2, "no strategy 'trnd' is live");
+        assert_eq!(listed(&desk)[0]["row"]["strategy"], "trnd", "it stands all the same");
         // Git is gone, and it halts all the same; the branch comes back for what needs the policy.
         std::fs::rename(gate.join("HEAD"), gate.join("gone")).unwrap();
         desk.assay(&["halt", "trend", "--reason", "a test"]).ok();
@@ -81,7 +84,7 @@ fn a_strategy_is_halted_and_goes_on() {
         let signed = ["halt", "trend", "--reason", "signed", "--person", "ana", "--key", "lab/keys/ana"];
         desk.assay(&signed).ok();
         desk.assay(&["reconcile", "--check"]).ok();
-        assert_eq!(listed(&desk)[1]["signed"], true);
+        assert_eq!(listed(&desk)[2]["signed"], true);
         desk.assay(&["key", "new", "--out", "eve", "--comment", "eve"]).ok();
         desk.assay(&["resume", "trend", "--key", "eve"]).fails(4, "nobody of the policy");
         for _ in 0..2 {
@@ -96,7 +99,7 @@ fn a_strategy_is_halted_and_goes_on() {
             None => {
                 let table = rusqlite::Connection::open(desk.path("lab/live.sqlite")).unwrap();
                 let halted = |table: &rusqlite::Connection| -> i64 {
-                    table.query_row("SELECT count(*) FROM halted", [], |r| r.get(0)).unwrap()
+                    table.query_row("SELECT count(*) FROM halted WHERE strategy = 'trend'", [], |r| r.get(0)).unwrap()
                 };
                 assert_eq!(halted(&table), 0);
                 table.execute_batch(&sql.replace("'resume'", "'stop!'")).unwrap();
@@ -105,7 +108,7 @@ fn a_strategy_is_halted_and_goes_on() {
                 table.execute_batch(sql).unwrap();
             }
             Some(_) => {
-                assert_eq!(pg.psql("SELECT count(*) FROM halted").1.trim(), "0");
+                assert_eq!(pg.psql("SELECT count(*) FROM halted WHERE strategy = 'trend'").1.trim(), "0");
                 let (deleted, words) = pg.psql("DELETE FROM assay.halts");
                 assert!(!deleted && words.contains("halts is append-only"), "{words}");
                 pg.psql(&sql.replace("INTO halts", "INTO assay.halts"));

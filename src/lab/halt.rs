@@ -24,7 +24,8 @@ fn now() -> i64 {
 /// Halts a strategy at once. Without a key it stops all the same, and is reported as unsigned.
 ///
 /// # Errors
-/// A live table that cannot be reached, or a key that cannot be read.
+/// A live table that cannot be reached, a key that cannot be read; and, though the halt stands, a strategy that is not
+/// live.
 pub fn halt(
     host: &Host,
     strategy: &str,
@@ -43,6 +44,13 @@ pub fn halt(
     let signature = signer.map(|s| sshsig::sign(&s, NAMESPACE, statement.as_bytes())).transpose()?.unwrap_or_default();
     let row = Halt { strategy: strategy.into(), word: Word::Halt, at_us, person: person.into(), statement, signature };
     table.put_halt(&row)?;
+    // It stands either way; but whoever mistypes a name must not believe that something stopped.
+    let live: Vec<String> = table.rows()?.into_iter().map(|r| r.strategy).collect();
+    if !live.contains(&row.strategy) {
+        let live = if live.is_empty() { "nothing".into() } else { live.join(", ") };
+        let what = format!("the halt stands, but no strategy '{strategy}' is live: nothing that trades has stopped");
+        return Err(LabError::usage(what, format!("live is: {live}")));
+    }
     Ok(row)
 }
 
