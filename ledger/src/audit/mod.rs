@@ -23,9 +23,9 @@ use bytes::Bytes;
 use rayon::prelude::*;
 
 /// Entries verified at a time: bounds memory, and is enough to keep all cores busy;
-pub const CHUNK: usize = 8192;
+pub const CHUNK: usize = 4096;
 /// and bytes after which they are no more.
-pub const CHUNK_BYTES: usize = 4 << 20;
+pub const CHUNK_BYTES: usize = 2 << 20;
 
 /// Whether entries that were gathered are enough to be verified.
 pub fn is_chunk(entries: &[Bytes]) -> bool {
@@ -247,8 +247,9 @@ impl<'a, A: Authority> Auditor<'a, A> {
     /// [`LedgerError::Io`] when the ids of a long log, kept in a temporary file, cannot be read back.
     pub fn finish(&mut self) -> Result<(), LedgerError> {
         let pending = std::mem::take(&mut self.pending);
-        self.report(bad_signatures(&pending));
-        for (id, seq) in self.ids.repeated().map_err(LedgerError::io("read back", &std::env::temp_dir()))? {
+        let (bad, repeated) = rayon::join(|| bad_signatures(&pending), || self.ids.repeated());
+        self.report(bad);
+        for (id, seq) in repeated.map_err(LedgerError::io("read back", &std::env::temp_dir()))? {
             self.find(seq, Reason::DuplicateId, format!("the event id {id} stands before it already"));
         }
         let mut longest = self.expected.iter().map(|c| c.size).max();
