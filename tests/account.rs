@@ -94,4 +94,35 @@ fn real_cases() {
     let folds = t["folds"].as_array().unwrap();
     assert!(folds.iter().any(|f| f["oos_trades"] == 0) && figure(&t, "cagr").unwrap() > 0.2, "{t}");
     report(&desk, "quiet");
+    // Funding took the wallet below zero before the liquidation, and the unrealised profit is not dropped.
+    trial(&desk, "c3");
+    let trades = report(&desk, "c3")["trades"].clone();
+    let long = |t: &&Value| t["symbol"] == "LTCUSDT" && t["entry_time"] == "2021-04-10 13:00:00";
+    let long = trades.as_array().unwrap().iter().find(long).unwrap();
+    assert_eq!((long["side"].as_str(), long["rule"].as_str()), (Some("long"), Some("liquidation")));
+    assert!((long["pnl_usdt"].as_f64().unwrap() + 138.33).abs() < 0.005, "{long}");
+    // A cap of 1x makes the same strategy as 1x: trades, figures and score.
+    let results = ["capped", "plain1"].map(|name| {
+        let file = cases().unwrap().join(format!("{name}.toml"));
+        let (file, study) = (file.to_str().unwrap().to_string(), cases().unwrap().join("../studies/small.toml"));
+        let run = ["study", "run", &file, study.to_str().unwrap(), "--name", name, "--trials", "1"];
+        desk.assay(&run).ok();
+        let t = desk.assay(&["trials", name, "--json"]).ok().json()["trials"][0].clone();
+        (t["metrics"].clone(), t["score"].clone(), t["state"].clone())
+    });
+    assert_eq!(results[0], results[1]);
+}
+
+/// What is due after a position was closed, at 08:00 and 16:00 of the 30th, is not booked, though the bar holds it.
+#[test]
+fn funding_after_the_exit_of_a_day() {
+    let Some(cases) = cases() else { return };
+    let desk =
+        lab(cases.join("daily-funding").to_str().unwrap(), &["--interval", "1d", "--treat", "no-mark=last-price"]);
+    trial(&desk, "daily-funding");
+    let trades = report(&desk, "daily-funding")["trades"].clone();
+    let one = &trades[1];
+    let days = (one["entry_time"].as_str(), one["exit_time"].as_str());
+    assert_eq!(days, (Some("2024-11-29 00:00:00"), Some("2024-11-30 00:00:00")));
+    assert_eq!(one["funding_usdt"].as_f64(), Some(0.0), "{one}");
 }
