@@ -6,6 +6,7 @@
 mod account;
 mod ages;
 mod attacks;
+mod database;
 mod deploy;
 mod desk;
 mod docs;

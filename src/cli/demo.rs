@@ -6,11 +6,13 @@ use assay_lab::create::{NewLab, create};
 use assay_lab::data::{Import, Imported, Read, generated, read};
 use assay_lab::deploy::merge_and_push;
 use assay_lab::download::{Download, download};
+use assay_lab::host::create_table;
 use assay_lab::proposal::Proposed;
 use assay_lab::reproduce::{self, How};
 use assay_lab::study::{jobs as study_jobs, open, parse_strategy, parse_study, run as work, with_symbols};
 use assay_lab::{Lab, LabError, parity, promote, report, review, rollback, tamper, trial};
 use assay_ledger::Signer;
+use assay_production::deploy::Roles;
 use assay_research::data::Request;
 use assay_research::data::fetch::{DEFAULT_BASE, DEFAULT_LISTING, Source};
 use assay_shared::rulebook::book::Between;
@@ -141,6 +143,9 @@ fn found(cx: &Context, args: &Args, out: &Path, reviewer: &Path) -> Result<Lab, 
     std::fs::create_dir_all(people).map_err(LabError::io("create", people))?;
     ben.write(reviewer, "ben", None)?;
     init::announce(&new, &created);
+    if args.live.as_deref().is_some_and(|live| live.starts_with("postgres")) {
+        create_table(&created.lab.gate()?, None, &Roles::default())?;
+    }
     Ok(created.lab)
 }
 

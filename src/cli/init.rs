@@ -73,7 +73,21 @@ pub fn run(cx: &Context, args: Args) -> Result<(), LabError> {
 pub fn announce(new: &NewLab, created: &Created) {
     say(&format!("lab {} created: ledger {}, keys, mirror, repositories", new.dir.display(), new.origin));
     match &created.live {
-        Some(live) => say(&format!("deploy repository with hooks; live table {live}")),
+        Some(live) => {
+            say(&format!("deploy repository with hooks; live table {}", without_password(live)));
+            if live.starts_with("postgres") {
+                say("its tables are made by their owner, once: `assay deploy init` (see its --help for roles)");
+            }
+        }
         None => say("no reviewer was named: set the gate up later with `assay hook install`"),
     }
+}
+
+/// An address as it may be shown.
+fn without_password(live: &str) -> String {
+    let Some((scheme, rest)) = live.split_once("://") else { return live.into() };
+    let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
+    let Some((user, host)) = authority.rsplit_once('@') else { return live.into() };
+    let user = user.split(':').next().unwrap_or_default();
+    format!("{scheme}://{user}@{host}/{path}")
 }

@@ -130,6 +130,15 @@ fn writer(host: &Host, session: &Session) -> Result<Writer, LabError> {
     Writer::new(Log::open(&host.dir().join("ledger"))?, read("deploy")?, read("log")?, session)
 }
 
+/// Makes a gate's live table as the owner of its database, and gives roles their rights. Gives the place.
+///
+/// # Errors
+/// A database that cannot be reached, is another deployment's, or whose owner that is not.
+pub fn create_table(host: &Host, owner: Option<&str>, roles: &deploy::Roles) -> Result<String, LabError> {
+    let setting = owner.unwrap_or(&host.settings.live);
+    Ok(deploy::init(setting, &host.settings.genesis_policy_sha256.to_string(), roles)?)
+}
+
 /// The repository of a gate's folder.
 ///
 /// # Errors

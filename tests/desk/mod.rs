@@ -226,10 +226,17 @@ pub struct Postgres {
     dir: TempDir,
     server: Option<Child>,
     bin: PathBuf,
+    /// Settings of the server, as `-c` takes them; it listens on its socket alone unless they say more.
+    settings: Vec<String>,
 }
 
 impl Postgres {
     pub fn start() -> Postgres {
+        Postgres::start_with(|_| Vec::new())
+    }
+
+    /// A server with settings of its own; `prepare` is given its folder before it starts.
+    pub fn start_with(prepare: impl FnOnce(&Path) -> Vec<String>) -> Postgres {
         let versions = std::fs::read_dir("/usr/lib/postgresql").expect("PostgreSQL is not installed: run tests/run");
         let bin = versions.flatten().map(|d| d.path().join("bin")).find(|b| b.join("initdb").exists());
         let bin = bin.expect("PostgreSQL's initdb is missing: run tests/run");
@@ -238,12 +245,21 @@ impl Postgres {
         if root {
             assert!(Command::new("chown").arg("postgres").arg(dir.path()).status().unwrap().success());
         }
-        let mut pg = Postgres { dir, server: None, bin };
+        let mut pg = Postgres { dir, server: None, bin, settings: Vec::new() };
         let data = pg.dir.path().join("data");
         let init = pg.tool("initdb").args(["-A", "trust", "-U", "assay", "-D"]).arg(&data).output().unwrap();
         assert!(init.status.success(), "{}", String::from_utf8_lossy(&init.stderr));
+        pg.settings = prepare(pg.dir.path());
+        if root {
+            assert!(Command::new("chown").args(["-R", "postgres"]).arg(pg.dir.path()).status().unwrap().success());
+        }
         pg.resume();
         pg
+    }
+
+    /// The server's folder: its socket, its `data`, and what was prepared.
+    pub fn dir(&self) -> &Path {
+        self.dir.path()
     }
 
     fn tool(&self, name: &str) -> Command {
@@ -262,6 +278,7 @@ impl Postgres {
         let data = self.dir.path().join("data");
         let mut c = self.tool("postgres");
         c.arg("-D").arg(&data).args(["-h", "", "-F", "-k"]).arg(self.dir.path());
+        c.args(self.settings.iter().flat_map(|s| ["-c", s.as_str()]));
         self.server = Some(c.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap());
         let start = Instant::now();
         while !self.psql("SELECT 1").0 {
@@ -283,11 +300,22 @@ impl Postgres {
         format!("postgres://assay@/postgres?host={}", self.dir.path().display())
     }
 
+    /// One of its programs.
+    pub fn bin(&self, name: &str) -> PathBuf {
+        self.bin.join(name)
+    }
+
     /// Whether a statement worked, and what it printed.
     pub fn psql(&self, sql: &str) -> (bool, String) {
+        self.psql_as("assay", sql)
+    }
+
+    /// The same as another role.
+    pub fn psql_as(&self, role: &str, sql: &str) -> (bool, String) {
         let out = Command::new(self.bin.join("psql"))
-            .args(["-X", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-U", "assay", "-d", "postgres", "-h"])
+            .args(["-X", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-U", role, "-d", "postgres", "-h"])
             .arg(self.dir.path())
+            .args(self.settings.iter().filter_map(|s| s.strip_prefix("port=")).flat_map(|port| ["-p", port]))
             .args(["-c", sql])
             .output()
             .unwrap();

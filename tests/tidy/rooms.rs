@@ -4,7 +4,7 @@ use super::source::{self, CRATES, all, files, is_test, product, root};
 use std::collections::BTreeSet;
 
 /// Where each outside crate is used. `*` stands for everywhere in the workspace.
-const ROOMS: [(&str, &[&str]); 42] = [
+const ROOMS: [(&str, &[&str]); 45] = [
     ("axum", &["src/cli/serve.rs"]),
     ("base64", &["ledger/src/keys/", "ledger/src/tree/"]),
     ("bincode", &["src/shared/event/codec.rs"]),
@@ -50,6 +50,8 @@ const ROOMS: [(&str, &[&str]); 42] = [
     ("rpassword", &["src/cli/terminal.rs"]),
     ("rusqlite", &["src/research/mirror/", "src/production/deploy/embedded.rs"]),
     ("rustix", &["ledger/src/storage/lock.rs", "ledger/src/keys/signer.rs", "src/cli/mask.rs", "src/cli/stop.rs"]),
+    ("rustls", &["src/production/deploy/postgres/tls.rs"]),
+    ("rustls_native_certs", &["src/production/deploy/postgres/tls.rs"]),
     ("serde", &["*"]),
     ("serde_json", &["src/"]),
     (
@@ -69,8 +71,9 @@ const ROOMS: [(&str, &[&str]); 42] = [
     ("tempfile", &["ledger/src/audit/seen.rs", "ledger/src/storage/sled_store/copy.rs", "src/lab/recover.rs"]),
     ("thiserror", &["*"]),
     ("tikv_jemallocator", &["src/main.rs"]),
-    ("tokio", &["src/cli/serve.rs", "src/production/deploy/postgres.rs"]),
-    ("tokio_postgres", &["src/production/deploy/postgres.rs"]),
+    ("tokio", &["src/cli/serve.rs", "src/production/deploy/postgres/"]),
+    ("tokio_postgres", &["src/production/deploy/postgres/"]),
+    ("tokio_postgres_rustls", &["src/production/deploy/postgres/"]),
     (
         "toml",
         &[

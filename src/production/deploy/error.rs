@@ -36,6 +36,12 @@ pub enum DeployError {
         /// Ours.
         wanted: String,
     },
+    /// Nobody has made the tables yet, or an earlier release has.
+    #[error("the live table {place} has no tables of this release yet")]
+    NoTables {
+        /// Where it is.
+        place: String,
+    },
     /// The tables are of another version.
     #[error("the live table {place} has schema {found}; this assay writes {SCHEMA}")]
     Schema {
@@ -55,6 +61,9 @@ impl DeployError {
             }
             DeployError::Database { .. } => {
                 "the push stands; run `assay reconcile` again when the database is reachable"
+            }
+            DeployError::NoTables { .. } => {
+                "whoever owns the database runs `assay deploy init` once; then `assay reconcile` goes on"
             }
             DeployError::Identity { .. } => "point --live at the database of this deployment, or at an empty one",
             DeployError::Schema { .. } => "use the assay version that made the tables, or a newer one",

@@ -11,6 +11,7 @@ pub mod postgres;
 mod tests;
 
 pub use error::{DeployError, SCHEMA};
+pub use postgres::schema::Roles;
 
 use crate::gate::Deployment;
 use serde::Serialize;
@@ -323,7 +324,7 @@ pub fn check_setting(setting: &str) -> Result<(), DeployError> {
     if database { Ok(()) } else { Err(DeployError::OtherFile { place: path.display().to_string() }) }
 }
 
-/// Opens the live table of a setting for writing, and makes it if there is none. `identity` is the
+/// Opens the live table of a setting for writing; a file is made if there is none. `identity` is the
 /// hash of the genesis policy: a database belongs to one deployment.
 ///
 /// # Errors
@@ -333,6 +334,17 @@ pub fn open(setting: &str, identity: &str) -> Result<Box<dyn LiveTable>, DeployE
         Place::File(path) => Box::new(embedded::Embedded::open(path, identity)?),
         Place::Server(url) => Box::new(postgres::Postgres::connect(url, identity)?),
     })
+}
+
+/// Makes the tables of a setting, and gives roles of a server their rights; run by whoever owns them. Gives the place.
+///
+/// # Errors
+/// [`DeployError`].
+pub fn init(setting: &str, identity: &str, roles: &Roles) -> Result<String, DeployError> {
+    match place(setting)? {
+        Place::File(path) => Ok(embedded::Embedded::open(path, identity)?.place()),
+        Place::Server(url) => postgres::Postgres::init(url, identity, roles),
+    }
 }
 
 /// Opens the live table of a setting for questions: nothing is written, and a file that is not there

@@ -295,3 +295,36 @@ fn a_turned_position_is_judged_as_what_it_is() {
     assert_eq!(with(100.0), (0, turned.clone()));
     assert_eq!(with(112.0), (1, turned));
 }
+
+/// Real positions of 2020-05-25 01:00 (entries, quantities, opening marks) and their wallet of 18,391.09: with the profit
+/// that is not realised 5,975.52 are free, where 2,822.01 would be without it. A short of ADA is filled up to that.
+#[test]
+fn free_margin_of_a_real_night() {
+    const HELD: [(f64, f64, f64); 4] = [
+        (-5.047, 9506.0984, 8810.79798084),
+        (189.519, 206.001192, 202.90941095),
+        (-180540.6, 0.1974605, 0.19390588),
+        (-785.479, 42.04159, 42.56542849),
+    ];
+    const ADA: f64 = 0.05151;
+    let bars = |(_, entry, mark): (f64, f64, f64)| vec![flat(entry), flat(entry), flat(mark)];
+    let m = market(&HELD.into_iter().chain([(0.0, ADA, ADA)]).map(bars).collect::<Vec<_>>());
+    let notional: f64 = HELD.iter().map(|(qty, entry, _)| qty.abs() * entry).sum();
+    let cash = Assumptions { initial_cash_usdt: 18_391.089_723_651_443 + notional * 0.0005, ..Assumptions::default() };
+    let short = |usdt: f64| {
+        let r = ask_with(cash.clone(), &m, &bound(5, 10.0, MarginMode::Cross), &|t, _, orders| match t {
+            0 => HELD.iter().enumerate().for_each(|(s, (qty, _, _))| orders.order(s, enter(qty.signum(), qty.abs()))),
+            1 => orders.order(4, enter(-1.0, usdt / ADA)),
+            _ => {}
+        });
+        let asked = |r: &Record| match r {
+            Record::Order { symbol: 4, outcome, .. } => Some(*outcome),
+            _ => None,
+        };
+        r.records.iter().find_map(asked)
+    };
+    // What it asked for: 15 % of 21,633.81 at 10x. Margin and fee are 0.1005 of it.
+    assert_eq!(short(32_450.72), Some(Outcome::Filled));
+    assert_eq!(short(5_975.52 / 0.1005), Some(Outcome::Filled));
+    assert_eq!(short(5_975.54 / 0.1005), Some(Outcome::InsufficientMargin));
+}
