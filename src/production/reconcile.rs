@@ -4,7 +4,7 @@
 
 use crate::deploy::{Change, DeployError, LiveTable, Row};
 use crate::gate::refusal::refuse;
-use crate::gate::{self, Code, Deployment, Ever, GateError, Host, Logs, Pin};
+use crate::gate::{self, Code, Deployment, Ever, GateError, Host, Logs, Pin, Tips};
 use crate::repository::git::Repo;
 use assay_ledger::Hash;
 use assay_shared::event::{ApprovalRecorded, DriftDetected, DriftHealed, Event, PromotionDeployed};
@@ -69,6 +69,8 @@ pub struct Desired {
     pub ever: Ever,
     /// The checkpoints that were verified.
     pub pins: Vec<Pin>,
+    /// Where the logs' branches stood before.
+    pub logs: Tips,
 }
 
 /// Verifies the deploy branch from its root as it stands. Gives its head, the configs in force, and
@@ -81,9 +83,9 @@ pub fn desired(repo: &Repo, host: &Host) -> Result<Desired, GateError> {
     let Some(head) = repo.tip(&reference) else {
         return refuse(Code::NoBranch, reference, "the deploy branch does not exist yet");
     };
-    let mut logs = Logs::new();
+    let (tips, mut logs) = (gate::tips(repo)?, Logs::new());
     let (deployments, ever) = gate::walk(repo, &head, host, &mut logs)?;
-    Ok(Desired { head, deployments, ever, pins: logs.into_values().map(|log| log.pin).collect() })
+    Ok(Desired { head, deployments, ever, pins: logs.into_values().map(|log| log.pin).collect(), logs: tips })
 }
 
 /// Brings the live table in line with the deploy branch (or only compares, when `write` is
@@ -99,7 +101,7 @@ pub fn reconcile(
     now_us: u64,
     write: bool,
 ) -> Result<(Reconciled, Vec<Event>), ReconcileError> {
-    let Desired { head: commit, deployments, ever, pins } = desired(repo, host)?;
+    let Desired { head: commit, deployments, ever, pins, logs } = desired(repo, host)?;
     gone_back(repo, host, &commit, &ever, recorded)?;
     let rows: Vec<Row> = deployments.iter().map(Row::of).collect();
     let moved = || repo.tip(&host.deploy_reference()).as_ref() != Some(&commit);
@@ -113,6 +115,7 @@ pub fn reconcile(
     let mut events = Vec::new();
     if write {
         pins.iter().try_for_each(|pin| host.remember(pin))?;
+        host.remember_walk(&commit, &deployments, &ever, &logs)?;
         // Facts about what is live have ids of their own content, so recording them at every run
         // is no change, and makes up for a run that was killed before it could.
         let late = |d: &&Deployment| {

@@ -81,6 +81,7 @@ const ROOMS: [(&str, &[&str]); 45] = [
             "src/shared/strategy/",
             "src/production/gate/pins.rs",
             "src/production/gate/verdict.rs",
+            "src/production/gate/walked.rs",
             "src/research/data/brackets.rs",
             "src/lab/folder.rs",
         ],

@@ -7,11 +7,12 @@ pub mod embedded;
 mod error;
 pub mod halts;
 pub mod postgres;
+mod roles;
 #[cfg(test)]
 mod tests;
 
 pub use error::{DeployError, SCHEMA};
-pub use postgres::schema::Roles;
+pub use roles::Roles;
 
 use crate::gate::Deployment;
 use serde::Serialize;

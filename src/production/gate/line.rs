@@ -5,9 +5,9 @@ use super::paths::{self, Place};
 use super::pins::Host;
 use super::refusal::{Code, GateError, refuse};
 use super::replay::Logs;
+use super::walked::{self, Ever};
 use super::{policy, replay};
 use crate::repository::git::Repo;
-use assay_ledger::Hash;
 use assay_shared::policy::Policy;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -19,9 +19,6 @@ pub struct Step {
     /// Configs that it brings in.
     pub deployments: Vec<Deployment>,
 }
-
-/// Every version that was ever deployed: strategy, version, SHA-256 of its config.
-pub type Ever = BTreeSet<(String, u64, Hash)>;
 
 /// Verifies the logs that stand in the repository and were not part of the push.
 ///
@@ -43,19 +40,31 @@ pub fn complete(repo: &Repo, policy: &Policy, host: &Host, logs: &mut Logs) -> R
     Ok(())
 }
 
-/// Walks the deploy branch from its root: the pinned policy first, then every step under the policy
-/// before it. Gives the configs in force, each with the step that brought it in, and every one that ever was.
+/// Walks the deploy branch on from where the host has verified it, else from its root: the pinned policy first, then
+/// every step under the policy before it. Gives the configs in force, each with the step that brought it in, and every
+/// one that ever was.
 ///
 /// # Errors
 /// The first refusal.
 pub fn walk(repo: &Repo, head: &str, host: &Host, logs: &mut Logs) -> Result<(Vec<Deployment>, Ever), GateError> {
+    let known = walked::remembered(repo, host);
+    let until = known.as_ref().map(|known| known.head.clone());
     let mut line = vec![head.to_string()];
-    while let Some(parent) = repo.parent(&line[line.len() - 1])? {
+    while until.as_ref() != line.last()
+        && let Some(parent) = repo.parent(&line[line.len() - 1])?
+    {
         line.push(parent);
     }
     line.reverse();
-    policy::genesis(repo, &line[0], host)?;
-    let (mut live, mut ever) = (BTreeMap::<String, Deployment>::new(), Ever::new());
+    let (live, mut ever, seen) = match known.filter(|known| known.head == line[0]) {
+        Some(known) => (known.live, known.ever, known.logs),
+        None => {
+            policy::genesis(repo, &line[0], host)?;
+            (Vec::new(), Ever::new(), walked::Tips::new())
+        }
+    };
+    let mut live: BTreeMap<String, Deployment> =
+        live.into_iter().map(|d| (d.config.promotion.strategy.clone(), d)).collect();
     for step in line.windows(2) {
         let (text, policy) = policy::at(repo, &step[0])?;
         complete(repo, &policy, host, logs)?;
@@ -64,6 +73,10 @@ pub fn walk(repo: &Repo, head: &str, host: &Host, logs: &mut Logs) -> Result<(Ve
             ever.insert((p.strategy.clone(), p.version, d.sha256));
             live.insert(p.strategy.clone(), d);
         }
+    }
+    // A log that moved, forward or not, is looked at though no config came with it.
+    if walked::tips(repo)? != seen {
+        complete(repo, &policy::at(repo, head)?.1, host, logs)?;
     }
     Ok((live.into_values().collect(), ever))
 }

@@ -23,9 +23,10 @@ mod restore;
 #[cfg(test)]
 mod tests;
 mod verdict;
+mod walked;
 
 pub use config::Deployment;
-pub use line::{Ever, walk};
+pub use line::walk;
 pub use pins::{GateSettings, Host, Pin};
 pub use preview::{Check, Figures, Preview, preview};
 pub use push::{Update, Verdict, judge};
@@ -34,3 +35,4 @@ pub use refusal::{Code, GateError, Refusal};
 pub use replay::{Logs, VerifiedLog, logs};
 pub use reproductions::found as reproductions;
 pub use restore::version as version_of;
+pub use walked::{Ever, Tips, tips};

@@ -1,7 +1,7 @@
 //! Connecting, within a bounded time.
 
 use super::address::{Address, SslMode};
-use super::{Postgres, tls, words};
+use super::tls;
 use crate::deploy::{DeployError, SCHEMA};
 use std::time::Duration;
 use tokio::runtime::Runtime;
@@ -9,6 +9,8 @@ use tokio_postgres::config::{Host, SslMode as Mode};
 use tokio_postgres::{Client, Config};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
+/// Advisory lock of all reconcilers of a database.
+pub(super) const LOCK: i64 = 0x6173_7361_7901;
 /// How long a server may take to let us in,
 const CONNECTING: Duration = Duration::from_secs(10);
 /// and to answer what is asked of it: longer than it lets a statement run.
@@ -17,6 +19,32 @@ const ANSWERING: Duration = Duration::from_secs(20);
 /// What every session begins with.
 const SETTINGS: &str = "SET lock_timeout = '5s'; SET statement_timeout = '15s'; SET search_path = pg_catalog; \
                         SET default_transaction_read_only = ";
+
+/// A live table in PostgreSQL.
+pub struct Postgres {
+    runtime: Runtime,
+    client: Client,
+    pub(super) place: String,
+    /// Nothing was ever deployed here: there are no tables to ask.
+    pub(super) empty: bool,
+}
+
+impl std::fmt::Debug for Postgres {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Postgres({})", self.place)
+    }
+}
+
+/// A PostgreSQL error with what the server said.
+fn words(e: &tokio_postgres::Error) -> String {
+    match e.as_db_error() {
+        Some(db) => format!("{} ({})", db.message(), db.code().code()),
+        None => match std::error::Error::source(e) {
+            Some(source) => format!("{e}: {source}"),
+            None => e.to_string(),
+        },
+    }
+}
 
 /// Encryption is tried in this order; what the driver calls it.
 fn attempts(mode: SslMode) -> &'static [Mode] {

@@ -1,19 +1,8 @@
 //! The tables, made by whoever owns the database; nobody else runs any of this.
 
-use super::{LOCK, Postgres};
-use crate::deploy::{COLUMNS, DeployError, SCHEMA};
+use super::reach::{LOCK, Postgres};
+use crate::deploy::{COLUMNS, DeployError, Roles, SCHEMA};
 use tokio_postgres::{Client, Error};
-
-/// Roles that an owner gives rights to; none is given more than it needs.
-#[derive(Debug, Clone, Default)]
-pub struct Roles {
-    /// The reconciler's: it brings the table in line.
-    pub writer: Option<String>,
-    /// The trading engine's: it reads the views.
-    pub reader: Option<String>,
-    /// Of whoever is on call: it reads, and says what is to stop.
-    pub stopper: Option<String>,
-}
 
 fn create() -> String {
     let columns: String = COLUMNS
@@ -59,29 +48,27 @@ const STOPS: &str = "GRANT INSERT ON assay.halts TO ROLE; GRANT USAGE ON SEQUENC
 const WRITES: &str =
     "GRANT INSERT, DELETE ON assay.active_configs TO ROLE; GRANT INSERT ON assay.config_history TO ROLE;";
 
-impl Roles {
-    fn sql(&self) -> Result<String, String> {
-        let mut out = String::new();
-        let roles =
-            [(&self.writer, [WRITES, STOPS].concat()), (&self.reader, String::new()), (&self.stopper, STOPS.into())];
-        for (role, rights) in roles {
-            let Some(role) = role else { continue };
-            let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
-            if role.is_empty()
-                || role.len() > 63
-                || !role.chars().all(plain)
-                || role.starts_with(|c: char| !c.is_ascii_lowercase())
-            {
-                return Err(format!("'{role}' is no plain name of a role: lower-case letters, digits and _"));
-            }
-            out += &grants(role, &rights.replace("ROLE", role));
+/// The statements that give roles their rights.
+fn granted(to: &Roles) -> Result<String, String> {
+    let mut out = String::new();
+    let roles = [(&to.writer, [WRITES, STOPS].concat()), (&to.reader, String::new()), (&to.stopper, STOPS.into())];
+    for (role, rights) in roles {
+        let Some(role) = role else { continue };
+        let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
+        if role.is_empty()
+            || role.len() > 63
+            || !role.chars().all(plain)
+            || role.starts_with(|c: char| !c.is_ascii_lowercase())
+        {
+            return Err(format!("'{role}' is no plain name of a role: lower-case letters, digits and _"));
         }
-        Ok(out)
+        out += &grants(role, &rights.replace("ROLE", role));
     }
+    Ok(out)
 }
 
 /// What is known of the tables without our rights to them: schema and whose they are, where they are whole.
-pub(super) async fn found(client: &Client) -> Result<Option<(i64, String)>, Error> {
+async fn found(client: &Client) -> Result<Option<(i64, String)>, Error> {
     let sql = "SELECT to_regclass('assay.identity') IS NOT NULL AND to_regclass('assay.halts') IS NOT NULL";
     if !client.query_one(sql, &[]).await?.try_get::<_, bool>(0)? {
         return Ok(None);
@@ -99,7 +86,7 @@ impl Postgres {
     pub fn init(url: &str, identity: &str, roles: &Roles) -> Result<String, DeployError> {
         let mut out = Postgres::reach(url, false)?;
         let place = out.place.clone();
-        let grants = roles.sql().map_err(|what| DeployError::Database { place: place.clone(), what })?;
+        let grants = granted(roles).map_err(|what| DeployError::Database { place: place.clone(), what })?;
         let whose = out.run(async |client| {
             let tx = client.transaction().await?;
             tx.execute("SELECT pg_advisory_xact_lock($1)", &[&LOCK]).await?;
@@ -116,5 +103,33 @@ impl Postgres {
         })?;
         out.belongs(whose, identity)?;
         Ok(place)
+    }
+}
+
+impl Postgres {
+    /// Connects to tables that their owner has made ([`init`](Postgres::init)).
+    ///
+    /// # Errors
+    /// [`DeployError`].
+    pub fn connect(url: &str, identity: &str) -> Result<Postgres, DeployError> {
+        let mut out = Postgres::reach(url, false)?;
+        match out.run(async |client| found(client).await)? {
+            Some(found) => out.belongs(found, identity)?,
+            None => return Err(DeployError::NoTables { place: out.place }),
+        }
+        Ok(out)
+    }
+
+    /// Connects for questions: the session is read-only, and a database without our tables is empty.
+    ///
+    /// # Errors
+    /// [`DeployError`].
+    pub fn look(url: &str, identity: &str) -> Result<Postgres, DeployError> {
+        let mut out = Postgres::reach(url, true)?;
+        match out.run(async |client| found(client).await)? {
+            Some(found) => out.belongs(found, identity)?,
+            None => out.empty = true,
+        }
+        Ok(out)
     }
 }

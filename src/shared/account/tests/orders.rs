@@ -312,7 +312,7 @@ fn free_margin_of_a_real_night() {
     let notional: f64 = HELD.iter().map(|(qty, entry, _)| qty.abs() * entry).sum();
     let cash = Assumptions { initial_cash_usdt: 18_391.089_723_651_443 + notional * 0.0005, ..Assumptions::default() };
     let short = |usdt: f64| {
-        let r = ask_with(cash.clone(), &m, &bound(5, 10.0, MarginMode::Cross), &|t, _, orders| match t {
+        let r = ask_with(cash, &m, &bound(5, 10.0, MarginMode::Cross), &|t, _, orders| match t {
             0 => HELD.iter().enumerate().for_each(|(s, (qty, _, _))| orders.order(s, enter(qty.signum(), qty.abs()))),
             1 => orders.order(4, enter(-1.0, usdt / ADA)),
             _ => {}

@@ -1,0 +1,139 @@
+//! How far the deploy branch was verified, remembered by the host: no step is judged twice, however long the branch.
+//!
+//! It holds what was verified by name and hash only; the configs are read from git, where the same hash is the same
+//! text. `--full` forgets it.
+
+use super::config::Deployment;
+use super::pins::Host;
+use super::refusal::GateError;
+use crate::repository::git::Repo;
+use assay_ledger::storage::disk::{RealDisk, replace};
+use assay_ledger::{Hash, PublicKey};
+use assay_shared::RESULTS;
+use assay_shared::format::config::LiveConfig;
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+
+/// Every version that was ever deployed: strategy, version, SHA-256 of its config.
+pub type Ever = BTreeSet<(String, u64, Hash)>;
+
+/// The branch up to a commit.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Walked {
+    genesis: Hash,
+    head: String,
+    #[serde(default)]
+    live: Vec<Kept>,
+    #[serde(default)]
+    ever: Vec<(String, u64, Hash)>,
+    #[serde(default)]
+    logs: Tips,
+}
+
+/// Where the logs' branches stood.
+pub type Tips = BTreeMap<String, String>;
+
+/// Where they stand.
+///
+/// # Errors
+/// A repository that cannot be read.
+pub fn tips(repo: &Repo) -> Result<Tips, GateError> {
+    let tip = |branch: String| repo.tip(&format!("refs/heads/{branch}")).map(|tip| (branch, tip));
+    Ok(repo.branches("ledger/")?.into_iter().filter_map(tip).collect())
+}
+
+/// A config in force.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Kept {
+    strategy: String,
+    sha256: Hash,
+    commit: String,
+    policy_sha256: Hash,
+    approvers: Vec<(String, PublicKey)>,
+}
+
+impl Kept {
+    fn of(d: &Deployment) -> Kept {
+        Kept {
+            strategy: d.config.promotion.strategy.clone(),
+            sha256: d.sha256,
+            commit: d.commit.clone(),
+            policy_sha256: d.policy_sha256,
+            approvers: d.approvers.iter().cloned().zip(d.approver_keys.iter().copied()).collect(),
+        }
+    }
+
+    /// The deployment, if git still holds the very text.
+    fn deployment(self, repo: &Repo) -> Option<Deployment> {
+        let bytes = repo.file(&self.commit, &LiveConfig::path(&self.strategy)).ok()??;
+        if Hash::of(&bytes) != self.sha256 {
+            return None;
+        }
+        let (approvers, approver_keys) = self.approvers.into_iter().unzip();
+        Some(Deployment {
+            config: LiveConfig::parse(&bytes).ok()?,
+            text: String::from_utf8(bytes).ok()?,
+            sha256: self.sha256,
+            commit: self.commit,
+            policy_sha256: self.policy_sha256,
+            approvers,
+            approver_keys,
+        })
+    }
+}
+
+/// What a host remembers of the branch.
+pub(super) struct Known {
+    /// Its head then.
+    pub(super) head: String,
+    /// The configs in force.
+    pub(super) live: Vec<Deployment>,
+    /// Every one that ever was.
+    pub(super) ever: Ever,
+    /// Where the logs' branches stood.
+    pub(super) logs: Tips,
+}
+
+fn path(host: &Host) -> PathBuf {
+    // Another version of this program may check more.
+    let key = [b"assay/walked/v1\0", &RESULTS.to_be_bytes()[..], env!("CARGO_PKG_VERSION").as_bytes()].concat();
+    host.dir().join("walked").join(format!("{}.toml", Hash::of(&key).short()))
+}
+
+/// What a host remembers; nothing where it forgot, where everything is to be replayed, or where git does not hold what
+/// it remembers: then the branch is walked from its root.
+pub(super) fn remembered(repo: &Repo, host: &Host) -> Option<Known> {
+    let text = std::fs::read_to_string(path(host)).ok().filter(|_| !host.full)?;
+    let walked: Walked = toml::from_str(&text).ok()?;
+    if walked.genesis != host.settings.genesis_policy_sha256 {
+        return None;
+    }
+    let live = walked.live.into_iter().map(|kept| kept.deployment(repo)).collect::<Option<Vec<_>>>()?;
+    Some(Known { head: walked.head, live, ever: walked.ever.into_iter().collect(), logs: walked.logs })
+}
+
+impl Host {
+    /// Remembers that the branch was verified up to `head`, and the logs up to where they stood before.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn remember_walk(&self, head: &str, live: &[Deployment], ever: &Ever, logs: &Tips) -> Result<(), GateError> {
+        let walked = Walked {
+            genesis: self.settings.genesis_policy_sha256,
+            head: head.into(),
+            live: live.iter().map(Kept::of).collect(),
+            ever: ever.iter().cloned().collect(),
+            logs: logs.clone(),
+        };
+        let (path, text) = (path(self), toml::to_string(&walked).map_err(|e| GateError::Host { what: e.to_string() })?);
+        if std::fs::read_to_string(&path).is_ok_and(|old| old == text) {
+            return Ok(());
+        }
+        let dir = path.parent().unwrap_or(self.dir());
+        std::fs::create_dir_all(dir).map_err(|e| GateError::Host { what: format!("{}: {e}", dir.display()) })?;
+        Ok(replace(&RealDisk, &path, text.as_bytes())?)
+    }
+}
