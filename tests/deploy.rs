@@ -156,3 +156,33 @@ fn a_forged_version_is_drift() {
     let said = desk.assay(&["reconcile", "--check", "--json"]).fails(1, "behind git's back");
     assert!(said.out.contains("forged"), "{}", said.out);
 }
+
+/// What the host verified once it does not judge again: the branch's first commit may even be unreadable. With `--full`
+/// everything is, and a memory that is lost or damaged costs time only.
+#[test]
+fn the_branch_is_not_walked_twice() {
+    let desk = Desk::new();
+    desk.demo(16, &[]).ok();
+    let repo = desk.path("lab/deploy.git");
+    let git = |args: &[&str]| desk.run("git", &[&["-C", repo.to_str().unwrap()], args].concat()).ok().out;
+    let root = git(&["rev-list", "--max-parents=0", "main"]).trim().to_string();
+    let object = repo.join("objects").join(&root[..2]).join(&root[2..]);
+    let away = desk.path("away");
+    desk.assay(&["reconcile"]).ok();
+    std::fs::rename(&object, &away).unwrap();
+    assert_eq!(desk.assay(&["reconcile", "--json"]).ok().json()["changes"], serde_json::json!([]));
+    desk.assay(&["reconcile", "--full"]).fails(3, "");
+    let memory = std::fs::read_dir(repo.join("assay/walked")).unwrap().next().unwrap().unwrap().path();
+    let text = std::fs::read_to_string(&memory).unwrap();
+    let live = text.lines().find(|l| l.starts_with("sha256")).unwrap();
+    for damaged in [text[..text.len() / 2].to_string(), text.replace(live, &format!("sha256 = '{}'", "0".repeat(64)))] {
+        std::fs::write(&memory, damaged).unwrap();
+        desk.assay(&["reconcile"]).fails(3, "");
+        std::fs::rename(&away, &object).unwrap();
+        desk.assay(&["reconcile"]).ok();
+        assert_eq!(std::fs::read_to_string(&memory).unwrap(), text);
+        std::fs::rename(&object, &away).unwrap();
+    }
+    std::fs::rename(&away, &object).unwrap();
+    desk.assay(&["reconcile", "--full"]).ok();
+}
