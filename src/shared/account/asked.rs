@@ -2,28 +2,33 @@
 
 use super::Account;
 use super::record::{Outcome, Rule};
-use super::resting::{Entry, Pending, Resting};
+use super::resting::{Entry, Resting};
 use crate::market::{Bar, Field};
-use crate::order::{Action, Ask, Intent, Kind, Level, Levels, Orders, Size, Target};
+use crate::order::{Action, Ask, Intent, Kind, Level, Levels, Orders, Size, Tag, Target};
 
 impl Account<'_> {
     /// Positions that have stood as long as they may.
-    pub(super) fn time_exits(&mut self) {
+    pub(super) fn time_exits(&mut self, ms: i64) {
         for symbol in 0..self.positions.len() {
             let Some(p) = &self.positions[symbol] else { continue };
             if p.levels.hold > 0 && self.bar + 1 - p.entry_bar >= p.levels.hold as usize {
                 self.pending[symbol].exit = Some((Rule::TimeExit, 0));
                 self.any_pending = true;
+                self.forget_rests(ms, symbol);
             }
         }
     }
 
-    /// Takes up what was asked for, in its order.
+    /// Takes up what was asked for: orders and levels in their order, then target weights. What is asked of a symbol
+    /// that there is not is counted as refused.
     pub(super) fn take_up<B: Bar>(&mut self, bar: &B, orders: &Orders) {
         self.entry_of.fill(None);
         for (symbol, ask) in &orders.asks {
             match ask {
-                Ask::Cancel => self.remove(bar.end(), *symbol, Outcome::Cancelled, |o| o.kind != Kind::Market),
+                _ if *symbol >= self.positions.len() => self.counts.rejected += 1,
+                Ask::Cancel => {
+                    self.remove(bar.end(), *symbol, Outcome::Cancelled, |o| o.kind != Kind::Market || o.is_rest());
+                }
                 Ask::Levels(levels) => self.look_again(bar, *symbol, levels),
                 Ask::Order(intent) => self.take_order(bar, *symbol, intent),
             }
@@ -57,16 +62,12 @@ impl Account<'_> {
             (Action::Add, Some(side), _) => side,
             (Action::Reduce, Some(side), _) => -side,
         };
-        if intent.action == Action::Enter && intent.kind == Kind::Market && self.cools_down(symbol) {
-            // It still closes what stands.
-            if held.is_some() {
-                self.pending[symbol].exit.get_or_insert((Rule::OppositeEntry, intent.tag));
-                self.any_pending = true;
-            }
-            return self.refuse(bar, symbol, side, Rule::SignalEntry, Outcome::CoolingDown);
-        }
         let Some(order) = self.order_of(bar, symbol, side, intent) else {
-            let rule = if intent.action == Action::Reduce { Rule::Reduce } else { Rule::SignalEntry };
+            let rule = match intent.action {
+                Action::Enter => Rule::SignalEntry,
+                Action::Add | Action::AddWithEntry => Rule::Add,
+                Action::Reduce => Rule::Reduce,
+            };
             let gone = bar.get(symbol, Field::Close).is_nan();
             return self.refuse(
                 bar,
@@ -76,6 +77,13 @@ impl Account<'_> {
                 if gone { Outcome::NotTrading } else { Outcome::BelowMinimum },
             );
         };
+        if intent.action == Action::Enter && intent.kind == Kind::Market && self.cools_down(symbol) {
+            // It still closes what stands.
+            if held.is_some() {
+                self.leave_whole(bar.end(), symbol, (Rule::OppositeEntry, intent.tag));
+            }
+            return self.refuse(bar, symbol, side, Rule::SignalEntry, Outcome::CoolingDown);
+        }
         if order.action == Action::Enter {
             self.entry_of[symbol] = Some((order.number, side, order.leverage));
         }
@@ -86,18 +94,24 @@ impl Account<'_> {
                 self.counts.rejected += 1;
             }
             (Action::Enter, Kind::Market) => {
-                let pending = &mut self.pending[symbol];
-                let exit = held.map(|_| (Rule::OppositeEntry, order.tag));
-                let entry = Some(Entry { rule: Rule::SignalEntry, ..order.entry(side) });
-                *pending = Pending { exit: pending.exit.or(exit), entry };
+                if held.is_some() {
+                    self.leave_whole(bar.end(), symbol, (Rule::OppositeEntry, order.tag));
+                }
+                self.pending[symbol].entry = Some(Entry { rule: Rule::SignalEntry, ..order.entry(side) });
                 self.any_pending = true;
             }
             (Action::Reduce, Kind::Market) if order.is_fraction && order.qty >= 1.0 => {
-                self.pending[symbol].exit.get_or_insert((Rule::SignalExit, order.tag));
-                self.any_pending = true;
+                self.leave_whole(bar.end(), symbol, (Rule::SignalExit, order.tag));
             }
             _ => self.put(bar.end(), symbol, order),
         }
+    }
+
+    /// A position is to be closed at the next open, whole.
+    fn leave_whole(&mut self, ms: i64, symbol: usize, why: (Rule, Tag)) {
+        self.pending[symbol].exit.get_or_insert(why);
+        self.any_pending = true;
+        self.forget_rests(ms, symbol);
     }
 
     /// An order in checked values: price on the tick, quantity in whole steps.
@@ -121,7 +135,10 @@ impl Account<'_> {
             Kind::Stop { price, bars } => (Kind::Stop { price: priced(price)?, bars }, bars),
         };
         let (qty, is_fraction) = match intent.size {
-            Size::Position(part) => (if part > 0.0 { part.min(1.0) } else { 0.0 }, true),
+            Size::Position(part) if part > 0.0 && part.is_finite() => {
+                (if intent.action == Action::Reduce { part.min(1.0) } else { part }, true)
+            }
+            Size::Position(_) => (0.0, true),
             size => (self.quantity(symbol, size, close, leverage.min(cap)), false),
         };
         let odd = match intent.action {
@@ -173,8 +190,14 @@ impl Account<'_> {
     fn take_target<B: Bar>(&mut self, bar: &B, target: &Target) {
         let equity = self.equity.last().copied().unwrap_or_default();
         let group = if target.together { self.next_group() } else { 0 };
-        let mut legs = Vec::new();
-        for (symbol, weight) in target.weights.iter().copied() {
+        let (mut legs, mut short) = (Vec::new(), false);
+        for (at, (symbol, weight)) in target.weights.iter().copied().enumerate() {
+            // Of a symbol that is named twice the last weight holds.
+            let again = target.weights[at + 1..].iter().any(|(other, _)| *other == symbol);
+            if symbol >= self.positions.len() || again {
+                self.counts.rejected += 1;
+                continue;
+            }
             // What is left of an earlier target is no part of this one.
             if !weight.is_nan() {
                 self.remove(bar.end(), symbol, Outcome::Cancelled, |o| o.target);
@@ -189,9 +212,15 @@ impl Account<'_> {
             }
             if close.is_nan() {
                 self.refuse(bar, symbol, weight.signum(), Rule::Target, Outcome::NotTrading);
+                short = true;
                 continue;
             }
             let wanted = weight.signum() * self.floor_to_step(symbol, equity * weight.abs() / close);
+            if !wanted.is_finite() || held == 0.0 && wanted == 0.0 && target.together {
+                self.refuse(bar, symbol, weight.signum(), Rule::Target, Outcome::BelowMinimum);
+                short = true;
+                continue;
+            }
             let order = |action: Action, side: f64, qty: f64, is_fraction: bool| Resting {
                 qty,
                 is_fraction,
@@ -224,6 +253,11 @@ impl Account<'_> {
                 [Some(order(Action::Reduce, -held.signum(), change, false)), None]
             };
             legs.extend(orders.into_iter().flatten().filter(|o| o.qty > 0.0).map(|o| (symbol, o)));
+        }
+        if target.together && short {
+            // One of them cannot be traded at all.
+            legs.iter().for_each(|(s, o)| self.refuse(bar, *s, o.side, Rule::Target, Outcome::LegRefused));
+            return;
         }
         let all = legs.len() as u32;
         legs.into_iter().for_each(|(symbol, o)| self.put(bar.end(), symbol, Resting { legs: all, ..o }));

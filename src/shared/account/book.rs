@@ -86,7 +86,7 @@ impl Account<'_> {
             let mut at = 0;
             while at < self.book_of[symbol].len() {
                 let o = self.book_of[symbol][at];
-                let mine = (o.action == Action::Reduce) == reduces && o.waits == 0 && !o.later;
+                let mine = (o.action == Action::Reduce) == reduces && o.waits == 0 && !o.later && o.group == 0;
                 let cools = o.action == Action::Enter && self.cools_now(symbol);
                 if mine && cools && markets && o.kind == Kind::Market {
                     // What is to be filled at this open does not wait.
@@ -198,12 +198,18 @@ impl Account<'_> {
         // A rest that the exchange would not take as an order goes along.
         let whole = qty >= all || (all - qty) * at < self.rules[symbol].filters.min_notional;
         let wanted = if whole { all } else { qty };
+        if wanted <= 0.0 {
+            self.recorder.order(bar.time(), symbol, o.side, o.qty, rule, Outcome::BelowMinimum);
+            self.counts.rejected += 1;
+            return;
+        }
         let now = wanted.min(self.capped(symbol, wanted));
         if now > 0.0 {
             let price = self.paid(bar, symbol, o, at, now);
             self.reduce(bar.time(), symbol, now, price, (rule, o.tag));
         }
-        self.carry_exit(bar, symbol, self.floor_to_step(symbol, wanted - now), o);
+        let rest = if now < wanted { self.nearest_step(symbol, wanted - now) } else { 0.0 };
+        self.carry_exit(bar, symbol, rest, (o, rule));
     }
 
     /// Opens or adds; what is above the share of the volume is refused, or stands on.
@@ -244,8 +250,12 @@ impl Account<'_> {
             Size::Notional(usdt) => usdt / close,
             Size::Equity(fraction) => equity * fraction / close,
             Size::Margin(fraction) => equity * fraction * leverage / close,
-            Size::Risk { fraction, distance } => equity * fraction / distance,
-            Size::Volatility { target, volatility } => equity * target / volatility / close,
+            Size::Risk { fraction, distance } if fraction > 0.0 && distance > 0.0 => equity * fraction / distance,
+            Size::Volatility { target, volatility } if target > 0.0 && volatility > 0.0 => {
+                equity * target / volatility / close
+            }
+            // Two that are negative make no size.
+            Size::Risk { .. } | Size::Volatility { .. } => f64::NAN,
             Size::Position(_) => f64::NAN,
         };
         let qty = if qty > 0.0 { self.floor_to_step(symbol, qty) } else { 0.0 };

@@ -5,7 +5,16 @@ use super::costs::Depth;
 use super::record::{Outcome, Rule};
 use super::resting::Resting;
 use crate::market::{Bar, Field};
-use crate::order::Kind;
+use crate::order::{Action, Kind};
+
+/// A rest for the next open: a limit order stays one, with its price and its end; the others go at the market.
+fn carried(rest: Resting) -> Resting {
+    let (kind, bars) = match rest.kind {
+        Kind::Limit { .. } => (rest.kind, rest.bars),
+        _ => (Kind::Market, u32::MAX),
+    };
+    Resting { kind, bars, is_fraction: false, later: true, fresh: false, group: 0, ..rest }
+}
 
 impl Account<'_> {
     /// Notes what the bar that closes says of every symbol.
@@ -41,31 +50,19 @@ impl Account<'_> {
             self.counts.rejected += 1;
             return;
         }
-        let (kind, bars) = match rest.kind {
-            Kind::Limit { .. } => (rest.kind, rest.bars),
-            _ => (Kind::Market, u32::MAX),
-        };
-        self.put(
-            bar.time(),
-            symbol,
-            Resting { kind, bars, is_fraction: false, later: true, fresh: false, group: 0, ..rest },
-        );
+        self.put(bar.time(), symbol, carried(rest));
     }
 
     /// What could not be taken from a position is always carried over.
-    pub(super) fn carry_exit<B: Bar>(&mut self, bar: &B, symbol: usize, rest: f64, o: &Resting) {
+    pub(super) fn carry_exit<B: Bar>(&mut self, bar: &B, symbol: usize, rest: f64, (o, rule): (&Resting, Rule)) {
         if rest > 0.0 && self.positions[symbol].is_some() {
-            self.recorder.order(bar.time(), symbol, o.side, rest, o.rule(), Outcome::AboveVolume);
-            let order = Resting {
-                qty: rest,
-                is_fraction: false,
-                kind: Kind::Market,
-                bars: u32::MAX,
-                later: true,
-                group: 0,
-                ..*o
-            };
-            self.put(bar.time(), symbol, order);
+            self.recorder.order(bar.time(), symbol, o.side, rest, rule, Outcome::AboveVolume);
+            self.put(bar.time(), symbol, carried(Resting { qty: rest, ..*o }));
         }
+    }
+
+    /// What is left of entries and adds is not entered any more when the whole position is to be closed.
+    pub(super) fn forget_rests(&mut self, ms: i64, symbol: usize) {
+        self.remove(ms, symbol, Outcome::Cancelled, |o| o.is_rest() && o.action != Action::Reduce);
     }
 }

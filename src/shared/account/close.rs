@@ -8,11 +8,15 @@ use crate::account::signals::flag;
 use crate::market::{Bar, Field};
 
 impl Account<'_> {
-    /// Positions of symbols that have no bars any more: settled at the last mark price, with the taker fee.
+    /// Positions of symbols that have no bars any more: settled at the last mark price, with the taker fee. Their
+    /// orders are taken back.
     pub(super) fn close_delisted<B: Bar>(&mut self, bar: &B) {
         for symbol in 0..self.positions.len() {
-            if self.positions[symbol].is_some() && bar.get(symbol, Field::Open).is_nan() {
+            let gone = bar.get(symbol, Field::Open).is_nan();
+            if gone {
                 self.remove(bar.time(), symbol, Outcome::Cancelled, |_| true);
+            }
+            if gone && self.positions[symbol].is_some() {
                 self.exit(bar.time(), symbol, self.last_mark[symbol], Rule::Delisted);
             }
         }
@@ -23,6 +27,9 @@ impl Account<'_> {
             if self.positions[symbol].is_some() {
                 self.last_mark[symbol] = bar.get(symbol, Field::MarkClose);
             }
+        }
+        if self.open == 0 {
+            self.insure(bar.time());
         }
         let equity = self.equity_at_close(bar);
         self.equity.push(equity);
@@ -58,6 +65,9 @@ impl Account<'_> {
                 continue;
             }
             let new = self.orders_for(bar, symbol, &s);
+            if new.exit.is_some() {
+                self.forget_rests(bar.end(), symbol);
+            }
             let pending = &mut self.pending[symbol];
             // An exit that was not filled whole goes on.
             *pending = Pending { exit: new.exit.or(pending.exit), ..new };

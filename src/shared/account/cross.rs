@@ -196,7 +196,7 @@ impl<'r> Account<'r> {
     }
 
     /// A copy that leaves no trace, to try something on.
-    fn copy(&self) -> Account<'r> {
+    pub(super) fn copy(&self) -> Account<'r> {
         Account {
             book: self.book,
             rules: self.rules.clone(),
@@ -247,7 +247,7 @@ impl<'r> Account<'r> {
     }
 
     /// A wallet below zero is made good by the insurance fund.
-    fn insure(&mut self, ms: i64) {
+    pub(super) fn insure(&mut self, ms: i64) {
         if self.wallet < 0.0 {
             self.counts.insurance_usdt -= self.wallet;
             self.cash(ms, 0, CashKind::Insurance, -self.wallet);

@@ -35,11 +35,17 @@ impl Account<'_> {
             Slip::UpTo(limit) => slipped(qty).max(limit),
         };
         // What fills decides what it costs, and what it costs how much fills.
-        let above = pays(entry.qty.min(self.volume_cap(symbol)));
-        let cap = held.map_or(most, |p| most - p.qty * above);
-        let asked = entry.qty.min(cap / above);
-        let qty = self.floor_to_step(symbol, asked.min(self.volume_cap(symbol)));
-        let (left, price) = (self.floor_to_step(symbol, asked) - qty, pays(qty));
+        let (volume, stands) = (self.volume_cap(symbol), held.map_or(0.0, |p| p.qty));
+        let within = |price: f64| self.floor_to_step(symbol, (most / price - stands).max(0.0));
+        let above = pays(entry.qty.min(volume));
+        let mut qty = self.floor_to_step(symbol, entry.qty.min(volume)).min(within(above));
+        // Less of a short sells at a better price, so that less of it is allowed.
+        while qty > 0.0 && (stands + qty) * pays(qty) > most * (1.0 + 1e-9) {
+            qty = within(pays(qty)).min(self.floor_to_step(symbol, qty * (1.0 - 1e-9)));
+        }
+        let price = pays(qty);
+        let asked = self.floor_to_step(symbol, entry.qty).min(within(price)).max(qty);
+        let left = if asked > qty { self.nearest_step(symbol, asked - qty) } else { 0.0 };
         let fee_rate = if entry.rule.is_maker() { rules.maker_fee } else { rules.taker_fee };
         let (notional, fee) = (qty * price, qty * price * fee_rate);
         let margin = notional / leverage;
@@ -137,8 +143,17 @@ impl Account<'_> {
         self.cash(ms, symbol, CashKind::RealisedPnl, pnl);
         self.pay_fee(ms, symbol, fee);
         p.fees += fee;
+        self.cover(ms, symbol, p.wallet + pnl - fee);
         let net = p.realised + pnl - p.fees + p.funding;
         self.close_trade(ms, symbol, &p, price, (rule, tag), net);
+    }
+
+    /// What an isolated position loses beyond its wallet, and beyond what the account has, is the insurance fund's.
+    fn cover(&mut self, ms: i64, symbol: usize, left: f64) {
+        if self.terms.mode == MarginMode::Isolated && left < 0.0 {
+            self.counts.insurance_usdt -= left;
+            self.cash(ms, symbol, CashKind::Insurance, -left);
+        }
     }
 
     /// Takes a part of a position at a price; all of it when nothing would be left.
@@ -150,11 +165,14 @@ impl Account<'_> {
         let side = p.side;
         let rules = &self.rules[symbol];
         let fee = qty * price * if rule.is_maker() { rules.maker_fee } else { rules.taker_fee };
+        let wallet = p.wallet;
         let pnl = p.part(qty, price, fee);
+        let released = wallet - p.wallet;
         self.recorder.order(ms, symbol, -side, qty, rule, Outcome::Filled);
         self.recorder.fill(ms, symbol, -side, qty, price, fee);
         self.cash(ms, symbol, CashKind::RealisedPnl, pnl);
         self.pay_fee(ms, symbol, fee);
+        self.cover(ms, symbol, released + pnl - fee);
         self.snap(symbol);
         self.solve_liquidation(symbol);
     }
@@ -241,7 +259,7 @@ impl Account<'_> {
         // The exit price itself was seen, whichever way it lies.
         let (low, high) = (p.adverse.min(p.favourable).min(price), p.adverse.max(p.favourable).max(price));
         let (adverse, favourable) = if p.side > 0.0 { (low, high) } else { (high, low) };
-        let exit = p.average_exit(price);
+        let (entry, exit) = (p.average_entry(), p.average_exit(price));
         self.trades.push(Trade {
             symbol,
             side: if p.side > 0.0 { "long" } else { "short" },
@@ -249,7 +267,7 @@ impl Account<'_> {
             leverage: p.leverage,
             entry_ms: p.entry_ms,
             entry_bar: p.entry_bar,
-            entry: p.average_entry(),
+            entry,
             exit_ms: ms,
             exit,
             rule: why.0,
@@ -262,10 +280,10 @@ impl Account<'_> {
             fees_usdt: p.fees,
             funding_usdt: p.funding,
             pnl_usdt,
-            mae: (p.side * (adverse / p.entry - 1.0)).min(0.0),
-            mfe: (p.side * (favourable / p.entry - 1.0)).max(0.0),
+            mae: (p.side * (adverse / entry - 1.0)).min(0.0),
+            mfe: (p.side * (favourable / entry - 1.0)).max(0.0),
         });
-        let profit = p.side * (exit / p.entry - 1.0);
+        let profit = p.side * (exit / entry - 1.0);
         let (side, bar) = (p.side, self.bar + usize::from(!self.at_open));
         self.last[symbol] = Some(Last { side, bar, profit, pnl_usdt, rule: why.0, tag: p.tag });
         self.losses_in_row = if pnl_usdt < 0.0 { self.losses_in_row + 1 } else { 0 };

@@ -3,6 +3,9 @@
 use super::Account;
 use crate::market::{Bar, Field};
 
+/// The least that slippage leaves of a price.
+const LEAST: f64 = 0.01;
+
 /// So many steps: 29.054, not 29.054000000000002.
 fn multiple(step: f64, count: f64) -> f64 {
     let per = (1.0 / step).round();
@@ -35,10 +38,12 @@ impl Account<'_> {
     /// that is not better.
     pub(super) fn worse<B: Bar>(&self, bar: &B, symbol: usize, price: f64, side: f64, qty: f64) -> f64 {
         let depth = &self.depth[symbol];
-        let price = price * (1.0 + side * self.costs.slip(qty, depth.volume, depth.range));
+        // However large an order is, nobody is paid for taking what it sells.
+        let least = price * LEAST;
+        let price = (price * (1.0 + side * self.costs.slip(qty, depth.volume, depth.range))).max(least);
         self.tick(bar, symbol).map_or(price, |tick| {
             let count = price / tick;
-            multiple(tick, if side > 0.0 { (count - 1e-6).ceil() } else { (count + 1e-6).floor() })
+            multiple(tick, if side > 0.0 { (count - 1e-6).ceil() } else { (count + 1e-6).floor() }).max(tick)
         })
     }
 

@@ -32,14 +32,15 @@ impl Account<'_> {
         if day != self.halt.day {
             let before = self.equity.len().checked_sub(2).map(|at| self.equity[at]);
             self.halt.before = before.unwrap_or(self.recorder.first_cash());
-            if self.halt.today {
+            if self.halt.by_losses {
                 self.losses_in_row = 0;
             }
-            (self.halt.day, self.halt.today) = (day, false);
+            (self.halt.day, self.halt.today, self.halt.by_losses) = (day, false, false);
         }
         let below = |from: f64, limit: Option<f64>| limit.is_some_and(|limit| equity <= from * (1.0 - limit));
         self.halt.today |= below(self.halt.before, limits.daily);
-        self.halt.today |= limits.consecutive.is_some_and(|n| self.losses_in_row >= n);
+        self.halt.by_losses |= limits.consecutive.is_some_and(|n| self.losses_in_row >= n);
+        self.halt.today |= self.halt.by_losses;
         self.halt.ever |= below(self.recorder.first_cash(), limits.total);
         let stopped = self.halt.today || self.halt.ever;
         if stopped {

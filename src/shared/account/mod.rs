@@ -46,37 +46,44 @@
 //! order fills when the price trades through it, at its price as maker; where the open lies beyond it already it fills
 //! there, as taker at the first open, with slippage up to its price, and as maker later. A stop order becomes a market
 //! order when the price touches it. They expire at the end of their last bar. At an open whole exits come first, then
-//! what takes parts, then entries at the market, then whatever else opens, adds or turns: each in the order of the
-//! symbols and then of the asking. Of several market entries of one close the first is taken. Inside a bar what lies
-//! nearer to the open comes first, what is against a position before what is for it, orders before a stop at the same
-//! price. What fills inside a bar may still see the whole extreme against it, and of what is for it the close only. A
-//! symbol whose position was closed fills nothing more in that bar. On the way of a cross account orders fill as they
-//! would alone, with their margin, before it is judged again. Of the entries that stand the first to fill takes the
-//! others back; a closed position takes its own orders along, a liquidation all of the symbol. An order that takes
-//! more than there is takes what there is. An entry of the other side closes what stands and opens its own, each as
-//! its own part; one whose size is not known or less than a step is refused whole and closes nothing. A part that
-//! would leave less than the minimum notional takes all. What comes *with an entry* belongs to the one asked for
-//! before it at the same close, is gone with it, and grows old only from its fill on. During a *cool-down* a symbol
-//! takes no entry of any kind: those that stand wait, and one of the other side only closes; what was to fill at an
-//! open in it is refused. What asks for nothing (an entry of the position's own side, a part of no position, a target
-//! within its band or a step) leaves no record. Orders taken back at a close are those in the book: what is on its way
-//! to the open is not. There is one position a symbol (one-way mode): hedge mode is absent.
+//! what takes parts, then entries at the market, then orders that belong together, then whatever else opens, adds or
+//! turns: each in the order of the symbols and then of the asking. Of several market entries of one close the first is
+//! taken. Inside a bar what lies nearer to the open comes first, what is against a position before what is for it,
+//! orders before a stop at the same price. What fills inside a bar may still see the whole extreme against it, and of
+//! what is for it the close only. A symbol whose position was closed fills nothing more in that bar. On the way of a
+//! cross account orders fill as they would alone, with their margin, before it is judged again. Of the entries that
+//! stand the first to fill takes the others back; a closed position takes its own orders along, a liquidation all of
+//! the symbol. An order that takes more than there is takes what there is. An entry of the other side closes what
+//! stands and opens its own, each as its own part; one whose size is not known or less than a step is refused whole and
+//! closes nothing. A part that would leave less than the minimum notional takes all. What comes *with an entry* belongs
+//! to the one asked for before it at the same close, is gone with it, and grows old only from its fill on. During a
+//! *cool-down* a symbol takes no entry of any kind: those that stand wait, and one of the other side only closes; what
+//! was to fill at an open in it is refused. What asks for nothing (an entry of the position's own side, a part of no
+//! position, a target within its band or a step) leaves no record. Orders taken back at a close are those in the book
+//! and what was carried over: what is on its way to the open for the first time is not. A close of the whole position
+//! takes back what was carried over of entries and adds. A symbol without bars has no orders any more. Of a close the
+//! orders are taken up first, then the target weights. There is one position a symbol (one-way mode): hedge mode is
+//! absent.
 //!
 //! **Adds** average the entry; levels that are fractions follow the average at each fill, prices stay. A part takes
 //! its share of margin and isolated wallet along. A position is one trade, whatever the number of its fills; its entry
 //! is the average of all that was entered, its exit of all that was taken. An add has the leverage of its position. A
 //! stop that is looked at again never goes further away unless that is said, nor does one that follows by steps.
 //!
-//! **Target weights** are signed notional over equity at the close; inside the band nothing is traded, beyond it to
-//! the weight itself, and what is left of an earlier target is taken back; orders that belong together fill together
-//! or not at all, judged at the open. **Loss limits** look at the close: what is open is closed at the next open, and
-//! orders are taken back. Losses in a row are counted from nothing again on the day after they have halted it.
+//! **Target weights** are signed notional over equity at the close; inside the band nothing is traded, beyond it to the
+//! weight itself, and what is left of an earlier target is taken back; of a symbol that is named twice the last weight
+//! holds. Orders that belong together fill whole or not at all, tried at the open after its exits and entries, group
+//! after group on what the one before has left; where one of them cannot be traded at the close already, none is.
+//! **Loss limits** look at the close: what is open is closed at the next open, and orders are taken back. Losses in a
+//! row are counted from nothing again on the day after they, and no other limit, have halted it.
 //!
 //! No order is more than the assumed share of the last closed bar's **volume**, where one is assumed and the data have
 //! volume: the rest of an entry is refused or carried over (of a limit order at its price), that of an exit always
 //! carried over. Several orders of a bar each have that share. Stops, targets and liquidations are taken whole. Impact
 //! is that of what trades. An entry of the other side that may not close all of what stands is refused where it is a
-//! limit or stop order; at the market it closes what it may, and opens nothing.
+//! limit or stop order; at the market it closes what it may, and opens nothing. Slippage leaves a price at least a tick
+//! and a hundredth of itself. What an isolated position loses beyond its wallet the insurance fund gives, and what a
+//! flat account is below zero.
 //!
 //! Stops and targets look at traded prices, liquidation at marks; a stop and a liquidation price are compared as they
 //! are. Distances are taken from the fill's price; a trailing stop from the best price up to the bar before. Several
@@ -293,8 +300,10 @@ impl<'r> Account<'r> {
             return Ok(false);
         }
         self.at_open = true;
-        if self.open > 0 {
+        if self.open > 0 || self.stands() {
             self.close_delisted(bar);
+        }
+        if self.open > 0 {
             self.settle_at_open(bar);
             self.gaps_at_open(bar);
         }

@@ -58,9 +58,6 @@ impl Account<'_> {
 
     /// Exits, then entries, decided at the previous close; symbols in their fixed order.
     pub(super) fn orders_at_open<B: Bar>(&mut self, bar: &B) {
-        if self.groups > 0 {
-            self.check_groups(bar);
-        }
         for symbol in 0..self.pending.len() {
             if let Some((rule, tag)) = self.pending[symbol].exit.take() {
                 self.leave(bar, symbol, rule, tag);
@@ -89,6 +86,9 @@ impl Account<'_> {
                 }
                 self.forget_waiting(bar.time(), symbol);
             }
+        }
+        if self.groups > 0 {
+            self.groups_at_open(bar);
         }
         if self.stands() {
             self.book_at_open(bar, false, true);

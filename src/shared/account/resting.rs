@@ -77,6 +77,11 @@ impl Resting {
         }
     }
 
+    /// Whether it is what was carried over of an order at the market.
+    pub(super) fn is_rest(&self) -> bool {
+        self.kind == Kind::Market && !self.fresh
+    }
+
     /// Whether it fills on the way to a price: a limit order when the price trades through it, a stop when it is
     /// touched.
     pub(super) fn reached(&self, way: f64) -> bool {

@@ -64,10 +64,12 @@ pub(super) struct Halt {
     /// Trading stopped, for the day or for good.
     pub(super) today: bool,
     pub(super) ever: bool,
+    /// It was losses in a row that stopped it for the day.
+    pub(super) by_losses: bool,
 }
 
 impl Halt {
     pub(super) fn new(initial_usdt: f64) -> Halt {
-        Halt { day: i64::MIN, before: initial_usdt, today: false, ever: false }
+        Halt { day: i64::MIN, before: initial_usdt, today: false, ever: false, by_losses: false }
     }
 }

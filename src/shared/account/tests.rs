@@ -1,5 +1,6 @@
 //! The state machine against worked numbers and invariants.
 
+mod bounds;
 mod detail;
 mod edges;
 mod events;

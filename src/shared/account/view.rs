@@ -83,7 +83,7 @@ impl<'r> Account<'r> {
         mut decide: impl FnMut(&View<'_, 'r, B>, &mut Orders),
     ) -> Result<(), RulebookError> {
         if self.pass(bar)? && !self.stopped_by_losses(bar) {
-            self.time_exits();
+            self.time_exits(bar.end());
             let mut orders = std::mem::take(&mut self.orders);
             orders.clear();
             decide(&View { account: self, bar }, &mut orders);
