@@ -19,6 +19,7 @@ mod import;
 mod judge;
 mod keys;
 mod ledger;
+mod live;
 mod mirror;
 mod optuna;
 mod outputs;

@@ -6,7 +6,7 @@ use assay_lab::LabError;
 use assay_lab::live::{When, rows};
 use assay_production::deploy::{COLUMNS, Cell, Row};
 use assay_production::gate::Host;
-use assay_shared::time::{format_us, parse};
+use assay_shared::time::{format_us, parse_us};
 use serde_json::{Value, json};
 use std::path::PathBuf;
 
@@ -64,7 +64,7 @@ pub fn run(cx: &Context, args: Args) -> Result<(), LabError> {
     let when = match (&args.at, args.history) {
         (Some(text), _) => {
             let bad = || LabError::usage(format!("'{text}' is not a time"), "write it as 2024-06-01T12:00");
-            When::At(parse(text).ok_or_else(bad)? * 1000)
+            When::At(parse_us(text).ok_or_else(bad)?)
         }
         (None, true) => When::Ever,
         (None, false) => When::Now,

@@ -24,18 +24,24 @@ pub fn run(cx: &Context, args: Args) -> Result<(), LabError> {
     if cx.json {
         print_json(&json!({
             "entries": found.entries, "host_entries": found.host_entries, "findings": found.findings,
-            "live": found.live, "changes": found.compared.changes,
+            "live": found.live, "changes": found.compared.changes, "dependents": found.compared.dependents,
         }));
     } else {
         show(&found);
     }
     let drift = found.compared.changes.iter().find(|c| c.is_drift());
+    let dependent = found.compared.dependents.first();
     match (found.findings.first(), drift) {
         (Some(f), _) => Err(LabError::Verification(format!("entry {}: {}: {}", f.seq, f.reason, f.detail))),
         (None, Some(c)) => Err(LabError::Verification(format!(
             "{} was changed behind git's back; `assay reconcile` heals it",
             c.strategy()
         ))),
+        (None, None) if dependent.is_some() => Err(LabError::Verification(
+            "what is live rests on people or keys that do not count any more: promote it again, roll it back, or \
+             retire it"
+                .into(),
+        )),
         (None, None) => Ok(()),
     }
 }
@@ -55,6 +61,9 @@ fn show(found: &Audit) {
     }
     for change in &found.compared.changes {
         print(&format!("live table: {}", json!(change)));
+    }
+    for d in &found.compared.dependents {
+        print(&format!("{} v{} was {}", d.strategy, d.version, d.what));
     }
 }
 

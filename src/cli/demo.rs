@@ -108,7 +108,7 @@ pub fn run(cx: &Context, args: Args) -> Result<(), LabError> {
     tampering(&lab, &strategy_name, &out.join(format!("tampered-{}", std::process::id())))?;
 
     step(&cx, 8, "Rollback: version 1 again, as a forward promotion")?;
-    promote_one(&lab, &reviewer, &rollback::propose(&lab, &strategy_name, 1, "demonstration")?)?;
+    promote_one(&lab, &reviewer, &rollback::propose(&lab, &strategy_name, rollback::To::Version(1), "demonstration")?)?;
     active::run(&cx, active::Args::all_history())?;
     closing(&out, generated);
     Ok(())

@@ -5,7 +5,7 @@ use super::output::print;
 use assay_lab::LabError;
 use assay_ledger::{Entry, Log};
 use assay_shared::event::Event;
-use assay_shared::time::{format_us, parse};
+use assay_shared::time::{format_us, parse_us};
 use serde_json::{Value, json};
 
 /// Show the ledger's events, newest last
@@ -34,8 +34,8 @@ fn begin(log: &Log, args: &Args) -> Result<u64, LabError> {
     let from = args.from.unwrap_or(0);
     let Some(since) = &args.since else { return Ok(from) };
     let wrong = || LabError::usage(format!("'{since}' is no time"), "write it like 2026-11-03 or 2026-11-03T14:00:00");
-    let ms = parse(since).and_then(|ms| u64::try_from(ms).ok()).ok_or_else(wrong)?;
-    Ok(from.max(log.since(ms * 1000)?))
+    let us = parse_us(since).and_then(|us| u64::try_from(us).ok()).ok_or_else(wrong)?;
+    Ok(from.max(log.since(us)?))
 }
 
 fn object(entry: &Entry) -> Value {

@@ -26,6 +26,7 @@ mod prove;
 mod reconcile;
 mod report;
 mod reproduce;
+mod retire;
 mod review;
 mod rollback;
 mod rules;
@@ -93,6 +94,7 @@ enum Command {
     Approve(approve::Args),
     Deploy(deploy::Args),
     Rollback(rollback::Args),
+    Retire(retire::Args),
     #[command(subcommand)]
     Hook(hook::Args),
     Halt(halt::Args),
@@ -153,6 +155,7 @@ fn run(args: Args, session: Session) -> Result<(), LabError> {
         Command::Approve(a) => approve::run(&cx, a),
         Command::Deploy(a) => deploy::run(&cx, a),
         Command::Rollback(a) => rollback::run(&cx, a),
+        Command::Retire(a) => retire::run(&cx, a),
         Command::Hook(a) => hook::run(&cx, a),
         Command::Halt(a) => halt::run(&cx, a),
         Command::Resume(a) => halt::run_resume(&cx, a),

@@ -43,7 +43,7 @@ pub enum Args {
         /// Your private key
         #[arg(long)]
         key: PathBuf,
-        /// The policy before, for who is a root person of that one only
+        /// The policy before, for who is a root person of that one only [default: the one in force in the lab]
         #[arg(long)]
         from: Option<PathBuf>,
     },
@@ -66,7 +66,11 @@ pub fn run(cx: &Context, args: Args) -> Result<(), LabError> {
             }
         }
         Args::Sign { file, key, from } => {
-            let before = from.map(|path| read(&path)).transpose()?.map(|found| found.policy);
+            let before = match from {
+                Some(path) => Some(read(&path)?.policy),
+                // Whoever leaves, or gets another key, signs as who they are now.
+                None => cx.lab().and_then(|lab| Ok(proposal::policy(&lab.repo()?)?.0)).ok(),
+            };
             let ask = |path: &Path| cx.session.observer.passphrase(path);
             let signed = sign(&file, &key, before.as_ref(), &ask)?;
             print(&format!("signed by {}", signed.person));

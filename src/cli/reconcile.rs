@@ -41,6 +41,12 @@ pub fn run(cx: &Context, args: Args) -> Result<(), LabError> {
     if args.check && !odd.is_empty() {
         return Err(LabError::Verification("the table of halts says what nobody may; see `assay halt --list`".into()));
     }
+    if args.check && !outcome.dependents.is_empty() {
+        return Err(LabError::Verification(
+            "what is live rests on people or keys that do not count any more: promote it again, roll it back, or retire it"
+                .into(),
+        ));
+    }
     if args.check && outcome.changes.iter().any(|c| c.is_drift()) {
         return Err(LabError::Verification(
             "the live table was changed behind git's back; `assay reconcile` heals it".into(),
@@ -57,7 +63,8 @@ fn show(cx: &Context, outcome: &Reconciled, written: bool) {
         };
         let rows: Vec<_> = outcome.deployments.iter().map(row).collect();
         print_json(
-            &json!({"commit": outcome.commit, "strategies": rows, "changes": outcome.changes, "written": written}),
+            &json!({"commit": outcome.commit, "strategies": rows, "changes": outcome.changes, "written": written,
+                "dependents": outcome.dependents}),
         );
         return;
     }
@@ -72,5 +79,8 @@ fn show(cx: &Context, outcome: &Reconciled, written: bool) {
     ));
     for change in &outcome.changes {
         say(&json!(change).to_string());
+    }
+    for d in &outcome.dependents {
+        say(&format!("{} v{} was {}", d.strategy, d.version, d.what));
     }
 }

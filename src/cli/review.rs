@@ -95,8 +95,11 @@ pub fn show(r: &Review, branch: &str) {
     if r.single_person {
         print("SINGLE-PERSON POLICY: one person alone may decide what goes live");
     }
-    if let Some(v) = p.restores_version {
-        print(&format!("rollback to version {v}: {}", plain(r.reason.as_deref().unwrap_or("no reason was given"))));
+    let reason = plain(r.reason.as_deref().unwrap_or("no reason was given"));
+    match p.restores_version {
+        Some(_) if p.retired => print(&format!("RETIRES {}: nothing of it will be live: {reason}", p.strategy)),
+        Some(v) => print(&format!("rollback to version {v}: {reason}")),
+        None => {}
     }
     changes(r);
     if let Some(figures) = &r.preview.figures {

@@ -4,7 +4,7 @@ use super::Context;
 use super::output::say;
 use super::promote::announce;
 use assay_lab::LabError;
-use assay_lab::rollback::propose;
+use assay_lab::rollback::{To, propose};
 
 /// Propose an earlier version again: a forward promotion with approvals of its own
 ///
@@ -22,7 +22,7 @@ pub struct Args {
 }
 
 pub fn run(cx: &Context, args: Args) -> Result<(), LabError> {
-    let proposed = propose(&cx.lab()?, &args.strategy, args.to, &args.reason)?;
+    let proposed = propose(&cx.lab()?, &args.strategy, To::Version(args.to), &args.reason)?;
     say(&format!("rollback to version {}", args.to));
     announce(cx, &proposed);
     Ok(())

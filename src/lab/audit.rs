@@ -70,7 +70,7 @@ pub fn audit(lab: &Lab, full: bool) -> Result<Audit, LabError> {
     let repo = host::repo_of(&gate)?;
     let mut live = deploy::look(&gate.settings.live, &gate.settings.genesis_policy_sha256.to_string())?;
     let now = assay_ledger::log::system_clock();
-    let (compared, _) = reconcile(&repo, &gate, live.as_mut(), &host::deployed(&gate)?, now, false)?;
+    let (compared, _) = reconcile(&repo, &gate, live.as_mut(), &host::deployed(&gate)?, now, None)?;
     let live = stories(&compared, lab)?;
     let own_findings = own.findings.len();
     let findings = own.findings.into_iter().chain(hosts.findings).collect();

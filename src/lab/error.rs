@@ -99,6 +99,7 @@ impl From<ReconcileError> for LabError {
         match e {
             ReconcileError::Gate(e) => e.into(),
             ReconcileError::Deploy(e) => e.into(),
+            ReconcileError::Log(_) => LabError::could_not(e.to_string()),
         }
     }
 }

@@ -7,12 +7,14 @@ use crate::history;
 use crate::hooks;
 use crate::place::private_dir;
 use crate::session::{Notice, Session};
+use crate::standing::follow;
 use crate::writer::Writer;
 use assay_ledger::{Hash, Log, Signer};
 use assay_production::deploy;
 use assay_production::gate::{self, GateSettings, Host, Update, Verdict};
-use assay_production::reconcile::{Reconciled, reconcile};
+use assay_production::reconcile::{Found, Reconciled, reconcile};
 use assay_production::repository::Repo;
+use assay_production::repository::evidence::commit_tiles;
 use assay_shared::event::{Event, LabCreated, PromotionDeployed};
 use std::path::Path;
 
@@ -109,8 +111,7 @@ fn create_log(host: &Host, session: &Session) -> Result<(), LabError> {
     let (signer, log_signer) = (Signer::generate()?, Signer::generate()?);
     signer.write(&keys.join("deploy"), "deploy", None)?;
     log_signer.write(&keys.join("log"), "deploy log", None)?;
-    let origin = format!("assay.invalid/deploy/{}", host.settings.genesis_policy_sha256.short());
-    let log = Log::create(&host.dir().join("ledger"), &origin, &log_signer)?;
+    let log = Log::create(&host.dir().join("ledger"), &host.origin(), &log_signer)?;
     let created = LabCreated {
         lab: "deploy".into(),
         founder: "deploy".into(),
@@ -163,11 +164,22 @@ pub fn reconcile_once(host: &Host, write: bool, session: &Session) -> Result<Rec
     let open = if write { deploy::open } else { deploy::look };
     let mut table = open(&host.settings.live, &identity)?;
     let now = assay_ledger::log::system_clock();
-    let (outcome, events) = reconcile(&repo, host, table.as_mut(), &deployed(host)?, now, write)?;
-    if !events.is_empty() {
+    let record = |events: &[Event]| -> Result<(), LabError> {
+        if events.is_empty() {
+            return Ok(());
+        }
         let mut writer = writer(host, session)?;
-        writer.record(&events)?;
+        writer.record(events)?;
         writer.publish()?;
+        Ok(())
+    };
+    let mut found = |events: &[Event]| record(events).map_err(|e| e.to_string());
+    let found: Option<Found<'_>> = if write { Some(&mut found) } else { None };
+    let (outcome, events) = reconcile(&repo, host, table.as_mut(), &deployed(host)?, now, found)?;
+    if write {
+        record(&events)?;
+        // Whoever has a clone has the host's log too, and would see it rewritten.
+        commit_tiles(&repo, &Log::open(&host.dir().join("ledger"))?, "deploy")?;
     }
     Ok(outcome)
 }
@@ -177,7 +189,11 @@ pub fn reconcile_once(host: &Host, write: bool, session: &Session) -> Result<Rec
 /// # Errors
 /// A log that cannot be read.
 pub fn deployed(host: &Host) -> Result<Vec<PromotionDeployed>, LabError> {
-    let log = Log::open(&host.dir().join("ledger"))?;
+    let mut log = Log::open(&host.dir().join("ledger"))?;
+    // A run that was killed left entries that nobody vouches for yet.
+    if log.vouched() < log.len() {
+        follow(&mut log)?;
+    }
     let mut out = Vec::new();
     for seq in log.newest_of("PromotionDeployed", 0..log.len(), usize::MAX)? {
         if let Event::PromotionDeployed(e) = Event::of(&log.entry(seq)?)? {

@@ -35,5 +35,5 @@ pub(crate) fn as_of(history: &[Row], at_us: i64) -> Vec<Row> {
     for row in history.iter().filter(|r| r.deployed_us <= at_us) {
         live.insert(&row.strategy, row);
     }
-    live.into_values().cloned().collect()
+    live.into_values().filter(|row| !row.is_retired()).cloned().collect()
 }

@@ -110,7 +110,14 @@ pub fn sign(
     let dir = path.parent().unwrap_or(Path::new("."));
     let sigs = dir.join("policy.sigs");
     std::fs::create_dir_all(&sigs).map_err(LabError::io("create", &sigs))?;
-    let files = [sigs.join(format!("{person}.sig")), dir.join("allowed_signers")];
+    // Somebody whose key is replaced signs with both.
+    let other = |file: &Path| {
+        let by = std::fs::read(file).ok().and_then(|old| sshsig::verify(&old, NAMESPACE, found.text.as_bytes()).ok());
+        by.is_some_and(|key| key != public)
+    };
+    let plain = sigs.join(format!("{person}.sig"));
+    let file = if other(&plain) { sigs.join(format!("{person}-other-key.sig")) } else { plain };
+    let files = [file, dir.join("allowed_signers")];
     for (file, text) in files.iter().zip([signature, found.policy.allowed_signers()]) {
         std::fs::write(file, text).map_err(LabError::io("write", file))?;
     }

@@ -65,6 +65,7 @@ pub fn propose(lab: &Lab, wanted: Option<&str>, number: Option<u32>) -> Result<P
             promotion_timestamp: String::new(),
             generated_data: opened.market.generated,
             restores_version: None,
+            retired: false,
         },
         environment: Versions::from(&opened.environment),
         assumptions: opened.study.assumptions,

@@ -8,20 +8,35 @@ use assay_production::gate::version_of;
 use assay_shared::event::{Event, RollbackProposed};
 use assay_shared::format::config::LiveConfig;
 
-/// Proposes an earlier version again. What it restores keeps its own format.
+/// What a proposal goes back to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum To {
+    /// An earlier version.
+    Version(u64),
+    /// Nothing: the strategy is retired. The config has the content of the version in force, and says so.
+    Nothing,
+}
+
+/// Proposes an earlier version again, or that nothing of a strategy is live. What it restores keeps its own format.
 ///
 /// # Errors
 /// A strategy that is not live, a version that never was or is not earlier.
-pub fn propose(lab: &Lab, strategy: &str, to: u64, reason: &str) -> Result<Proposed, LabError> {
+pub fn propose(lab: &Lab, strategy: &str, to: To, reason: &str) -> Result<Proposed, LabError> {
     let repo = lab.repo()?;
     let none = || LabError::usage(format!("'{strategy}' is not live"), "see `assay active`");
     let (current, bytes) = in_force(&repo, strategy)?.ok_or_else(none)?;
-    if to >= current.promotion.version {
-        return Err(LabError::usage(
-            format!("version {to} is not earlier than {}", current.promotion.version),
-            "see `assay active --history`",
-        ));
-    }
+    let retired = to == To::Nothing;
+    let to = match to {
+        To::Nothing if current.promotion.retired => return Err(none()),
+        To::Nothing => current.promotion.version,
+        To::Version(to) if to >= current.promotion.version => {
+            return Err(LabError::usage(
+                format!("version {to} is not earlier than {}", current.promotion.version),
+                "see `assay active --history`",
+            ));
+        }
+        To::Version(to) => to,
+    };
     let missing = || LabError::usage(format!("'{strategy}' never had a version {to}"), "see `assay active --history`");
     let main = repo.tip("refs/heads/main").ok_or_else(missing)?;
     let old = version_of(&repo, &main, strategy, to)?.ok_or_else(missing)?;
@@ -32,6 +47,7 @@ pub fn propose(lab: &Lab, strategy: &str, to: u64, reason: &str) -> Result<Propo
     config.promotion.replaces_sha256 = Hash::of(&bytes);
     config.promotion.author = lab.config.person.clone();
     config.promotion.restores_version = Some(to);
+    config.promotion.retired = retired;
     let proposal = |config: &LiveConfig| -> Event {
         let p = &config.promotion;
         RollbackProposed {

@@ -232,8 +232,15 @@ fn from_a_trial_to_an_approved_proposal() {
     repo.move_to("main", &merged).unwrap();
     let (current, text) = proposal::in_force(&repo, "trend").unwrap().unwrap();
     assert_eq!((current.promotion.version, Hash::of(&text)), (1, proposed.sha256));
-    assert!(rollback::propose(&s.lab, "trend", 1, "r").unwrap_err().to_string().contains("not earlier"));
-    assert!(rollback::propose(&s.lab, "none", 1, "r").unwrap_err().to_string().contains("not live"));
+    assert!(
+        rollback::propose(&s.lab, "trend", rollback::To::Version(1), "r")
+            .unwrap_err()
+            .to_string()
+            .contains("not earlier")
+    );
+    assert!(
+        rollback::propose(&s.lab, "none", rollback::To::Version(1), "r").unwrap_err().to_string().contains("not live")
+    );
     let [json, html, _] = report::write(&s.lab, None, None, Some(&s.path("out")), false).unwrap();
     let shown: serde_json::Value = serde_json::from_slice(&std::fs::read(json).unwrap()).unwrap();
     assert_eq!(shown["figures"].as_array().unwrap().len(), Metric::ALL.len());

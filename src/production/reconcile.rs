@@ -4,7 +4,7 @@
 
 use crate::deploy::{Change, DeployError, LiveTable, Row};
 use crate::gate::refusal::refuse;
-use crate::gate::{self, Code, Deployment, Ever, GateError, Host, Logs, Pin, Tips};
+use crate::gate::{self, Code, Dependent, Deployment, Ever, GateError, Host, Logs, Pin, Tips};
 use crate::repository::git::Repo;
 use assay_ledger::Hash;
 use assay_shared::event::{ApprovalRecorded, DriftDetected, DriftHealed, Event, PromotionDeployed};
@@ -22,6 +22,8 @@ pub enum Status {
     Pending,
     /// The table is ahead of the commit that was read.
     Stale,
+    /// Git says that nothing of it is live, and nothing is.
+    Retired,
 }
 
 /// What is deployed and what had to be done.
@@ -33,14 +35,23 @@ pub struct Reconciled {
     pub deployments: Vec<Deployment>,
     /// What was (or would be) changed.
     pub changes: Vec<Change>,
+    /// What is live and rests on people or keys that do not count any more.
+    pub dependents: Vec<Dependent>,
 }
 
 impl Reconciled {
     /// How a strategy stands, before any change was made.
     pub fn status(&self, strategy: &str) -> Status {
         match self.changes.iter().find(|c| c.strategy() == strategy) {
+            None if self
+                .deployments
+                .iter()
+                .any(|d| d.config.promotion.strategy == strategy && d.config.promotion.retired) =>
+            {
+                Status::Retired
+            }
             None => Status::Synced,
-            Some(Change::Deploy { .. }) => Status::Pending,
+            Some(Change::Deploy { .. } | Change::Retire { .. }) => Status::Pending,
             Some(Change::Late { .. }) => Status::Stale,
             Some(_) => Status::OutOfSync,
         }
@@ -56,6 +67,9 @@ pub enum ReconcileError {
     /// The live table.
     #[error(transparent)]
     Deploy(#[from] DeployError),
+    /// The host's log, which must know of drift before it is healed.
+    #[error("drift cannot be recorded, and is not healed before: {0}")]
+    Log(String),
 }
 
 /// What the deploy branch says.
@@ -83,13 +97,16 @@ pub fn desired(repo: &Repo, host: &Host) -> Result<Desired, GateError> {
     let Some(head) = repo.tip(&reference) else {
         return refuse(Code::NoBranch, reference, "the deploy branch does not exist yet");
     };
-    let (tips, mut logs) = (gate::tips(repo)?, Logs::new());
+    let (tips, mut logs) = (gate::tips(repo, host)?, Logs::new());
     let (deployments, ever) = gate::walk(repo, &head, host, &mut logs)?;
     Ok(Desired { head, deployments, ever, pins: logs.into_values().map(|log| log.pin).collect(), logs: tips })
 }
 
-/// Brings the live table in line with the deploy branch (or only compares, when `write` is
-/// false). `recorded` is what the host's own log says was deployed. Gives the events for that log.
+/// Records what was found in the host's log.
+pub type Found<'a> = &'a mut dyn FnMut(&[Event]) -> Result<(), String>;
+
+/// Brings the live table in line with the deploy branch (or only compares, without `found`). `recorded` is what the host's own log says was deployed; `found` records there what somebody did behind git's
+/// back, before it is healed: a run that is killed leaves no drift without a trace. Gives the other events for that log.
 ///
 /// # Errors
 /// [`ReconcileError`]; the table is unchanged then.
@@ -99,7 +116,7 @@ pub fn reconcile(
     table: &mut dyn LiveTable,
     recorded: &[PromotionDeployed],
     now_us: u64,
-    write: bool,
+    mut found: Option<Found<'_>>,
 ) -> Result<(Reconciled, Vec<Event>), ReconcileError> {
     let Desired { head: commit, deployments, ever, pins, logs } = desired(repo, host)?;
     gone_back(repo, host, &commit, &ever, recorded)?;
@@ -111,9 +128,15 @@ pub fn reconcile(
             |(s, v, sha): &(String, u64, Hash)| s == strategy && *v as i64 == version && sha.to_string() == sha256;
         ever.iter().any(same) || moved()
     };
-    let changes = table.sync(&rows, &known, now_us as i64, write)?;
+    let mut changes = table.sync(&rows, &known, now_us as i64, false)?;
     let mut events = Vec::new();
-    if write {
+    if let Some(found) = &mut found {
+        let at_ms = (now_us / 1000) as i64;
+        let drift: Vec<Event> = changes.iter().filter_map(|c| drifted(c, at_ms)).collect();
+        if !drift.is_empty() {
+            found(&drift).map_err(ReconcileError::Log)?;
+        }
+        changes = table.sync(&rows, &known, now_us as i64, true)?;
         pins.iter().try_for_each(|pin| host.remember(pin))?;
         host.remember_walk(&commit, &deployments, &ever, &logs)?;
         // Facts about what is live have ids of their own content, so recording them at every run
@@ -124,9 +147,10 @@ pub fn reconcile(
                 .any(|c| matches!(c, Change::Late { strategy, .. } if *strategy == d.config.promotion.strategy))
         };
         deployments.iter().filter(|d| !late(d)).for_each(|d| events.extend(deployed(d)));
-        changes.iter().for_each(|c| events.extend(drift(c, (now_us / 1000) as i64)));
+        changes.iter().for_each(|c| events.extend(drifted(c, at_ms).into_iter().chain(healed(c, at_ms))));
     }
-    Ok((Reconciled { commit, deployments, changes }, events))
+    let dependents = gate::dependents(repo, &commit, &deployments, host)?;
+    Ok((Reconciled { commit, deployments, changes, dependents }, events))
 }
 
 /// What this host recorded as deployed must be on the branch: a branch that went back would take versions out of
@@ -181,17 +205,24 @@ fn deployed(d: &Deployment) -> Vec<Event> {
     out
 }
 
-/// What somebody did behind git's back, and that it was set right.
-fn drift(change: &Change, at_ms: i64) -> Vec<Event> {
-    let (strategy, version, detail) = match change {
-        Change::Heal { strategy, version, detail } => (strategy, *version as u64, detail),
-        Change::Remove { strategy, detail } => (strategy, 0, detail),
+/// What somebody did behind git's back.
+fn drifted(change: &Change, at_ms: i64) -> Option<Event> {
+    let (strategy, detail) = match change {
+        Change::Heal { strategy, detail, .. } | Change::Remove { strategy, detail } => (strategy, detail.clone()),
         Change::Forged { strategy, version } => {
-            let detail = format!("version {version} in the history was never deployed");
-            return vec![DriftDetected { strategy: strategy.clone(), detail, at_ms }.into()];
+            (strategy, format!("version {version} in the history was never deployed"))
         }
-        Change::Deploy { .. } | Change::Late { .. } => return Vec::new(),
+        Change::Deploy { .. } | Change::Retire { .. } | Change::Late { .. } => return None,
     };
-    let found = DriftDetected { strategy: strategy.clone(), detail: detail.clone(), at_ms };
-    vec![found.into(), DriftHealed { strategy: strategy.clone(), version, at_ms }.into()]
+    Some(DriftDetected { strategy: strategy.clone(), detail, at_ms }.into())
+}
+
+/// And that it was set right.
+fn healed(change: &Change, at_ms: i64) -> Option<Event> {
+    let (strategy, version) = match change {
+        Change::Heal { strategy, version, .. } => (strategy, *version as u64),
+        Change::Remove { strategy, .. } => (strategy, 0),
+        _ => return None,
+    };
+    Some(DriftHealed { strategy: strategy.clone(), version, at_ms }.into())
 }

@@ -64,6 +64,17 @@ pub fn parse(text: &str) -> Option<i64> {
     Some(days_from_civil(y, m, d) * DAY_MS + (h * 3600 + min * 60 + s) * 1000)
 }
 
+/// Microseconds since 1970 of a time as [`parse`] reads it, or as it is printed: `2024-01-31 23:00:00.123456 UTC`.
+pub fn parse_us(text: &str) -> Option<i64> {
+    let text = text.trim().trim_end_matches("UTC").trim_end().trim_end_matches('Z');
+    let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
+    if fraction.len() > 6 || !fraction.bytes().all(|b| b.is_ascii_digit()) {
+        return None;
+    }
+    let micros: i64 = format!("{fraction:0<6}").parse().ok()?;
+    Some(parse(whole)? * 1000 + micros)
+}
+
 /// Milliseconds of a bar interval such as `1m`, `1h`, `4h`, `1d`: whole days, or a whole number of them in a day.
 pub fn interval_ms(text: &str) -> Option<i64> {
     let split = text.len().checked_sub(1)?;
@@ -104,6 +115,19 @@ mod tests {
         for day in -1000..40_000 {
             let (y, m, d) = civil_from_days(day);
             assert_eq!(days_from_civil(y, m, d), day);
+        }
+    }
+
+    /// What is printed can be asked for.
+    #[test]
+    fn a_printed_time_is_read_back() {
+        for us in [0, 1_704_067_200_000_000, 1_732_633_742_699_857, 1_732_633_742_600_000] {
+            assert_eq!(parse_us(&format_us(us)), Some(us as i64), "{}", format_us(us));
+        }
+        assert_eq!(parse_us("2024-01-01"), Some(1_704_067_200_000_000));
+        assert_eq!(parse_us("2024-01-01T00:00:00.5Z"), Some(1_704_067_200_500_000));
+        for bad in ["", "2024-01-01 00:00:00.x", "2024-01-01 00:00:00.1234567", "soon"] {
+            assert_eq!(parse_us(bad), None, "{bad}");
         }
     }
 }

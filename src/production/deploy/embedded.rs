@@ -1,7 +1,9 @@
 //! The live table in a SQLite file: for a first look, and for hosts without PostgreSQL.
 
 use super::halts::{Halt, Word};
-use super::{COLUMNS, Cell, Change, DeployError, Known, LiveTable, Row, SCHEMA, Write, columns, writes};
+use super::plan::{Write, writes};
+use super::row::columns;
+use super::{COLUMNS, Cell, Change, DeployError, Known, LiveTable, Row, SCHEMA};
 use rusqlite::types::{ToSqlOutput, Value, ValueRef};
 use rusqlite::{Connection, OpenFlags, ToSql, TransactionBehavior};
 use std::path::Path;
@@ -46,7 +48,13 @@ fn read(conn: &Connection, table: &str, order: &str) -> rusqlite::Result<Vec<Row
     let rows = statement.query_map([], |r| {
         let cell = |i: usize| Ok(if COLUMNS[i].1 { Cell::Int(r.get(i + 2)?) } else { Cell::Text(r.get(i + 2)?) });
         let cells = (0..COLUMNS.len()).map(cell).collect::<rusqlite::Result<_>>()?;
-        Ok(Row { strategy: r.get(0)?, version: r.get(1)?, cells, deployed_us: r.get(COLUMNS.len() + 2)? })
+        Ok(Row {
+            strategy: r.get(0)?,
+            version: r.get(1)?,
+            cells,
+            deployed_us: r.get(COLUMNS.len() + 2)?,
+            retired: false,
+        })
     })?;
     rows.collect()
 }
@@ -186,6 +194,10 @@ impl LiveTable for Embedded {
                 match step {
                     Write::Put(row) => {
                         put(&tx, "active_configs", "INSERT OR REPLACE", row)?;
+                        put(&tx, "config_history", "INSERT OR IGNORE", row)?;
+                    }
+                    Write::Retire(row) => {
+                        tx.execute("DELETE FROM active_configs WHERE strategy = ?1", [&row.strategy])?;
                         put(&tx, "config_history", "INSERT OR IGNORE", row)?;
                     }
                     Write::Remove(strategy) => {

@@ -9,7 +9,13 @@ fn row(strategy: &str, version: i64, sha: &str) -> Row {
         (_, true) => Cell::Int(version),
         (name, false) => Cell::Text(format!("{name} of {strategy}")),
     };
-    Row { strategy: strategy.into(), version, cells: COLUMNS.iter().map(cell).collect(), deployed_us: 0 }
+    Row {
+        strategy: strategy.into(),
+        version,
+        cells: COLUMNS.iter().map(cell).collect(),
+        deployed_us: 0,
+        retired: false,
+    }
 }
 
 /// What was deployed, by its hash.

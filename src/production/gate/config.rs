@@ -56,6 +56,9 @@ pub(super) fn verify(
     }
     let policy_sha256 = Policy::hash_of(policy_text.as_bytes());
     let approved = approvals(repo, new, &config, &sha256, &policy_sha256, policy, &author.person)?;
+    if config.promotion.retired && config.promotion.restores_version.is_none() {
+        return refuse(Code::NotRestored, path, "what retires a strategy names the version in force");
+    }
     if let Some(wanted) = config.promotion.restores_version {
         restore::verify(repo, old, &config, wanted)?;
     }

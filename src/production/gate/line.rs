@@ -75,7 +75,7 @@ pub fn walk(repo: &Repo, head: &str, host: &Host, logs: &mut Logs) -> Result<(Ve
         }
     }
     // A log that moved, forward or not, is looked at though no config came with it.
-    if walked::tips(repo)? != seen {
+    if walked::tips(repo, host)? != seen {
         complete(repo, &policy::at(repo, head)?.1, host, logs)?;
     }
     Ok((live.into_values().collect(), ever))

@@ -7,6 +7,7 @@ mod age;
 pub mod approvals;
 mod claims;
 mod config;
+mod depends;
 mod facts;
 mod gates;
 pub mod line;
@@ -26,6 +27,7 @@ mod verdict;
 mod walked;
 
 pub use config::Deployment;
+pub use depends::{Dependent, dependents};
 pub use line::walk;
 pub use pins::{GateSettings, Host, Pin};
 pub use preview::{Check, Figures, Preview, preview};

@@ -2,8 +2,8 @@
 //! last verified checkpoint of each log.
 
 use super::refusal::GateError;
-use assay_ledger::Hash;
 use assay_ledger::storage::disk::{RealDisk, replace};
+use assay_ledger::{Hash, PublicKey};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 
@@ -29,6 +29,9 @@ pub struct Pin {
     pub size: u64,
     /// Its root.
     pub root: Hash,
+    /// Keys that it has revoked.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub revoked: Vec<PublicKey>,
 }
 
 /// The gate's folder on the deploy host.
@@ -79,6 +82,11 @@ impl Host {
     /// Full name of the deploy branch.
     pub fn deploy_reference(&self) -> String {
         format!("refs/heads/{}", self.settings.deploy_branch)
+    }
+
+    /// The name of the host's own log.
+    pub fn origin(&self) -> String {
+        format!("assay.invalid/deploy/{}", self.settings.genesis_policy_sha256.short())
     }
 
     fn pin_path(&self, origin: &str) -> PathBuf {

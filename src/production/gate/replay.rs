@@ -160,7 +160,7 @@ fn replay(
         let before = if is_zero(old) { None } else { repo.file(old, "checkpoint")? };
         let before = before.map(|bytes| Checkpoint::open(&bytes, &verifier)).transpose()?;
         let size = before.as_ref().map_or(0, |c| c.size);
-        let before = before.map(|c| Pin { origin: origin.clone(), size: c.size, root: c.root });
+        let before = before.map(|c| Pin { origin: origin.clone(), size: c.size, root: c.root, revoked: Vec::new() });
         continues(&tree, before.as_ref(), &origin)?;
         // Once it stands here, nothing could be promoted after it any more: say so before.
         if let Some(at) = roster.unknown.filter(|at| *at >= size) {
@@ -175,7 +175,8 @@ fn replay(
     if let Some((_, what)) = tiles.finish()?.first() {
         return refuse(Code::BadTiles, origin, what.clone());
     }
-    let pin = Pin { origin: origin.clone(), size: checkpoint.size, root: checkpoint.root };
+    let revoked = roster.members().filter(|m| m.revoked_at.is_some()).map(|m| m.key).collect();
+    let pin = Pin { origin: origin.clone(), size: checkpoint.size, root: checkpoint.root, revoked };
     Ok(VerifiedLog { origin, pin, entries, tree, roster })
 }
 

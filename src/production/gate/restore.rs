@@ -29,7 +29,7 @@ pub fn version(repo: &Repo, commit: &str, strategy: &str, wanted: u64) -> Result
 fn content(config: &LiveConfig) -> LiveConfig {
     let mut c = config.clone();
     let p = &mut c.promotion;
-    (p.version, p.replaces_sha256, p.restores_version) = (0, Hash::ZERO, None);
+    (p.version, p.replaces_sha256, p.restores_version, p.retired) = (0, Hash::ZERO, None, false);
     (p.author, p.promotion_timestamp) = (String::new(), String::new());
     if let Some(l) = &mut c.ledger {
         (l.size, l.root, l.proposal) = (0, Hash::ZERO, l.study);
@@ -44,6 +44,9 @@ fn content(config: &LiveConfig) -> LiveConfig {
 /// [`Code::NotRestored`].
 pub(super) fn verify(repo: &Repo, old: &str, config: &LiveConfig, wanted: u64) -> Result<(), GateError> {
     let (path, name) = (LiveConfig::path(&config.promotion.strategy), &config.promotion.strategy);
+    if config.promotion.retired && config.promotion.version != wanted + 1 {
+        return refuse(Code::NotRestored, path, "what retires a strategy has the content of the version in force");
+    }
     let Some(before) = version(repo, old, name, wanted)? else {
         return refuse(Code::NotRestored, path, format!("'{name}' never had the version {wanted} that it restores"));
     };

@@ -128,6 +128,7 @@ fn config() -> LiveConfig {
             promotion_timestamp: "2026-01-01 00:00:00 UTC".into(),
             generated_data: false,
             restores_version: None,
+            retired: false,
         },
         environment: Versions {
             engine_version: text(),
@@ -275,7 +276,7 @@ fn configs() {
 #[test]
 fn the_hosts_memory() {
     let s = stage();
-    let pin = super::Pin { origin: "lab.example/ana".into(), size: 5, root: Hash::of(b"r") };
+    let pin = super::Pin { origin: "lab.example/ana".into(), size: 5, root: Hash::of(b"r"), revoked: Vec::new() };
     assert_eq!(s.host.pin(&pin.origin).unwrap(), None);
     s.host.remember(&pin).unwrap();
     s.host.remember(&super::Pin { size: 3, ..pin.clone() }).unwrap();

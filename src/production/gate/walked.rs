@@ -6,6 +6,7 @@
 use super::config::Deployment;
 use super::pins::Host;
 use super::refusal::GateError;
+use crate::repository::evidence::ledger_branch;
 use crate::repository::git::Repo;
 use assay_ledger::storage::disk::{RealDisk, replace};
 use assay_ledger::{Hash, PublicKey};
@@ -35,13 +36,14 @@ struct Walked {
 /// Where the logs' branches stood.
 pub type Tips = BTreeMap<String, String>;
 
-/// Where they stand.
+/// Where they stand; the host's own, which it moves itself, aside.
 ///
 /// # Errors
 /// A repository that cannot be read.
-pub fn tips(repo: &Repo) -> Result<Tips, GateError> {
+pub fn tips(repo: &Repo, host: &Host) -> Result<Tips, GateError> {
+    let own = ledger_branch(&host.origin());
     let tip = |branch: String| repo.tip(&format!("refs/heads/{branch}")).map(|tip| (branch, tip));
-    Ok(repo.branches("ledger/")?.into_iter().filter_map(tip).collect())
+    Ok(repo.branches("ledger/")?.into_iter().filter(|branch| *branch != own).filter_map(tip).collect())
 }
 
 /// A config in force.

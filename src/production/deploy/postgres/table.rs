@@ -2,7 +2,9 @@
 
 use super::reach::{LOCK, Postgres};
 use crate::deploy::halts::{Halt, Word};
-use crate::deploy::{COLUMNS, Cell, Change, DeployError, Known, LiveTable, Row, Write, columns, writes};
+use crate::deploy::plan::{Write, writes};
+use crate::deploy::row::columns;
+use crate::deploy::{COLUMNS, Cell, Change, DeployError, Known, LiveTable, Row};
 use tokio_postgres::GenericClient;
 use tokio_postgres::types::ToSql;
 
@@ -19,6 +21,7 @@ async fn read(client: &impl GenericClient, table: &str, order: &str) -> Result<V
             version: r.try_get(1)?,
             cells,
             deployed_us: r.try_get(COLUMNS.len() + 2)?,
+            retired: false,
         });
     }
     Ok(out)
@@ -103,13 +106,16 @@ impl LiveTable for Postgres {
             let (changes, writes) =
                 writes(&read(&tx, "active_configs", "strategy").await?, &history, want, known, now_us);
             for step in writes.iter().filter(|_| write) {
-                let (strategy, row) = match step {
-                    Write::Put(row) => (&row.strategy, Some(row)),
-                    Write::Remove(strategy) => (strategy, None),
+                let (strategy, live, past) = match step {
+                    Write::Put(row) => (&row.strategy, Some(row), Some(row)),
+                    Write::Retire(row) => (&row.strategy, None, Some(row)),
+                    Write::Remove(strategy) => (strategy, None, None),
                 };
                 tx.execute("DELETE FROM assay.active_configs WHERE strategy = $1", &[strategy]).await?;
-                if let Some(row) = row {
+                if let Some(row) = live {
                     put(&tx, "active_configs", "", row).await?;
+                }
+                if let Some(row) = past {
                     put(&tx, "config_history", "ON CONFLICT DO NOTHING", row).await?;
                 }
                 tx.execute("SELECT pg_notify('active_configs', $1)", &[strategy]).await?;

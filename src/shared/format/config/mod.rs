@@ -77,6 +77,9 @@ pub struct Promotion {
     /// For a rollback: the version whose content comes back.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub restores_version: Option<u64>,
+    /// The strategy goes out of force: the content is that of the version before, and nothing is live.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub retired: bool,
 }
 
 /// The version lock of a config.

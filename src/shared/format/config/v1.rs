@@ -40,6 +40,8 @@ struct PromotionV1 {
     generated_data: bool,
     #[serde(default)]
     restores_version: Option<u64>,
+    #[serde(default)]
+    retired: bool,
 }
 
 #[derive(Deserialize)]
@@ -113,6 +115,7 @@ pub(super) fn read(text: &str) -> Result<LiveConfig, FormatError> {
             promotion_timestamp: p.promotion_timestamp,
             generated_data: p.generated_data,
             restores_version: p.restores_version,
+            retired: p.retired,
         },
         environment: Versions {
             engine_version: v.engine_version,
@@ -168,6 +171,7 @@ pub(super) fn promotion(p: &Promotion) -> Table {
         row("generated_data", p.generated_data),
     ];
     out.extend(some("restores_version", p.restores_version));
+    out.extend(some("retired", p.retired.then_some(true)));
     out
 }
 

@@ -1,0 +1,167 @@
+//! What must change so that the live table holds what git says, and the writes that do it.
+
+use super::row::Row;
+use serde::Serialize;
+
+/// What must be done about one strategy.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "change", rename_all = "kebab-case")]
+pub enum Change {
+    /// A new version goes live.
+    Deploy {
+        /// Strategy.
+        strategy: String,
+        /// Version.
+        version: i64,
+    },
+    /// The strategy goes out of force.
+    Retire {
+        /// Strategy.
+        strategy: String,
+        /// The version that says so.
+        version: i64,
+    },
+    /// The row was changed by hand and is set right.
+    Heal {
+        /// Strategy.
+        strategy: String,
+        /// Version.
+        version: i64,
+        /// What differed.
+        detail: String,
+    },
+    /// A row that git knows nothing of is removed.
+    Remove {
+        /// Strategy.
+        strategy: String,
+        /// What it was.
+        detail: String,
+    },
+    /// The history holds a version that was never deployed. It is append-only: whoever owns the database looks how it
+    /// came there, and removes it.
+    Forged {
+        /// Strategy.
+        strategy: String,
+        /// Version in the history.
+        version: i64,
+    },
+    /// The table is ahead of this commit: a later reconciler was here. Nothing is written.
+    Late {
+        /// Strategy.
+        strategy: String,
+        /// Version in the table.
+        version: i64,
+    },
+}
+
+impl Change {
+    /// The strategy.
+    pub fn strategy(&self) -> &str {
+        match self {
+            Change::Deploy { strategy, .. }
+            | Change::Retire { strategy, .. }
+            | Change::Heal { strategy, .. }
+            | Change::Remove { strategy, .. }
+            | Change::Forged { strategy, .. }
+            | Change::Late { strategy, .. } => strategy,
+        }
+    }
+
+    /// True for what somebody did behind git's back.
+    pub fn is_drift(&self) -> bool {
+        matches!(self, Change::Heal { .. } | Change::Remove { .. } | Change::Forged { .. })
+    }
+}
+
+/// Whether a version of a strategy with a config of that hash was ever deployed, as git says: the table never
+/// testifies for itself.
+pub type Known<'a> = &'a dyn Fn(&str, i64, &str) -> bool;
+
+/// What must change so that the table holds `want`. A row ahead of us that is known was put there by a later
+/// reconciler; one that is not, somebody put there by hand.
+pub fn plan(present: &[Row], want: &[Row], known: Known<'_>, history: Known<'_>) -> Vec<Change> {
+    let mut out = Vec::new();
+    for w in want {
+        let (strategy, version) = (w.strategy.clone(), w.version);
+        if w.retired {
+            let said = history(&w.strategy, w.version, w.text("config_sha256"));
+            let stands = present.iter().any(|r| r.strategy == w.strategy);
+            match (said, stands) {
+                (true, true) => {
+                    out.push(Change::Remove { strategy, detail: format!("it was retired by version {version}") })
+                }
+                (true, false) => {}
+                (false, _) => out.push(Change::Retire { strategy, version }),
+            }
+            continue;
+        }
+        match present.iter().find(|r| r.strategy == w.strategy) {
+            None if history(&w.strategy, w.version, w.text("config_sha256")) => {
+                out.push(Change::Heal { strategy, version, detail: "the row was deleted".into() });
+            }
+            None => out.push(Change::Deploy { strategy, version }),
+            Some(r) if r.version == w.version && r.cells == w.cells => {}
+            Some(r) if r.version > w.version && known(&r.strategy, r.version, r.text("config_sha256")) => {
+                out.push(Change::Late { strategy, version: r.version });
+            }
+            Some(r) if r.version < w.version && known(&r.strategy, r.version, r.text("config_sha256")) => {
+                out.push(Change::Deploy { strategy, version });
+            }
+            Some(r) => {
+                let mut what = r.differences(w);
+                if r.version != w.version {
+                    what.insert(0, "version");
+                }
+                out.push(Change::Heal { strategy, version, detail: format!("changed by hand: {}", what.join(", ")) });
+            }
+        }
+    }
+    for r in present.iter().filter(|r| !want.iter().any(|w| w.strategy == r.strategy)) {
+        out.push(Change::Remove {
+            strategy: r.strategy.clone(),
+            detail: format!("version {} is not in git", r.version),
+        });
+    }
+    out
+}
+
+/// One statement of a transaction that brings the table in line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Write {
+    /// The row goes into the table, and into the history unless that version stands there.
+    Put(Row),
+    /// The strategy's row goes, and this one into the history.
+    Retire(Row),
+    /// The strategy's row goes.
+    Remove(String),
+}
+
+/// What to change, and the writes that do it. A version that goes live again keeps its first time.
+pub(super) fn writes(
+    present: &[Row],
+    history: &[Row],
+    want: &[Row],
+    known: Known<'_>,
+    now_us: i64,
+) -> (Vec<Change>, Vec<Write>) {
+    let at = |s: &str, v: i64, sha: &str| {
+        history.iter().find(|r| r.strategy == s && r.version == v && r.text("config_sha256") == sha)
+    };
+    let mut changes = plan(present, want, known, &|s, v, sha| at(s, v, sha).is_some());
+    let forged = history.iter().filter(|r| !known(&r.strategy, r.version, r.text("config_sha256")));
+    changes.extend(forged.map(|r| Change::Forged { strategy: r.strategy.clone(), version: r.version }));
+    let write = |change: &Change| {
+        let wanted = want.iter().find(|w| w.strategy == change.strategy());
+        match (change, wanted) {
+            (Change::Deploy { .. } | Change::Heal { .. }, Some(w)) => {
+                let since = at(&w.strategy, w.version, w.text("config_sha256")).map_or(now_us, |r| r.deployed_us);
+                Some(Write::Put(Row { deployed_us: since, ..w.clone() }))
+            }
+            (Change::Retire { .. }, Some(w)) => Some(Write::Retire(Row { deployed_us: now_us, ..w.clone() })),
+            (Change::Remove { strategy, .. }, _) => Some(Write::Remove(strategy.clone())),
+            _ => None,
+        }
+    };
+    let writes = changes.iter().filter_map(write).collect();
+    (changes, writes)
+}

@@ -1,0 +1,70 @@
+//! What is live and rests on people or keys that do not count any more: flagged until somebody decides.
+
+use super::config::Deployment;
+use super::pins::Host;
+use super::policy;
+use super::refusal::GateError;
+use crate::repository::git::Repo;
+use assay_ledger::keys::note::Verifier;
+use assay_ledger::{PublicKey, keys::sshsig};
+use assay_shared::format::config::{LiveConfig, NAMESPACE};
+use assay_shared::policy::{Policy, Role};
+use serde::Serialize;
+
+/// A live version, and what it rests on that does not count any more.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Dependent {
+    /// The strategy.
+    pub strategy: String,
+    /// Its version.
+    pub version: u64,
+    /// In words.
+    pub what: String,
+}
+
+/// Whether a key counts for a role now, else why not.
+fn fallen(
+    policy: &Policy,
+    revoked: &[(String, PublicKey)],
+    key: &PublicKey,
+    person: &str,
+    role: Role,
+) -> Option<String> {
+    if let Some((origin, _)) = revoked.iter().find(|(_, k)| k == key) {
+        return Some(format!("by {person} with the key {}, which the log {origin} has revoked", key.id()));
+    }
+    match policy.person(key, role) {
+        Some(p) if p.name == person => None,
+        _ => Some(format!(
+            "by {person} with the key {}, who is no {} of the policy with it any more",
+            key.id(),
+            role.name()
+        )),
+    }
+}
+
+/// The versions in force that rest on what does not count any more.
+///
+/// # Errors
+/// A repository or pins that cannot be read.
+pub fn dependents(repo: &Repo, head: &str, live: &[Deployment], host: &Host) -> Result<Vec<Dependent>, GateError> {
+    let (_, policy) = policy::at(repo, head)?;
+    let mut revoked = Vec::new();
+    for origin in policy.origins.iter().filter_map(|o| o.vkey.parse::<Verifier>().ok()).map(|v| v.name) {
+        let keys = host.pin(&origin)?.map(|pin| pin.revoked).unwrap_or_default();
+        revoked.extend(keys.into_iter().map(|key| (origin.clone(), key)));
+    }
+    let mut out = Vec::new();
+    for d in live.iter().filter(|d| !d.config.promotion.retired) {
+        let p = &d.config.promotion;
+        let signature = repo.file(&d.commit, &format!("{}.sig", LiveConfig::path(&p.strategy)))?.unwrap_or_default();
+        let author = sshsig::verify(&signature, NAMESPACE, d.text.as_bytes()).ok();
+        let author = author.and_then(|key| fallen(&policy, &revoked, &key, &p.author, Role::Researcher));
+        let approvals = d.approvers.iter().zip(&d.approver_keys);
+        let approvals = approvals.filter_map(|(name, key)| fallen(&policy, &revoked, key, name, Role::Reviewer));
+        let words =
+            author.map(|w| format!("proposed {w}")).into_iter().chain(approvals.map(|w| format!("approved {w}")));
+        out.extend(words.map(|what| Dependent { strategy: p.strategy.clone(), version: p.version, what }));
+    }
+    Ok(out)
+}

@@ -1,0 +1,192 @@
+//! What is live, and how it ends: retired, resting on people who are gone, under reconcilers that are killed.
+
+use crate::desk::{Desk, Postgres};
+use assay_ledger::Log;
+use assay_shared::event::Event;
+use assay_shared::event::standing::Standing;
+use serde_json::{Value, json};
+use std::process::Stdio;
+use std::time::Duration;
+
+fn deploy(desk: &Desk, branch: &str) {
+    desk.approve(branch, "lab/people/ben").ok();
+    desk.assay(&["deploy", branch]).ok();
+}
+
+fn live(desk: &Desk) -> Value {
+    desk.assay(&["active", "--json"]).ok().json()
+}
+
+/// A promotion to nothing goes the way of every promotion; the row goes, the history says when, and the strategy can
+/// come back. In both kinds of table.
+#[test]
+fn a_strategy_is_retired_and_comes_back() {
+    let pg = Postgres::start();
+    for setting in [None, Some(pg.url())] {
+        let desk = Desk::new();
+        let more = setting.as_deref().map(|url| vec!["--live", url]).unwrap_or_default();
+        desk.demo(16, &more).ok();
+        let said = desk.assay(&["retire", "trend", "--reason", "its market is gone"]).ok();
+        let branch = said.out.trim().to_string();
+        desk.assay(&["deploy", &branch]).fails(4, "approvals");
+        let review = desk.assay(&["review", &branch]).ok().out;
+        assert!(review.contains("RETIRES trend") && review.contains("its market is gone"), "{review}");
+        deploy(&desk, &branch);
+        assert_eq!(live(&desk), json!([]));
+        let past = desk.assay(&["active", "--history", "--json"]).ok().json();
+        assert_eq!((past.as_array().unwrap().len(), past[3]["version"].as_i64()), (4, Some(4)));
+        assert_eq!(desk.assay(&["active", "--at", "2100-01-01", "--json"]).ok().json(), json!([]));
+        let before = past[2]["deployed_at"].as_str().unwrap().to_string();
+        assert_eq!(desk.assay(&["active", "--at", &before, "--json"]).ok().json()[0]["version"], 3);
+        let again = desk.assay(&["reconcile", "--check", "--json"]).ok().json();
+        assert_eq!((&again["changes"], again["strategies"][0]["status"].as_str()), (&json!([]), Some("Retired")));
+        desk.assay(&["audit"]).ok();
+        desk.assay(&["retire", "trend", "--reason", "again"]).fails(2, "is not live");
+        // A row that somebody puts back is drift.
+        if setting.is_none() {
+            let table = rusqlite::Connection::open(desk.path("lab/live.sqlite")).unwrap();
+            let back = "INSERT INTO active_configs SELECT * FROM config_history WHERE version = 3";
+            table.execute_batch(back).unwrap();
+            drop(table);
+            desk.assay(&["reconcile", "--check"]).fails(1, "behind git's back");
+            desk.assay(&["reconcile"]).ok();
+            assert_eq!(live(&desk), json!([]));
+        }
+        let said = desk.assay(&["rollback", "trend", "--to", "3", "--reason", "the market is back"]).ok();
+        deploy(&desk, said.out.trim());
+        assert_eq!(live(&desk)[0]["version"], 5);
+    }
+}
+
+/// What retires a strategy has the content of what is in force, and says nothing else.
+#[test]
+fn a_retirement_hides_nothing() {
+    let desk = Desk::new();
+    desk.demo(16, &[]).ok();
+    let said = desk.assay(&["retire", "trend", "--reason", "r"]).ok();
+    let branch = said.out.trim().to_string();
+    let show = format!("{branch}:configs/live/trend.toml");
+    let text = desk.git(&["--git-dir", "lab/repo.git", "show", &show]).ok().out;
+    for (from, to) in
+        [("retired = true\n", ""), ("restores_version = 3\n", ""), ("restores_version = 3", "restores_version = 1")]
+    {
+        assert!(text.contains(from), "{text}");
+        desk.git(&["clone", "-q", "-b", &branch, "lab/repo.git", "c"]).ok();
+        std::fs::write(desk.path("c/configs/live/trend.toml"), text.replacen(from, to, 1)).unwrap();
+        let sign = ["-Y", "sign", "-q", "-n", "promotion@assay", "-f", "lab/keys/ana", "c/configs/live/trend.toml"];
+        desk.run("ssh-keygen", &sign).ok();
+        desk.git(&["-C", "c", "commit", "-q", "-a", "-m", "edited"]).ok();
+        let gate = desk.path("lab/deploy.git");
+        let pushed = desk.git(&["-C", "c", "push", "-q", gate.to_str().unwrap(), "HEAD:main"]);
+        assert!(pushed.code != 0 && pushed.err.contains("refused ["), "{from}: {}", pushed.err);
+        std::fs::remove_dir_all(desk.path("c")).unwrap();
+    }
+}
+
+/// The root people agree on the next version of the policy.
+fn next_policy(desk: &Desk, keys: &[&str], edit: impl Fn(String) -> String) {
+    desk.git(&["clone", "-q", "lab/repo.git", "p"]).ok();
+    let path = desk.path("p/configs/policy.toml");
+    let text = std::fs::read_to_string(&path).unwrap();
+    let version: u64 = text.lines().find_map(|l| l.strip_prefix("version = ")).unwrap().parse().unwrap();
+    let text = text.replacen(&format!("version = {version}"), &format!("version = {}", version + 1), 1);
+    std::fs::write(&path, edit(text)).unwrap();
+    for key in keys {
+        desk.assay(&["policy", "sign", "p/configs/policy.toml", "--key", key]).ok();
+    }
+    desk.git(&["-C", "p", "add", "-A"]).ok();
+    desk.git(&["-C", "p", "commit", "-q", "-m", "policy"]).ok();
+    for target in ["lab/deploy.git", "lab/repo.git"] {
+        desk.git(&["-C", "p", "push", "-q", desk.path(target).to_str().unwrap(), "HEAD:main"]).ok();
+    }
+    std::fs::remove_dir_all(desk.path("p")).unwrap();
+}
+
+/// A reviewer whose key is replaced, and an author whose key the log revokes: what they vouched for stays live and is
+/// flagged until it is decided anew.
+#[test]
+fn what_rests_on_people_who_are_gone_is_flagged() {
+    let desk = Desk::new();
+    desk.demo(16, &[]).ok();
+    desk.assay(&["reconcile", "--check"]).ok();
+    desk.assay(&["key", "new", "--out", "ben2", "--comment", "ben"]).ok();
+    let key = |file: &str| {
+        let text = std::fs::read_to_string(desk.path(file)).unwrap();
+        text.split(' ').take(2).collect::<Vec<_>>().join(" ")
+    };
+    let (old, new) = (key("lab/people/ben.pub"), key("ben2.pub"));
+    next_policy(&desk, &["lab/keys/ana", "lab/people/ben", "ben2"], |t| t.replace(&old, &new));
+    let said = desk.assay(&["reconcile", "--check", "--json"]);
+    assert_eq!(said.code, 1, "{}", said.err);
+    let what = said.json()["dependents"][0]["what"].as_str().unwrap().to_string();
+    assert!(what.contains("approved by ben") && what.contains("no reviewer of the policy"), "{what}");
+    assert_eq!(live(&desk)[0]["version"], 3, "it stays live until somebody decides");
+    desk.assay(&["audit"]).fails(1, "do not count any more");
+    // Somebody decides.
+    let said = desk.assay(&["rollback", "trend", "--to", "2", "--reason", "approved anew"]).ok();
+    let branch = said.out.trim();
+    desk.approve(branch, "ben2").ok();
+    desk.assay(&["deploy", branch]).ok();
+    desk.assay(&["reconcile", "--check"]).ok();
+    desk.assay(&["audit"]).ok();
+}
+
+fn events(desk: &Desk) -> Vec<Event> {
+    let mut log = Log::open(&desk.path("lab/deploy.git/assay/ledger")).unwrap();
+    // The newest entries may not be under a checkpoint yet.
+    log.follow(0, &mut Standing::default(), |_| ()).unwrap();
+    (0..log.len()).map(|seq| Event::of(&log.entry(seq).unwrap()).unwrap()).collect()
+}
+
+/// Reconcilers killed at random moments: what they printed stands in the host's log, what was deployed stands there
+/// once, and one that is left alone ends it. `ASSAY_KILLS` says how often.
+#[test]
+fn killed_reconcilers_leave_no_drift_without_a_trace() {
+    let kills = std::env::var("ASSAY_KILLS").map_or(25, |n| n.parse().unwrap());
+    let desk = Desk::new();
+    desk.demo(16, &[]).ok();
+    let before = live(&desk);
+    let (mut printed, mut seed) = (0, 7u64);
+    for n in 0..kills {
+        let table = rusqlite::Connection::open(desk.path("lab/live.sqlite")).unwrap();
+        table.busy_timeout(Duration::from_secs(5)).unwrap();
+        table.execute("UPDATE active_configs SET author = ?1", [format!("eve{n}")]).unwrap();
+        drop(table);
+        let mut run = desk.command(&["reconcile"]).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        std::thread::sleep(Duration::from_millis(seed >> 58));
+        let _ = run.kill();
+        let said = run.wait_with_output().unwrap();
+        printed += String::from_utf8_lossy(&said.stderr).matches("\"change\":\"heal\"").count();
+        let found = events(&desk).iter().filter(|e| matches!(e, Event::DriftDetected(_))).count();
+        assert!(found >= printed, "{printed} printed, {found} recorded after {n} kills");
+    }
+    desk.assay(&["reconcile"]).ok();
+    assert_eq!(live(&desk), before);
+    let events = events(&desk);
+    let deployed = events.iter().filter(|e| matches!(e, Event::PromotionDeployed(_))).count();
+    let healed = events.iter().filter(|e| matches!(e, Event::DriftHealed(_))).count();
+    let found = events.iter().filter(|e| matches!(e, Event::DriftDetected(_))).count();
+    assert!(deployed == 3 && found >= healed && healed > 0, "{deployed} {found} {healed}");
+    desk.assay(&["verify", "--ledger", "lab/deploy.git/assay/ledger"]).ok();
+    desk.assay(&["audit"]).ok();
+}
+
+/// The host's log is on a branch of its own, which nobody pushes to; a clone has it.
+#[test]
+fn a_clone_has_the_hosts_log() {
+    let desk = Desk::new();
+    desk.demo(16, &[]).ok();
+    desk.git(&["clone", "-q", "lab/deploy.git", "c"]).ok();
+    let branches = desk.git(&["-C", "c", "branch", "-r"]).ok().out;
+    let own = branches.lines().map(str::trim).find(|b| b.contains("ledger/assay.invalid_deploy_")).unwrap().to_string();
+    let note = desk.git(&["-C", "c", "show", &format!("{own}:checkpoint")]).ok().out;
+    let log = std::fs::read_to_string(desk.path("lab/deploy.git/assay/ledger/checkpoint")).unwrap();
+    assert_eq!(note, log);
+    desk.git(&["-C", "c", "checkout", "-q", own.trim_start_matches("origin/")]).ok();
+    std::fs::write(desk.path("c/more"), "x").unwrap();
+    desk.git(&["-C", "c", "add", "more"]).ok();
+    desk.git(&["-C", "c", "commit", "-q", "-m", "more"]).ok();
+    let pushed = desk.git(&["-C", "c", "push", "-q", desk.path("lab/deploy.git").to_str().unwrap(), "HEAD"]);
+    assert!(pushed.code != 0 && pushed.err.contains("unknown-origin"), "{}", pushed.err);
+}
