@@ -27,7 +27,7 @@ impl Account<'_> {
             match ask {
                 _ if *symbol >= self.positions.len() => self.counts.rejected += 1,
                 Ask::Cancel => {
-                    self.remove(bar.end(), *symbol, Outcome::Cancelled, |o| o.kind != Kind::Market || o.is_rest());
+                    self.remove(bar.end(), *symbol, Outcome::Cancelled, |o| o.kind != Kind::Market || o.rest);
                 }
                 Ask::Levels(levels) => self.look_again(bar, *symbol, levels),
                 Ask::Order(intent) => self.take_order(bar, *symbol, intent),
@@ -159,6 +159,7 @@ impl Account<'_> {
             bars: if bars == 0 { u32::MAX } else { bars },
             fresh: true,
             later: false,
+            rest: false,
             waits: entry.map_or(0, |(number, _, _)| number),
             leverage: leverage.min(cap),
             levels: intent.levels,
@@ -196,6 +197,7 @@ impl Account<'_> {
             let again = target.weights[at + 1..].iter().any(|(other, _)| *other == symbol);
             if symbol >= self.positions.len() || again {
                 self.counts.rejected += 1;
+                short |= !again;
                 continue;
             }
             // What is left of an earlier target is no part of this one.
@@ -221,37 +223,10 @@ impl Account<'_> {
                 short = true;
                 continue;
             }
-            let order = |action: Action, side: f64, qty: f64, is_fraction: bool| Resting {
-                qty,
-                is_fraction,
-                fresh: true,
-                group,
-                ..Resting::market(
-                    action,
-                    side,
-                    &Entry {
-                        side,
-                        qty,
-                        leverage: self.terms.leverage[symbol],
-                        levels: target.levels,
-                        tag: target.tag,
-                        rule: Rule::Target,
-                        number: 0,
-                    },
-                )
-            };
-            let change = self.floor_to_step(symbol, (wanted - held).abs());
-            let orders = if held == 0.0 {
-                [Some(order(Action::Enter, weight.signum(), wanted.abs(), false)), None]
-            } else if wanted * held <= 0.0 {
-                let leave = order(Action::Reduce, -held.signum(), 1.0, true);
-                let enter = order(Action::Enter, weight.signum(), wanted.abs(), false);
-                [Some(leave), (wanted != 0.0).then_some(enter)]
-            } else if wanted.abs() > held.abs() {
-                [Some(order(Action::Add, held.signum(), change, false)), None]
-            } else {
-                [Some(order(Action::Reduce, -held.signum(), change, false)), None]
-            };
+            if held != 0.0 && wanted * held <= 0.0 {
+                self.forget_rests(bar.end(), symbol);
+            }
+            let orders = self.way_to(symbol, (held, wanted, weight), target, group);
             legs.extend(orders.into_iter().flatten().filter(|o| o.qty > 0.0).map(|o| (symbol, o)));
         }
         if target.together && short {
@@ -261,5 +236,32 @@ impl Account<'_> {
         }
         let all = legs.len() as u32;
         legs.into_iter().for_each(|(symbol, o)| self.put(bar.end(), symbol, Resting { legs: all, ..o }));
+    }
+
+    /// The orders that bring a position from what is held to what is wanted, base asset and signed.
+    fn way_to(
+        &self,
+        symbol: usize,
+        (held, wanted, weight): (f64, f64, f64),
+        target: &Target,
+        group: u32,
+    ) -> [Option<Resting>; 2] {
+        let order = |action: Action, side: f64, qty: f64, is_fraction: bool| {
+            let (leverage, levels, tag) = (self.terms.leverage[symbol], target.levels, target.tag);
+            let entry = Entry { side, qty, leverage, levels, tag, rule: Rule::Target, number: 0 };
+            Resting { qty, is_fraction, fresh: true, group, ..Resting::market(action, side, &entry) }
+        };
+        let change = self.floor_to_step(symbol, (wanted - held).abs());
+        if held == 0.0 {
+            [Some(order(Action::Enter, weight.signum(), wanted.abs(), false)), None]
+        } else if wanted * held <= 0.0 {
+            let leave = order(Action::Reduce, -held.signum(), 1.0, true);
+            let enter = order(Action::Enter, weight.signum(), wanted.abs(), false);
+            [Some(leave), (wanted != 0.0).then_some(enter)]
+        } else if wanted.abs() > held.abs() {
+            [Some(order(Action::Add, held.signum(), change, false)), None]
+        } else {
+            [Some(order(Action::Reduce, -held.signum(), change, false)), None]
+        }
     }
 }

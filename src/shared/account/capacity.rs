@@ -13,7 +13,7 @@ fn carried(rest: Resting) -> Resting {
         Kind::Limit { .. } => (rest.kind, rest.bars),
         _ => (Kind::Market, u32::MAX),
     };
-    Resting { kind, bars, is_fraction: false, later: true, fresh: false, group: 0, ..rest }
+    Resting { kind, bars, is_fraction: false, later: true, rest: true, fresh: false, group: 0, ..rest }
 }
 
 impl Account<'_> {
@@ -46,7 +46,8 @@ impl Account<'_> {
     /// What was above the share of the volume: carried over to the next open, a limit order at its price; or refused.
     pub(super) fn rest_of<B: Bar>(&mut self, bar: &B, symbol: usize, rest: Resting, rule: Rule) {
         self.recorder.order(bar.time(), symbol, rest.side, rest.qty, rule, Outcome::AboveVolume);
-        if !self.costs.carry {
+        // Nor is it entered while the whole position is being closed.
+        if !self.costs.carry || self.pending[symbol].exit.is_some() {
             self.counts.rejected += 1;
             return;
         }
@@ -63,6 +64,6 @@ impl Account<'_> {
 
     /// What is left of entries and adds is not entered any more when the whole position is to be closed.
     pub(super) fn forget_rests(&mut self, ms: i64, symbol: usize) {
-        self.remove(ms, symbol, Outcome::Cancelled, |o| o.is_rest() && o.action != Action::Reduce);
+        self.remove(ms, symbol, Outcome::Cancelled, |o| o.rest && o.action != Action::Reduce);
     }
 }

@@ -6,6 +6,7 @@ use super::held::Last;
 use super::position::{Filled, Position};
 use super::record::{CashKind, Outcome, Rule, Trade};
 use super::resting::Entry;
+use crate::account::costs::Impact;
 use crate::market::{Bar, Field};
 use crate::order::{Level, Tag};
 
@@ -34,18 +35,20 @@ impl Account<'_> {
             Slip::UpTo(limit) if entry.side > 0.0 => slipped(qty).min(limit),
             Slip::UpTo(limit) => slipped(qty).max(limit),
         };
-        // What fills decides what it costs, and what it costs how much fills.
-        let (volume, stands) = (self.volume_cap(symbol), held.map_or(0.0, |p| p.qty));
+        let (asked, stands) = (self.floor_to_step(symbol, entry.qty), held.map_or(0.0, |p| p.qty));
         let within = |price: f64| self.floor_to_step(symbol, (most / price - stands).max(0.0));
-        let above = pays(entry.qty.min(volume));
-        let mut qty = self.floor_to_step(symbol, entry.qty.min(volume)).min(within(above));
-        // Less of a short sells at a better price, so that less of it is allowed.
-        while qty > 0.0 && (stands + qty) * pays(qty) > most * (1.0 + 1e-9) {
-            qty = within(pays(qty)).min(self.floor_to_step(symbol, qty * (1.0 - 1e-9)));
-        }
+        let whole = self.capped(symbol, asked);
+        // What fills decides what it costs, and what it costs how much may fill.
+        let fits = |qty: f64| (stands + qty) * pays(qty) <= most * (1.0 + 1e-12);
+        let qty = match self.costs.impact {
+            Impact::SquareRoot { .. } if fits(whole) => whole,
+            Impact::SquareRoot { .. } => self.largest(symbol, whole, fits),
+            _ => whole.min(within(pays(whole))),
+        };
         let price = pays(qty);
-        let asked = self.floor_to_step(symbol, entry.qty).min(within(price)).max(qty);
-        let left = if asked > qty { self.nearest_step(symbol, asked - qty) } else { 0.0 };
+        // Above the share of the volume is what neither that nor a cap has cut.
+        let more = asked.min(within(price)) - qty;
+        let left = if whole < asked && qty == whole && more > 0.0 { self.nearest_step(symbol, more) } else { 0.0 };
         let fee_rate = if entry.rule.is_maker() { rules.maker_fee } else { rules.taker_fee };
         let (notional, fee) = (qty * price, qty * price * fee_rate);
         let margin = notional / leverage;
@@ -65,7 +68,7 @@ impl Account<'_> {
         };
         let ms = bar.time();
         match outcome {
-            Outcome::AboveVolume => return qty + left,
+            Outcome::AboveVolume => return self.nearest_step(symbol, qty + left),
             Outcome::Filled => self.recorder.order(ms, symbol, entry.side, qty, entry.rule, outcome),
             _ => {
                 self.recorder.order(ms, symbol, entry.side, qty, entry.rule, outcome);
@@ -90,6 +93,18 @@ impl Account<'_> {
         self.solve_liquidation(symbol);
         self.owed_by_fill(bar, symbol, qty);
         left
+    }
+
+    /// The largest quantity in whole steps, no more than `whole`, that fits.
+    fn largest(&self, symbol: usize, whole: f64, fits: impl Fn(f64) -> bool) -> f64 {
+        let (mut low, mut high) = (0.0, whole);
+        loop {
+            let middle = self.floor_to_step(symbol, f64::midpoint(low, high));
+            if middle <= low || middle >= high {
+                return low;
+            }
+            if fits(middle) { low = middle } else { high = middle }
+        }
     }
 
     /// The quantity of a position as the decimal number that it is.
@@ -168,11 +183,15 @@ impl Account<'_> {
         let wallet = p.wallet;
         let pnl = p.part(qty, price, fee);
         let released = wallet - p.wallet;
+        // What a part loses beyond its share comes out of the rest of the wallet first.
+        let short = (released + pnl - fee).min(0.0);
+        let rest = (-short).min(p.wallet.max(0.0));
+        p.wallet -= rest;
         self.recorder.order(ms, symbol, -side, qty, rule, Outcome::Filled);
         self.recorder.fill(ms, symbol, -side, qty, price, fee);
         self.cash(ms, symbol, CashKind::RealisedPnl, pnl);
         self.pay_fee(ms, symbol, fee);
-        self.cover(ms, symbol, released + pnl - fee);
+        self.cover(ms, symbol, short + rest);
         self.snap(symbol);
         self.solve_liquidation(symbol);
     }
@@ -184,6 +203,9 @@ impl Account<'_> {
         loop {
             let Some(p) = &self.positions[symbol] else { return false };
             let (side, price, rules) = (p.side, p.liquidation, &self.rules[symbol]);
+            if price <= 0.0 {
+                return false;
+            }
             let notional = p.qty * price;
             let Some(bracket) = rules.brackets.table().iter().rfind(|b| b.floor < notional) else { return false };
             let left = self.floor_to_step(symbol, bracket.floor / price);
@@ -226,7 +248,7 @@ impl Account<'_> {
         self.open -= 1;
         self.counts.liquidations += 1;
         self.counts.fills += 1;
-        let (lost, price) = (p.wallet, if p.liquidation.is_nan() { p.entry } else { p.liquidation });
+        let (lost, price) = (p.wallet, if p.liquidation > 0.0 { p.liquidation } else { p.entry });
         self.recorder.order(ms, symbol, -p.side, p.qty, Rule::Liquidation, Outcome::Filled);
         self.recorder.fill(ms, symbol, -p.side, p.qty, price, 0.0);
         self.cash(ms, symbol, CashKind::Liquidation, -lost);

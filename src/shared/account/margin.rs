@@ -20,7 +20,9 @@ impl Account<'_> {
             other_maintenance: 0.0,
             other_pnl: 0.0,
         };
-        p.liquidation = price(&self.rules[symbol].brackets, &exposure).map_or(f64::NAN, |(lp, _)| lp);
+        // A short whose wallet is below what it was sold for is to be liquidated at any price.
+        let none = if p.side < 0.0 && p.wallet + p.qty * p.entry <= 0.0 { 0.0 } else { f64::NAN };
+        p.liquidation = price(&self.rules[symbol].brackets, &exposure).map_or(none, |(lp, _)| lp);
     }
 
     /// Unrealised profit of all positions at one mark field, USDT.

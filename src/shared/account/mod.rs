@@ -61,9 +61,10 @@
 //! was to fill at an open in it is refused. What asks for nothing (an entry of the position's own side, a part of no
 //! position, a target within its band or a step) leaves no record. Orders taken back at a close are those in the book
 //! and what was carried over: what is on its way to the open for the first time is not. A close of the whole position
-//! takes back what was carried over of entries and adds. A symbol without bars has no orders any more. Of a close the
-//! orders are taken up first, then the target weights. There is one position a symbol (one-way mode): hedge mode is
-//! absent.
+//! (an exit, an entry of the other side, a time exit, a part of one, a target of nothing or of the other side) takes
+//! back what was carried over of entries and adds, and nothing more of them is carried while it goes on; it goes on
+//! until it is done. A symbol without bars has no orders any more. Of a close the orders are taken up first, then the
+//! target weights. There is one position a symbol (one-way mode): hedge mode is absent.
 //!
 //! **Adds** average the entry; levels that are fractions follow the average at each fill, prices stay. A part takes
 //! its share of margin and isolated wallet along. A position is one trade, whatever the number of its fills; its entry
@@ -72,18 +73,19 @@
 //!
 //! **Target weights** are signed notional over equity at the close; inside the band nothing is traded, beyond it to the
 //! weight itself, and what is left of an earlier target is taken back; of a symbol that is named twice the last weight
-//! holds. Orders that belong together fill whole or not at all, tried at the open after its exits and entries, group
-//! after group on what the one before has left; where one of them cannot be traded at the close already, none is.
-//! **Loss limits** look at the close: what is open is closed at the next open, and orders are taken back. Losses in a
-//! row are counted from nothing again on the day after they, and no other limit, have halted it.
+//! holds. Orders that belong together fill whole or not at all (of a leg that takes, what there is), tried at the open
+//! after its exits and entries, group after group on what the one before has left; where one of them cannot be traded
+//! at the close already, none is. **Loss limits** look at the close: what is open is closed at the next open, and
+//! orders are taken back. Losses in a row are counted from nothing again on the day after they, and no other limit,
+//! have halted it.
 //!
 //! No order is more than the assumed share of the last closed bar's **volume**, where one is assumed and the data have
 //! volume: the rest of an entry is refused or carried over (of a limit order at its price), that of an exit always
 //! carried over. Several orders of a bar each have that share. Stops, targets and liquidations are taken whole. Impact
 //! is that of what trades. An entry of the other side that may not close all of what stands is refused where it is a
-//! limit or stop order; at the market it closes what it may, and opens nothing. Slippage leaves a price at least a tick
-//! and a hundredth of itself. What an isolated position loses beyond its wallet the insurance fund gives, and what a
-//! flat account is below zero.
+//! limit or stop order; at the market it closes what it may, and opens nothing. Slippage leaves a price at least a
+//! tick, and a hundredth of itself on the tick below. What an isolated position loses beyond its wallet the insurance
+//! fund gives, and what a flat account is below zero.
 //!
 //! Stops and targets look at traded prices, liquidation at marks; a stop and a liquidation price are compared as they
 //! are. Distances are taken from the fill's price; a trailing stop from the best price up to the bar before. Several
@@ -347,6 +349,7 @@ impl<'r> Account<'r> {
                 self.exit(last.time(), symbol, price, Rule::WindowEnd);
             }
         }
+        self.insure(last.time());
         if let Some(e) = self.equity.last_mut() {
             *e = self.wallet;
         }

@@ -41,6 +41,8 @@ pub(super) struct Resting {
     pub(super) fresh: bool,
     /// It was carried over, and waits for the next open.
     pub(super) later: bool,
+    /// It is what was above the share of the volume of another.
+    pub(super) rest: bool,
     /// The number of the entry that it belongs to and waits for; 0 for none.
     pub(super) waits: u32,
     pub(super) leverage: f64,
@@ -75,11 +77,6 @@ impl Resting {
             (Action::Reduce, Kind::Limit { .. }) => Rule::LimitExit,
             (Action::Reduce, Kind::Stop { .. }) => Rule::StopExit,
         }
-    }
-
-    /// Whether it is what was carried over of an order at the market.
-    pub(super) fn is_rest(&self) -> bool {
-        self.kind == Kind::Market && !self.fresh
     }
 
     /// Whether it fills on the way to a price: a limit order when the price trades through it, a stop when it is
@@ -118,6 +115,7 @@ impl Resting {
             bars: u32::MAX,
             fresh: false,
             later: false,
+            rest: false,
             waits: 0,
             leverage: entry.leverage,
             levels: entry.levels,

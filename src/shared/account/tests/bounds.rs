@@ -285,3 +285,85 @@ fn rests_are_whole_steps() {
         .collect();
     assert_eq!(rests, [0.2, 0.1]);
 }
+
+/// A cap takes as much of a larger order as of a smaller one, and what it cuts is no matter of volume.
+#[test]
+fn a_cap_is_no_smaller_for_larger_orders() {
+    let mut m = market(&[vec![[100.0, 105.0, 95.0, 100.0]; 4]]);
+    m.columns[0].get_mut(Field::Volume).fill(1000.0);
+    let costs = Assumptions { impact: Impact::SquareRoot { factor: 1.0 }, carry_over: true, ..Assumptions::default() };
+    for side in [1.0, -1.0] {
+        let filled = [1e3, 1e6, 1e9].map(|qty| {
+            let r = ask_with(costs, &m, &Terms { max_size_usdt: 3000.0, ..one() }, &|t, _, orders| {
+                if t == 0 {
+                    orders.order(0, enter(side, qty));
+                }
+            });
+            assert_eq!((fills(&r).len(), outcomes(&r), r.counts.rejected), (2, vec![], 0));
+            let (_, qty, price) = fills(&r)[0];
+            assert!(qty * price <= 3000.0 && (qty + 0.01) * price > 2999.0, "{qty} at {price}");
+            qty
+        });
+        assert!(filled[0] == filled[1] && filled[1] == filled[2], "{filled:?}");
+    }
+}
+
+/// Whatever closes a whole position, nothing is entered against it any more: rests of limit orders, targets, adds that
+/// come while it is being closed.
+#[test]
+fn nothing_is_entered_against_a_close() {
+    let costs = Assumptions { max_volume_share: Some(1.0), carry_over: true, ..Assumptions::default() };
+    let bought_after = |r: &Run| fills(r).iter().skip_while(|f| f.0 > 0).filter(|f| f.0 > 0).count();
+    let m = market(&[[vec![FLAT], vec![flat(99.0); 9]].concat()]);
+    for weight in [0.0, -0.01] {
+        let r = ask_with(costs, &m, &one(), &|t, _, orders| match t {
+            0 => orders.order(0, enter(1.0, 6.0)),
+            2 => orders.target(Target { together: false, ..target(&[(0, weight)]) }),
+            _ => {}
+        });
+        assert_eq!(bought_after(&r), usize::from(weight < 0.0), "{weight}: {:?}", fills(&r));
+    }
+    let r = ask_with(costs, &m, &one(), &|t, _, orders| match t {
+        0 => orders.order(0, Intent { kind: Kind::Limit { price: 99.5, bars: 0 }, ..enter(1.0, 6.0) }),
+        2 => orders.order(0, reduce(1.0)),
+        _ => {}
+    });
+    assert_eq!(bought_after(&r), 0, "{:?}", fills(&r));
+    let r = ask_with(costs, &m, &one(), &|t, _, orders| match t {
+        0 => orders.order(0, enter(1.0, 3.0)),
+        3 => {
+            orders.order(0, reduce(1.0));
+            orders.order(0, Intent::market(Action::Add, 0.0, Size::Quantity(4.0)));
+        }
+        _ => {}
+    });
+    assert!(bought_after(&r) <= 1, "{:?}", fills(&r));
+}
+
+/// A part's loss beyond its share comes out of the position's own wallet; a cross account that ends below zero is
+/// covered; a group with a symbol that there is not trades nothing.
+#[test]
+fn who_pays_for_what() {
+    let mut m = market(&[vec![[100.0, 105.0, 95.0, 100.0]; 4]]);
+    *m.columns[0].get_mut(Field::Volume) = vec![1e9, 0.3, 1e9, 1e9];
+    let costs = Assumptions { impact: Impact::SquareRoot { factor: 1.0 }, ..Assumptions::default() };
+    let r = ask_with(costs, &m, &one(), &|t, _, orders| match t {
+        0 => orders.order(0, enter(1.0, 10.0)),
+        1 => orders.order(0, reduce(0.5)),
+        _ => {}
+    });
+    assert_eq!(r.counts.insurance_usdt, 0.0, "{:?}", r.records);
+    *m.columns[0].get_mut(Field::Volume) = vec![1e9, 1e9, 1e9, 0.01];
+    let r = ask_with(costs, &m, &bound(1, 5.0, MarginMode::Cross), &|t, _, orders| {
+        if t == 0 {
+            orders.order(0, enter(1.0, 200.0));
+        }
+    });
+    assert!(r.equity[3] >= 0.0, "{:?}", r.equity);
+    let r = ask(&market(&vec![vec![FLAT; 3]; 2]), &terms(2, MarginMode::Isolated), &|t, _, orders| {
+        if t == 0 {
+            orders.target(target(&[(0, 0.3), (7, -0.3)]));
+        }
+    });
+    assert_eq!(fills(&r).len(), 0);
+}
