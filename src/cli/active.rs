@@ -2,7 +2,9 @@
 
 use super::Context;
 use super::output::{print, print_json, table};
+use super::place::Place;
 use assay_lab::LabError;
+use assay_lab::clone::Went;
 use assay_lab::live::{When, rows};
 use assay_production::deploy::{COLUMNS, Cell, Row};
 use assay_production::gate::Host;
@@ -26,12 +28,14 @@ pub struct Args {
     /// The gate's folder [default: the lab's]
     #[arg(long)]
     gate: Option<PathBuf>,
+    #[command(flatten)]
+    place: Place,
 }
 
 impl Args {
     /// The whole history of the lab's gate.
     pub fn all_history() -> Args {
-        Args { at: None, history: true, gate: None }
+        Args { at: None, history: true, gate: None, place: Place::default() }
     }
 }
 
@@ -56,11 +60,36 @@ pub fn to_json(row: &Row) -> Value {
     Value::Object(out)
 }
 
-pub fn run(cx: &Context, args: Args) -> Result<(), LabError> {
-    let host = match &args.gate {
-        Some(dir) => Host::open(dir)?,
-        None => cx.lab()?.gate()?,
+/// What the log of the deploy host says, from a clone.
+fn of_clone(cx: &Context, args: &Args, when: When) -> Result<(), LabError> {
+    let clone = args.place.verified(cx)?;
+    let went = match when {
+        When::Now => clone.live_at(u64::MAX)?,
+        When::At(us) => clone.live_at(u64::try_from(us).unwrap_or_default())?,
+        When::Ever => clone.went_live()?,
     };
+    if cx.json {
+        print_json(&went);
+    } else if went.is_empty() {
+        print("nothing is live");
+    } else {
+        let row = |w: &Went| {
+            let note = match (w.on_the_branch, w.retired) {
+                (false, _) => "NOT ON THE BRANCH",
+                (true, true) => "retired",
+                (true, false) => "",
+            };
+            let (since, commit) =
+                (format_us(w.at_us)[..19].to_string(), w.commit[..12.min(w.commit.len())].to_string());
+            vec![w.strategy.clone(), w.version.to_string(), since, commit, w.config_sha256.short(), note.into()]
+        };
+        let head = ["strategy", "version", "live since (UTC)", "commit", "config", ""];
+        print(&table(&head, &went.iter().map(row).collect::<Vec<_>>()));
+    }
+    Ok(())
+}
+
+pub fn run(cx: &Context, args: Args) -> Result<(), LabError> {
     let when = match (&args.at, args.history) {
         (Some(text), _) => {
             let bad = || LabError::usage(format!("'{text}' is not a time"), "write it as 2024-06-01T12:00");
@@ -68,6 +97,13 @@ pub fn run(cx: &Context, args: Args) -> Result<(), LabError> {
         }
         (None, true) => When::Ever,
         (None, false) => When::Now,
+    };
+    if args.place.is_clone() {
+        return of_clone(cx, &args, when);
+    }
+    let host = match &args.gate {
+        Some(dir) => Host::open(dir)?,
+        None => cx.lab()?.gate()?,
     };
     let rows = rows(&host, when)?;
     if cx.json {

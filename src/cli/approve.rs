@@ -31,7 +31,7 @@ pub struct Args {
 
 /// Shows the review to whoever sits at the terminal, and asks.
 fn reviewed(cx: &Context, lab: &Lab, branch: &str) -> Result<String, LabError> {
-    let found = review(lab, branch)?;
+    let found = review(&lab.repo()?, branch)?;
     let sha256 = found.proposal.sha256.to_string();
     let unsaid = || {
         LabError::usage(

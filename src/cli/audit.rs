@@ -1,7 +1,8 @@
 //! `assay audit`
 
 use super::Context;
-use super::output::{counted, print, print_json};
+use super::output::{counted, harmless, print, print_json};
+use super::place::Place;
 use assay_lab::LabError;
 use assay_lab::audit::{Audit, Story, audit};
 use serde_json::json;
@@ -17,9 +18,66 @@ pub struct Args {
     /// Replay every log from its first entry
     #[arg(long)]
     full: bool,
+    #[command(flatten)]
+    place: Place,
+}
+
+/// Audits a clone: the branch from the pinned policy on, every log, the host's log, and how they fit together.
+fn of_clone(cx: &Context, args: &Args) -> Result<(), LabError> {
+    let clone = args.place.verified(cx)?;
+    let host = clone.host_log()?.map(|log| (log.origin.clone(), log.len()));
+    let odd = if host.is_some() { clone.oddities()? } else { vec!["the host's log is not here".into()] };
+    let live: Vec<_> = clone.live.iter().filter(|d| !d.config.promotion.retired).collect();
+    if cx.json {
+        let row = |d: &&assay_production::gate::Deployment| {
+            let p = &d.config.promotion;
+            json!({"strategy": p.strategy, "version": p.version, "config_sha256": d.sha256, "author": p.author,
+                "approved_by": d.approvers, "commit": d.commit})
+        };
+        print_json(&json!({
+            "head": clone.head, "versions": clone.ever.len(), "logs": clone.logs, "host_log": host, "findings": odd,
+            "dependents": clone.dependents, "live": live.iter().map(row).collect::<Vec<_>>(),
+        }));
+    } else {
+        print(&format!(
+            "deploy branch at {}: {} versions, each verified from the pinned policy on",
+            &clone.head[..12],
+            clone.ever.len()
+        ));
+        clone
+            .logs
+            .iter()
+            .for_each(|(origin, len)| print(&format!("log {}: {} entries verified", harmless(origin), len)));
+        host.iter()
+            .for_each(|(origin, len)| print(&format!("host's log {}: {} entries verified", harmless(origin), len)));
+        for d in live {
+            let p = &d.config.promotion;
+            print(&format!(
+                "{} v{} by {}, approved by {}: {}",
+                p.strategy,
+                p.version,
+                p.author,
+                d.approvers.join(", "),
+                d.sha256
+            ));
+        }
+        odd.iter().for_each(|words| print(&harmless(words)));
+        clone.dependents.iter().for_each(|d| print(&format!("{} v{} was {}", d.strategy, d.version, d.what)));
+    }
+    match odd
+        .first()
+        .cloned()
+        .or_else(|| clone.dependents.first().map(|d| format!("{} v{} was {}", d.strategy, d.version, d.what)))
+    {
+        Some(words) => Err(LabError::Verification(words)),
+        None => Ok(()),
+    }
 }
 
 pub fn run(cx: &Context, args: Args) -> Result<(), LabError> {
+    if args.place.is_clone() {
+        return of_clone(cx, &args);
+    }
     let found = audit(&cx.lab()?, args.full)?;
     if cx.json {
         print_json(&json!({

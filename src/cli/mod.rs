@@ -10,6 +10,7 @@ mod data;
 mod demo;
 mod deploy;
 mod doctor;
+mod explain;
 mod halt;
 mod hook;
 mod init;
@@ -20,6 +21,7 @@ mod mask;
 mod mirror;
 mod output;
 mod parity;
+mod place;
 mod policy;
 mod promote;
 mod prove;
@@ -110,6 +112,7 @@ enum Command {
     #[command(subcommand)]
     Witness(witness::Args),
     Audit(audit::Args),
+    Explain(explain::Args),
     Log(log::Args),
     #[command(subcommand)]
     Mirror(mirror::Args),
@@ -168,6 +171,7 @@ fn run(args: Args, session: Session) -> Result<(), LabError> {
         Command::Ledger(a) => ledger::run(&cx, a),
         Command::Witness(a) => witness::run(&cx, a),
         Command::Audit(a) => audit::run(&cx, a),
+        Command::Explain(a) => explain::run(&cx, a),
         Command::Log(a) => log::run(&cx, a),
         Command::Mirror(a) => mirror::run(&cx, a),
         Command::Bench(a) => bench::run(&cx, a),

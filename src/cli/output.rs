@@ -196,3 +196,13 @@ pub fn grouped(n: u64) -> String {
     let parts: Vec<&str> = digits.as_bytes().rchunks(3).rev().filter_map(|c| std::str::from_utf8(c).ok()).collect();
     parts.join(" ")
 }
+
+/// Whatever somebody else wrote is shown without control characters: they could rewrite the page.
+pub fn harmless(text: &str) -> String {
+    // Neither what moves the cursor nor what looks like something else.
+    let shown = |c: char| {
+        let odd = c != '\n' && !(c.is_ascii_graphic() || c == ' ');
+        if odd { c.escape_unicode().to_string() } else { c.to_string() }
+    };
+    text.chars().map(shown).collect()
+}

@@ -1,7 +1,8 @@
 //! `assay review`
 
 use super::Context;
-use super::output::{print, print_json, table};
+use super::output::{harmless, print, print_json, table};
+use super::place::Place;
 use assay_lab::LabError;
 use assay_lab::review::{Changed, Review, proposals, review};
 use assay_production::gate::Figures;
@@ -24,12 +25,14 @@ pub struct Args {
     /// Print only the approval statement, for `ssh-keygen -Y sign -n approval@assay -f KEY`
     #[arg(long)]
     statement: bool,
+    #[command(flatten)]
+    place: Place,
 }
 
 pub fn run(cx: &Context, args: Args) -> Result<(), LabError> {
-    let lab = cx.lab()?;
+    let repo = args.place.proposals(cx)?;
     let Some(branch) = args.branch else {
-        let branches = proposals(&lab)?;
+        let branches = proposals(&repo)?;
         if cx.json {
             print_json(&branches);
         } else {
@@ -38,10 +41,10 @@ pub fn run(cx: &Context, args: Args) -> Result<(), LabError> {
         return Ok(());
     };
     if args.statement {
-        print(assay_lab::review::read(&lab.repo()?, &branch)?.statement.trim_end());
+        print(assay_lab::review::read(&repo, &branch)?.statement.trim_end());
         return Ok(());
     }
-    let review = review(&lab, &branch)?;
+    let review = review(&repo, &branch)?;
     if cx.json {
         print_json(&to_json(&review));
     } else {
@@ -72,20 +75,10 @@ fn to_json(r: &Review) -> Value {
     })
 }
 
-/// Whatever somebody else wrote is shown without control characters: they could rewrite the page.
-fn plain(text: &str) -> String {
-    // Neither what moves the cursor nor what looks like something else.
-    let shown = |c: char| {
-        let odd = c != '\n' && !(c.is_ascii_graphic() || c == ' ');
-        if odd { c.escape_unicode().to_string() } else { c.to_string() }
-    };
-    text.chars().map(shown).collect()
-}
-
 /// Shows a review in a terminal.
 pub fn show(r: &Review, branch: &str) {
     let p = &r.proposal.config.promotion;
-    print(&plain(&format!(
+    print(&harmless(&format!(
         "{} v{} by {}, trial {} of '{}'",
         p.strategy, p.version, p.author, p.trial_id, p.study_name
     )));
@@ -95,7 +88,7 @@ pub fn show(r: &Review, branch: &str) {
     if r.single_person {
         print("SINGLE-PERSON POLICY: one person alone may decide what goes live");
     }
-    let reason = plain(r.reason.as_deref().unwrap_or("no reason was given"));
+    let reason = harmless(r.reason.as_deref().unwrap_or("no reason was given"));
     match p.restores_version {
         Some(_) if p.retired => print(&format!("RETIRES {}: nothing of it will be live: {reason}", p.strategy)),
         Some(v) => print(&format!("rollback to version {v}: {reason}")),
@@ -108,8 +101,8 @@ pub fn show(r: &Review, branch: &str) {
     }
     print("\nthe gate");
     let row = |c: &assay_production::gate::Check| match &c.outcome {
-        Ok(words) => vec![c.name.to_string(), "ok".into(), plain(words)],
-        Err(words) => vec![c.name.to_string(), "REFUSED".into(), plain(words)],
+        Ok(words) => vec![c.name.to_string(), "ok".into(), harmless(words)],
+        Err(words) => vec![c.name.to_string(), "REFUSED".into(), harmless(words)],
     };
     print(&table(&["check", "", "what it says"], &r.preview.checks.iter().map(row).collect::<Vec<_>>()));
     let (statement, sha256) = (&r.proposal.statement, r.proposal.sha256);
@@ -122,13 +115,13 @@ pub fn show(r: &Review, branch: &str) {
 fn changes(r: &Review) {
     print(if r.before.is_some() { "\nwhat changes" } else { "\neverything is new" });
     let short = |text: &String| {
-        let text = plain(text).replace('\n', " ");
+        let text = harmless(text).replace('\n', " ");
         if text.chars().count() > 100 { text.chars().take(99).chain(['…']).collect() } else { text }
     };
     let line = |c: &Changed| match (&c.before, &c.after) {
-        (Some(old), Some(new)) => format!("~ {} = {} -> {}", plain(&c.name), short(old), short(new)),
-        (None, Some(new)) => format!("+ {} = {}", plain(&c.name), short(new)),
-        (old, None) => format!("- {} = {}", plain(&c.name), old.as_ref().map(short).unwrap_or_default()),
+        (Some(old), Some(new)) => format!("~ {} = {} -> {}", harmless(&c.name), short(old), short(new)),
+        (None, Some(new)) => format!("+ {} = {}", harmless(&c.name), short(new)),
+        (old, None) => format!("- {} = {}", harmless(&c.name), old.as_ref().map(short).unwrap_or_default()),
     };
     print(&r.changes.iter().map(line).collect::<Vec<_>>().join("\n"));
     if r.before.is_some() && r.changes.is_empty() {
@@ -169,18 +162,18 @@ fn figures(r: &Review, f: &Figures) {
     let files = d.files.map_or("nothing is said of its files".into(), |(all, checked)| {
         format!("{checked} of {all} files as the vendor's checksums say")
     });
-    print(&plain(&format!(
+    print(&harmless(&format!(
         "\ndata: {} from {from} to {to}, {} bars, from {}; {files}",
         d.symbols.join(", "),
         d.bars,
         d.source
     )));
     for (what, list) in [("treatment", &d.treatments), ("assumption", &d.assumptions)] {
-        list.iter().for_each(|words| print(&plain(&format!("  {what}: {words}"))));
+        list.iter().for_each(|words| print(&harmless(&format!("  {what}: {words}"))));
     }
     print(&format!(
         "its study:\n{}",
-        plain(f.study.trim_end()).lines().map(|l| format!("  {l}")).collect::<Vec<_>>().join("\n")
+        harmless(f.study.trim_end()).lines().map(|l| format!("  {l}")).collect::<Vec<_>>().join("\n")
     ));
     let seed = match r.seed {
         Some(SeedGrade::Witnessed) => "out of the researcher's reach: a witness gave it",

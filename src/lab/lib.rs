@@ -46,6 +46,7 @@
 
 pub mod ask;
 pub mod audit;
+pub mod clone;
 pub mod create;
 pub mod data;
 pub mod deploy;
@@ -55,6 +56,7 @@ pub mod environment;
 pub mod erased;
 pub mod error;
 pub mod exchange;
+pub mod explain;
 pub mod folder;
 pub mod halt;
 pub mod history;

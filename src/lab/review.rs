@@ -63,8 +63,8 @@ pub struct Changed {
 ///
 /// # Errors
 /// A repository that cannot be read.
-pub fn proposals(lab: &Lab) -> Result<Vec<String>, LabError> {
-    Ok(lab.repo()?.branches("promote/")?)
+pub fn proposals(repo: &Repo) -> Result<Vec<String>, LabError> {
+    Ok(repo.branches("promote/")?)
 }
 
 /// Reads the proposal of a branch.
@@ -90,19 +90,18 @@ pub fn read(repo: &Repo, branch: &str) -> Result<Proposal, LabError> {
 ///
 /// # Errors
 /// As [`read`], or a log that does not verify.
-pub fn review(lab: &Lab, branch: &str) -> Result<Review, LabError> {
-    let repo = lab.repo()?;
-    let proposal = read(&repo, branch)?;
+pub fn review(repo: &Repo, branch: &str) -> Result<Review, LabError> {
+    let proposal = read(repo, branch)?;
     let name = proposal.config.promotion.strategy.clone();
-    let before = in_force(&repo, &name)?.map(|b| b.0);
-    let (policy, _) = policy(&repo)?;
-    let missing = || LabError::usage("the lab's main branch is gone", "bring it back from the deploy repository");
+    let before = in_force(repo, &name)?.map(|b| b.0);
+    let (policy, _) = policy(repo)?;
+    let missing = || LabError::usage("the repository has no main branch", "fetch it from the deploy repository");
     let main = repo.tip("refs/heads/main").ok_or_else(missing)?;
     let tip = repo.tip(&format!("refs/heads/{branch}")).ok_or_else(missing)?;
-    let preview = preview(&repo, &main, &tip, &name, assay_ledger::log::system_clock())?;
+    let preview = preview(repo, &main, &tip, &name, assay_ledger::log::system_clock())?;
     let changes = changes(before.as_ref(), &proposal.config);
-    let figures_before = before.as_ref().map(|b| evidence(&repo, &main, b)).transpose()?.and_then(|e| e.figures);
-    let own = evidence(&repo, &tip, &proposal.config)?;
+    let figures_before = before.as_ref().map(|b| evidence(repo, &main, b)).transpose()?.and_then(|e| e.figures);
+    let own = evidence(repo, &tip, &proposal.config)?;
     let (single_person, seed, reason) = (policy.single_person, own.seed, own.reason);
     Ok(Review { proposal, before, changes, preview, figures_before, single_person, seed, reason })
 }

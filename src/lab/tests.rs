@@ -201,8 +201,8 @@ fn from_a_trial_to_an_approved_proposal() {
     ben.write(&s.path("ben"), "ben", None).unwrap();
     s.policy(&ben);
     let proposed = promote::propose(&s.lab, None, None).unwrap();
-    assert_eq!(review::proposals(&s.lab).unwrap(), std::slice::from_ref(&proposed.branch));
-    let seen = review::review(&s.lab, &proposed.branch).unwrap();
+    assert_eq!(review::proposals(&s.lab.repo().unwrap()).unwrap(), std::slice::from_ref(&proposed.branch));
+    let seen = review::review(&s.lab.repo().unwrap(), &proposed.branch).unwrap();
     assert_eq!((seen.proposal.sha256, seen.before.is_none()), (proposed.sha256, true));
     assert!(seen.changes.iter().all(|c| c.before.is_none()) && seen.changes.len() > 30, "everything is new");
     for name in ["strategy.risk.margin_mode", "assumptions.slippage_bps", "environment.rustc", "promotion.data_hash"] {
@@ -214,7 +214,7 @@ fn from_a_trial_to_an_approved_proposal() {
     let mirror = std::fs::read(s.lab.mirror_path()).unwrap();
     std::fs::write(s.lab.mirror_path(), vec![7; 9000]).unwrap();
     s.ear.notices.lock().unwrap().clear();
-    assert_eq!(said(&review::review(&s.lab, &proposed.branch).unwrap()), said(&seen));
+    assert_eq!(said(&review::review(&s.lab.repo().unwrap(), &proposed.branch).unwrap()), said(&seen));
     assert_eq!(*s.ear.notices.lock().unwrap(), [], "it was not even looked at");
     std::fs::write(s.lab.mirror_path(), mirror).unwrap();
     // Only a reviewer, never the author, approves.
@@ -224,7 +224,7 @@ fn from_a_trial_to_an_approved_proposal() {
     let other = review::approve(&s.lab, &proposed.branch, &s.path("ben"), &Hash::ZERO.to_string());
     assert!(other.unwrap_err().to_string().contains("was reviewed"), "only what was reviewed is signed");
     assert_eq!(review::approve(&s.lab, &proposed.branch, &s.path("ben"), &reviewed).unwrap(), "ben");
-    assert_eq!(review::review(&s.lab, &proposed.branch).unwrap().preview.approved, ["ben"]);
+    assert_eq!(review::review(&s.lab.repo().unwrap(), &proposed.branch).unwrap().preview.approved, ["ben"]);
     assert!(review::read(&s.lab.repo().unwrap(), "promote/none-v1-x").unwrap_err().to_string().contains("no branch"));
     // Merged by hand: in force from here on, and what a rollback finds.
     let repo = s.lab.repo().unwrap();

@@ -149,7 +149,7 @@ pub fn reconcile(
         deployments.iter().filter(|d| !late(d)).for_each(|d| events.extend(deployed(d)));
         changes.iter().for_each(|c| events.extend(drifted(c, at_ms).into_iter().chain(healed(c, at_ms))));
     }
-    let dependents = gate::dependents(repo, &commit, &deployments, host)?;
+    let dependents = gate::dependents(repo, &commit, &deployments, &gate::revoked(repo, &commit, host)?)?;
     Ok((Reconciled { commit, deployments, changes, dependents }, events))
 }
 

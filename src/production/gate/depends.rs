@@ -43,25 +43,39 @@ fn fallen(
     }
 }
 
+/// The keys that the logs of a policy have revoked, as far as a host has seen them.
+///
+/// # Errors
+/// A repository or pins that cannot be read.
+pub fn revoked(repo: &Repo, head: &str, host: &Host) -> Result<Vec<(String, PublicKey)>, GateError> {
+    let (_, policy) = policy::at(repo, head)?;
+    let mut out = Vec::new();
+    for origin in policy.origins.iter().filter_map(|o| o.vkey.parse::<Verifier>().ok()).map(|v| v.name) {
+        let keys = host.pin(&origin)?.map(|pin| pin.revoked).unwrap_or_default();
+        out.extend(keys.into_iter().map(|key| (origin.clone(), key)));
+    }
+    Ok(out)
+}
+
 /// The versions in force that rest on what does not count any more.
 ///
 /// # Errors
 /// A repository or pins that cannot be read.
-pub fn dependents(repo: &Repo, head: &str, live: &[Deployment], host: &Host) -> Result<Vec<Dependent>, GateError> {
+pub fn dependents(
+    repo: &Repo,
+    head: &str,
+    live: &[Deployment],
+    revoked: &[(String, PublicKey)],
+) -> Result<Vec<Dependent>, GateError> {
     let (_, policy) = policy::at(repo, head)?;
-    let mut revoked = Vec::new();
-    for origin in policy.origins.iter().filter_map(|o| o.vkey.parse::<Verifier>().ok()).map(|v| v.name) {
-        let keys = host.pin(&origin)?.map(|pin| pin.revoked).unwrap_or_default();
-        revoked.extend(keys.into_iter().map(|key| (origin.clone(), key)));
-    }
     let mut out = Vec::new();
     for d in live.iter().filter(|d| !d.config.promotion.retired) {
         let p = &d.config.promotion;
         let signature = repo.file(&d.commit, &format!("{}.sig", LiveConfig::path(&p.strategy)))?.unwrap_or_default();
         let author = sshsig::verify(&signature, NAMESPACE, d.text.as_bytes()).ok();
-        let author = author.and_then(|key| fallen(&policy, &revoked, &key, &p.author, Role::Researcher));
+        let author = author.and_then(|key| fallen(&policy, revoked, &key, &p.author, Role::Researcher));
         let approvals = d.approvers.iter().zip(&d.approver_keys);
-        let approvals = approvals.filter_map(|(name, key)| fallen(&policy, &revoked, key, name, Role::Reviewer));
+        let approvals = approvals.filter_map(|(name, key)| fallen(&policy, revoked, key, name, Role::Reviewer));
         let words =
             author.map(|w| format!("proposed {w}")).into_iter().chain(approvals.map(|w| format!("approved {w}")));
         out.extend(words.map(|what| Dependent { strategy: p.strategy.clone(), version: p.version, what }));

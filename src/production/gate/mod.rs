@@ -27,14 +27,15 @@ mod verdict;
 mod walked;
 
 pub use config::Deployment;
-pub use depends::{Dependent, dependents};
+pub use depends::{Dependent, dependents, revoked};
 pub use line::walk;
 pub use pins::{GateSettings, Host, Pin};
+pub use policy::at as policy_at;
 pub use preview::{Check, Figures, Preview, preview};
 pub use push::{Update, Verdict, judge};
 pub use recount::{case, lineage};
 pub use refusal::{Code, GateError, Refusal};
-pub use replay::{Logs, VerifiedLog, logs};
+pub use replay::{Logs, VerifiedLog, host_log, logs};
 pub use reproductions::found as reproductions;
-pub use restore::version as version_of;
+pub use restore::{step, version as version_of};
 pub use walked::{Ever, Tips, tips};

@@ -74,6 +74,12 @@ impl Host {
         Ok(Host { dir: dir.into(), settings, full: false, looks: false })
     }
 
+    /// No host, for whoever only looks at a clone: nothing is pinned but the first policy, and nothing is remembered.
+    pub fn nowhere(genesis_policy_sha256: Hash) -> Host {
+        let settings = GateSettings { deploy_branch: "main".into(), genesis_policy_sha256, live: String::new() };
+        Host { dir: PathBuf::from("/dev/null"), settings, full: true, looks: true }
+    }
+
     /// The folder.
     pub fn dir(&self) -> &Path {
         &self.dir
@@ -101,7 +107,7 @@ impl Host {
         let path = self.pin_path(origin);
         let host = |what: String| GateError::Host { what };
         match std::fs::read_to_string(&path) {
-            Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            Err(e) if matches!(e.kind(), std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory) => Ok(None),
             Err(e) => Err(host(format!("pin {} cannot be read: {e}", path.display()))),
             Ok(text) => {
                 let pin: Pin =

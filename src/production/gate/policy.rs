@@ -8,7 +8,10 @@ use assay_shared::policy::{NAMESPACE, PATH, Policy, Role};
 use std::collections::BTreeSet;
 
 /// The policy of a commit, with its text.
-pub(super) fn at(repo: &Repo, commit: &str) -> Result<(String, Policy), GateError> {
+///
+/// # Errors
+/// None, or a malformed one.
+pub fn at(repo: &Repo, commit: &str) -> Result<(String, Policy), GateError> {
     let Some(bytes) = repo.file(commit, PATH)? else {
         return refuse(Code::NoPolicy, PATH, "the deploy branch has no policy");
     };

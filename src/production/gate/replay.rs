@@ -93,7 +93,20 @@ pub fn verify(
     policy: &Policy,
     host: &Host,
 ) -> Result<VerifiedLog, GateError> {
-    replay(repo, commit, old, policy, Some(host))
+    replay(repo, commit, old, &|origin| policy.verifier(origin), Some(host))
+}
+
+/// The host's own log as it stands on its branch, replayed in full. Its key is the one that it names itself: whoever
+/// runs the host holds it, and a clone that was made before would show that it was rewritten.
+///
+/// # Errors
+/// A log that does not verify, or is another's.
+pub fn host_log(repo: &Repo, host: &Host) -> Result<Option<VerifiedLog>, GateError> {
+    let origin = host.origin();
+    let Some(tip) = repo.tip(&format!("refs/heads/{}", ledger_branch(&origin))) else { return Ok(None) };
+    let named = repo.file(&tip, "log.vkey")?.unwrap_or_default();
+    let named = String::from_utf8_lossy(&named).trim().parse::<Verifier>().ok().filter(|v| v.name == origin);
+    replay(repo, &tip, None, &|name| named.clone().filter(|v| v.name == name), None).map(Some)
 }
 
 /// All logs of a policy that a repository has, each replayed in full and without pins: for who only looks.
@@ -104,7 +117,7 @@ pub fn logs(repo: &Repo, policy: &Policy) -> Result<Logs, GateError> {
     let mut out = Logs::new();
     for verifier in policy.origins.iter().filter_map(|o| o.vkey.parse::<Verifier>().ok()) {
         if let Some(tip) = repo.tip(&format!("refs/heads/{}", ledger_branch(&verifier.name))) {
-            out.insert(verifier.name, replay(repo, &tip, None, policy, None)?);
+            out.insert(verifier.name, replay(repo, &tip, None, &|origin| policy.verifier(origin), None)?);
         }
     }
     Ok(out)
@@ -114,14 +127,14 @@ fn replay(
     repo: &Repo,
     commit: &str,
     old: Option<&str>,
-    policy: &Policy,
+    known: &dyn Fn(&str) -> Option<Verifier>,
     host: Option<&Host>,
 ) -> Result<VerifiedLog, GateError> {
     let Some(note) = repo.file(commit, "checkpoint")? else {
         return refuse(Code::NoCheckpoint, commit, "the branch has no checkpoint");
     };
     let origin = String::from_utf8_lossy(&note).lines().next().unwrap_or_default().to_string();
-    let Some(verifier) = policy.verifier(&origin) else {
+    let Some(verifier) = known(&origin) else {
         return refuse(Code::UnknownOrigin, origin, "the policy does not list this log");
     };
     let checkpoint = match Checkpoint::open(&note, &verifier) {

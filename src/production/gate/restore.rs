@@ -24,6 +24,28 @@ pub fn version(repo: &Repo, commit: &str, strategy: &str, wanted: u64) -> Result
     Ok(None)
 }
 
+/// The step of the line that ends at `commit` which brought a version in: the commit before, and the one itself.
+///
+/// # Errors
+/// A repository that cannot be read.
+pub fn step(repo: &Repo, commit: &str, strategy: &str, wanted: u64) -> Result<Option<(String, String)>, GateError> {
+    let path = LiveConfig::path(strategy);
+    let version = |commit: &str| -> Result<Option<u64>, GateError> {
+        let bytes = repo.file(commit, &path)?;
+        Ok(bytes.and_then(|b| LiveConfig::parse(&b).ok()).map(|c| c.promotion.version))
+    };
+    let mut at = commit.to_string();
+    let mut here = version(&at)?;
+    while let Some(parent) = repo.parent(&at)? {
+        let before = version(&parent)?;
+        if here == Some(wanted) && before != here {
+            return Ok(Some((parent, at)));
+        }
+        (at, here) = (parent, before);
+    }
+    Ok(None)
+}
+
 /// What a rollback has in common with the version that it restores: everything but who proposes it, when, and in
 /// place of what.
 fn content(config: &LiveConfig) -> LiveConfig {

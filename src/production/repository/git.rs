@@ -64,9 +64,14 @@ fn git(action: impl Into<String>) -> impl FnOnce(git2::Error) -> RepoError {
     move |source| RepoError::Git { action, source }
 }
 
+/// Where a clone keeps its remote's branches.
+const REMOTE: &str = "refs/remotes/origin/";
+
 /// A repository.
 pub struct Repo {
     pub(super) inner: Repository,
+    /// It is a clone that is only looked at: a branch is where it stands at the remote.
+    clone: bool,
 }
 
 impl std::fmt::Debug for Repo {
@@ -87,7 +92,7 @@ impl Repo {
         let mut options = git2::RepositoryInitOptions::new();
         options.bare(bare).initial_head("main").no_reinit(true);
         let inner = Repository::init_opts(path, &options).map_err(git(format!("create {}", path.display())))?;
-        Ok(Repo { inner })
+        Ok(Repo { inner, clone: false })
     }
 
     /// Opens a repository at a path.
@@ -96,7 +101,18 @@ impl Repo {
     /// [`RepoError::Git`].
     pub fn open(path: &Path) -> Result<Repo, RepoError> {
         let inner = Repository::open(path).map_err(git(format!("open the repository {}", path.display())))?;
-        Ok(Repo { inner })
+        Ok(Repo { inner, clone: false })
+    }
+
+    /// Opens a plain clone (or any repository) to look at: its branches are those of its remote `origin`, as they were
+    /// fetched last, and its own where there is no such remote.
+    ///
+    /// # Errors
+    /// [`RepoError::Git`].
+    pub fn look(path: &Path) -> Result<Repo, RepoError> {
+        let found = Repo::open(path)?;
+        let clone = found.inner.find_remote("origin").is_ok();
+        Ok(Repo { clone, ..found })
     }
 
     /// Opens the repository of a hook, with its quarantine: `GIT_DIR`, `GIT_OBJECT_DIRECTORY` and
@@ -105,7 +121,8 @@ impl Repo {
     /// # Errors
     /// [`RepoError::Git`].
     pub fn open_in_hook() -> Result<Repo, RepoError> {
-        Ok(Repo { inner: Repository::open_from_env().map_err(git("open the hook's repository"))? })
+        let inner = Repository::open_from_env().map_err(git("open the hook's repository"))?;
+        Ok(Repo { inner, clone: false })
     }
 
     /// The repository's own folder (`.git`, or the bare folder).
@@ -129,6 +146,9 @@ impl Repo {
 
     /// The commit of a reference, such as `refs/heads/main`.
     pub fn tip(&self, reference: &str) -> Option<String> {
+        let there = reference.strip_prefix("refs/heads/").filter(|_| self.clone);
+        let reference = there.map_or(reference.to_string(), |name| format!("{REMOTE}{name}"));
+        let reference = reference.as_str();
         self.inner.refname_to_id(reference).ok().map(|o| o.to_string())
     }
 
@@ -333,10 +353,10 @@ impl Repo {
     /// # Errors
     /// [`RepoError::Git`].
     pub fn branches(&self, prefix: &str) -> Result<Vec<String>, RepoError> {
-        let references = self.inner.references_glob(&format!("refs/heads/{prefix}*")).map_err(git("list branches"))?;
-        let names = references
-            .flatten()
-            .filter_map(|r| r.name().ok().and_then(|n| n.strip_prefix("refs/heads/")).map(str::to_string));
+        let base = if self.clone { REMOTE } else { "refs/heads/" };
+        let references = self.inner.references_glob(&format!("{base}{prefix}*")).map_err(git("list branches"))?;
+        let names =
+            references.flatten().filter_map(|r| r.name().ok().and_then(|n| n.strip_prefix(base)).map(str::to_string));
         Ok(names.collect())
     }
 }

@@ -1,0 +1,50 @@
+//! Where a question is asked: in a lab, or of a plain clone of the deploy repository.
+
+use super::Context;
+use assay_lab::LabError;
+use assay_lab::clone::Clone;
+use assay_lab::host::repo_of;
+use assay_ledger::Hash;
+use assay_production::repository::Repo;
+use std::path::PathBuf;
+
+/// A clone, and what is trusted of it.
+#[derive(Debug, Default, clap::Args)]
+pub struct Place {
+    /// A clone of the deploy repository, instead of a lab; fetch all its branches before
+    #[arg(long, value_name = "CLONE", requires = "genesis")]
+    repo: Option<PathBuf>,
+    /// SHA-256 of its first policy, from somebody you trust (`assay policy check` says it)
+    #[arg(long, value_name = "SHA256", requires = "repo")]
+    genesis: Option<Hash>,
+}
+
+impl Place {
+    /// Whether a clone was named.
+    pub fn is_clone(&self) -> bool {
+        self.repo.is_some()
+    }
+
+    /// The clone, or the lab's deploy repository, verified.
+    ///
+    /// # Errors
+    /// What does not verify.
+    pub fn verified(&self, cx: &Context) -> Result<Clone, LabError> {
+        match (&self.repo, self.genesis) {
+            (Some(path), Some(genesis)) => Clone::open(path, genesis),
+            _ => {
+                let mut gate = cx.lab()?.gate()?;
+                (gate.full, gate.looks) = (true, true);
+                Clone::of(repo_of(&gate)?, gate)
+            }
+        }
+    }
+
+    /// The repository with the proposals: the clone, whose deploy branch is verified first, or the lab's.
+    ///
+    /// # Errors
+    /// What does not verify.
+    pub fn proposals(&self, cx: &Context) -> Result<Repo, LabError> {
+        if self.is_clone() { Ok(self.verified(cx)?.repo) } else { cx.lab()?.repo() }
+    }
+}

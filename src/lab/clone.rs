@@ -1,0 +1,148 @@
+//! The deploy repository from a plain clone: what is live, and what was live when, without a lab and without its host.
+
+use crate::error::LabError;
+use assay_ledger::Hash;
+use assay_production::gate::{self, Dependent, Deployment, Ever, Host, VerifiedLog};
+use assay_production::repository::Repo;
+use assay_shared::event::Event;
+use assay_shared::format::config::LiveConfig;
+use serde::Serialize;
+use std::collections::BTreeMap;
+use std::path::Path;
+
+/// A clone whose deploy branch verified from the pinned first policy on, with every log that its policy lists.
+#[derive(Debug)]
+pub struct Clone {
+    /// The clone.
+    pub repo: Repo,
+    /// The commit that was looked at.
+    pub head: String,
+    /// The configs in force.
+    pub live: Vec<Deployment>,
+    /// Every version that ever was on the branch.
+    pub ever: Ever,
+    /// Entries of each log that verified.
+    pub logs: BTreeMap<String, u64>,
+    /// What is live and rests on people or keys that do not count any more.
+    pub dependents: Vec<Dependent>,
+    host: Host,
+}
+
+/// A version that went live, as the host's log says.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Went {
+    /// The strategy.
+    pub strategy: String,
+    /// Its version.
+    pub version: u64,
+    /// SHA-256 of its config.
+    pub config_sha256: Hash,
+    /// When, microseconds since 1970, by the host's clock.
+    pub at_us: u64,
+    /// The commit that brought it in.
+    pub commit: String,
+    /// It took the strategy out of force.
+    pub retired: bool,
+    /// The deploy branch has it: a log that says more than the branch is not believed.
+    pub on_the_branch: bool,
+    /// The position of the host's entry, and its leaf.
+    pub entry: (u64, Hash),
+}
+
+impl Clone {
+    /// Opens a clone and verifies it. `genesis` is the SHA-256 of the first policy, from somebody one trusts.
+    ///
+    /// # Errors
+    /// No repository, or the first thing that does not verify.
+    pub fn open(path: &Path, genesis: Hash) -> Result<Clone, LabError> {
+        Clone::of(Repo::look(path)?, Host::nowhere(genesis))
+    }
+
+    /// The repository of a gate, by its host's own memory.
+    ///
+    /// # Errors
+    /// As [`Clone::open`].
+    pub fn of(repo: Repo, host: Host) -> Result<Clone, LabError> {
+        let reference = host.deploy_reference();
+        let missing = || LabError::usage(format!("the repository has no {reference}"), "fetch it first: `git fetch`");
+        let head = repo.tip(&reference).ok_or_else(missing)?;
+        let mut logs = gate::Logs::new();
+        let (live, ever) = gate::walk(&repo, &head, &host, &mut logs)?;
+        let revoked: Vec<_> =
+            logs.iter().flat_map(|(origin, log)| log.pin.revoked.iter().map(|key| (origin.clone(), *key))).collect();
+        let dependents = gate::dependents(&repo, &head, &live, &revoked)?;
+        let logs = logs.into_iter().map(|(origin, log)| (origin, log.len())).collect();
+        Ok(Clone { repo, head, live, ever, logs, dependents, host })
+    }
+
+    /// The host's log, if its branch is there.
+    ///
+    /// # Errors
+    /// One that does not verify.
+    pub fn host_log(&self) -> Result<Option<VerifiedLog>, LabError> {
+        Ok(gate::host_log(&self.repo, &self.host)?)
+    }
+
+    /// What went live, oldest first, as the host's log says.
+    ///
+    /// # Errors
+    /// A host's log that is not there, or does not verify.
+    pub fn went_live(&self) -> Result<Vec<Went>, LabError> {
+        let missing = || LabError::usage("the repository has no log of its deploy host", "fetch all branches first");
+        let log = self.host_log()?.ok_or_else(missing)?;
+        let mut out = Vec::new();
+        for seq in 0..log.len() {
+            let entry = log.entry(seq)?;
+            let Event::PromotionDeployed(e) = Event::of(&entry)? else { continue };
+            let config_sha256 = Hash(e.config_sha256);
+            let text = self.repo.file(&e.commit, &LiveConfig::path(&e.strategy)).ok().flatten();
+            let config = text.filter(|t| Hash::of(t) == config_sha256).and_then(|t| LiveConfig::parse(&t).ok());
+            out.push(Went {
+                on_the_branch: self.ever.contains(&(e.strategy.clone(), e.version, config_sha256)),
+                retired: config.is_some_and(|c| c.promotion.retired),
+                strategy: e.strategy,
+                version: e.version,
+                config_sha256,
+                at_us: entry.time_us,
+                commit: e.commit,
+                entry: (seq, entry.leaf_hash()),
+            });
+        }
+        Ok(out)
+    }
+
+    /// What was live at a time.
+    ///
+    /// # Errors
+    /// As [`Clone::went_live`].
+    pub fn live_at(&self, at_us: u64) -> Result<Vec<Went>, LabError> {
+        let mut live: BTreeMap<String, Went> = BTreeMap::new();
+        for went in self.went_live()?.into_iter().filter(|w| w.at_us <= at_us && w.on_the_branch) {
+            live.insert(went.strategy.clone(), went);
+        }
+        Ok(live.into_values().filter(|w| !w.retired).collect())
+    }
+
+    /// What does not fit together: deployments that the branch does not have, and versions in force that no host
+    /// recorded as deployed.
+    ///
+    /// # Errors
+    /// As [`Clone::went_live`].
+    pub fn oddities(&self) -> Result<Vec<String>, LabError> {
+        let went = self.went_live()?;
+        let said = |d: &Deployment| went.iter().any(|w| w.config_sha256 == d.sha256);
+        let mut out: Vec<String> = went
+            .iter()
+            .filter(|w| !w.on_the_branch)
+            .map(|w| format!("the host's log deployed {} v{}, which the branch never had", w.strategy, w.version))
+            .collect();
+        out.extend(self.live.iter().filter(|d| !said(d)).map(|d| {
+            let p = &d.config.promotion;
+            format!(
+                "{} v{} is on the branch, and the host's log does not say that it went live yet",
+                p.strategy, p.version
+            )
+        }));
+        Ok(out)
+    }
+}

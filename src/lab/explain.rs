@@ -1,0 +1,181 @@
+//! A live version walked back, link by link, to the files that its numbers come from.
+
+use crate::clone::Clone;
+use crate::error::LabError;
+use assay_production::gate::{self, Preview, preview, step};
+use assay_shared::event::SeedGrade;
+use assay_shared::event::study::{Ended, TrialFact};
+use assay_shared::format::config::LiveConfig;
+use assay_shared::time::{format_ms, format_us};
+use serde::Serialize;
+
+/// A link: what it is, what it says, and how it is proved.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Link {
+    /// Its name.
+    pub name: &'static str,
+    /// What it says.
+    pub says: Vec<String>,
+    /// What proves it.
+    pub proof: String,
+}
+
+/// The links of a strategy's version in force, from what is live to the raw files. Everything is verified now.
+///
+/// # Errors
+/// A strategy that is not on the branch, or a link that does not verify.
+pub fn explain(clone: &Clone, strategy: &str) -> Result<Vec<Link>, LabError> {
+    let none = || {
+        let names: Vec<_> = clone.live.iter().map(|d| d.config.promotion.strategy.as_str()).collect();
+        LabError::usage(format!("no strategy '{strategy}' is live"), format!("live is: {}", names.join(", ")))
+    };
+    let d = clone.live.iter().find(|d| d.config.promotion.strategy == strategy).ok_or_else(none)?;
+    let p = &d.config.promotion;
+    let went = clone.went_live().ok().and_then(|all| all.into_iter().find(|w| w.config_sha256 == d.sha256));
+    let live = match &went {
+        Some(w) => Link {
+            name: "live",
+            says: vec![format!("{} v{} since {} by the host's clock", p.strategy, p.version, format_us(w.at_us))],
+            proof: format!("entry {} of the host's log, leaf {}", w.entry.0, w.entry.1),
+        },
+        None => Link {
+            name: "live",
+            says: vec![format!("{} v{}: no host's log here says since when", p.strategy, p.version)],
+            proof: "none".into(),
+        },
+    };
+    let keys: Vec<String> = d.approver_keys.iter().map(|k| k.id().to_string()).collect();
+    let approved = d.approvers.iter().zip(&keys).map(|(who, key)| format!("{who} with the key {key}"));
+    let mut out = vec![
+        live,
+        Link {
+            name: "config",
+            says: vec![
+                format!("SHA-256 {}", d.sha256),
+                format!("proposed by {} at {}", p.author, p.promotion_timestamp),
+            ],
+            proof: format!("signed by {} (promotion@assay); brought in by the commit {}", p.author, d.commit),
+        },
+        Link {
+            name: "approvals",
+            says: approved.collect(),
+            proof: "signatures over the statement (approval@assay), which binds config and policy".into(),
+        },
+        Link {
+            name: "policy",
+            says: vec![format!("SHA-256 {}", d.policy_sha256)],
+            proof: "signed from version to version, from the pinned first one on".into(),
+        },
+    ];
+    // What restores a version stands on that version's evidence.
+    let mut version = (p.version, p.restores_version);
+    let mut at = clone.head.clone();
+    let (old, new, config) = loop {
+        let missing = || LabError::Verification(format!("the branch has no version {} of {strategy}", version.0));
+        let (old, new) = step(&clone.repo, &at, strategy, version.0)?.ok_or_else(missing)?;
+        let bytes = clone.repo.file(&new, &LiveConfig::path(strategy))?.ok_or_else(missing)?;
+        let config = LiveConfig::parse(&bytes).map_err(LabError::format("the config"))?;
+        let Some(restored) = config.promotion.restores_version else { break (old, new, config) };
+        out.push(Link {
+            name: "restores",
+            says: vec![format!("version {} has the content of version {restored}", version.0)],
+            proof: "compared field by field".into(),
+        });
+        version = (restored, None);
+        at = old;
+    };
+    let now = assay_ledger::log::system_clock();
+    let seen = preview(&clone.repo, &old, &new, strategy, now)?;
+    out.extend(evidence(clone, &config, &seen)?);
+    Ok(out)
+}
+
+/// The links behind a config: reproduction, trial, study, data.
+fn evidence(clone: &Clone, config: &LiveConfig, seen: &Preview) -> Result<Vec<Link>, LabError> {
+    let p = &config.promotion;
+    let refused = seen.checks.iter().find(|c| matches!(c.name, "evidence" | "study") && c.outcome.is_err());
+    if let Some(Err(why)) = refused.map(|c| &c.outcome) {
+        return Err(LabError::Verification(why.clone()));
+    }
+    let reproduced = seen.reproduced.iter().map(|(who, from)| format!("{who}, {}", from.name()));
+    let mut out = vec![Link {
+        name: "reproduction",
+        says: reproduced.collect(),
+        proof: "signed statements (reproduction@assay) with the key-bound hash of the stream".into(),
+    }];
+    let Some(reference) = &config.ledger else { return Ok(out) };
+    let proof = |seq: u64| {
+        format!(
+            "entry {seq} of {}, under the checkpoint of {} entries, root {}",
+            reference.origin, reference.size, reference.root
+        )
+    };
+    let (_, policy) = gate::policy_at(&clone.repo, &clone.head)?;
+    let logs = gate::logs(&clone.repo, &policy)?;
+    let log = logs
+        .get(&reference.origin)
+        .ok_or_else(|| LabError::Verification(format!("the repository does not hold the log {}", reference.origin)))?;
+    let (entry, event) = log.event("trial", &reference.trial)?;
+    let trial = event.trial().ok_or_else(|| LabError::Verification("the trial's event is none".into()))?;
+    out.push(Link { name: "trial", says: trial_says(&trial, seen, entry.time_us), proof: proof(reference.trial.seq) });
+    let (entry, event) = log.event("study", &reference.study)?;
+    let study = event.study().ok_or_else(|| LabError::Verification("the study's event is none".into()))?;
+    let seed = match study.seed {
+        SeedGrade::Witnessed => "its seed was given by a witness",
+        SeedGrade::Named => "its seed was named by the researcher",
+    };
+    let engine = &config.environment;
+    out.push(Link {
+        name: "study",
+        says: vec![
+            format!("'{}', opened at {}; {seed}", study.name, format_us(entry.time_us)),
+            format!("engine {} at {}, strategy {}", engine.engine_version, engine.source_commit, p.strategy_hash),
+        ],
+        proof: proof(reference.study.seq),
+    });
+    if let Some(f) = &seen.figures {
+        let d = &f.data;
+        let files = d.files.map_or("nothing is said of its files".into(), |(all, same)| {
+            format!("{same} of {all} raw files as the vendor's checksums say")
+        });
+        out.push(Link {
+            name: "data",
+            says: vec![
+                format!("data hash {}, rule book {}", p.data_hash, p.rulebook_hash),
+                format!(
+                    "{} from {} to {}, {} bars{}",
+                    d.symbols.join(", "),
+                    format_ms(d.first_ms),
+                    format_ms(d.last_ms),
+                    d.bars,
+                    if d.generated { ", GENERATED" } else { "" }
+                ),
+                format!("from {}; {files}", d.source),
+            ],
+            proof: "whoever imports the same files gets the same data hash (`assay reproduce`)".into(),
+        });
+    }
+    Ok(out)
+}
+
+fn trial_says(trial: &TrialFact, seen: &Preview, time_us: u64) -> Vec<String> {
+    let mut out = vec![format!("number {}, recorded at {}", trial.number, format_us(time_us))];
+    let params: Vec<String> = trial.params.iter().map(|(name, value)| format!("{name} = {value}")).collect();
+    out.push(params.join(", "));
+    if let Ended::Completed { metrics, .. } = &trial.ended {
+        let shown = ["cagr", "sharpe", "max_drawdown", "trades"];
+        let figures = shown.iter().filter_map(|m| metrics.get(*m).map(|v| format!("{m} {v:.4}")));
+        out.push(figures.collect::<Vec<_>>().join(", "));
+    }
+    if let Some(f) = &seen.figures {
+        out.push(format!("one of {} trials of its study, each the one that its sampler asks for", f.trials));
+        if let Some(s) = &f.statistics {
+            let dsr = s.dsr.map_or("undefined".into(), |v| format!("{v:.4}"));
+            out.push(format!(
+                "{} trials of {} studies on such prices; deflated Sharpe ratio {dsr}",
+                s.trials, s.studies
+            ));
+        }
+    }
+    out
+}
