@@ -6,6 +6,7 @@
 mod account;
 mod ages;
 mod attacks;
+mod clones;
 mod database;
 mod deploy;
 mod desk;
@@ -30,6 +31,7 @@ mod rules;
 mod sources;
 mod stop;
 mod study;
+mod three;
 mod tidy;
 mod trust;
 mod upgrade;

@@ -5,7 +5,7 @@ use super::output::say;
 use assay_lab::LabError;
 use assay_lab::create::{Created, NewLab, create};
 use assay_lab::keys::read_public;
-use assay_ledger::PublicKey;
+use assay_ledger::{Hash, PublicKey};
 use std::path::{Path, PathBuf};
 
 /// Create a lab: keys, ledger, mirror, git repositories and hooks
@@ -35,6 +35,12 @@ pub struct Args {
     /// Where the live table is: sqlite:FILE or postgres://… [default: live.sqlite in the lab]
     #[arg(long)]
     pub live: Option<String>,
+    /// A deploy repository elsewhere, as git names it; none is made in the lab then. `assay sync` goes there
+    #[arg(long, value_name = "URL", conflicts_with = "live")]
+    pub deploy: Option<String>,
+    /// SHA-256 of its first policy, where others have founded it
+    #[arg(long, value_name = "SHA256", requires = "deploy")]
+    pub genesis: Option<Hash>,
     /// A ledger that the new one goes on after, because its key is lost or feared for: its folder, or an
     /// export of it. Its last checkpoint is recorded; give the new ledger another --origin
     #[arg(long, value_name = "DIR")]
@@ -61,6 +67,8 @@ pub fn run(cx: &Context, args: Args) -> Result<(), LabError> {
         person: args.person,
         witnesses: args.witnesses,
         live: args.live,
+        deploy: args.deploy,
+        genesis: args.genesis,
         encrypt: args.encrypt,
         follows: args.follows,
         allow_generated: args.allow_generated,

@@ -36,6 +36,7 @@ mod serve;
 mod stop;
 mod strategy;
 mod study;
+mod sync;
 mod terminal;
 mod trials;
 mod verify;
@@ -95,6 +96,7 @@ enum Command {
     Reproduce(reproduce::Args),
     Approve(approve::Args),
     Deploy(deploy::Args),
+    Sync(sync::Args),
     Rollback(rollback::Args),
     Retire(retire::Args),
     #[command(subcommand)]
@@ -157,6 +159,7 @@ fn run(args: Args, session: Session) -> Result<(), LabError> {
         Command::Review(a) => review::run(&cx, a),
         Command::Approve(a) => approve::run(&cx, a),
         Command::Deploy(a) => deploy::run(&cx, a),
+        Command::Sync(a) => sync::run(&cx, a),
         Command::Rollback(a) => rollback::run(&cx, a),
         Command::Retire(a) => retire::run(&cx, a),
         Command::Hook(a) => hook::run(&cx, a),

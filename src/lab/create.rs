@@ -31,6 +31,10 @@ pub struct NewLab {
     pub reviewers: Vec<(String, PublicKey)>,
     /// Verifier keys of the witnesses that promotions need.
     pub witnesses: Vec<String>,
+    /// A deploy repository elsewhere, as git names it; none is made then.
+    pub deploy: Option<String>,
+    /// SHA-256 of its first policy, where it stands already.
+    pub genesis: Option<Hash>,
     /// Where the live table is; a file in the lab when none is named.
     pub live: Option<String>,
     /// Encrypt the new keys.
@@ -76,6 +80,12 @@ pub fn create(new: &NewLab, session: &Session) -> Result<Created, LabError> {
     let files =
         [(PATH.to_string(), text.clone().into_bytes()), (SIGNERS_PATH.into(), policy.allowed_signers().into_bytes())];
     repo.commit("main", &files.into_iter().collect(), &new.person, "policy: version 1")?;
+    if new.deploy.is_some() {
+        let mut lab = lab;
+        lab.config.genesis = Some(Hash::of(text.as_bytes()));
+        lab.save()?;
+        return Ok(Created { lab, live: None });
+    }
     let live = new.live.clone().unwrap_or_else(|| format!("sqlite:{}", absolute(&lab.dir.join("live.sqlite"))));
     host::install(&lab.deploy_path(), Some(Hash::of(text.as_bytes())), Some(&live), false, session)?;
     repo.push(absolute(&lab.deploy_path()).as_ref(), &["refs/heads/main".into()])?;
@@ -136,6 +146,10 @@ fn found(
         person: new.person.clone(),
         key: Path::new("keys").join(&new.person),
         log_key: "keys/log".into(),
+        deploy: new.deploy.clone(),
+        review: None,
+        genesis: new.genesis,
+        snapshots: None,
     };
     let lab = Lab { dir: dir.clone(), config, session: session.clone() };
     let log = Log::create(&lab.ledger_dir(), &new.origin, &log_signer)?;

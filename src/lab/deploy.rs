@@ -1,9 +1,8 @@
 //! An approved branch merged and pushed with its ledger; the hook decides.
 
 use crate::error::LabError;
-use crate::folder::{Lab, absolute};
+use crate::folder::Lab;
 use crate::hooks;
-use assay_production::repository::Repo;
 use assay_production::repository::evidence::ledger_branch;
 
 /// Merges a branch into main and pushes main and the ledger. Gives the hook's words. When the push
@@ -15,16 +14,18 @@ use assay_production::repository::evidence::ledger_branch;
 pub fn merge_and_push(lab: &Lab, branch: &str) -> Result<String, LabError> {
     let _held = lab.session.stop.hold();
     let repo = lab.repo()?;
-    let deploy = lab.deploy_path();
-    hooks::check(&deploy)?;
-    let remote = absolute(&deploy);
+    let remote = lab.deploy_remote();
+    // Of one that is elsewhere its host sees to that, and everybody who looks at what is live.
+    if remote.is_dir() {
+        hooks::check(&remote)?;
+    }
     // An earlier deploy may have been cut off after its push landed.
-    repo.catch_up(remote.as_ref(), "main")?;
+    repo.catch_up(&remote, "main")?;
     let merged = repo.merge(branch, "main", &lab.config.person)?;
     let ledger = ledger_branch(&lab.config.origin);
-    let pushed = repo.push(remote.as_ref(), &[format!("{merged}:refs/heads/main"), format!("refs/heads/{ledger}")]);
+    let pushed = repo.push(&remote, &[format!("{merged}:refs/heads/main"), format!("refs/heads/{ledger}")]);
     // Where the deploy branch stands now is the truth, whatever git said.
-    let landed = Repo::open(&deploy)?.tip("refs/heads/main").as_ref() == Some(&merged);
+    let landed = repo.remote_tip(&remote, "refs/heads/main").is_ok_and(|tip| tip.as_ref() == Some(&merged));
     if landed {
         repo.move_to("main", &merged)?;
     }

@@ -30,6 +30,18 @@ pub struct Config {
     pub key: PathBuf,
     /// Private key of the ledger's checkpoints.
     pub log_key: PathBuf,
+    /// The deploy repository, as git names it; `deploy.git` in the lab without one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deploy: Option<String>,
+    /// Where proposals are reviewed, as git names it; the deploy repository without one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub review: Option<String>,
+    /// SHA-256 of the first policy of a deploy repository that is elsewhere.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub genesis: Option<Hash>,
+    /// A folder with snapshots of others, looked into when this lab lacks one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub snapshots: Option<PathBuf>,
 }
 
 /// An opened lab.
@@ -215,7 +227,17 @@ impl Lab {
         Ok(Repo::open(&self.repo_path())?)
     }
 
-    /// The deploy repository.
+    /// The deploy repository, as git names it.
+    pub fn deploy_remote(&self) -> PathBuf {
+        self.config.deploy.as_ref().map_or_else(|| absolute(&self.deploy_path()).into(), PathBuf::from)
+    }
+
+    /// Where proposals are reviewed, as git names it.
+    pub fn review_remote(&self) -> PathBuf {
+        self.config.review.as_ref().map_or_else(|| self.deploy_remote(), PathBuf::from)
+    }
+
+    /// The deploy repository in the lab's folder.
     pub fn deploy_path(&self) -> PathBuf {
         self.dir.join("deploy.git")
     }
@@ -230,6 +252,10 @@ impl Lab {
     /// # Errors
     /// When it was not set up.
     pub fn gate(&self) -> Result<Host, LabError> {
+        if let Some(url) = &self.config.deploy {
+            let message = format!("the deploy repository is {url}: its gate and its live table are with its host");
+            return Err(LabError::usage(message, "ask there, or ask a clone of it with --repo and --genesis"));
+        }
         Ok(Host::open(&self.gate_dir())?)
     }
 
@@ -245,7 +271,12 @@ impl Lab {
             let message = format!("the data {} were erased, as entry {at} says", hash.short());
             return Err(LabError::usage(message, "who has the same data can import them again: `assay data import`"));
         }
-        Ok((hash, snapshot::read(&self.snapshot_dir(), &hash, symbols)?))
+        let store = self.config.snapshots.as_ref().map(|dir| self.dir.join(dir));
+        let dir = match store {
+            Some(store) if !snapshot::path(&self.snapshot_dir(), &hash).exists() => store,
+            _ => self.snapshot_dir(),
+        };
+        Ok((hash, snapshot::read(&dir, &hash, symbols)?))
     }
 
     fn rulebook_path(&self, hash: &str) -> PathBuf {

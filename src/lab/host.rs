@@ -31,6 +31,12 @@ pub fn install(
     force: bool,
     session: &Session,
 ) -> Result<GateSettings, LabError> {
+    // The hooks run elsewhere than whoever names the file stands now.
+    let live = live.map(|live| match live.strip_prefix("sqlite:").filter(|file| !file.is_empty()) {
+        Some(file) => format!("sqlite:{}", absolute(Path::new(file))),
+        None => live.to_string(),
+    });
+    let live = live.as_deref();
     let settings = settings(&path.join("assay"), genesis, live, force)?;
     deploy::check_setting(&settings.live)?;
     if live.is_none() {

@@ -28,6 +28,9 @@
 //! | [`rollback`] | an earlier version proposed again |
 //! | [`reproduce`] | a proposal run again by somebody else |
 //! | [`review`] | what a proposal would put live; approvals |
+//! | [`sync`] | the lab and the repositories that it shares with others |
+//! | [`clone`] | what a plain clone of the deploy repository says |
+//! | [`explain`] | a live version walked back, link by link |
 //! | [`deploy`] | an approved proposal merged and pushed |
 //! | `hooks` | the hooks of a deploy repository, written and looked over |
 //! | [`host`] | the deploy host: hooks, its log, the reconciler |
@@ -83,6 +86,7 @@ pub mod rules;
 pub mod session;
 mod standing;
 pub mod study;
+pub mod sync;
 pub mod tamper;
 #[cfg(test)]
 mod tests;

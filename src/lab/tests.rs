@@ -98,6 +98,8 @@ fn new_lab(dir: &Path) -> NewLab {
         origin: "t.example/ana".into(),
         reviewers: Vec::new(),
         witnesses: Vec::new(),
+        deploy: None,
+        genesis: None,
         live: None,
         encrypt: false,
         follows: None,

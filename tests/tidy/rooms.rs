@@ -18,7 +18,7 @@ const ROOMS: [(&str, &[&str]); 45] = [
     ("ed25519_dalek", &["ledger/src/keys/"]),
     ("flate2", &["src/research/data/source.rs"]),
     ("getrandom", &["ledger/src/keys/signer.rs"]),
-    ("git2", &["src/production/repository/git.rs"]),
+    ("git2", &["src/production/repository/"]),
     ("indicatif", &["src/cli/output.rs"]),
     (
         "libm",

@@ -320,6 +320,8 @@ pub fn measure(dir: &Path, events: u64, out: &mut Vec<Figure>) -> Result<(), Lab
         origin: ORIGIN.into(),
         reviewers: Vec::new(),
         witnesses: Vec::new(),
+        deploy: None,
+        genesis: None,
         live: None,
         encrypt: false,
         follows: None,

@@ -152,6 +152,8 @@ fn lab_in(dir: &Path) -> Result<Lab, LabError> {
         person: "bench".into(),
         origin: "assay.invalid/bench".into(),
         reviewers: Vec::new(),
+        deploy: None,
+        genesis: None,
         live: None,
         encrypt: false,
         follows: None,

@@ -30,7 +30,7 @@ pub use config::Deployment;
 pub use depends::{Dependent, dependents, revoked};
 pub use line::walk;
 pub use pins::{GateSettings, Host, Pin};
-pub use policy::at as policy_at;
+pub use policy::{at as policy_at, genesis_of};
 pub use preview::{Check, Figures, Preview, preview};
 pub use push::{Update, Verdict, judge};
 pub use recount::{case, lineage};

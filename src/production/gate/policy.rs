@@ -4,6 +4,7 @@ use super::approvals::signers;
 use super::pins::Host;
 use super::refusal::{Code, GateError, refuse};
 use crate::repository::git::Repo;
+use assay_ledger::Hash;
 use assay_shared::policy::{NAMESPACE, PATH, Policy, Role};
 use std::collections::BTreeSet;
 
@@ -20,6 +21,18 @@ pub fn at(repo: &Repo, commit: &str) -> Result<(String, Policy), GateError> {
         Ok(policy) => Ok((text, policy)),
         Err(e) => refuse(Code::BadPolicy, PATH, e.to_string()),
     }
+}
+
+/// SHA-256 of the first policy of the line that ends at a commit.
+///
+/// # Errors
+/// A line that begins with no policy.
+pub fn genesis_of(repo: &Repo, commit: &str) -> Result<Hash, GateError> {
+    let mut at = commit.to_string();
+    while let Some(parent) = repo.parent(&at)? {
+        at = parent;
+    }
+    Ok(Policy::hash_of(self::at(repo, &at)?.0.as_bytes()))
 }
 
 /// The first push of the deploy branch: the pinned policy and nothing that is live.

@@ -59,7 +59,7 @@ pub enum RepoError {
     NoGit(std::io::Error),
 }
 
-fn git(action: impl Into<String>) -> impl FnOnce(git2::Error) -> RepoError {
+pub(super) fn git(action: impl Into<String>) -> impl FnOnce(git2::Error) -> RepoError {
     let action = action.into();
     move |source| RepoError::Git { action, source }
 }
@@ -152,11 +152,11 @@ impl Repo {
         self.inner.refname_to_id(reference).ok().map(|o| o.to_string())
     }
 
-    fn oid(&self, hex: &str) -> Result<Oid, RepoError> {
+    pub(super) fn oid(&self, hex: &str) -> Result<Oid, RepoError> {
         Oid::from_str(hex).map_err(git(format!("read the object name {hex}")))
     }
 
-    fn tree(&self, commit: &str) -> Result<Tree<'_>, RepoError> {
+    pub(super) fn tree(&self, commit: &str) -> Result<Tree<'_>, RepoError> {
         let oid = self.oid(commit)?;
         let commit = self.inner.find_commit(oid).map_err(|_| RepoError::NotVisible { oid: commit.into() })?;
         commit.tree().map_err(|_| RepoError::NotVisible { oid: commit.tree_id().to_string() })
@@ -307,32 +307,6 @@ impl Repo {
         let parents: Vec<&git2::Commit<'_>> = parent.iter().collect();
         let oid = self.inner.commit(None, &who, &who, message, &tree, &parents).map_err(git("commit"))?;
         self.inner.reference(&reference, oid, true, message).map_err(git(format!("move {branch}")))?;
-        Ok(oid.to_string())
-    }
-
-    /// Makes the merge commit of `branch` into `into`, with the branch's tree, and moves neither. The
-    /// branch must stand on top of the other.
-    ///
-    /// # Errors
-    /// When it does not, or is merged already.
-    pub fn merge(&self, branch: &str, into: &str, author: &str) -> Result<String, RepoError> {
-        let missing = |b: &str| RepoError::BadTree { path: b.into(), what: "there is no such branch".into() };
-        let ours = self.tip(&format!("refs/heads/{into}")).ok_or_else(|| missing(into))?;
-        let theirs = self.tip(&format!("refs/heads/{branch}")).ok_or_else(|| missing(branch))?;
-        if !self.follows(&theirs, &ours)? {
-            let what = match self.follows(&ours, &theirs)? {
-                true => format!("it is part of {into} already"),
-                false => format!("it does not stand on top of {into}; propose again"),
-            };
-            return Err(RepoError::BadTree { path: branch.into(), what });
-        }
-        let (a, b) = (self.oid(&ours)?, self.oid(&theirs)?);
-        let find = |o| self.inner.find_commit(o).map_err(git("find a commit"));
-        let (ours, theirs) = (find(a)?, find(b)?);
-        let who = Signature::now(author, &format!("{author}@assay.invalid")).map_err(git("sign a commit"))?;
-        let tree = theirs.tree().map_err(git("read a tree"))?;
-        let message = format!("merge {branch}");
-        let oid = self.inner.commit(None, &who, &who, &message, &tree, &[&ours, &theirs]).map_err(git("merge"))?;
         Ok(oid.to_string())
     }
 

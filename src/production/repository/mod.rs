@@ -4,6 +4,7 @@
 
 pub mod evidence;
 pub mod git;
+mod merge;
 mod remote;
 #[cfg(test)]
 mod tests;

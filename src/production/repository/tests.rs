@@ -43,9 +43,31 @@ fn branches_grow_merge_and_go_back() {
     assert_eq!(repo.parent(&merged).unwrap(), Some(one.clone()), "the first parent is main");
     assert_eq!(repo.line(&one, &merged).unwrap(), Some(vec![one.clone(), merged.clone()]));
     assert_eq!(repo.line(&side, &merged).unwrap(), None, "the side is no first parent");
-    // A branch that does not stand on top is not merged.
-    let late = repo.commit_from("promote/y", Some(&one), &files(&[("a", "9")]), "ana", "late").unwrap();
+    // One that does not stand on top goes there where nothing of its own has moved.
+    let late = repo.commit_from("promote/y", Some(&one), &files(&[("d/b", "9")]), "ana", "late").unwrap();
     assert!(repo.merge("promote/y", "main", "ben").unwrap_err().to_string().contains("propose again"));
+    let other = files(&[("configs/live/b.toml", "b"), ("evidence/b/v1/x", "1")]);
+    repo.commit_from("promote/b", Some(&one), &other, "ana", "b").unwrap();
+    let both = repo.merge("promote/b", "main", "ben").unwrap();
+    let text = |path: &str| repo.file(&both, path).unwrap().map(|b| String::from_utf8(b).unwrap());
+    assert_eq!((text("d/b").as_deref(), text("configs/live/b.toml").as_deref()), (Some("3"), Some("b")));
+    assert_eq!(repo.parent(&both).unwrap(), Some(merged.clone()));
+    // Of one strategy any file that moved is in the way, and a policy for everybody.
+    for moved in ["evidence/b/v1/y", "configs/live/b.toml.sig", "configs/policy.toml"] {
+        repo.commit("main", &files(&[(moved, "2")]), "ana", "moved").unwrap();
+        assert!(repo.merge("promote/b", "main", "ben").unwrap_err().to_string().contains("propose again"), "{moved}");
+        repo.move_to("main", &merged).unwrap();
+    }
+    // Two people sign the same proposal at once.
+    let start = repo.tip("refs/heads/promote/b").unwrap();
+    let hers = repo.commit("promote/b", &files(&[("evidence/b/v1/approvals/ben.sig", "b")]), "ben", "ben").unwrap();
+    repo.point("refs/heads/promote/b", &start).unwrap();
+    let his = repo.commit("promote/b", &files(&[("evidence/b/v1/approvals/cleo.sig", "c")]), "cleo", "cleo").unwrap();
+    repo.point("refs/heads/promote/b", &hers).unwrap();
+    let tip = repo.put_on_top("promote/b", &his, "ben").unwrap();
+    assert!(repo.follows(&tip, &his).unwrap());
+    let signed: Vec<_> = repo.list(&tip).unwrap().into_keys().filter(|p| p.contains("approvals")).collect();
+    assert_eq!(signed.len(), 2, "{signed:?}");
     assert!(repo.merge("promote/none", "main", "ben").unwrap_err().to_string().contains("no such branch"));
     repo.move_to("main", &one).unwrap();
     assert_eq!(repo.tip("refs/heads/main"), Some(one));
@@ -103,7 +125,7 @@ fn a_branch_catches_up() {
     assert_eq!(here.tip(main), Some(three));
     assert!(here.catch_up(&dir.path().join("none.git"), "main").is_err());
     let merged = there.merge("main", "main", "ana");
-    assert!(merged.is_ok(), "a branch stands on top of itself");
+    assert!(merged.unwrap_err().to_string().contains("already"), "a branch is part of itself");
     // A push to where nothing is fails before anybody could refuse it.
     let nowhere = here.push(&dir.path().join("none.git"), &[main.to_string()]).unwrap_err();
     assert!(matches!(nowhere, RepoError::Unreached { .. }), "{nowhere}");

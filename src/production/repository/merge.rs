@@ -1,0 +1,97 @@
+//! A proposal brought into the deploy branch.
+
+use super::git::{Repo, RepoError, git};
+use assay_shared::policy;
+use git2::Signature;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Paths that differ between two trees.
+fn changed<'a>(old: &'a BTreeMap<String, String>, new: &'a BTreeMap<String, String>) -> BTreeSet<&'a str> {
+    old.keys().chain(new.keys()).filter(|p| old.get(*p) != new.get(*p)).map(String::as_str).collect()
+}
+
+/// What a path of a strategy belongs to: nothing of it may have moved under a proposal.
+fn owner(path: &str) -> &str {
+    match path.split('/').collect::<Vec<_>>()[..] {
+        ["evidence", strategy, ..] => strategy,
+        ["configs", "live", file] => file.trim_end_matches(".sig").trim_end_matches(".toml"),
+        _ => path,
+    }
+}
+
+impl Repo {
+    /// Makes the merge commit of `branch` into `into`, and moves neither. Where `into` has gone on since, only other
+    /// strategies may have moved: the proposal's files are put on top of it as they are.
+    ///
+    /// # Errors
+    /// When it is merged already, or the policy or the same strategy has moved.
+    pub fn merge(&self, branch: &str, into: &str, author: &str) -> Result<String, RepoError> {
+        let missing = |b: &str| RepoError::BadTree { path: b.into(), what: "there is no such branch".into() };
+        let ours = self.tip(&format!("refs/heads/{into}")).ok_or_else(|| missing(into))?;
+        let theirs = self.tip(&format!("refs/heads/{branch}")).ok_or_else(|| missing(branch))?;
+        let bad = |what: String| RepoError::BadTree { path: branch.into(), what };
+        if self.follows(&ours, &theirs)? {
+            return Err(bad(format!("it is part of {into} already")));
+        }
+        let (a, b) = (self.oid(&ours)?, self.oid(&theirs)?);
+        let base = self.inner.merge_base(a, b).map_err(|_| bad(format!("it has nothing in common with {into}")))?;
+        let (base, now, new) = (self.list(&base.to_string())?, self.list(&ours)?, self.list(&theirs)?);
+        let (moved, brought) = (changed(&base, &now), changed(&base, &new));
+        if moved.contains(policy::PATH) {
+            return Err(bad("the policy has changed since: propose again".into()));
+        }
+        let owners: BTreeSet<&str> = brought.iter().map(|p| owner(p)).collect();
+        if let Some(path) = moved.iter().find(|p| owners.contains(owner(p))) {
+            return Err(bad(format!("{path} has changed on {into} since: propose again")));
+        }
+        let mut update = git2::build::TreeUpdateBuilder::new();
+        for path in brought {
+            match new.get(path) {
+                Some(blob) => update.upsert(path, self.oid(blob)?, git2::FileMode::Blob),
+                None => update.remove(path),
+            };
+        }
+        let tree = update.create_updated(&self.inner, &self.tree(&ours)?).map_err(git("merge the trees"))?;
+        let tree = self.inner.find_tree(tree).map_err(git("read a tree"))?;
+        let find = |o| self.inner.find_commit(o).map_err(git("find a commit"));
+        let (ours, theirs) = (find(a)?, find(b)?);
+        let who = Signature::now(author, &format!("{author}@assay.invalid")).map_err(git("sign a commit"))?;
+        let message = format!("merge {branch}");
+        let oid = self.inner.commit(None, &who, &who, &message, &tree, &[&ours, &theirs]).map_err(git("merge"))?;
+        Ok(oid.to_string())
+    }
+
+    /// Puts what a branch alone has added since it parted from `theirs`, a commit, on top of that. Gives the new tip.
+    /// Two people who signed the same proposal at once both stand there afterwards.
+    ///
+    /// # Errors
+    /// When both changed the same file.
+    pub fn put_on_top(&self, branch: &str, theirs: &str, author: &str) -> Result<String, RepoError> {
+        let reference = format!("refs/heads/{branch}");
+        let bad = |what: String| RepoError::BadTree { path: branch.into(), what };
+        let ours = self.tip(&reference).ok_or_else(|| bad("there is no such branch".into()))?;
+        let (a, b) = (self.oid(&ours)?, self.oid(theirs)?);
+        let base =
+            self.inner.merge_base(a, b).map_err(|_| bad("two branches of one name have nothing in common".into()))?;
+        let (base, mine, there) = (self.list(&base.to_string())?, self.list(&ours)?, self.list(theirs)?);
+        let (added, moved) = (changed(&base, &mine), changed(&base, &there));
+        if let Some(path) = added.intersection(&moved).find(|p| mine.get(**p) != there.get(**p)) {
+            return Err(bad(format!("{path} is another one here and there")));
+        }
+        let mut files = super::git::Files::new();
+        for path in added {
+            files.insert(path.into(), self.file(&ours, path)?.unwrap_or_default());
+        }
+        self.point(&reference, theirs)?;
+        self.commit(branch, &files, author, &format!("{branch}: what was signed here"))
+    }
+
+    /// Lets a reference stand at a commit.
+    ///
+    /// # Errors
+    /// [`RepoError::Git`].
+    pub fn point(&self, reference: &str, commit: &str) -> Result<(), RepoError> {
+        let oid = self.oid(commit)?;
+        self.inner.reference(reference, oid, true, "sync").map(|_| ()).map_err(git(format!("move {reference}")))
+    }
+}

@@ -1,0 +1,58 @@
+//! What a plain clone of the deploy repository answers, with nothing but the first policy's SHA-256.
+
+use crate::desk::Desk;
+use serde_json::json;
+
+fn genesis(desk: &Desk) -> String {
+    let text = std::fs::read_to_string(desk.path("lab/deploy.git/assay/gate.toml")).unwrap();
+    text.lines().find_map(|l| l.strip_prefix("genesis_policy_sha256 = ")).unwrap().trim_matches('"').to_string()
+}
+
+/// An auditor's machine: a clone, the pinned policy, the program. It says what is live and what was, walks a number
+/// back, and reviews a proposal; another first policy is refused, and so is a branch that did not pass the gate.
+#[test]
+fn a_clone_is_enough() {
+    let desk = Desk::new();
+    desk.demo(16, &[]).ok();
+    let said = desk.assay(&["rollback", "trend", "--to", "2", "--reason", "a proposal"]).ok();
+    let branch = said.out.trim().to_string();
+    let gate = desk.path("lab/deploy.git");
+    desk.git(&["--git-dir", "lab/repo.git", "push", "-q", gate.to_str().unwrap(), &format!("refs/heads/{branch}")])
+        .ok();
+    let root = genesis(&desk);
+    // Elsewhere: no lab is near.
+    let there = Desk::new();
+    there.git(&["clone", "-q", gate.to_str().unwrap(), "c"]).ok();
+    let ask = |args: &[&str]| there.assay(&[args, &["--repo", "c", "--genesis", &root]].concat());
+    let live = ask(&["active", "--json"]).ok().json();
+    assert_eq!((live[0]["version"].as_i64(), live.as_array().unwrap().len()), (Some(3), 1));
+    let all = ask(&["active", "--history", "--json"]).ok().json();
+    assert_eq!(all.as_array().unwrap().len(), 3);
+    let second = all[1]["at_us"].as_u64().unwrap();
+    let at = assay_shared::time::format_us(second);
+    assert_eq!(ask(&["active", "--at", &at, "--json"]).ok().json()[0]["version"], 2);
+    assert_eq!(ask(&["active", "--at", "2020-01-01", "--json"]).ok().json(), json!([]));
+    let audit = ask(&["audit", "--json"]).ok().json();
+    assert_eq!((audit["versions"].as_u64(), &audit["findings"]), (Some(3), &json!([])));
+    assert!(audit["logs"]["demo.assay.invalid/ana"].as_u64().unwrap() > 16);
+    let links = ask(&["explain", "trend", "--json"]).ok().json();
+    let names: Vec<&str> = links.as_array().unwrap().iter().map(|l| l["name"].as_str().unwrap()).collect();
+    let wanted = ["live", "config", "approvals", "policy", "restores", "reproduction", "trial", "study", "data"];
+    assert_eq!(names, wanted, "version 3 restores version 1");
+    assert!(ask(&["explain", "trend"]).ok().out.contains("under the checkpoint of"));
+    ask(&["explain", "none"]).fails(2, "live is: trend");
+    assert!(ask(&["review"]).ok().out.contains(&branch));
+    assert!(ask(&["review", &branch]).ok().out.contains("rollback to version 2: a proposal"));
+    // The lab says the same of itself.
+    assert_eq!(desk.assay(&["explain", "trend", "--json"]).ok().json(), links);
+    let other = "0".repeat(64);
+    there.assay(&["audit", "--repo", "c", "--genesis", &other]).fails(4, "genesis");
+    there.assay(&["audit", "--repo", "c"]).fails(2, "--genesis");
+    there.assay(&["audit", "--repo", "none", "--genesis", &root]).fails(3, "none");
+    // A commit that the gate never saw, as somebody who holds the remote could serve it.
+    there.git(&["-C", "c", "checkout", "-q", "main"]).ok();
+    std::fs::write(there.path("c/configs/live/trend.toml"), "x").unwrap();
+    there.git(&["-C", "c", "commit", "-q", "-a", "-m", "x"]).ok();
+    there.git(&["-C", "c", "update-ref", "refs/remotes/origin/main", "main"]).ok();
+    ask(&["active"]).fails(4, "configs/live/trend.toml");
+}
