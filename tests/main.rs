@@ -36,6 +36,7 @@ mod tidy;
 mod trust;
 mod upgrade;
 mod vectors;
+mod watch;
 mod whole_way;
 mod witness;
 mod wrong_input;

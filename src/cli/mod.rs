@@ -40,6 +40,7 @@ mod sync;
 mod terminal;
 mod trials;
 mod verify;
+mod watch;
 mod witness;
 
 use assay_lab::{Kind, Lab, LabError, Session, folder};

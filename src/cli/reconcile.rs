@@ -2,6 +2,7 @@
 
 use super::Context;
 use super::output::{print, print_json, say, table};
+use super::watch::watch;
 use assay_lab::LabError;
 use assay_lab::halt;
 use assay_lab::host::reconcile_once;
@@ -9,6 +10,7 @@ use assay_production::gate::{Deployment, Host};
 use assay_production::reconcile::Reconciled;
 use serde_json::json;
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// Bring the live table in line with the deploy branch; find and heal drift
 ///
@@ -26,6 +28,15 @@ pub struct Args {
     /// Replay every log from its first entry
     #[arg(long)]
     full: bool,
+    /// Go on and on, until Ctrl-C or SIGTERM
+    #[arg(long, conflicts_with_all = ["check", "full"])]
+    watch: bool,
+    /// Seconds between two rounds
+    #[arg(long, default_value_t = 30, requires = "watch", value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    every: u64,
+    /// Serve /healthz and /metrics (Prometheus) here, such as 127.0.0.1:9464
+    #[arg(long, value_name = "ADDRESS", requires = "watch")]
+    listen: Option<String>,
 }
 
 pub fn run(cx: &Context, args: Args) -> Result<(), LabError> {
@@ -34,6 +45,9 @@ pub fn run(cx: &Context, args: Args) -> Result<(), LabError> {
         None => cx.lab()?.gate()?,
     };
     host.full = args.full;
+    if args.watch {
+        return watch(cx, &host, Duration::from_secs(args.every), args.listen.as_deref());
+    }
     let outcome = reconcile_once(&host, !args.check, &cx.session)?;
     show(cx, &outcome, !args.check);
     let odd = halt::odd(&host)?;

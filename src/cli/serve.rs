@@ -1,4 +1,4 @@
-//! A witness's service over HTTP/1.1: the transport alone. It speaks to whoever can reach it; put a proxy
+//! A witness's service, and a reconciler's health, over HTTP/1.1: the transport alone. It speaks to whoever can reach it; put a proxy
 //! with TLS and limits of its own before it where that is the world.
 
 use super::output::say;
@@ -9,7 +9,7 @@ use axum::body::Bytes;
 use axum::extract::{DefaultBodyLimit, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use axum::routing::post;
+use axum::routing::{get, post};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
@@ -40,20 +40,45 @@ async fn study_seed(State(service): State<Arc<Service>>, body: Bytes) -> Respons
     answer(service, body, Service::study_seed).await
 }
 
-/// Serves until somebody asks to stop; requests at hand are answered first.
+/// Serves a witness until somebody asks to stop; requests at hand are answered first.
 ///
 /// # Errors
 /// An address that cannot be listened on.
 pub fn serve(listen: &str, service: Service, stop: &Stop) -> Result<(), LabError> {
-    let failed =
-        |e: std::io::Error| LabError::usage(format!("cannot listen on {listen}: {e}"), "name another --listen");
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
     let routes = Router::new()
         .route("/add-checkpoint", post(add_checkpoint))
         .route("/study-seed", post(study_seed))
         .layer(DefaultBodyLimit::max(LIMIT))
         .with_state(Arc::new(service));
-    let (_watched, stop) = (stop.watch(), stop.clone());
+    let _watched = stop.watch();
+    run(listen, routes, stop)
+}
+
+/// Texts by path, made when they are asked for: a status and words.
+pub type Page = Arc<dyn Fn() -> (u16, String) + Send + Sync>;
+
+/// Serves texts until somebody asks to stop.
+///
+/// # Errors
+/// An address that cannot be listened on.
+pub fn pages(listen: &str, pages: &[(&str, Page)], stop: &Stop) -> Result<(), LabError> {
+    let mut routes = Router::new();
+    for (path, page) in pages {
+        let page = page.clone();
+        let shown = move || {
+            let (status, body) = page();
+            async move { respond(Answer { status, media: "text/plain; version=0.0.4", body }) }
+        };
+        routes = routes.route(path, get(shown));
+    }
+    run(listen, routes, stop)
+}
+
+fn run(listen: &str, routes: Router, stop: &Stop) -> Result<(), LabError> {
+    let failed =
+        |e: std::io::Error| LabError::usage(format!("cannot listen on {listen}: {e}"), "name another --listen");
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
+    let stop = stop.clone();
     runtime.block_on(async {
         let listener = TcpListener::bind(listen).await.map_err(failed)?;
         say(&format!("listening on http://{}", listener.local_addr().map_err(failed)?));

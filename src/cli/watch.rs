@@ -1,0 +1,149 @@
+//! `assay reconcile --watch`: the reconciler as a service, with its health and its figures over HTTP.
+
+use super::Context;
+use super::output::say;
+use super::serve::{Page, pages};
+use assay_lab::LabError;
+use assay_lab::halt;
+use assay_lab::host::reconcile_once;
+use assay_production::gate::Host;
+use assay_production::reconcile::Reconciled;
+use serde_json::json;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+/// How often it is asked whether to stop.
+const TICK: Duration = Duration::from_millis(100);
+/// Rounds without a success after which the service is not well.
+const PATIENCE: u32 = 3;
+
+/// What has happened so far.
+#[derive(Debug, Default)]
+struct Seen {
+    rounds: u64,
+    failures: u64,
+    deployed: u64,
+    drift: u64,
+    live: usize,
+    dependents: usize,
+    odd_halts: usize,
+    /// When the last round succeeded.
+    well: Option<(Instant, f64)>,
+    /// Why the last one did not.
+    trouble: Option<String>,
+}
+
+#[derive(Debug, Default)]
+struct Board(Mutex<Seen>);
+
+impl Board {
+    fn seen(&self) -> MutexGuard<'_, Seen> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Well while the last success is not longer ago than a few rounds.
+    fn health(&self, every: Duration) -> (u16, String) {
+        let seen = self.seen();
+        let fresh = seen.well.is_some_and(|(at, _)| at.elapsed() <= every * PATIENCE + Duration::from_secs(30));
+        match (&seen.trouble, fresh) {
+            (None, true) => (200, "ok\n".into()),
+            (Some(why), true) => (200, format!("ok, but the last round failed: {why}\n")),
+            (Some(why), false) => (503, format!("{why}\n")),
+            (None, false) => (503, "no round has succeeded yet\n".into()),
+        }
+    }
+
+    /// Figures in Prometheus' text format.
+    fn metrics(&self) -> (u16, String) {
+        let s = self.seen();
+        let rows = [
+            ("assay_reconcile_rounds_total", "counter", "Rounds so far.", s.rounds as f64),
+            ("assay_reconcile_failures_total", "counter", "Rounds that failed.", s.failures as f64),
+            ("assay_deployed_total", "counter", "Versions brought into force or out of it.", s.deployed as f64),
+            ("assay_drift_total", "counter", "Changes behind git's back that were found.", s.drift as f64),
+            ("assay_live_strategies", "gauge", "Strategies in force.", s.live as f64),
+            (
+                "assay_dependents",
+                "gauge",
+                "What is live and rests on what does not count any more.",
+                s.dependents as f64,
+            ),
+            ("assay_odd_halts", "gauge", "Rows of halts that nobody may have written.", s.odd_halts as f64),
+            (
+                "assay_last_success_timestamp_seconds",
+                "gauge",
+                "When a round last succeeded, seconds since 1970.",
+                s.well.map_or(0.0, |(_, at)| at),
+            ),
+        ];
+        let row = |(name, kind, help, value): (&str, &str, &str, f64)| {
+            format!("# HELP {name} {help}\n# TYPE {name} {kind}\n{name} {value}\n")
+        };
+        (200, rows.map(row).concat())
+    }
+
+    fn note(&self, outcome: &Result<(Reconciled, usize), LabError>) {
+        let mut s = self.seen();
+        s.rounds += 1;
+        match outcome {
+            Ok((done, odd)) => {
+                let drift = done.changes.iter().filter(|c| c.is_drift()).count();
+                s.drift += drift as u64;
+                s.deployed += (done.changes.len() - drift) as u64;
+                s.live = done.deployments.iter().filter(|d| !d.config.promotion.retired).count();
+                (s.dependents, s.odd_halts, s.trouble) = (done.dependents.len(), *odd, None);
+                let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |d| d.as_secs_f64());
+                s.well = Some((Instant::now(), now));
+            }
+            Err(e) => {
+                s.failures += 1;
+                s.trouble = Some(e.to_string());
+            }
+        }
+    }
+}
+
+/// Reconciles again and again until somebody asks to stop. A round that fails is said, once for each reason, and tried
+/// again; nothing is changed by it.
+///
+/// # Errors
+/// An address that cannot be listened on.
+pub fn watch(cx: &Context, host: &Host, every: Duration, listen: Option<&str>) -> Result<(), LabError> {
+    let board = Arc::new(Board::default());
+    let server = listen.map(|listen| {
+        let (listen, stop) = (listen.to_string(), cx.session.stop.clone());
+        let (health, metrics) = (board.clone(), board.clone());
+        let shown: [(&str, Page); 2] =
+            [("/healthz", Arc::new(move || health.health(every))), ("/metrics", Arc::new(move || metrics.metrics()))];
+        std::thread::spawn(move || pages(&listen, &shown, &stop))
+    });
+    let _watched = cx.session.stop.watch();
+    let mut said = None;
+    while !cx.session.stop.requested() {
+        if server.as_ref().is_some_and(std::thread::JoinHandle::is_finished) {
+            break;
+        }
+        let round = reconcile_once(host, true, &cx.session).and_then(|done| Ok((done, halt::odd(host)?.len())));
+        board.note(&round);
+        match round {
+            Ok((done, _)) => {
+                done.changes.iter().for_each(|change| say(&json!(change).to_string()));
+                said = None;
+            }
+            Err(e) if said.as_ref() != Some(&e.to_string()) => {
+                say(&format!("a round failed: {e}"));
+                said = Some(e.to_string());
+            }
+            Err(_) => {}
+        }
+        let round = Instant::now();
+        while round.elapsed() < every && !cx.session.stop.requested() {
+            std::thread::sleep(TICK.min(every));
+        }
+    }
+    match server.map(std::thread::JoinHandle::join) {
+        Some(Ok(done)) => done,
+        Some(Err(_)) => Err(LabError::could_not("the service of health and figures broke off")),
+        None => Ok(()),
+    }
+}
