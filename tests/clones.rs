@@ -43,6 +43,11 @@ fn a_clone_is_enough() {
     ask(&["explain", "none"]).fails(2, "live is: trend");
     assert!(ask(&["review"]).ok().out.contains(&branch));
     assert!(ask(&["review", &branch]).ok().out.contains("rollback to version 2: a proposal"));
+    let markdown = ask(&["review", &branch, "--markdown"]).ok().out;
+    assert!(markdown.contains("### the gate") && markdown.contains("| signature | ok | by ana |"), "{markdown}");
+    ask(&["review", &branch, "--html", "review.html"]).ok();
+    let page = std::fs::read_to_string(there.path("review.html")).unwrap();
+    assert!(page.contains("default-src 'none'") && page.contains("<td>not yet</td>") && !page.contains("<script"));
     // The lab says the same of itself.
     assert_eq!(desk.assay(&["explain", "trend", "--json"]).ok().json(), links);
     let other = "0".repeat(64);

@@ -20,6 +20,7 @@ mod log;
 mod mask;
 mod mirror;
 mod output;
+mod page;
 mod parity;
 mod place;
 mod policy;

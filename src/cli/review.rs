@@ -1,7 +1,8 @@
 //! `assay review`
 
 use super::Context;
-use super::output::{harmless, print, print_json, table};
+use super::output::{harmless, print, print_json, say};
+use super::page::{self, Block};
 use super::place::Place;
 use assay_lab::LabError;
 use assay_lab::review::{Changed, Review, proposals, review};
@@ -11,6 +12,7 @@ use assay_shared::metric::Metric;
 use assay_shared::time::format_ms;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 /// Show what a proposed branch would put live, what the gate says of it, and the statement to sign
 ///
@@ -25,6 +27,12 @@ pub struct Args {
     /// Print only the approval statement, for `ssh-keygen -Y sign -n approval@assay -f KEY`
     #[arg(long)]
     statement: bool,
+    /// Print it as Markdown, for a pull request
+    #[arg(long, conflicts_with_all = ["statement", "json"])]
+    markdown: bool,
+    /// Write it as one HTML file that loads nothing
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["statement", "json"])]
+    html: Option<PathBuf>,
     #[command(flatten)]
     place: Place,
 }
@@ -47,6 +55,12 @@ pub fn run(cx: &Context, args: Args) -> Result<(), LabError> {
     let review = review(&repo, &branch)?;
     if cx.json {
         print_json(&to_json(&review));
+    } else if args.markdown {
+        print(&page::markdown(&[&[Block::Title(title(&review))][..], &blocks(&review, &branch)].concat()));
+    } else if let Some(file) = args.html {
+        let text = page::html(&title(&review), &blocks(&review, &branch));
+        std::fs::write(&file, text).map_err(LabError::io("write", &file))?;
+        say(&file.display().to_string());
     } else {
         show(&review, &branch);
     }
@@ -77,56 +91,69 @@ fn to_json(r: &Review) -> Value {
 
 /// Shows a review in a terminal.
 pub fn show(r: &Review, branch: &str) {
-    let p = &r.proposal.config.promotion;
-    print(&harmless(&format!(
-        "{} v{} by {}, trial {} of '{}'",
-        p.strategy, p.version, p.author, p.trial_id, p.study_name
-    )));
-    if p.generated_data {
-        print("GENERATED DATA: never trade it");
-    }
-    if r.single_person {
-        print("SINGLE-PERSON POLICY: one person alone may decide what goes live");
-    }
-    let reason = harmless(r.reason.as_deref().unwrap_or("no reason was given"));
-    match p.restores_version {
-        Some(_) if p.retired => print(&format!("RETIRES {}: nothing of it will be live: {reason}", p.strategy)),
-        Some(v) => print(&format!("rollback to version {v}: {reason}")),
-        None => {}
-    }
-    changes(r);
-    if let Some(figures) = &r.preview.figures {
-        print("");
-        self::figures(r, figures);
-    }
-    print("\nthe gate");
-    let row = |c: &assay_production::gate::Check| match &c.outcome {
-        Ok(words) => vec![c.name.to_string(), "ok".into(), harmless(words)],
-        Err(words) => vec![c.name.to_string(), "REFUSED".into(), harmless(words)],
-    };
-    print(&table(&["check", "", "what it says"], &r.preview.checks.iter().map(row).collect::<Vec<_>>()));
-    let (statement, sha256) = (&r.proposal.statement, r.proposal.sha256);
-    print(&format!(
-        "\nto reproduce: assay reproduce {branch} --key FILE\nto approve: assay approve {branch} --key FILE --config {sha256}\n\
-         or sign this with ssh-keygen:\n\n{statement}"
-    ));
+    print(&format!("{}\n{}", harmless(&title(r)), page::terminal(&blocks(r, branch))));
 }
 
-fn changes(r: &Review) {
-    print(if r.before.is_some() { "\nwhat changes" } else { "\neverything is new" });
+fn title(r: &Review) -> String {
+    let p = &r.proposal.config.promotion;
+    format!("{} v{} by {}, trial {} of '{}'", p.strategy, p.version, p.author, p.trial_id, p.study_name)
+}
+
+/// Everything that a reviewer decides by.
+fn blocks(r: &Review, branch: &str) -> Vec<Block> {
+    let p = &r.proposal.config.promotion;
+    let mut out = Vec::new();
+    if p.generated_data {
+        out.push(Block::Warning("GENERATED DATA: never trade it".into()));
+    }
+    if r.single_person {
+        out.push(Block::Warning("SINGLE-PERSON POLICY: one person alone may decide what goes live".into()));
+    }
+    let reason = r.reason.as_deref().unwrap_or("no reason was given");
+    match p.restores_version {
+        Some(_) if p.retired => {
+            out.push(Block::Warning(format!("RETIRES {}: nothing of it will be live: {reason}", p.strategy)));
+        }
+        Some(v) => out.push(Block::Words(format!("rollback to version {v}: {reason}"))),
+        None => {}
+    }
+    changes(r, &mut out);
+    if let Some(figures) = &r.preview.figures {
+        self::figures(r, figures, &mut out);
+    }
+    out.push(Block::Title("the gate".into()));
+    let row = |c: &assay_production::gate::Check| match &c.outcome {
+        Ok(words) => vec![c.name.to_string(), "ok".into(), words.clone()],
+        // What others have still to do is no refusal of the proposal.
+        Err(words) if matches!(c.name, "approvals" | "reproductions") => {
+            vec![c.name.to_string(), "not yet".into(), words.clone()]
+        }
+        Err(words) => vec![c.name.to_string(), "REFUSED".into(), words.clone()],
+    };
+    out.push(Block::Table(vec!["check", "", "what it says"], r.preview.checks.iter().map(row).collect()));
+    let sha256 = r.proposal.sha256;
+    out.push(Block::Title("to do".into()));
+    out.push(Block::Words(format!(
+        "to reproduce: assay reproduce {branch} --key FILE\nto approve: assay approve {branch} --key FILE --config {sha256}\n\
+         or sign this with ssh-keygen:"
+    )));
+    out.push(Block::Code(r.proposal.statement.clone()));
+    out
+}
+
+fn changes(r: &Review, out: &mut Vec<Block>) {
+    out.push(Block::Title(if r.before.is_some() { "what changes" } else { "everything is new" }.into()));
     let short = |text: &String| {
-        let text = harmless(text).replace('\n', " ");
+        let text = text.replace('\n', " ");
         if text.chars().count() > 100 { text.chars().take(99).chain(['…']).collect() } else { text }
     };
     let line = |c: &Changed| match (&c.before, &c.after) {
-        (Some(old), Some(new)) => format!("~ {} = {} -> {}", harmless(&c.name), short(old), short(new)),
-        (None, Some(new)) => format!("+ {} = {}", harmless(&c.name), short(new)),
-        (old, None) => format!("- {} = {}", harmless(&c.name), old.as_ref().map(short).unwrap_or_default()),
+        (Some(old), Some(new)) => format!("~ {} = {} -> {}", c.name, short(old), short(new)),
+        (None, Some(new)) => format!("+ {} = {}", c.name, short(new)),
+        (old, None) => format!("- {} = {}", c.name, old.as_ref().map(short).unwrap_or_default()),
     };
-    print(&r.changes.iter().map(line).collect::<Vec<_>>().join("\n"));
-    if r.before.is_some() && r.changes.is_empty() {
-        print("  nothing");
-    }
+    let lines: Vec<String> = r.changes.iter().map(line).collect();
+    out.push(Block::Code(if lines.is_empty() { "  nothing".into() } else { lines.join("\n") }));
 }
 
 /// What a reviewer sees first of a trial.
@@ -141,50 +168,49 @@ const SHOWN: [Metric; 8] = [
     Metric::FundingUsdt,
 ];
 
-fn figures(r: &Review, f: &Figures) {
+fn figures(r: &Review, f: &Figures, out: &mut Vec<Block>) {
+    out.push(Block::Title("figures".into()));
     let show = |v: Option<&f64>| v.map_or("-".into(), |v| format!("{v:.4}"));
     let row = |m: Metric| {
         let before = r.figures_before.as_ref().and_then(|b| b.get(m.name()));
         vec![m.name().to_string(), show(before), show(f.metrics.get(m.name()))]
     };
-    print(&table(&["out of sample", "in force", "proposed"], &SHOWN.map(row)));
+    out.push(Block::Table(vec!["out of sample", "in force", "proposed"], SHOWN.map(row).to_vec()));
     if f.metrics.get(Metric::MaxDrawdown.name()).is_some_and(|d| *d < -0.5) {
-        print("WARNING: it has lost more than half of its money on the way");
+        out.push(Block::Warning("WARNING: it has lost more than half of its money on the way".into()));
     }
     let number = |v: Option<f64>| v.map_or("-".into(), |v| format!("{v:.4}"));
     let fold = |(i, f): (usize, &assay_shared::event::study::FoldFact)| {
         vec![(i + 1).to_string(), number(f.in_sample), number(f.out_of_sample), f.oos_trades.to_string()]
     };
-    let folds: Vec<_> = f.folds.iter().enumerate().map(fold).collect();
-    print(&format!("\n{}", table(&["fold", "in sample", "out of sample", "trades"], &folds)));
+    out.push(Block::Title("folds".into()));
+    let folds = f.folds.iter().enumerate().map(fold).collect();
+    out.push(Block::Table(vec!["fold", "in sample", "out of sample", "trades"], folds));
     let d = &f.data;
     let (from, to) = (format_ms(d.first_ms), format_ms(d.last_ms));
     let files = d.files.map_or("nothing is said of its files".into(), |(all, checked)| {
         format!("{checked} of {all} files as the vendor's checksums say")
     });
-    print(&harmless(&format!(
-        "\ndata: {} from {from} to {to}, {} bars, from {}; {files}",
-        d.symbols.join(", "),
-        d.bars,
-        d.source
-    )));
+    let symbols = d.symbols.join(", ");
+    let mut data = vec![format!("{symbols} from {from} to {to}, {} bars, from {}; {files}", d.bars, d.source)];
     for (what, list) in [("treatment", &d.treatments), ("assumption", &d.assumptions)] {
-        list.iter().for_each(|words| print(&harmless(&format!("  {what}: {words}"))));
+        data.extend(list.iter().map(|words| format!("{what}: {words}")));
     }
-    print(&format!(
-        "its study:\n{}",
-        harmless(f.study.trim_end()).lines().map(|l| format!("  {l}")).collect::<Vec<_>>().join("\n")
-    ));
+    out.extend([Block::Title("data".into()), Block::Words(data.join("\n"))]);
+    out.extend([Block::Title("its study".into()), Block::Code(f.study.clone())]);
+    out.extend([Block::Title("how it was found".into()), Block::Words(found(r, f))]);
+}
+
+fn found(r: &Review, f: &Figures) -> String {
     let seed = match r.seed {
         Some(SeedGrade::Witnessed) => "out of the researcher's reach: a witness gave it",
         _ => "named by the researcher: other seeds may have been tried and thrown away",
     };
-    print(&format!("\nits study has {} trials; the seed is {seed}", f.trials));
     let defined = |v: Option<f64>| v.map_or("undefined".into(), |v| format!("{v:.4}"));
-    match (&f.statistics, r.proposal.config.promotion.generated_data) {
-        (_, true) => print("no statistic says anything on generated data"),
-        (None, _) => print("its Sharpe ratio is undefined, and so is every statistic of it"),
-        (Some(s), _) => print(&format!(
+    let statistics = match (&f.statistics, r.proposal.config.promotion.generated_data) {
+        (_, true) => "no statistic says anything on generated data".into(),
+        (None, _) => "its Sharpe ratio is undefined, and so is every statistic of it".into(),
+        (Some(s), _) => format!(
             "beside {} trials of {} studies on prices that overlap (variance {:.3e}): deflated Sharpe ratio {}, alone {};\n\
              minimum track record {} of {} bars; probability that the study's choice is overfitted: {}",
             s.trials,
@@ -195,9 +221,10 @@ fn figures(r: &Review, f: &Figures) {
             s.min_track_record.map_or("undefined".into(), |v| format!("{v:.0}")),
             s.bars,
             defined(f.pbo)
-        )),
-    }
-    let who = r.preview.reproduced.iter().map(|(person, origin)| format!("{person} ({})", origin.name()));
-    let who: Vec<String> = who.collect();
-    print(&format!("reproduced by: {}", if who.is_empty() { "nobody else".into() } else { who.join(", ") }));
+        ),
+    };
+    let who: Vec<String> =
+        r.preview.reproduced.iter().map(|(person, origin)| format!("{person} ({})", origin.name())).collect();
+    let who = if who.is_empty() { "nobody else".into() } else { who.join(", ") };
+    format!("its study has {} trials; the seed is {seed}\n{statistics}\nreproduced by: {who}", f.trials)
 }
