@@ -43,6 +43,17 @@ fn a_clone_is_enough() {
     ask(&["explain", "none"]).fails(2, "live is: trend");
     assert!(ask(&["review"]).ok().out.contains(&branch));
     assert!(ask(&["review", &branch]).ok().out.contains("rollback to version 2: a proposal"));
+    // What would have to be looked at if ben's key were lost.
+    std::fs::copy(desk.path("lab/people/ben.pub"), there.path("ben.pub")).unwrap();
+    let signed = ask(&["compromise", "--key", "ben.pub", "--json"]).ok().json();
+    let did = |what: &str, did: &str| {
+        signed.as_array().unwrap().iter().any(|s| s["what"] == what && s["did"].as_str().unwrap().contains(did))
+    };
+    assert!(
+        did("trend v3", "approved it") && did("trend v1", "reproduced it") && did("policy v1", "is ben's"),
+        "{signed}"
+    );
+    assert_eq!(signed[0]["in_force"], true);
     let markdown = ask(&["review", &branch, "--markdown"]).ok().out;
     assert!(markdown.contains("### the gate") && markdown.contains("| signature | ok | by ana |"), "{markdown}");
     ask(&["review", &branch, "--html", "review.html"]).ok();

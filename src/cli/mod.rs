@@ -5,6 +5,7 @@ mod approve;
 mod audit;
 mod bench;
 mod completions;
+mod compromise;
 mod consistency;
 mod data;
 mod demo;
@@ -117,6 +118,7 @@ enum Command {
     Witness(witness::Args),
     Audit(audit::Args),
     Explain(explain::Args),
+    Compromise(compromise::Args),
     Log(log::Args),
     #[command(subcommand)]
     Mirror(mirror::Args),
@@ -177,6 +179,7 @@ fn run(args: Args, session: Session) -> Result<(), LabError> {
         Command::Witness(a) => witness::run(&cx, a),
         Command::Audit(a) => audit::run(&cx, a),
         Command::Explain(a) => explain::run(&cx, a),
+        Command::Compromise(a) => compromise::run(&cx, a),
         Command::Log(a) => log::run(&cx, a),
         Command::Mirror(a) => mirror::run(&cx, a),
         Command::Bench(a) => bench::run(&cx, a),

@@ -31,6 +31,7 @@
 //! | [`sync`] | the lab and the repositories that it shares with others |
 //! | [`clone`] | what a plain clone of the deploy repository says |
 //! | [`explain`] | a live version walked back, link by link |
+//! | [`compromise`] | what rests on a key that is feared for |
 //! | [`deploy`] | an approved proposal merged and pushed |
 //! | `hooks` | the hooks of a deploy repository, written and looked over |
 //! | [`host`] | the deploy host: hooks, its log, the reconciler |
@@ -50,6 +51,7 @@
 pub mod ask;
 pub mod audit;
 pub mod clone;
+pub mod compromise;
 pub mod create;
 pub mod data;
 pub mod deploy;
