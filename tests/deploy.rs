@@ -85,6 +85,21 @@ fn a_strategy_is_halted_and_goes_on() {
         desk.assay(&signed).ok();
         desk.assay(&["reconcile", "--check"]).ok();
         assert_eq!(listed(&desk)[2]["signed"], true);
+        // The host records what was said, and says what is gone.
+        desk.assay(&["reconcile"]).ok();
+        let log = desk.assay(&["verify", "--ledger", "lab/deploy.git/assay/ledger", "--json"]).ok();
+        assert!(log.code == 0);
+        if live.is_none() {
+            let table = rusqlite::Connection::open(desk.path("lab/live.sqlite")).unwrap();
+            let gone = "CREATE TEMP TABLE f AS SELECT * FROM halts; DROP TRIGGER IF EXISTS halts_stay; \
+                        DROP TRIGGER IF EXISTS halts_keep; DELETE FROM halts WHERE id = 3";
+            table.execute_batch(gone).unwrap();
+            desk.assay(&["reconcile", "--check"]).fails(1, "what nobody may");
+            assert!(desk.assay(&["reconcile", "--check"]).err.contains("is gone from the table"));
+            table.execute_batch("INSERT INTO halts SELECT * FROM f WHERE id = 3").unwrap();
+            drop(table);
+            desk.assay(&["reconcile", "--check"]).ok();
+        }
         desk.assay(&["key", "new", "--out", "eve", "--comment", "eve"]).ok();
         desk.assay(&["resume", "trend", "--key", "eve"]).fails(4, "nobody of the policy");
         for _ in 0..2 {

@@ -190,3 +190,31 @@ fn a_clone_has_the_hosts_log() {
     let pushed = desk.git(&["-C", "c", "push", "-q", desk.path("lab/deploy.git").to_str().unwrap(), "HEAD"]);
     assert!(pushed.code != 0 && pushed.err.contains("unknown-origin"), "{}", pushed.err);
 }
+
+/// An author who is a reviewer too does not approve what is theirs, nor reproduce it.
+#[test]
+fn an_author_is_no_second_person() {
+    let desk = Desk::new();
+    desk.demo(16, &[]).ok();
+    next_policy(&desk, &["lab/keys/ana", "lab/people/ben"], |t| {
+        assert!(t.contains("roles = [\"researcher\", \"root\"]"), "{t}");
+        t.replacen("roles = [\"researcher\", \"root\"]", "roles = [\"researcher\", \"reviewer\", \"root\"]", 1)
+    });
+    let said = desk.assay(&["rollback", "trend", "--to", "2", "--reason", "alone"]).ok();
+    let branch = said.out.trim().to_string();
+    desk.approve(&branch, "lab/keys/ana").fails(4, "cannot approve their own");
+    // The same by hand, with the stock tools.
+    let statement = desk.assay(&["review", &branch, "--statement"]).ok().out;
+    std::fs::write(desk.path("statement"), statement).unwrap();
+    desk.run("ssh-keygen", &["-q", "-Y", "sign", "-n", "approval@assay", "-f", "lab/keys/ana", "statement"]).ok();
+    desk.git(&["clone", "-q", "-b", &branch, "lab/repo.git", "c"]).ok();
+    let dir = desk.path("c/evidence/trend/v4/approvals");
+    std::fs::create_dir_all(&dir).unwrap();
+    std::fs::copy(desk.path("statement.sig"), dir.join("ana.sig")).unwrap();
+    desk.git(&["-C", "c", "add", "-A"]).ok();
+    desk.git(&["-C", "c", "commit", "-q", "-m", "approve"]).ok();
+    desk.git(&["-C", "c", "push", "-q"]).ok();
+    desk.assay(&["deploy", &branch]).fails(4, "approvals");
+    desk.approve(&branch, "lab/people/ben").ok();
+    desk.assay(&["deploy", &branch]).ok();
+}

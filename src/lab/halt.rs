@@ -1,7 +1,7 @@
 //! Stopping a strategy, which needs neither git nor the ledger, and going on, which needs several people.
 
 use crate::error::LabError;
-use crate::host::repo_of;
+use crate::host::{halts_said, repo_of};
 use crate::session::Session;
 use assay_ledger::Signer;
 use assay_ledger::keys::sshsig;
@@ -11,6 +11,7 @@ use assay_production::deploy::halts::{
 use assay_production::deploy::{LiveTable, open};
 use assay_production::gate::Host;
 use assay_shared::policy::Policy;
+use assay_shared::time::format_us;
 use std::path::Path;
 
 fn table(host: &Host) -> Result<Box<dyn LiveTable>, LabError> {
@@ -116,19 +117,30 @@ fn policy(host: &Host) -> Result<Policy, LabError> {
     Policy::parse(&String::from_utf8_lossy(&bytes)).map_err(LabError::format("the policy"))
 }
 
-/// What is odd in the table: halts in force that nobody of the policy signed, and strategies that go on without enough
+/// What is odd in the table: rows that the host recorded and that are gone, halts in force that nobody of the policy signed, and strategies that go on without enough
 /// votes for it.
 ///
 /// # Errors
 /// A table or a policy that cannot be read.
 pub fn odd(host: &Host) -> Result<Vec<String>, LabError> {
     let rows: Vec<Halt> = list(host)?.into_iter().map(|(row, _)| row).collect();
+    let mut out = Vec::new();
+    for e in halts_said(host)? {
+        let there = |r: &Halt| r.strategy == e.strategy && r.at_us == e.at_us && r.word.name() == e.word;
+        if !rows.iter().any(there) {
+            out.push(format!(
+                "a {} of '{}' at {} is gone from the table",
+                e.word,
+                e.strategy,
+                format_us(e.at_us as u64)
+            ));
+        }
+    }
     if rows.is_empty() {
-        return Ok(Vec::new());
+        return Ok(out);
     }
     let policy = policy(host)?;
     let need = policy.thresholds.approvals as usize + 1;
-    let mut out = Vec::new();
     for (at, row) in rows.iter().enumerate().filter(|(_, r)| r.word != Word::Vote) {
         let before = rows[..at].iter().rfind(|r| r.strategy == row.strategy && r.word != Word::Vote);
         let signed = signed_by(&policy, &row.statement, &row.signature).is_some();

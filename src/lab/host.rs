@@ -11,11 +11,12 @@ use crate::standing::follow;
 use crate::writer::Writer;
 use assay_ledger::{Hash, Log, Signer};
 use assay_production::deploy;
+use assay_production::deploy::halts::Halt;
 use assay_production::gate::{self, GateSettings, Host, Update, Verdict};
 use assay_production::reconcile::{Found, Reconciled, reconcile};
 use assay_production::repository::Repo;
 use assay_production::repository::evidence::commit_tiles;
-use assay_shared::event::{Event, LabCreated, PromotionDeployed};
+use assay_shared::event::{Event, HaltSaid, LabCreated, PromotionDeployed};
 use std::path::Path;
 
 /// Makes a bare repository a gate, creating it if there is none: hooks, settings, root of trust.
@@ -181,8 +182,10 @@ pub fn reconcile_once(host: &Host, write: bool, session: &Session) -> Result<Rec
     };
     let mut found = |events: &[Event]| record(events).map_err(|e| e.to_string());
     let found: Option<Found<'_>> = if write { Some(&mut found) } else { None };
-    let (outcome, events) = reconcile(&repo, host, table.as_mut(), &deployed(host)?, now, found)?;
+    let (outcome, mut events) = reconcile(&repo, host, table.as_mut(), &deployed(host)?, now, found)?;
     if write {
+        // What was said there stays said, whatever becomes of the table.
+        events.extend(table.halts()?.into_iter().map(said));
         record(&events)?;
         // Whoever has a clone has the host's log too, and would see it rewritten.
         commit_tiles(&repo, &Log::open(&host.dir().join("ledger"))?, "deploy")?;
@@ -190,16 +193,42 @@ pub fn reconcile_once(host: &Host, write: bool, session: &Session) -> Result<Rec
     Ok(outcome)
 }
 
+fn said(row: Halt) -> Event {
+    let word = row.word.name().to_string();
+    let Halt { strategy, at_us, person, statement, signature, .. } = row;
+    HaltSaid { strategy, word, at_us, person, statement, signature }.into()
+}
+
+/// What the host's own log says was said in the table of halts.
+///
+/// # Errors
+/// A log that cannot be read.
+pub fn halts_said(host: &Host) -> Result<Vec<HaltSaid>, LabError> {
+    let log = own_log(host)?;
+    let mut out = Vec::new();
+    for seq in log.newest_of("HaltSaid", 0..log.len(), usize::MAX)? {
+        if let Event::HaltSaid(e) = Event::of(&log.entry(seq)?)? {
+            out.push(e);
+        }
+    }
+    Ok(out)
+}
+
+/// The host's log, of which everything is verified: a run that was killed left entries that nobody vouches for yet.
+fn own_log(host: &Host) -> Result<Log, LabError> {
+    let mut log = Log::open(&host.dir().join("ledger"))?;
+    if log.vouched() < log.len() {
+        follow(&mut log)?;
+    }
+    Ok(log)
+}
+
 /// What the host's own log says was deployed.
 ///
 /// # Errors
 /// A log that cannot be read.
 pub fn deployed(host: &Host) -> Result<Vec<PromotionDeployed>, LabError> {
-    let mut log = Log::open(&host.dir().join("ledger"))?;
-    // A run that was killed left entries that nobody vouches for yet.
-    if log.vouched() < log.len() {
-        follow(&mut log)?;
-    }
+    let log = own_log(host)?;
     let mut out = Vec::new();
     for seq in log.newest_of("PromotionDeployed", 0..log.len(), usize::MAX)? {
         if let Event::PromotionDeployed(e) = Event::of(&log.entry(seq)?)? {

@@ -368,4 +368,14 @@ facts! {
         version: u64,
         at_ms: i64,
     }
+
+    /// The table of halts said something: that a strategy stops, a vote that it goes on, or that it does.
+    HaltSaid {
+        strategy: String,
+        word: String,
+        at_us: i64,
+        person: String,
+        statement: String,
+        signature: String,
+    }
 }

@@ -137,6 +137,7 @@ events! {
     PromotionDeployed = "PromotionDeployed" 1,
     DriftDetected = "DriftDetected" 1,
     DriftHealed = "DriftHealed" 1,
+    HaltSaid = "HaltSaid" 1,
 }
 
 fn malformed(kind: &str, what: String) -> EventError {

@@ -71,9 +71,11 @@ fn needed(event: &Event) -> Role {
     match event {
         Event::LabCreated(_) | Event::KeyThresholdSet(_) | Event::LogFollowed(_) => Role::Admin,
         event if Change::of(event).is_some() => Role::Admin,
-        Event::ApprovalRecorded(_) | Event::PromotionDeployed(_) | Event::DriftDetected(_) | Event::DriftHealed(_) => {
-            Role::Deployer
-        }
+        Event::ApprovalRecorded(_)
+        | Event::PromotionDeployed(_)
+        | Event::DriftDetected(_)
+        | Event::DriftHealed(_)
+        | Event::HaltSaid(_) => Role::Deployer,
         _ => Role::Researcher,
     }
 }

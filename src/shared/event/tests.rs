@@ -145,6 +145,15 @@ pub(crate) fn samples() -> Vec<Event> {
         .into(),
         DriftDetected { strategy: "trend".into(), detail: "d".into(), at_ms: 5 }.into(),
         DriftHealed { strategy: "trend".into(), version: 1, at_ms: 5 }.into(),
+        HaltSaid {
+            strategy: "trend".into(),
+            word: "halt".into(),
+            at_us: 5,
+            person: "ben".into(),
+            statement: "s".into(),
+            signature: String::new(),
+        }
+        .into(),
         KeyThresholdSet { admins: 2 }.into(),
         KeyAddedV2 { person: "ben".into(), roles: vec!["admin".into()], key: h, consents: consents.clone() }.into(),
         KeyRevokedV2 { key: h, reason: "lost".into(), consents: consents.clone() }.into(),
