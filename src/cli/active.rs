@@ -60,11 +60,16 @@ pub fn to_json(row: &Row) -> Value {
     Value::Object(out)
 }
 
+/// A time, where somebody said one.
+fn since(at_us: u64) -> String {
+    if at_us == 0 { "not said".into() } else { format_us(at_us)[..19].to_string() }
+}
+
 /// What the log of the deploy host says, from a clone.
 fn of_clone(cx: &Context, args: &Args, when: When) -> Result<(), LabError> {
     let clone = args.place.verified(cx)?;
     let went = match when {
-        When::Now => clone.live_at(u64::MAX)?,
+        When::Now => clone.live_now()?,
         When::At(us) => clone.live_at(u64::try_from(us).unwrap_or_default())?,
         When::Ever => clone.went_live()?,
     };
@@ -79,8 +84,7 @@ fn of_clone(cx: &Context, args: &Args, when: When) -> Result<(), LabError> {
                 (true, true) => "retired",
                 (true, false) => "",
             };
-            let (since, commit) =
-                (format_us(w.at_us)[..19].to_string(), w.commit[..12.min(w.commit.len())].to_string());
+            let (since, commit) = (since(w.at_us), w.commit.chars().take(12).collect::<String>());
             vec![w.strategy.clone(), w.version.to_string(), since, commit, w.config_sha256.short(), note.into()]
         };
         let head = ["strategy", "version", "live since (UTC)", "commit", "config", ""];

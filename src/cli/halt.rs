@@ -4,7 +4,7 @@ use super::Context;
 use super::output::{print, print_json, say, table};
 use assay_lab::LabError;
 use assay_lab::halt::{halt, list, resume};
-use assay_production::deploy::halts::in_force;
+use assay_production::deploy::halts::{Word, in_force};
 use assay_production::gate::Host;
 use assay_shared::time::format_us;
 use serde_json::json;
@@ -91,6 +91,8 @@ fn said(cx: &Context, host: &Host) -> Result<(), LabError> {
         let in_force = in_force(&all, &row.strategy).is_some_and(|h| h == row);
         let who = match signed {
             Some(true) => row.person.clone(),
+            // Votes before it carry it.
+            Some(false) if row.word == Word::Resume => row.person.clone(),
             Some(false) => format!("{} (UNSIGNED)", row.person),
             None => format!("{} (not checked)", row.person),
         };

@@ -111,7 +111,8 @@ fn poke(gate: &Path, session: &Session) -> Result<(), LabError> {
     let outcome = post_receive(gate, &updates()?, session)?;
     for d in outcome.iter().flat_map(|o| &o.deployments) {
         let p = &d.config.promotion;
-        say(&format!("assay: {} v{} is live", p.strategy, p.version));
+        let now = if p.retired { "retired: nothing of it is live" } else { "is live" };
+        say(&format!("assay: {} v{} {now}", p.strategy, p.version));
     }
     Ok(())
 }

@@ -4,6 +4,7 @@ use super::Context;
 use super::output::say;
 use assay_lab::LabError;
 use assay_lab::create::{Created, NewLab, create};
+use assay_lab::folder::absolute;
 use assay_lab::keys::read_public;
 use assay_ledger::{Hash, PublicKey};
 use std::path::{Path, PathBuf};
@@ -39,7 +40,7 @@ pub struct Args {
     #[arg(long, value_name = "URL", conflicts_with = "live")]
     pub deploy: Option<String>,
     /// SHA-256 of its first policy, where others have founded it
-    #[arg(long, value_name = "SHA256", requires = "deploy")]
+    #[arg(long, value_name = "SHA256", requires = "deploy", conflicts_with = "reviewers")]
     pub genesis: Option<Hash>,
     /// A ledger that the new one goes on after, because its key is lost or feared for: its folder, or an
     /// export of it. Its last checkpoint is recorded; give the new ledger another --origin
@@ -67,7 +68,7 @@ pub fn run(cx: &Context, args: Args) -> Result<(), LabError> {
         person: args.person,
         witnesses: args.witnesses,
         live: args.live,
-        deploy: args.deploy,
+        deploy: args.deploy.map(|d| if d.contains(':') { d } else { absolute(Path::new(&d)) }),
         genesis: args.genesis,
         encrypt: args.encrypt,
         follows: args.follows,
@@ -87,6 +88,14 @@ pub fn announce(new: &NewLab, created: &Created) {
                 say("its tables are made by their owner, once: `assay deploy init` (see its --help for roles)");
             }
         }
+        None if new.deploy.is_some() && !new.reviewers.is_empty() => {
+            say(&format!(
+                "the first policy is in {}: read it, and give it to the deploy host",
+                new.dir.join("policy.toml").display()
+            ));
+            say("next: there `assay hook install --policy policy.toml`, then here `assay sync`");
+        }
+        None if new.deploy.is_some() => say("next: `assay sync`"),
         None => say("no reviewer was named: set the gate up later with `assay hook install`"),
     }
 }

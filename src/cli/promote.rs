@@ -35,8 +35,8 @@ pub fn announce(cx: &Context, p: &Proposed) {
     }
     print(&p.branch);
     say(&format!("{} v{} proposed, config {}", promotion.strategy, promotion.version, p.sha256.short()));
-    say(&format!(
-        "next: a reviewer runs `assay approve {} --key FILE`, or signs the statement with ssh-keygen",
-        p.branch
-    ));
+    let shared = cx.lab().is_ok_and(|lab| lab.config.deploy.is_some());
+    let first = if shared { "`assay sync`, then " } else { "" };
+    let again = if promotion.restores_version.is_some() { "" } else { "`assay reproduce` and " };
+    say(&format!("next: {first}a reviewer runs `assay review {}`, {again}`assay approve`", p.branch));
 }

@@ -59,6 +59,11 @@ pub fn run(cx: &Context, args: Args) -> Result<(), LabError> {
         print(&page::markdown(&[&[Block::Title(title(&review))][..], &blocks(&review, &branch)].concat()));
     } else if let Some(file) = args.html {
         let text = page::html(&title(&review), &blocks(&review, &branch));
+        let ours = std::fs::read_to_string(&file).is_ok_and(|old| old.starts_with("<!doctype html>"));
+        if !ours && file.symlink_metadata().is_ok() {
+            let message = format!("{} is there and is no page", file.display());
+            return Err(LabError::usage(message, "name another file"));
+        }
         std::fs::write(&file, text).map_err(LabError::io("write", &file))?;
         say(&file.display().to_string());
     } else {
@@ -109,7 +114,7 @@ fn blocks(r: &Review, branch: &str) -> Vec<Block> {
     if r.single_person {
         out.push(Block::Warning("SINGLE-PERSON POLICY: one person alone may decide what goes live".into()));
     }
-    let reason = r.reason.as_deref().unwrap_or("no reason was given");
+    let reason = one_line(r.reason.as_deref().unwrap_or("no reason was given"));
     match p.restores_version {
         Some(_) if p.retired => {
             out.push(Block::Warning(format!("RETIRES {}: nothing of it will be live: {reason}", p.strategy)));
@@ -139,6 +144,11 @@ fn blocks(r: &Review, branch: &str) -> Vec<Block> {
     )));
     out.push(Block::Code(r.proposal.statement.clone()));
     out
+}
+
+/// Somebody else's words in one line: they make no section of their own.
+fn one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 fn changes(r: &Review, out: &mut Vec<Block>) {
@@ -192,9 +202,10 @@ fn figures(r: &Review, f: &Figures, out: &mut Vec<Block>) {
         format!("{checked} of {all} files as the vendor's checksums say")
     });
     let symbols = d.symbols.join(", ");
-    let mut data = vec![format!("{symbols} from {from} to {to}, {} bars, from {}; {files}", d.bars, d.source)];
+    let source = one_line(&d.source);
+    let mut data = vec![format!("{symbols} from {from} to {to}, {} bars, from {source}; {files}", d.bars)];
     for (what, list) in [("treatment", &d.treatments), ("assumption", &d.assumptions)] {
-        data.extend(list.iter().map(|words| format!("{what}: {words}")));
+        data.extend(list.iter().map(|words| format!("{what}: {}", one_line(words))));
     }
     out.extend([Block::Title("data".into()), Block::Words(data.join("\n"))]);
     out.extend([Block::Title("its study".into()), Block::Code(f.study.clone())]);

@@ -16,6 +16,8 @@ use tokio::net::TcpListener;
 
 /// Bytes of a request at most: a proof, and a note with many signatures.
 const LIMIT: usize = 2 << 20;
+/// How long requests at hand may take when it is to stop.
+const LINGER: Duration = Duration::from_secs(3);
 /// How often it is asked whether to stop.
 const TICK: Duration = Duration::from_millis(100);
 
@@ -78,7 +80,7 @@ fn run(listen: &str, routes: Router, stop: &Stop) -> Result<(), LabError> {
     let failed =
         |e: std::io::Error| LabError::usage(format!("cannot listen on {listen}: {e}"), "name another --listen");
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
-    let stop = stop.clone();
+    let (stop, stop_too) = (stop.clone(), stop.clone());
     runtime.block_on(async {
         let listener = TcpListener::bind(listen).await.map_err(failed)?;
         say(&format!("listening on http://{}", listener.local_addr().map_err(failed)?));
@@ -87,6 +89,18 @@ fn run(listen: &str, routes: Router, stop: &Stop) -> Result<(), LabError> {
                 tokio::time::sleep(TICK).await;
             }
         };
-        axum::serve(listener, routes).with_graceful_shutdown(asked).await.map_err(failed)
+        let (told, asked) = (stop_too.clone(), asked);
+        let serving = axum::serve(listener, routes).with_graceful_shutdown(asked).into_future();
+        let patience = async move {
+            while !told.requested() {
+                tokio::time::sleep(TICK).await;
+            }
+            tokio::time::sleep(LINGER).await;
+        };
+        // Whoever never ends a request does not keep the service.
+        tokio::select! {
+            done = serving => done.map_err(failed),
+            () = patience => Ok(()),
+        }
     })
 }

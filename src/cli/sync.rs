@@ -23,8 +23,12 @@ pub fn run(cx: &Context, _args: Args) -> Result<(), LabError> {
     }
     done.fetched.iter().for_each(|b| say(&format!("fetched  {b}")));
     done.pushed.iter().for_each(|b| say(&format!("pushed   {b}")));
-    if done.fetched.is_empty() && done.pushed.is_empty() {
+    if done.fetched.is_empty() && done.pushed.is_empty() && done.troubles.is_empty() {
         say("everything is where it was");
     }
-    Ok(())
+    done.troubles.iter().for_each(|words| say(words));
+    match done.troubles.len() {
+        0 => Ok(()),
+        n => Err(LabError::Refused(format!("{n} branches did not go; the others did"))),
+    }
 }

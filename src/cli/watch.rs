@@ -109,6 +109,11 @@ impl Board {
 /// # Errors
 /// An address that cannot be listened on.
 pub fn watch(cx: &Context, host: &Host, every: Duration, listen: Option<&str>) -> Result<(), LabError> {
+    if let Some(listen) = listen {
+        // Said before the first round, not after it.
+        std::net::TcpListener::bind(listen)
+            .map_err(|e| LabError::usage(format!("cannot listen on {listen}: {e}"), "name another --listen"))?;
+    }
     let board = Arc::new(Board::default());
     let server = listen.map(|listen| {
         let (listen, stop) = (listen.to_string(), cx.session.stop.clone());

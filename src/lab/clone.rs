@@ -95,10 +95,16 @@ impl Clone {
             let entry = log.entry(seq)?;
             let Event::PromotionDeployed(e) = Event::of(&entry)? else { continue };
             let config_sha256 = Hash(e.config_sha256);
-            let text = self.repo.file(&e.commit, &LiveConfig::path(&e.strategy)).ok().flatten();
-            let config = text.filter(|t| Hash::of(t) == config_sha256).and_then(|t| LiveConfig::parse(&t).ok());
+            // What it was, and which commit brought it in, the branch says.
+            let known = self.ever.contains(&(e.strategy.clone(), e.version, config_sha256));
+            let came = if known { gate::step(&self.repo, &self.head, &e.strategy, e.version)? } else { None };
+            let text = match &came {
+                Some((_, commit)) => self.repo.file(commit, &LiveConfig::path(&e.strategy))?,
+                None => None,
+            };
+            let config = text.and_then(|t| LiveConfig::parse(&t).ok());
             out.push(Went {
-                on_the_branch: self.ever.contains(&(e.strategy.clone(), e.version, config_sha256)),
+                on_the_branch: came.is_some_and(|(_, commit)| commit == e.commit),
                 retired: config.is_some_and(|c| c.promotion.retired),
                 strategy: e.strategy,
                 version: e.version,
@@ -111,7 +117,30 @@ impl Clone {
         Ok(out)
     }
 
-    /// What was live at a time.
+    /// What is live: what the branch has in force, with the time that the host's log says, if it does.
+    ///
+    /// # Errors
+    /// As [`Clone::host_log`].
+    pub fn live_now(&self) -> Result<Vec<Went>, LabError> {
+        let went = if self.host_log()?.is_some() { self.went_live()? } else { Vec::new() };
+        let row = |d: &Deployment| {
+            let p = &d.config.promotion;
+            let said = went.iter().find(|w| w.config_sha256 == d.sha256 && w.on_the_branch);
+            Went {
+                strategy: p.strategy.clone(),
+                version: p.version,
+                config_sha256: d.sha256,
+                at_us: said.map_or(0, |w| w.at_us),
+                commit: d.commit.clone(),
+                retired: false,
+                on_the_branch: true,
+                entry: said.map_or((0, Hash::ZERO), |w| w.entry),
+            }
+        };
+        Ok(self.live.iter().filter(|d| !d.config.promotion.retired).map(row).collect())
+    }
+
+    /// What was live at a time, as the host's log says and the branch allows.
     ///
     /// # Errors
     /// As [`Clone::went_live`].
@@ -136,6 +165,17 @@ impl Clone {
             .filter(|w| !w.on_the_branch)
             .map(|w| format!("the host's log deployed {} v{}, which the branch never had", w.strategy, w.version))
             .collect();
+        // A later version never goes live before an earlier one.
+        let mut newest: BTreeMap<&str, u64> = BTreeMap::new();
+        for w in &went {
+            let before = newest.insert(&w.strategy, w.version).unwrap_or_default();
+            if w.version <= before {
+                out.push(format!(
+                    "the host's log has {} v{} after v{before}: it is not in order",
+                    w.strategy, w.version
+                ));
+            }
+        }
         out.extend(self.live.iter().filter(|d| !said(d)).map(|d| {
             let p = &d.config.promotion;
             format!(

@@ -84,6 +84,8 @@ pub fn create(new: &NewLab, session: &Session) -> Result<Created, LabError> {
         let mut lab = lab;
         lab.config.genesis = Some(Hash::of(text.as_bytes()));
         lab.save()?;
+        let path = lab.dir.join("policy.toml");
+        std::fs::write(&path, &text).map_err(LabError::io("write", &path))?;
         return Ok(Created { lab, live: None });
     }
     let live = new.live.clone().unwrap_or_else(|| format!("sqlite:{}", absolute(&lab.dir.join("live.sqlite"))));

@@ -23,7 +23,10 @@ pub fn merge_and_push(lab: &Lab, branch: &str) -> Result<String, LabError> {
     repo.catch_up(&remote, "main")?;
     let merged = repo.merge(branch, "main", &lab.config.person)?;
     let ledger = ledger_branch(&lab.config.origin);
-    let pushed = repo.push(&remote, &[format!("{merged}:refs/heads/main"), format!("refs/heads/{ledger}")]);
+    let mut references = vec![format!("{merged}:refs/heads/main")];
+    // A reviewer's own log has nothing to do there.
+    references.extend(repo.tip(&format!("refs/heads/{ledger}")).map(|_| format!("refs/heads/{ledger}")));
+    let pushed = repo.push(&remote, &references);
     // Where the deploy branch stands now is the truth, whatever git said.
     let landed = repo.remote_tip(&remote, "refs/heads/main").is_ok_and(|tip| tip.as_ref() == Some(&merged));
     if landed {

@@ -31,6 +31,10 @@ pub fn explain(clone: &Clone, strategy: &str) -> Result<Vec<Link>, LabError> {
     };
     let d = clone.live.iter().find(|d| d.config.promotion.strategy == strategy).ok_or_else(none)?;
     let p = &d.config.promotion;
+    if p.retired {
+        let message = format!("'{strategy}' was retired by version {}: nothing of it is live", p.version);
+        return Err(LabError::usage(message, "see `assay active --history`"));
+    }
     let went = clone.went_live().ok().and_then(|all| all.into_iter().find(|w| w.config_sha256 == d.sha256));
     let live = match &went {
         Some(w) => Link {

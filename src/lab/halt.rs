@@ -2,7 +2,7 @@
 
 use crate::error::LabError;
 use crate::host::{halts_said, repo_of};
-use crate::session::Session;
+use crate::session::{Notice, Session};
 use assay_ledger::Signer;
 use assay_ledger::keys::sshsig;
 use assay_production::deploy::halts::{
@@ -43,8 +43,19 @@ pub fn halt(
     let statement = halt_statement(strategy, at_us, person, reason);
     let signer = key.map(|key| Signer::read(key, &|path| session.observer.passphrase(path))).transpose()?;
     let signature = signer.map(|s| sshsig::sign(&s, NAMESPACE, statement.as_bytes())).transpose()?.unwrap_or_default();
-    let row = Halt { strategy: strategy.into(), word: Word::Halt, at_us, person: person.into(), statement, signature };
+    // Whose key it is the policy knows, where it can be reached.
+    let known = policy(host).ok().filter(|_| !signature.is_empty());
+    let signer = known.as_ref().map(|p| signed_by(p, &statement, &signature));
+    let by = signer.clone().flatten().unwrap_or_else(|| person.into());
+    let row = Halt { strategy: strategy.into(), word: Word::Halt, at_us, person: by, statement, signature };
     table.put_halt(&row)?;
+    if in_force(&table.halts()?, strategy).is_none() {
+        let what = format!("the halt of '{strategy}' was written and does not hold: somebody's row stands behind it");
+        return Err(LabError::Verification(what));
+    }
+    if signer == Some(None) {
+        session.notice(&Notice::Pending("the key belongs to nobody of the policy: the halt counts as unsigned".into()));
+    }
     // It stands either way; but whoever mistypes a name must not believe that something stopped.
     let live: Vec<String> = table.rows()?.into_iter().map(|r| r.strategy).collect();
     if !live.contains(&row.strategy) {

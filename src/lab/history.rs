@@ -103,15 +103,22 @@ fn published(path: &Path, verifier: &Verifier) -> Result<Option<Sighting>, LabEr
         return Ok(None);
     }
     let repo = Repo::open(path)?;
-    let Some(tip) = repo.tip(&format!("refs/heads/{}", ledger_branch(&verifier.name))) else { return Ok(None) };
-    let note = repo.file(&tip, "checkpoint")?.unwrap_or_default();
-    // One of another key is of another log, whatever it calls itself.
+    let branch = ledger_branch(&verifier.name);
+    // Its own branch, and what `sync` fetched of the same one elsewhere.
+    let places = ["heads", "assay/deploy", "assay/review"].map(|at| format!("refs/{at}/{branch}"));
+    let mut newest: Option<Checkpoint> = None;
+    for tip in places.iter().filter_map(|place| repo.tip(place)) {
+        let note = repo.file(&tip, "checkpoint")?.unwrap_or_default();
+        // One of another key is of another log, whatever it calls itself.
+        let found = Checkpoint::open(&note, verifier).ok();
+        newest = newest.into_iter().chain(found).max_by_key(|c| c.size);
+    }
     let sighting = |checkpoint| Sighting {
-        place: format!("the branch {} of {}", ledger_branch(&verifier.name), path.display()),
+        place: format!("the branch {branch} of {}", path.display()),
         checkpoint,
         way_back: format!("bring it back with `assay ledger rebuild --from {}`", path.display()),
     };
-    Ok(Checkpoint::open(&note, verifier).ok().map(sighting))
+    Ok(newest.map(sighting))
 }
 
 /// What the file outside the lab says.

@@ -40,6 +40,13 @@ pub fn propose(lab: &Lab, strategy: &str, to: To, reason: &str) -> Result<Propos
     let missing = || LabError::usage(format!("'{strategy}' never had a version {to}"), "see `assay active --history`");
     let main = repo.tip("refs/heads/main").ok_or_else(missing)?;
     let old = version_of(&repo, &main, strategy, to)?.ok_or_else(missing)?;
+    if let Some(other) = old.ledger.as_ref().map(|l| &l.origin).filter(|origin| **origin != lab.config.origin) {
+        let message = format!("the evidence of '{strategy}' is in the log {other}, which another lab keeps");
+        return Err(LabError::usage(message, "propose it there"));
+    }
+    if reason.chars().any(char::is_control) {
+        return Err(LabError::usage("the reason holds a control character", "write it in one line"));
+    }
     let writer = lab.writer()?;
     let behind = Behind::of(old.ledger.as_ref().ok_or_else(missing)?);
     let mut config = LiveConfig { ledger: None, ..old };

@@ -1,9 +1,10 @@
 //! A lab and the repositories that it shares with others: fetched, brought together, pushed, by the user's own git.
 
+use crate::clone::Clone;
 use crate::error::LabError;
 use crate::folder::Lab;
 use assay_ledger::Hash;
-use assay_production::gate::genesis_of;
+use assay_production::gate::{Host, genesis_of};
 use assay_production::repository::Repo;
 use assay_production::repository::evidence::{commit_tiles, ledger_branch};
 use serde::Serialize;
@@ -17,6 +18,8 @@ pub struct Synced {
     pub fetched: Vec<String>,
     /// Branches that were pushed.
     pub pushed: Vec<String>,
+    /// Branches that did not go, and why.
+    pub troubles: Vec<String>,
 }
 
 /// Brings the lab and its repositories together: the deploy branch and others' logs come here, proposals and their
@@ -31,20 +34,14 @@ pub fn sync(lab: &Lab) -> Result<Synced, LabError> {
     let mut out = Synced::default();
     let theirs = repo.fetch_all(&deploy, "deploy")?;
     let mut to_deploy = Vec::new();
+    let own = ledger_branch(&lab.config.origin);
     match theirs.get("main") {
-        Some(main) => {
-            trusted(lab, &repo, main)?;
-            forward(&repo, "main", main, &mut out)?;
-        }
+        Some(_) => take(lab, &repo, &theirs, &own, &mut out)?,
         // A log is taken only where a policy stands already.
         None if repo.tip("refs/heads/main").is_some() => {
-            push(&repo, &deploy, vec!["refs/heads/main".to_string()], &mut out)?;
+            push(&repo, &deploy, &["refs/heads/main".to_string()], &mut out)?;
         }
         None => {}
-    }
-    let own = ledger_branch(&lab.config.origin);
-    for (branch, tip) in theirs.iter().filter(|(b, _)| b.starts_with("ledger/") && **b != own) {
-        forward(&repo, branch, tip, &mut out)?;
     }
     let log = lab.log()?;
     let vkey = log.verifier().to_string();
@@ -56,35 +53,61 @@ pub fn sync(lab: &Lab) -> Result<Synced, LabError> {
             to_deploy.push(reference);
         }
     }
-    push(&repo, &deploy, to_deploy, &mut out)?;
+    push(&repo, &deploy, &to_deploy, &mut out)?;
     let seen = if review == deploy { theirs } else { repo.fetch_all(&review, "review")? };
-    let mut to_review = proposals(lab, &repo, &seen, &mut out)?;
+    proposals(lab, &repo, &review, &seen, &mut out)?;
     // What a reviewer looks at needs the logs and the deploy branch beside it.
     if review != deploy {
-        let beside = ["main".to_string(), own].into_iter().filter(|b| *b == "main" || listed);
-        to_review.extend(beside.map(|b| format!("refs/heads/{b}")));
+        for branch in ["main".to_string(), own].into_iter().filter(|b| *b == "main" || listed) {
+            let reference = format!("refs/heads/{branch}");
+            if repo.tip(&reference).as_ref() == seen.get(&branch) {
+                continue;
+            }
+            if let Err(e) = push(&repo, &review, &[reference], &mut out) {
+                out.troubles.push(format!("{branch}: {e}"));
+            }
+        }
     }
-    push(&repo, &review, to_review, &mut out)?;
     Ok(out)
 }
 
-/// The first policy must be the one that is pinned.
-fn trusted(lab: &Lab, repo: &Repo, main: &str) -> Result<(), LabError> {
-    let Some(genesis) = lab.config.genesis else {
-        if lab.config.deploy.is_none() {
-            return Ok(());
-        }
-        let message = format!("nobody said which first policy to trust: there it is {}", genesis_of(repo, main)?);
-        return Err(LabError::usage(
-            message,
-            "compare it with somebody you trust, and write it as genesis = \"…\" into assay.toml",
-        ));
-    };
-    let found: Hash = genesis_of(repo, main)?;
-    if found == genesis {
+/// Takes what the deploy repository has: believed only when the branch verifies from the pinned first policy on, with
+/// every log that it lists.
+fn take(
+    lab: &Lab,
+    repo: &Repo,
+    theirs: &BTreeMap<String, String>,
+    own: &str,
+    out: &mut Synced,
+) -> Result<(), LabError> {
+    let logs = theirs.iter().filter(|(b, _)| b.starts_with("ledger/") && *b != own);
+    let wanted: Vec<(&String, &String)> = theirs.iter().filter(|(b, _)| *b == "main").chain(logs).collect();
+    let stands = |(branch, tip): &&(&String, &String)| repo.tip(&format!("refs/heads/{branch}")).as_ref() == Some(*tip);
+    if wanted.iter().all(|w| stands(&w)) {
         return Ok(());
     }
-    Err(LabError::Refused(format!("the deploy repository was founded with the policy {found}, not with {genesis}")))
+    let genesis = trusted(lab, repo, &theirs["main"])?;
+    let host = Host::nowhere(genesis);
+    // The host's own log is of no policy, and verified by itself.
+    let seen = Clone::of(repo.fetched()?, host)?;
+    seen.host_log()?;
+    wanted.into_iter().try_for_each(|(branch, tip)| forward(repo, branch, tip, out))
+}
+
+/// The first policy that is pinned: by the settings, else by the branch that stands here already.
+fn trusted(lab: &Lab, repo: &Repo, main: &str) -> Result<Hash, LabError> {
+    let found: Hash = genesis_of(repo, main)?;
+    let own = repo.tip("refs/heads/main").map(|own| genesis_of(repo, &own)).transpose()?;
+    let Some(genesis) = lab.config.genesis.or(own) else {
+        let message = format!("nobody said which first policy to trust: there it is {found}");
+        let hint = "compare it with somebody you trust, and write it as genesis = \"…\" into assay.toml";
+        return Err(LabError::usage(message, hint));
+    };
+    if found == genesis {
+        return Ok(genesis);
+    }
+    let message = format!("the deploy repository was founded with the policy {found}, not with {genesis}");
+    Err(LabError::Refused(format!("{message}: compare genesis in assay.toml with somebody you trust")))
 }
 
 /// Lets a branch here go on to where it stands there.
@@ -107,45 +130,55 @@ fn forward(repo: &Repo, branch: &str, theirs: &str, out: &mut Synced) -> Result<
 }
 
 /// Proposals of both sides: what is newer comes, what was signed here goes; those that are merged stay where they are.
+/// One that does not go stops no other.
 fn proposals(
     lab: &Lab,
     repo: &Repo,
+    remote: &Path,
     theirs: &BTreeMap<String, String>,
     out: &mut Synced,
-) -> Result<Vec<String>, LabError> {
+) -> Result<(), LabError> {
     let main = repo.tip("refs/heads/main");
     let merged = |tip: &str| main.as_ref().is_some_and(|main| repo.follows(main, tip).unwrap_or(false));
-    let mut push = Vec::new();
-    for (branch, tip) in theirs.iter().filter(|(b, _)| b.starts_with("promote/")) {
+    let mut names: Vec<String> = repo.branches("promote/")?;
+    names.extend(theirs.keys().filter(|b| b.starts_with("promote/")).cloned());
+    names.sort();
+    names.dedup();
+    for branch in names {
         let reference = format!("refs/heads/{branch}");
-        match repo.tip(&reference) {
-            Some(ours) if ours == *tip => {}
-            Some(ours) if repo.follows(&ours, tip)? => push.push(reference),
-            Some(ours) if !repo.follows(tip, &ours)? => {
-                repo.put_on_top(branch, tip, &lab.config.person)?;
-                out.fetched.push(branch.clone());
-                push.push(reference);
+        let one = (|| -> Result<bool, LabError> {
+            let there = theirs.get(&branch);
+            match (repo.tip(&reference), there) {
+                (Some(ours), Some(tip)) if ours == *tip => Ok(false),
+                (Some(ours), None) => Ok(!merged(&ours)),
+                (Some(ours), Some(tip)) if repo.follows(&ours, tip)? => Ok(true),
+                (Some(_), Some(tip)) => {
+                    // What was signed here stays, whatever became of it there.
+                    let kept = repo.put_on_top(&branch, tip, &lab.config.person)?;
+                    out.fetched.push(branch.clone());
+                    Ok(kept != *tip)
+                }
+                (None, Some(tip)) => {
+                    repo.point(&reference, tip)?;
+                    out.fetched.push(branch.clone());
+                    Ok(false)
+                }
+                (None, None) => Ok(false),
             }
-            _ => {
-                repo.point(&reference, tip)?;
-                out.fetched.push(branch.clone());
-            }
+        })();
+        let done = one.and_then(|go| if go { push(repo, remote, &[reference], out) } else { Ok(()) });
+        if let Err(e) = done {
+            out.troubles.push(format!("{branch}: {e}"));
         }
     }
-    for branch in repo.branches("promote/")? {
-        let reference = format!("refs/heads/{branch}");
-        if !theirs.contains_key(&branch) && repo.tip(&reference).is_some_and(|tip| !merged(&tip)) {
-            push.push(reference);
-        }
-    }
-    Ok(push)
+    Ok(())
 }
 
-fn push(repo: &Repo, remote: &Path, references: Vec<String>, out: &mut Synced) -> Result<(), LabError> {
+fn push(repo: &Repo, remote: &Path, references: &[String], out: &mut Synced) -> Result<(), LabError> {
     if references.is_empty() {
         return Ok(());
     }
-    repo.push(remote, &references)?;
+    repo.push(remote, references)?;
     out.pushed.extend(references.iter().map(|r| r.trim_start_matches("refs/heads/").to_string()));
     Ok(())
 }

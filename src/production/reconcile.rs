@@ -2,7 +2,7 @@
 //!
 //! Idempotent; safe to run twice, late or out of order. It also finds and heals drift.
 
-use crate::deploy::{Change, DeployError, LiveTable, Row};
+use crate::deploy::{Change, DeployError, Git, LiveTable, Row};
 use crate::gate::refusal::refuse;
 use crate::gate::{self, Code, Dependent, Deployment, Ever, GateError, Host, Logs, Pin, Tips};
 use crate::repository::git::Repo;
@@ -128,7 +128,17 @@ pub fn reconcile(
             |(s, v, sha): &(String, u64, Hash)| s == strategy && *v as i64 == version && sha.to_string() == sha256;
         ever.iter().any(same) || moved()
     };
-    let mut changes = table.sync(&rows, &known, now_us as i64, false)?;
+    let said = |strategy: &str, version: i64, sha256: &str| {
+        let same = |r: &PromotionDeployed| {
+            r.strategy == strategy && r.version as i64 == version && Hash(r.config_sha256).to_string() == sha256
+        };
+        recorded.iter().any(same)
+    };
+    let git: Git<'_> = (&known, &said);
+    // The logs as they are now, and what was seen of the others before.
+    let mut revoked = gate::revoked(repo, &commit, host)?;
+    revoked.extend(pins.iter().flat_map(|pin| pin.revoked.iter().map(|key| (pin.origin.clone(), *key))));
+    let mut changes = table.sync(&rows, git, now_us as i64, false)?;
     let mut events = Vec::new();
     if let Some(found) = &mut found {
         let at_ms = (now_us / 1000) as i64;
@@ -136,7 +146,7 @@ pub fn reconcile(
         if !drift.is_empty() {
             found(&drift).map_err(ReconcileError::Log)?;
         }
-        changes = table.sync(&rows, &known, now_us as i64, true)?;
+        changes = table.sync(&rows, git, now_us as i64, true)?;
         pins.iter().try_for_each(|pin| host.remember(pin))?;
         host.remember_walk(&commit, &deployments, &ever, &logs)?;
         // Facts about what is live have ids of their own content, so recording them at every run
@@ -149,7 +159,7 @@ pub fn reconcile(
         deployments.iter().filter(|d| !late(d)).for_each(|d| events.extend(deployed(d)));
         changes.iter().for_each(|c| events.extend(drifted(c, at_ms).into_iter().chain(healed(c, at_ms))));
     }
-    let dependents = gate::dependents(repo, &commit, &deployments, &gate::revoked(repo, &commit, host)?)?;
+    let dependents = gate::dependents(repo, &commit, &deployments, &revoked)?;
     Ok((Reconciled { commit, deployments, changes, dependents }, events))
 }
 
@@ -171,7 +181,7 @@ fn gone_back(
         "{} v{} was deployed here from commit {}, and is not on the branch any more: bring the branch back to where it was",
         gone.strategy,
         gone.version,
-        &gone.commit[..12.min(gone.commit.len())]
+        gone.commit.chars().take(12).collect::<String>()
     );
     refuse(Code::Rollback, host.deploy_reference(), what)
 }

@@ -3,7 +3,7 @@
 use super::halts::{Halt, Word};
 use super::plan::{Write, writes};
 use super::row::columns;
-use super::{COLUMNS, Cell, Change, DeployError, Known, LiveTable, Row, SCHEMA};
+use super::{COLUMNS, Cell, Change, DeployError, Git, LiveTable, Row, SCHEMA};
 use rusqlite::types::{ToSqlOutput, Value, ValueRef};
 use rusqlite::{Connection, OpenFlags, ToSql, TransactionBehavior};
 use std::path::Path;
@@ -182,7 +182,7 @@ impl LiveTable for Embedded {
         self.conn.execute(sql, row).map(|_| ()).map_err(self.fail())
     }
 
-    fn sync(&mut self, want: &[Row], known: Known<'_>, now_us: i64, write: bool) -> Result<Vec<Change>, DeployError> {
+    fn sync(&mut self, want: &[Row], known: Git<'_>, now_us: i64, write: bool) -> Result<Vec<Change>, DeployError> {
         let fail = self.fail();
         // Comparing takes no lock: the file may be open for questions only.
         let behavior = if write { TransactionBehavior::Immediate } else { TransactionBehavior::Deferred };

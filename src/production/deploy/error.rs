@@ -60,7 +60,7 @@ impl DeployError {
                 "write --live sqlite:/path/live.sqlite or --live postgres://user@host/database"
             }
             DeployError::Database { .. } => {
-                "the push stands; run `assay reconcile` again when the database is reachable"
+                "nothing was changed there; what is on the deploy branch stands, and `assay reconcile` brings it when it can"
             }
             DeployError::NoTables { .. } => {
                 "whoever owns the database runs `assay deploy init` once; then `assay reconcile` goes on"

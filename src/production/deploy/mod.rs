@@ -14,7 +14,7 @@ mod row;
 mod tests;
 
 pub use error::{DeployError, SCHEMA};
-pub use plan::{Change, Known, plan};
+pub use plan::{Change, Git, Known, plan};
 pub use roles::Roles;
 pub use row::{COLUMNS, Cell, Row};
 
@@ -54,7 +54,7 @@ pub trait LiveTable {
     ///
     /// # Errors
     /// [`DeployError`]; then nothing was changed.
-    fn sync(&mut self, want: &[Row], known: Known<'_>, now_us: i64, write: bool) -> Result<Vec<Change>, DeployError>;
+    fn sync(&mut self, want: &[Row], known: Git<'_>, now_us: i64, write: bool) -> Result<Vec<Change>, DeployError>;
 }
 
 /// Which kind of place a setting names.

@@ -77,14 +77,19 @@ impl Change {
 /// testifies for itself.
 pub type Known<'a> = &'a dyn Fn(&str, i64, &str) -> bool;
 
+/// What git says was ever deployed, and what the host's own log says was.
+pub type Git<'a> = (Known<'a>, Known<'a>);
+
 /// What must change so that the table holds `want`. A row ahead of us that is known was put there by a later
 /// reconciler; one that is not, somebody put there by hand.
-pub fn plan(present: &[Row], want: &[Row], known: Known<'_>, history: Known<'_>) -> Vec<Change> {
+/// `recorded` says whether the host's own log has a version as deployed: then whatever is missing or older was put
+/// there by somebody else.
+pub fn plan(present: &[Row], want: &[Row], known: Known<'_>, recorded: Known<'_>) -> Vec<Change> {
     let mut out = Vec::new();
     for w in want {
         let (strategy, version) = (w.strategy.clone(), w.version);
         if w.retired {
-            let said = history(&w.strategy, w.version, w.text("config_sha256"));
+            let said = recorded(&w.strategy, w.version, w.text("config_sha256"));
             let stands = present.iter().any(|r| r.strategy == w.strategy);
             match (said, stands) {
                 (true, true) => {
@@ -96,7 +101,7 @@ pub fn plan(present: &[Row], want: &[Row], known: Known<'_>, history: Known<'_>)
             continue;
         }
         match present.iter().find(|r| r.strategy == w.strategy) {
-            None if history(&w.strategy, w.version, w.text("config_sha256")) => {
+            None if recorded(&w.strategy, w.version, w.text("config_sha256")) => {
                 out.push(Change::Heal { strategy, version, detail: "the row was deleted".into() });
             }
             None => out.push(Change::Deploy { strategy, version }),
@@ -104,7 +109,11 @@ pub fn plan(present: &[Row], want: &[Row], known: Known<'_>, history: Known<'_>)
             Some(r) if r.version > w.version && known(&r.strategy, r.version, r.text("config_sha256")) => {
                 out.push(Change::Late { strategy, version: r.version });
             }
-            Some(r) if r.version < w.version && known(&r.strategy, r.version, r.text("config_sha256")) => {
+            Some(r)
+                if r.version < w.version
+                    && known(&r.strategy, r.version, r.text("config_sha256"))
+                    && !recorded(&w.strategy, w.version, w.text("config_sha256")) =>
+            {
                 out.push(Change::Deploy { strategy, version });
             }
             Some(r) => {
@@ -141,13 +150,14 @@ pub(super) fn writes(
     present: &[Row],
     history: &[Row],
     want: &[Row],
-    known: Known<'_>,
+    (known, recorded): Git<'_>,
     now_us: i64,
 ) -> (Vec<Change>, Vec<Write>) {
     let at = |s: &str, v: i64, sha: &str| {
         history.iter().find(|r| r.strategy == s && r.version == v && r.text("config_sha256") == sha)
     };
-    let mut changes = plan(present, want, known, &|s, v, sha| at(s, v, sha).is_some());
+    let said = |s: &str, v: i64, sha: &str| recorded(s, v, sha) || at(s, v, sha).is_some();
+    let mut changes = plan(present, want, known, &said);
     let forged = history.iter().filter(|r| !known(&r.strategy, r.version, r.text("config_sha256")));
     changes.extend(forged.map(|r| Change::Forged { strategy: r.strategy.clone(), version: r.version }));
     let write = |change: &Change| {

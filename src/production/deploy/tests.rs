@@ -23,20 +23,31 @@ fn any(_: &str, version: i64, sha256: &str) -> bool {
     sha256 == format!("sha{version}") || sha256 == "s"
 }
 
+/// What the host's log says was deployed: nothing yet.
+fn unsaid(_: &str, _: i64, _: &str) -> bool {
+    false
+}
+
 #[test]
 fn brought_in_line_and_healed() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("live.sqlite");
     let mut table = Embedded::open(&file, "me").unwrap();
     let want = [row("a", 1, "sha1"), row("b", 4, "sha4")];
-    assert_eq!(table.sync(&want, &any, 100, false).unwrap().len(), 2);
+    assert_eq!(table.sync(&want, (&any, &unsaid), 100, false).unwrap().len(), 2);
     assert!(table.rows().unwrap().is_empty(), "comparing writes nothing");
-    table.sync(&want, &any, 100, true).unwrap();
-    assert_eq!(table.sync(&want, &any, 200, true).unwrap(), [], "twice is once");
+    table.sync(&want, (&any, &unsaid), 100, true).unwrap();
+    assert_eq!(table.sync(&want, (&any, &unsaid), 200, true).unwrap(), [], "twice is once");
     assert!(table.rows().unwrap().iter().all(|r| r.deployed_us == 100));
     let newer = [row("a", 2, "sha2"), row("b", 4, "sha4")];
-    assert_eq!(table.sync(&newer, &any, 300, true).unwrap(), [Change::Deploy { strategy: "a".into(), version: 2 }]);
-    assert_eq!(table.sync(&want, &any, 400, true).unwrap(), [Change::Late { strategy: "a".into(), version: 2 }]);
+    assert_eq!(
+        table.sync(&newer, (&any, &unsaid), 300, true).unwrap(),
+        [Change::Deploy { strategy: "a".into(), version: 2 }]
+    );
+    assert_eq!(
+        table.sync(&want, (&any, &unsaid), 400, true).unwrap(),
+        [Change::Late { strategy: "a".into(), version: 2 }]
+    );
     assert_eq!(
         table.history().unwrap().iter().map(|r| (r.version, r.deployed_us)).collect::<Vec<_>>(),
         [(1, 100), (4, 100), (2, 300)]
@@ -49,9 +60,9 @@ fn brought_in_line_and_healed() {
         ("DELETE FROM active_configs WHERE strategy = 'a'", "deleted"),
     ] {
         hand.execute_batch(sql).unwrap();
-        let changes = table.sync(&newer, &any, 500, true).unwrap();
+        let changes = table.sync(&newer, (&any, &unsaid), 500, true).unwrap();
         assert!(matches!(&changes[..], [Change::Heal { detail, .. }] if detail.contains(heals)), "{changes:?}");
-        assert_eq!(table.sync(&newer, &any, 600, true).unwrap(), []);
+        assert_eq!(table.sync(&newer, (&any, &unsaid), 600, true).unwrap(), []);
         let back = table.rows().unwrap().into_iter().find(|r| r.strategy == "a").unwrap();
         assert_eq!((back.version, back.deployed_us), (2, 300), "since it first went live");
     }
@@ -62,19 +73,19 @@ fn brought_in_line_and_healed() {
          DELETE FROM active_configs WHERE strategy = 'a'; INSERT INTO active_configs SELECT * FROM f;",
     )
     .unwrap();
-    let changes = table.sync(&newer, &any, 650, true).unwrap();
+    let changes = table.sync(&newer, (&any, &unsaid), 650, true).unwrap();
     assert!(
         matches!(&changes[..], [Change::Heal { version: 2, .. }, Change::Forged { version: 9, .. }]),
         "{changes:?}"
     );
-    let left = table.sync(&newer, &any, 660, false).unwrap();
+    let left = table.sync(&newer, (&any, &unsaid), 660, false).unwrap();
     assert!(matches!(&left[..], [Change::Forged { .. }]) && left[0].is_drift(), "said until it is removed");
     hand.execute_batch("DROP TRIGGER config_history_stay; DELETE FROM config_history WHERE version = 9").unwrap();
     table = Embedded::open(&file, "me").unwrap();
     for sql in ["DELETE FROM config_history", "UPDATE config_history SET author = 'eve'"] {
         assert!(hand.execute_batch(sql).unwrap_err().to_string().contains("append-only"));
     }
-    assert!(matches!(&table.sync(&newer[..1], &any, 700, true).unwrap()[..], [Change::Remove { .. }]));
+    assert!(matches!(&table.sync(&newer[..1], (&any, &unsaid), 700, true).unwrap()[..], [Change::Remove { .. }]));
 }
 
 #[test]
@@ -84,14 +95,14 @@ fn a_table_belongs_to_one_deployment() {
     // Looked at before there is one: empty, and there is still none.
     assert!(look(&setting, "me").unwrap().rows().unwrap().is_empty());
     assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
-    open(&setting, "me").unwrap().sync(&[row("a", 1, "s")], &any, 1, true).unwrap();
+    open(&setting, "me").unwrap().sync(&[row("a", 1, "s")], (&any, &unsaid), 1, true).unwrap();
     for attempt in [open(&setting, "other"), look(&setting, "other")] {
         assert!(matches!(attempt.err(), Some(DeployError::Identity { .. })));
     }
     let before = std::fs::metadata(dir.path().join("live.sqlite")).unwrap().modified().unwrap();
     let mut seen = look(&setting, "me").unwrap();
     assert_eq!((seen.rows().unwrap().len(), seen.history().unwrap().len()), (1, 1));
-    assert!(seen.sync(&[], &any, 2, true).is_err(), "a look does not write");
+    assert!(seen.sync(&[], (&any, &unsaid), 2, true).is_err(), "a look does not write");
     assert_eq!(std::fs::metadata(dir.path().join("live.sqlite")).unwrap().modified().unwrap(), before);
     let hand = rusqlite::Connection::open(dir.path().join("live.sqlite")).unwrap();
     hand.execute_batch("UPDATE assay_identity SET schema = 7").unwrap();
@@ -111,6 +122,23 @@ fn settings() {
     }
 }
 
+/// What the host's log says was deployed is not deployed once more: an older row, or none, was put there by hand; and so
+/// was one of a strategy that was retired.
+#[test]
+fn the_hosts_log_decides() {
+    let known = |_: &str, v: i64, sha: &str| sha == format!("sha{v}");
+    let want = [row("a", 2, "sha2")];
+    for present in [vec![], vec![row("a", 1, "sha1")]] {
+        assert!(matches!(&plan(&present, &want, &known, &known)[..], [Change::Heal { version: 2, .. }]));
+        assert!(matches!(&plan(&present, &want, &known, &unsaid)[..], [Change::Deploy { version: 2, .. }]));
+    }
+    let retired = [Row { retired: true, ..row("a", 3, "sha3") }];
+    let there = [row("a", 2, "sha2")];
+    assert!(matches!(&plan(&there, &retired, &known, &unsaid)[..], [Change::Retire { version: 3, .. }]));
+    assert!(matches!(&plan(&there, &retired, &known, &known)[..], [Change::Remove { .. }]));
+    assert_eq!(plan(&[], &retired, &known, &known), []);
+}
+
 /// D-06, D-11, and the monotone guard.
 #[test]
 fn plans() {
@@ -118,7 +146,7 @@ fn plans() {
     let want = [row("a", 2, "sha2")];
     assert_eq!(plan(&[], &[row("n", 1, "new")], &known, &known), [Change::Deploy { strategy: "n".into(), version: 1 }]);
     assert_eq!(
-        plan(&[row("a", 1, "sha1")], &want, &known, &known),
+        plan(&[row("a", 1, "sha1")], &want, &known, &unsaid),
         [Change::Deploy { strategy: "a".into(), version: 2 }]
     );
     assert_eq!(plan(&[row("a", 2, "sha2")], &want, &known, &known), []);

@@ -100,6 +100,33 @@ pub(super) fn owned(
     Ok(())
 }
 
+/// That a proposal changes nothing but one strategy's config and the evidence of its version.
+///
+/// # Errors
+/// The first path that would be refused.
+pub(super) fn proposed(
+    repo: &Repo,
+    old: &str,
+    new: &str,
+    strategy: &str,
+    version: u64,
+    policy: &Policy,
+) -> Result<(), GateError> {
+    let (before, after) = (repo.list(old)?, repo.list(new)?);
+    let changed: Vec<&str> = after.keys().filter(|p| before.get(*p) != after.get(*p)).map(String::as_str).collect();
+    for path in &changed {
+        let fits = match place(path) {
+            Some(Place::Config(name)) => name == strategy,
+            Some(Place::Evidence { .. }) => true,
+            _ => false,
+        };
+        if !fits {
+            return refuse(Code::PathNotAllowed, *path, "it is no part of this proposal");
+        }
+    }
+    owned(repo, new, &changed, &[(strategy.to_string(), version)], policy)
+}
+
 /// That the rendered list of signers is what the policy of a commit renders.
 pub(super) fn signers(repo: &Repo, commit: &str, policy: &Policy) -> Result<(), GateError> {
     let stated = repo.file(commit, policy::SIGNERS_PATH)?;

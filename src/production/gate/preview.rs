@@ -79,6 +79,9 @@ pub fn preview(repo: &Repo, old: &str, new: &str, strategy: &str, now_us: u64) -
     let signed = author(repo, new, &path, &bytes, &config, &policy);
     check("signature", signed.as_ref().map(|s| format!("by {}", s.person)).map_err(clone));
     check("version", check_version(repo, old, &path, &config).map(|()| format!("{}", config.promotion.version)));
+    let version = config.promotion.version;
+    let own = super::paths::proposed(repo, old, new, strategy, version, &policy);
+    check("paths", own.map(|()| "this config and its evidence, and nothing else".into()));
     let max = policy.gates.max_evidence_age_days;
     let stated = &config.promotion.promotion_timestamp;
     check("age", age::fresh(stated, now_us, max, &path).map(|()| format!("proposed {stated}")));

@@ -64,14 +64,16 @@ pub(super) fn git(action: impl Into<String>) -> impl FnOnce(git2::Error) -> Repo
     move |source| RepoError::Git { action, source }
 }
 
-/// Where a clone keeps its remote's branches.
+/// Where a repository keeps its branches, a clone its remote's, and what is fetched before it is believed.
+const HEADS: &str = "refs/heads/";
 const REMOTE: &str = "refs/remotes/origin/";
+const FETCHED: &str = "refs/assay/deploy/";
 
 /// A repository.
 pub struct Repo {
     pub(super) inner: Repository,
-    /// It is a clone that is only looked at: a branch is where it stands at the remote.
-    clone: bool,
+    /// Where its branches stand: of a clone that is only looked at where they stand at the remote.
+    base: &'static str,
 }
 
 impl std::fmt::Debug for Repo {
@@ -92,7 +94,7 @@ impl Repo {
         let mut options = git2::RepositoryInitOptions::new();
         options.bare(bare).initial_head("main").no_reinit(true);
         let inner = Repository::init_opts(path, &options).map_err(git(format!("create {}", path.display())))?;
-        Ok(Repo { inner, clone: false })
+        Ok(Repo { inner, base: HEADS })
     }
 
     /// Opens a repository at a path.
@@ -101,7 +103,7 @@ impl Repo {
     /// [`RepoError::Git`].
     pub fn open(path: &Path) -> Result<Repo, RepoError> {
         let inner = Repository::open(path).map_err(git(format!("open the repository {}", path.display())))?;
-        Ok(Repo { inner, clone: false })
+        Ok(Repo { inner, base: HEADS })
     }
 
     /// Opens a plain clone (or any repository) to look at: its branches are those of its remote `origin`, as they were
@@ -111,8 +113,16 @@ impl Repo {
     /// [`RepoError::Git`].
     pub fn look(path: &Path) -> Result<Repo, RepoError> {
         let found = Repo::open(path)?;
-        let clone = found.inner.find_remote("origin").is_ok();
-        Ok(Repo { clone, ..found })
+        let clone = found.inner.find_remote("origin").is_ok() && found.tip(&format!("{REMOTE}main")).is_some();
+        Ok(Repo { base: if clone { REMOTE } else { HEADS }, ..found })
+    }
+
+    /// The same repository as the branches stand that were fetched from the deploy repository last.
+    ///
+    /// # Errors
+    /// [`RepoError::Git`].
+    pub fn fetched(&self) -> Result<Repo, RepoError> {
+        Ok(Repo { base: FETCHED, ..Repo::open(self.inner.path())? })
     }
 
     /// Opens the repository of a hook, with its quarantine: `GIT_DIR`, `GIT_OBJECT_DIRECTORY` and
@@ -122,7 +132,7 @@ impl Repo {
     /// [`RepoError::Git`].
     pub fn open_in_hook() -> Result<Repo, RepoError> {
         let inner = Repository::open_from_env().map_err(git("open the hook's repository"))?;
-        Ok(Repo { inner, clone: false })
+        Ok(Repo { inner, base: HEADS })
     }
 
     /// The repository's own folder (`.git`, or the bare folder).
@@ -146,10 +156,8 @@ impl Repo {
 
     /// The commit of a reference, such as `refs/heads/main`.
     pub fn tip(&self, reference: &str) -> Option<String> {
-        let there = reference.strip_prefix("refs/heads/").filter(|_| self.clone);
-        let reference = there.map_or(reference.to_string(), |name| format!("{REMOTE}{name}"));
-        let reference = reference.as_str();
-        self.inner.refname_to_id(reference).ok().map(|o| o.to_string())
+        let there = reference.strip_prefix(HEADS).map(|name| format!("{}{name}", self.base));
+        self.inner.refname_to_id(there.as_deref().unwrap_or(reference)).ok().map(|o| o.to_string())
     }
 
     pub(super) fn oid(&self, hex: &str) -> Result<Oid, RepoError> {
@@ -327,7 +335,7 @@ impl Repo {
     /// # Errors
     /// [`RepoError::Git`].
     pub fn branches(&self, prefix: &str) -> Result<Vec<String>, RepoError> {
-        let base = if self.clone { REMOTE } else { "refs/heads/" };
+        let base = self.base;
         let references = self.inner.references_glob(&format!("{base}{prefix}*")).map_err(git("list branches"))?;
         let names =
             references.flatten().filter_map(|r| r.name().ok().and_then(|n| n.strip_prefix(base)).map(str::to_string));

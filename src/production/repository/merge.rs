@@ -75,14 +75,31 @@ impl Repo {
             self.inner.merge_base(a, b).map_err(|_| bad("two branches of one name have nothing in common".into()))?;
         let (base, mine, there) = (self.list(&base.to_string())?, self.list(&ours)?, self.list(theirs)?);
         let (added, moved) = (changed(&base, &mine), changed(&base, &there));
-        if let Some(path) = added.intersection(&moved).find(|p| mine.get(**p) != there.get(**p)) {
+        // What carries one's own name is one's own.
+        let own = |path: &str| path.rsplit('/').next().is_some_and(|file| file.split('.').next() == Some(author));
+        if let Some(path) = added.intersection(&moved).find(|p| mine.get(**p) != there.get(**p) && !own(p)) {
             return Err(bad(format!("{path} is another one here and there")));
         }
         let mut files = super::git::Files::new();
         for path in added {
-            files.insert(path.into(), self.file(&ours, path)?.unwrap_or_default());
+            // What is gone here only is not gone there.
+            if let Some(bytes) = self.file(&ours, path)? {
+                files.insert(path.into(), bytes);
+            }
         }
+        // One's own signature that somebody took away there comes back.
+        for (path, blob) in mine.iter().filter(|(path, _)| own(path) && path.starts_with("evidence/")) {
+            if there.get(path) != Some(blob)
+                && let Some(bytes) = self.file(&ours, path)?
+            {
+                files.insert(path.clone(), bytes);
+            }
+        }
+        files.retain(|path, bytes| self.file(theirs, path).ok().flatten().as_ref() != Some(bytes));
         self.point(&reference, theirs)?;
+        if files.is_empty() {
+            return Ok(theirs.to_string());
+        }
         self.commit(branch, &files, author, &format!("{branch}: what was signed here"))
     }
 

@@ -10,6 +10,9 @@ impl Repo {
     /// Runs `git` on this repository and another one. It has a process group of its own: Ctrl-C in a
     /// terminal is for us, who see the exchange to its end.
     fn git(&self, words: &[&str], remote: &Path, references: &[String]) -> Result<Output, RepoError> {
+        if remote.as_os_str().as_encoded_bytes().starts_with(b"-") {
+            return Err(RepoError::Unreached { words: format!("'{}' is no repository", remote.display()) });
+        }
         let mut command = Command::new("git");
         // A server that says nothing for half a minute is given up.
         command.args(["-c", "http.lowSpeedLimit=1", "-c", "http.lowSpeedTime=30"]);

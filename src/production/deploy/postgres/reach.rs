@@ -9,8 +9,6 @@ use tokio_postgres::config::{Host, SslMode as Mode};
 use tokio_postgres::{Client, Config};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
-/// Advisory lock of all reconcilers of a database.
-pub(super) const LOCK: i64 = 0x6173_7361_7901;
 /// How long a server may take to let us in,
 const CONNECTING: Duration = Duration::from_secs(10);
 /// and to answer what is asked of it: longer than it lets a statement run.

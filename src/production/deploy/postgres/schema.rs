@@ -1,6 +1,6 @@
 //! The tables, made by whoever owns the database; nobody else runs any of this.
 
-use super::reach::{LOCK, Postgres};
+use super::reach::Postgres;
 use crate::deploy::{COLUMNS, DeployError, Roles, SCHEMA};
 use tokio_postgres::{Client, Error};
 
@@ -24,6 +24,9 @@ fn create() -> String {
            FOR EACH STATEMENT EXECUTE FUNCTION assay.keep();
          CREATE OR REPLACE TRIGGER config_history_keep BEFORE UPDATE OR DELETE OR TRUNCATE ON assay.config_history
            FOR EACH STATEMENT EXECUTE FUNCTION assay.keep();
+         ALTER TABLE assay.halts ENABLE ROW LEVEL SECURITY;
+         DROP POLICY IF EXISTS read ON assay.halts;
+         CREATE POLICY read ON assay.halts FOR SELECT USING (true);
          CREATE OR REPLACE VIEW public.active_configs AS SELECT * FROM assay.active_configs;
          CREATE OR REPLACE VIEW public.config_history AS SELECT * FROM assay.config_history;
          CREATE OR REPLACE VIEW public.halts AS SELECT * FROM assay.halts;
@@ -44,14 +47,22 @@ fn grants(role: &str, rights: &str) -> String {
     )
 }
 
-const STOPS: &str = "GRANT INSERT ON assay.halts TO ROLE; GRANT USAGE ON SEQUENCE assay.halts_id_seq TO ROLE;";
+/// Whoever is on call says what is to stop, and votes; that a strategy goes on the writer alone says, and nobody chooses
+/// the place of a row.
+const STOPS: &str = "GRANT INSERT (strategy, word, at_us, person, statement, signature) ON assay.halts TO ROLE; \
+    GRANT USAGE ON SEQUENCE assay.halts_id_seq TO ROLE; \
+    DROP POLICY IF EXISTS \"put_ROLE\" ON assay.halts; \
+    CREATE POLICY \"put_ROLE\" ON assay.halts FOR INSERT TO ROLE WITH CHECK (word <> 'resume');";
+const GOES_ON: &str = "DROP POLICY IF EXISTS \"go_ROLE\" ON assay.halts; \
+    CREATE POLICY \"go_ROLE\" ON assay.halts FOR INSERT TO ROLE WITH CHECK (true);";
 const WRITES: &str =
     "GRANT INSERT, DELETE ON assay.active_configs TO ROLE; GRANT INSERT ON assay.config_history TO ROLE;";
 
 /// The statements that give roles their rights.
 fn granted(to: &Roles) -> Result<String, String> {
     let mut out = String::new();
-    let roles = [(&to.writer, [WRITES, STOPS].concat()), (&to.reader, String::new()), (&to.stopper, STOPS.into())];
+    let roles =
+        [(&to.writer, [WRITES, STOPS, GOES_ON].concat()), (&to.reader, String::new()), (&to.stopper, STOPS.into())];
     for (role, rights) in roles {
         let Some(role) = role else { continue };
         let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
@@ -89,7 +100,6 @@ impl Postgres {
         let grants = granted(roles).map_err(|what| DeployError::Database { place: place.clone(), what })?;
         let whose = out.run(async |client| {
             let tx = client.transaction().await?;
-            tx.execute("SELECT pg_advisory_xact_lock($1)", &[&LOCK]).await?;
             tx.batch_execute(&create()).await?;
             let ours = "INSERT INTO assay.identity SELECT $1, $2 WHERE NOT EXISTS (SELECT 1 FROM assay.identity)";
             tx.execute(ours, &[&SCHEMA, &identity]).await?;

@@ -1,10 +1,10 @@
 //! The table, read and brought in line.
 
-use super::reach::{LOCK, Postgres};
+use super::reach::Postgres;
 use crate::deploy::halts::{Halt, Word};
 use crate::deploy::plan::{Write, writes};
 use crate::deploy::row::columns;
-use crate::deploy::{COLUMNS, Cell, Change, DeployError, Known, LiveTable, Row};
+use crate::deploy::{COLUMNS, Cell, Change, DeployError, Git, LiveTable, Row};
 use tokio_postgres::GenericClient;
 use tokio_postgres::types::ToSql;
 
@@ -93,14 +93,15 @@ impl LiveTable for Postgres {
         })
     }
 
-    fn sync(&mut self, want: &[Row], known: Known<'_>, now_us: i64, write: bool) -> Result<Vec<Change>, DeployError> {
+    fn sync(&mut self, want: &[Row], known: Git<'_>, now_us: i64, write: bool) -> Result<Vec<Change>, DeployError> {
         if self.empty {
             return Ok(writes(&[], &[], want, known, now_us).0);
         }
         self.run(async |client| {
             let tx = client.transaction().await?;
             if write {
-                tx.execute("SELECT pg_advisory_xact_lock($1)", &[&LOCK]).await?;
+                // A lock that readers can neither take nor hold up.
+                tx.batch_execute("LOCK TABLE assay.active_configs IN SHARE ROW EXCLUSIVE MODE").await?;
             }
             let history = read(&tx, "config_history", "strategy, version").await?;
             let (changes, writes) =
