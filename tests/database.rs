@@ -12,6 +12,44 @@ fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
+/// What each role may do.
+const RIGHTS: [(&str, &str, bool); 8] = [
+    ("wren", "CREATE TABLE assay.more (a int)", false),
+    ("wren", "TRUNCATE assay.config_history", false),
+    ("wren", "DELETE FROM assay.config_history", false),
+    ("wren", "UPDATE assay.identity SET identity = ''", false),
+    ("rhea", "SELECT strategy FROM active_configs", true),
+    ("rhea", "SELECT strategy FROM halted", true),
+    ("rhea", "DELETE FROM assay.active_configs", false),
+    (
+        "rhea",
+        "INSERT INTO assay.halts (strategy, word, at_us, person, statement, signature) VALUES ('','','1','','','')",
+        false,
+    ),
+    ("otto", "DELETE FROM assay.active_configs", false),
+    // Nobody chooses the place of a row, and whoever is on call lets nothing go on.
+    (
+        "otto",
+        "INSERT INTO assay.halts (id, strategy, word, at_us, person, statement, signature) VALUES (9223372036854775807, 't', 'halt', 1, '', '', '')",
+        false,
+    ),
+    (
+        "otto",
+        "INSERT INTO assay.halts (strategy, word, at_us, person, statement, signature) VALUES ('t', 'resume', 1, '', '', '')",
+        false,
+    ),
+    (
+        "otto",
+        "INSERT INTO assay.halts (strategy, word, at_us, person, statement, signature) VALUES ('t', 'vote', 1, '', '', '')",
+        true,
+    ),
+    (
+        "wren",
+        "INSERT INTO assay.halts (strategy, word, at_us, person, statement, signature) VALUES ('t', 'resume', 1, '', '', '')",
+        true,
+    ),
+];
+
 /// Nothing but `deploy init` makes or alters tables; each role has the rights for what it does and no more, and a
 /// reader that keeps a transaction open stops nobody.
 #[test]
@@ -40,7 +78,9 @@ fn each_role_does_its_own() {
         .spawn()
         .unwrap();
     let mut orders = reading.stdin.take().unwrap();
-    orders.write_all(b"BEGIN; SELECT count(*) FROM active_configs; SELECT pg_sleep(0);\n").unwrap();
+    orders
+        .write_all(b"BEGIN; SELECT count(*) FROM active_configs; SELECT pg_advisory_lock(x'617373617901'::bigint);\n")
+        .unwrap();
     crate::desk::wait_for("the reader's transaction", || {
         pg.psql("SELECT count(*) FROM pg_stat_activity WHERE usename = 'rhea' AND state = 'idle in transaction'")
             .1
@@ -52,21 +92,7 @@ fn each_role_does_its_own() {
     drop(orders);
     assert!(reading.wait().unwrap().success());
     assert_eq!(pg.psql("SELECT count(*) FROM active_configs").1.trim(), "1");
-    for (role, sql, may) in [
-        ("wren", "CREATE TABLE assay.more (a int)", false),
-        ("wren", "TRUNCATE assay.config_history", false),
-        ("wren", "DELETE FROM assay.config_history", false),
-        ("wren", "UPDATE assay.identity SET identity = ''", false),
-        ("rhea", "SELECT strategy FROM active_configs", true),
-        ("rhea", "SELECT strategy FROM halted", true),
-        ("rhea", "DELETE FROM assay.active_configs", false),
-        (
-            "rhea",
-            "INSERT INTO assay.halts (strategy, word, at_us, person, statement, signature) VALUES ('','','1','','','')",
-            false,
-        ),
-        ("otto", "DELETE FROM assay.active_configs", false),
-    ] {
+    for (role, sql, may) in RIGHTS {
         let said = pg.psql_as(role, sql);
         assert_eq!(said.0, may, "{role}: {sql}: {}", said.1);
     }

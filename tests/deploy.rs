@@ -28,6 +28,9 @@ fn d06_drift_is_found_and_healed(desk: &Desk, pg: &Postgres) {
         "UPDATE assay.active_configs SET config_toml = replace(config_toml, '1', '2')",
         "UPDATE assay.active_configs SET version = 99",
         "DELETE FROM assay.active_configs",
+        // An older version that was live once is no deployment that waits.
+        "DELETE FROM assay.active_configs; INSERT INTO assay.active_configs SELECT * FROM assay.config_history WHERE version = 1;
+         UPDATE assay.active_configs SET author = 'mallory'",
         "INSERT INTO assay.active_configs SELECT 'stray', version, config_sha256, config_toml, replaces_sha256, study_id, trial_id, data_hash,
          strategy_hash, rulebook_hash, stream_hash, engine_version, talib_version, environment, promotion_timestamp, author, approvers,
          ledger_origin, ledger_size, ledger_root, event_hashes, policy_sha256, commit_oid, generated_data, deployed_us FROM assay.active_configs",

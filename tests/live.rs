@@ -42,6 +42,7 @@ fn a_strategy_is_retired_and_comes_back() {
         assert_eq!((&again["changes"], again["strategies"][0]["status"].as_str()), (&json!([]), Some("Retired")));
         desk.assay(&["audit"]).ok();
         desk.assay(&["retire", "trend", "--reason", "again"]).fails(2, "is not live");
+        desk.assay(&["explain", "trend"]).fails(2, "was retired by version 4");
         // A row that somebody puts back is drift.
         if setting.is_none() {
             let table = rusqlite::Connection::open(desk.path("lab/live.sqlite")).unwrap();

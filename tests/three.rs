@@ -71,6 +71,8 @@ fn three_people_and_a_bare_repository() {
     cleo.git(&["-C", "c", "push", "-q"]).ok();
     let said = ben.assay(&["sync", "--json"]).ok().json();
     assert_eq!((&said["fetched"], &said["pushed"]), (&json!([branch]), &json!([branch])));
+    outsiders(&host, &ben, &cleo, &branch, &dir, &policy);
+    ana.assay(&["sync"]).ok();
     // Ana deploys; the host has it.
     ana.assay(&["sync"]).ok();
     let checks = ana.assay(&["review", &branch, "--json"]).ok().json();
@@ -88,4 +90,34 @@ fn three_people_and_a_bare_repository() {
     // A branch that somebody sets back there is refused here.
     host.git(&["--git-dir", "deploy.git", "update-ref", "refs/heads/main", "main~1"]).ok();
     ben.assay(&["sync"]).fails(4, "is not what it was");
+}
+
+/// What people without any key do in between.
+fn outsiders(host: &Desk, ben: &Desk, cleo: &Desk, branch: &str, dir: &str, policy: &str) {
+    // Somebody without a key takes a signature away; whose it is brings it back.
+    cleo.git(&["-C", "c", "pull", "-q"]).ok();
+    cleo.git(&["-C", "c", "rm", "-q", &format!("{}/approvals/ben.sig", dir.trim_start_matches("c/"))]).ok();
+    cleo.git(&["-C", "c", "commit", "-q", "-m", "away"]).ok();
+    cleo.git(&["-C", "c", "push", "-q"]).ok();
+    let said = ben.assay(&["sync", "--json"]).ok().json();
+    assert_eq!(said["pushed"], json!([branch]), "{said}");
+    // Files that belong to no proposal are named before anybody signs for them.
+    cleo.git(&["-C", "c", "checkout", "-q", "-b", "promote/junk-v1-0"]).ok();
+    std::fs::write(cleo.path("c/run.sh"), "x").unwrap();
+    cleo.git(&["-C", "c", "add", "run.sh"]).ok();
+    cleo.git(&["-C", "c", "commit", "-q", "-m", "junk"]).ok();
+    cleo.git(&["-C", "c", "push", "-q", "origin", "HEAD"]).ok();
+    // A commit that no gate saw, served by whoever holds the repository: nothing of it is taken.
+    let main = ben.git(&["--git-dir", "lab/repo.git", "rev-parse", "main"]).ok().out;
+    host.git(&["clone", "-q", "deploy.git", "x"]).ok();
+    std::fs::write(host.path("x/configs/policy.toml"), policy.replace("max_leverage = 5.0", "max_leverage = 125.0"))
+        .unwrap();
+    host.git(&["-C", "x", "commit", "-q", "-a", "-m", "x"]).ok();
+    host.git(&["--git-dir", "deploy.git", "fetch", "-q", "x", "main:refs/evil"]).ok();
+    host.git(&["--git-dir", "deploy.git", "update-ref", "refs/heads/main", "refs/evil"]).ok();
+    ben.assay(&["sync"]).fails(4, "policy");
+    assert_eq!(ben.git(&["--git-dir", "lab/repo.git", "rev-parse", "main"]).ok().out, main);
+    host.git(&["--git-dir", "deploy.git", "update-ref", "refs/heads/main", main.trim()]).ok();
+    host.git(&["--git-dir", "deploy.git", "update-ref", "-d", "refs/evil"]).ok();
+    ben.assay(&["sync"]).ok();
 }
