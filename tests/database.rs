@@ -13,7 +13,7 @@ fn free_port() -> u16 {
 }
 
 /// What each role may do.
-const RIGHTS: [(&str, &str, bool); 8] = [
+const RIGHTS: [(&str, &str, bool); 13] = [
     ("wren", "CREATE TABLE assay.more (a int)", false),
     ("wren", "TRUNCATE assay.config_history", false),
     ("wren", "DELETE FROM assay.config_history", false),
