@@ -291,3 +291,45 @@ fn the_hosts_memory() {
     assert!(Host::open(s.host.dir()).unwrap_err().to_string().contains("malformed"));
     assert!(Host::open(std::path::Path::new("/none")).unwrap_err().to_string().contains("cannot be read"));
 }
+
+/// A rollback brings back what was there, field by field, and a retirement what is in force; whoever signed it.
+#[test]
+fn what_comes_back_is_what_was() {
+    let s = stage();
+    let v1 = config();
+    let mut v2 = config();
+    (v2.promotion.version, v2.environment.engine_version) = (2, "y".into());
+    for version in [&v1, &v2] {
+        s.repo.commit("main", &files(&[("configs/live/s.toml", &version.text())]), "ana", "v").unwrap();
+    }
+    let main = s.main();
+    let says = |config: &LiveConfig, wanted: u64| match super::restore::verify(&s.repo, &main, config, wanted) {
+        Ok(()) => Ok(()),
+        Err(GateError::Refused(r)) => Err(r.code),
+        Err(e) => panic!("{e}"),
+    };
+    let mut back = v1.clone();
+    let p = &mut back.promotion;
+    (p.version, p.replaces_sha256, p.author, p.restores_version) = (3, Hash::of(b"v2"), "ben".into(), Some(1));
+    assert_eq!(says(&back, 1), Ok(()));
+    assert_eq!((says(&back, 2), says(&back, 7)), (Err(Code::NotRestored), Err(Code::NotRestored)));
+    let changes: [fn(&mut LiveConfig); 6] = [
+        |c| c.strategy_text.push_str("name = \"other\"\n"),
+        |c| c.environment.engine_version = "z".into(),
+        |c| c.assumptions.initial_cash_usdt = 2.0,
+        |c| c.promotion.data_hash = Hash::of(b"other"),
+        |c| c.promotion.trial_id = 9,
+        |c| c.promotion.generated_data = true,
+    ];
+    for (n, change) in changes.into_iter().enumerate() {
+        let mut other = back.clone();
+        change(&mut other);
+        assert_eq!(says(&other, 1), Err(Code::NotRestored), "change {n}");
+    }
+    // What retires a strategy has the content of version 2, and none of another.
+    back.promotion.retired = true;
+    assert_eq!(says(&back, 1), Err(Code::NotRestored));
+    let mut gone = v2.clone();
+    (gone.promotion.version, gone.promotion.restores_version, gone.promotion.retired) = (3, Some(2), true);
+    assert_eq!(says(&gone, 2), Ok(()));
+}
