@@ -35,7 +35,9 @@ pub fn explain(clone: &Clone, strategy: &str) -> Result<Vec<Link>, LabError> {
         let message = format!("'{strategy}' was retired by version {}: nothing of it is live", p.version);
         return Err(LabError::usage(message, "see `assay active --history`"));
     }
-    let went = clone.went_live().ok().and_then(|all| all.into_iter().find(|w| w.config_sha256 == d.sha256));
+    // A host's log that is not here says nothing; one that does not verify stops everything.
+    let all = if clone.host_log()?.is_some() { clone.went_live()? } else { Vec::new() };
+    let went = all.into_iter().find(|w| w.config_sha256 == d.sha256 && w.on_the_branch);
     let live = match &went {
         Some(w) => Link {
             name: "live",
