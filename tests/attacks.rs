@@ -4,9 +4,11 @@
 
 mod forger;
 
-use assay_ledger::Hash;
+use assay_ledger::keys::cosign::Witness;
+use assay_ledger::keys::seed::sign_seed;
+use assay_ledger::{Hash, Signer};
 use assay_shared::event::codec::Real;
-use assay_shared::event::{BlockV2, Event, ParamV2, TrialCompletedV2, TrialFailedV2};
+use assay_shared::event::{BlockV2, Event, ParamV2, StudySeeded, TrialCompletedV2, TrialFailedV2};
 use assay_shared::format::config::LiveConfig;
 use assay_shared::metric::Metric;
 use forger::{Forger, completed, is_trial, opened, reopened, set, walk};
@@ -181,6 +183,20 @@ fn twice(f: &mut Forger) {
 /// Registrations that cannot be, and a seed that no witness gave.
 fn registrations(f: &mut Forger) {
     f.refused("study-opening", |events, _| opened(events).seed = assay_shared::event::SeedGrade::Witnessed);
+    // A note that no witness signed over this opening.
+    f.refused("study-opening", |events, config| {
+        reopened(events, config, |o| {
+            let line = o.text.lines().find(|l| l.starts_with("seed = ")).unwrap().to_string();
+            o.text = o.text.replacen(&line, "seed = 0", 1);
+            o.seed = assay_shared::event::SeedGrade::Witnessed;
+        });
+        let signer = Signer::from_seed([5; 32]);
+        let witness = Witness::new("w.example/own", signer.public()).unwrap().to_string();
+        let note = sign_seed("assay.invalid/ana", &Hash([3; 32]), "w.example/own", &signer).unwrap();
+        let study_id = opened(events).study_id;
+        let at = events.iter().position(|e| matches!(e, Event::StudyOpenedV2(_))).unwrap();
+        events.insert(at + 1, StudySeeded { study_id, witness, note }.into());
+    });
     let changes: [fn(&mut assay_shared::event::SnapshotRegisteredV2); 4] = [
         |s| s.bars = 1_000_000_000_000,
         |s| s.interval_ms = 0,

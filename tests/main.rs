@@ -28,6 +28,7 @@ mod peers;
 mod place;
 mod readonly;
 mod rules;
+mod seeds;
 mod sources;
 mod stop;
 mod study;

@@ -8,9 +8,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
 
 /// A service that goes with the test.
-struct Running {
+pub struct Running {
     child: Child,
-    address: String,
+    pub address: String,
 }
 
 impl Drop for Running {
@@ -31,7 +31,7 @@ fn start(desk: &Desk, mut command: std::process::Command, log: &str, before: &st
     Running { child, address }
 }
 
-fn serve(desk: &Desk, key: &str, vkey: &str) -> Running {
+pub fn serve(desk: &Desk, key: &str, vkey: &str) -> Running {
     let (name, memory) = (format!("{key}.example/witness"), format!("{key}-memory"));
     let args = [
         "witness",
@@ -51,7 +51,7 @@ fn serve(desk: &Desk, key: &str, vkey: &str) -> Running {
 }
 
 /// The verifier key that a running witness told.
-fn witness_key(desk: &Desk, key: &str) -> String {
+pub fn witness_key(desk: &Desk, key: &str) -> String {
     let said = std::fs::read_to_string(desk.path(&format!("{key}.log"))).unwrap();
     said.lines().find_map(|l| l.strip_prefix("witness ")).unwrap().to_string()
 }
@@ -68,7 +68,7 @@ fn post(address: &str, path: &str, body: &[u8]) -> (u16, String, String) {
     (head.split(' ').nth(1).unwrap().parse().unwrap(), head.to_lowercase(), body.into())
 }
 
-fn vkey(desk: &Desk) -> String {
+pub fn vkey(desk: &Desk) -> String {
     std::fs::read_to_string(desk.path("lab/ledger/log.vkey")).unwrap().trim().to_string()
 }
 

@@ -9,7 +9,7 @@ use assay_lab::download::{Download, download};
 use assay_lab::host::create_table;
 use assay_lab::proposal::Proposed;
 use assay_lab::reproduce::{self, How};
-use assay_lab::study::{jobs as study_jobs, open, parse_strategy, parse_study, run as work, with_symbols};
+use assay_lab::study::{Seed, jobs as study_jobs, open, parse_strategy, parse_study, run as work, with_symbols};
 use assay_lab::{Lab, LabError, parity, promote, report, review, rollback, tamper, trial};
 use assay_ledger::Signer;
 use assay_production::deploy::Roles;
@@ -84,7 +84,7 @@ pub fn run(cx: &Context, args: Args) -> Result<(), LabError> {
     settings.trials = args.trials.max(1);
     let jobs = args.jobs.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from));
     let name = settings.name.clone();
-    let opened = open(&lab, strategy, settings, None, None)?;
+    let opened = open(&lab, strategy, settings, Seed::Named, None, None)?;
     study::announce(&opened, jobs)?;
     work(&lab, &opened, jobs)?;
 

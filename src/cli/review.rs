@@ -6,7 +6,7 @@ use super::page::{self, Block};
 use super::place::Place;
 use assay_lab::LabError;
 use assay_lab::review::{Changed, Review, proposals, review};
-use assay_production::gate::Figures;
+use assay_production::gate::{Check, Figures};
 use assay_shared::event::SeedGrade;
 use assay_shared::metric::Metric;
 use assay_shared::time::format_ms;
@@ -127,7 +127,7 @@ fn blocks(r: &Review, branch: &str) -> Vec<Block> {
         self::figures(r, figures, &mut out);
     }
     out.push(Block::Title("the gate".into()));
-    let row = |c: &assay_production::gate::Check| match &c.outcome {
+    let row = |c: &Check| match &c.outcome {
         Ok(words) => vec![c.name.to_string(), "ok".into(), words.clone()],
         // What others have still to do is no refusal of the proposal.
         Err(words) if matches!(c.name, "approvals" | "reproductions") => {
@@ -213,8 +213,14 @@ fn figures(r: &Review, f: &Figures, out: &mut Vec<Block>) {
 }
 
 fn found(r: &Review, f: &Figures) -> String {
+    let known = |c: &Check| c.name == "seed" && c.outcome.is_ok();
     let seed = match r.seed {
-        Some(SeedGrade::Witnessed) => "out of the researcher's reach: a witness gave it",
+        Some(SeedGrade::Witnessed) if r.preview.checks.iter().any(known) => {
+            "out of the researcher's reach: a witness of the policy gave it"
+        }
+        Some(SeedGrade::Witnessed) => {
+            "given by a witness that the policy does not know: it may be the researcher's own"
+        }
         _ => "named by the researcher: other seeds may have been tried and thrown away",
     };
     let defined = |v: Option<f64>| v.map_or("undefined".into(), |v| format!("{v:.4}"));

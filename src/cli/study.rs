@@ -5,7 +5,7 @@ use super::output::{grouped, heading, print, print_json, say, table};
 use super::trials;
 use assay_lab::LabError;
 use assay_lab::study::{
-    Changes, Ended, Opened, finish_pruned, jobs, open, read_strategy, read_study, reopen, run as work,
+    Changes, Ended, Opened, Seed, finish_pruned, jobs, open, read_strategy, read_study, reopen, run as work, seeded,
 };
 use assay_lab::trial;
 use assay_research::mirror::query::StudyRow;
@@ -30,6 +30,9 @@ pub enum Args {
         /// Threads
         #[arg(long, value_parser = threads())]
         jobs: Option<usize>,
+        /// Ask the witness at this address for the seed that it was opened to get [default: `witness` in assay.toml]
+        #[arg(long, value_name = "URL")]
+        witness: Option<String>,
     },
     /// Run the pruned trials of a complete study to their end
     ///
@@ -81,8 +84,12 @@ pub struct RunArgs {
     #[arg(long)]
     pub trials: Option<u32>,
     /// Seed instead of the file's
-    #[arg(long)]
+    #[arg(long, conflicts_with = "witness")]
     pub seed: Option<u64>,
+    /// Let the witness at this address give the seed instead: out of everybody's reach, and shown so
+    /// [default: `witness` in assay.toml, unless --seed names one]
+    #[arg(long, value_name = "URL")]
+    pub witness: Option<String>,
     /// Threads [default: cores − 1, at most 6, at least 1]
     #[arg(long, value_parser = threads())]
     pub jobs: Option<usize>,
@@ -90,15 +97,18 @@ pub struct RunArgs {
 
 pub fn run(cx: &Context, args: Args) -> Result<(), LabError> {
     let lab = cx.lab()?;
-    let (opened, wanted) = match args {
+    let (mut opened, wanted, witness) = match args {
         Args::Run(a) => {
             let changes = Changes { name: a.name, trials: a.trials, seed: a.seed };
             let (strategy, study) = (read_strategy(&a.strategy)?, read_study(&a.settings, changes)?);
-            (open(&lab, strategy, study, a.data.as_deref(), a.rulebook.as_deref())?, a.jobs)
+            let named = a.seed.is_some() || (a.witness.is_none() && lab.config.witness.is_none());
+            let seed = if named { Seed::Named } else { Seed::Wanting };
+            let opened = open(&lab, strategy, study, seed, a.data.as_deref(), a.rulebook.as_deref())?;
+            (opened, a.jobs, a.witness)
         }
-        Args::Resume { study, jobs } => {
+        Args::Resume { study, jobs, witness } => {
             let row = trial::study(&lab.mirror()?, study.as_deref())?;
-            (reopen(&lab, &row.study_id)?, jobs)
+            (reopen(&lab, &row.study_id)?, jobs, witness)
         }
         Args::Finish { study, jobs: wanted } => {
             let row = trial::study(&lab.mirror()?, study.as_deref())?;
@@ -109,6 +119,9 @@ pub fn run(cx: &Context, args: Args) -> Result<(), LabError> {
         Args::Show { study: None } => return list(cx, &lab.mirror()?.studies()?),
         Args::Show { study: Some(name) } => return trials::leaderboard(cx, &lab, Some(&name), 20),
     };
+    if let Some(by) = seeded(&lab, &mut opened, witness.as_deref())? {
+        say(&format!("{by} gave the seed of '{}'", opened.study.name));
+    }
     if work(&lab, &opened, jobs(wanted))? == Ended::Already {
         say(&format!("the study '{}' is complete", opened.study.name));
     }

@@ -2,11 +2,12 @@
 
 use crate::error::LabError;
 use crate::folder::Lab;
-use crate::proof::prove_since;
+use crate::proof::{prove, prove_since};
 use crate::proposal::policy;
-use assay_ledger::Log;
 use assay_ledger::keys::cosign::{Witness, cosigners};
+use assay_ledger::keys::seed::seed_of;
 use assay_ledger::log::system_seconds;
+use assay_ledger::{Hash, Log};
 use std::time::Duration;
 
 /// How long a witness may take.
@@ -28,14 +29,14 @@ struct Reply {
     body: String,
 }
 
-fn post(url: &str, body: &[u8]) -> Result<Reply, LabError> {
+fn post(url: &str, path: &str, body: &[u8]) -> Result<Reply, LabError> {
     let config = ureq::Agent::config_builder().timeout_global(Some(PATIENCE)).http_status_as_error(false);
     let agent: ureq::Agent = config.max_redirects(0).build().into();
     let failed = |e: ureq::Error| LabError::CouldNot {
         message: format!("the witness at {url} cannot be asked: {e}"),
         hint: Some("look whether it runs and can be reached; nothing was changed".into()),
     };
-    let address = format!("{}/add-checkpoint", url.trim_end_matches('/'));
+    let address = format!("{}/{path}", url.trim_end_matches('/'));
     let mut answer = agent.post(&address).send(body).map_err(failed)?;
     let status = answer.status().as_u16();
     let body = answer.body_mut().with_config().limit(ANSWER).read_to_string().map_err(failed)?;
@@ -46,7 +47,7 @@ fn post(url: &str, body: &[u8]) -> Result<Reply, LabError> {
 fn ask(lab: &Lab, url: &str) -> Result<String, LabError> {
     let mut old = 0;
     for _ in 0..3 {
-        let reply = post(url, &prove_since(lab, old)?.to_bytes())?;
+        let reply = post(url, "add-checkpoint", &prove_since(lab, old)?.to_bytes())?;
         let said = reply.body.trim_end();
         match reply.status {
             200 => return Ok(reply.body),
@@ -66,13 +67,40 @@ fn ask(lab: &Lab, url: &str) -> Result<String, LabError> {
                 let message = format!("the witness at {url} does not know this ledger");
                 return Err(LabError::CouldNot { message, hint: Some("give its keeper the line of log.vkey".into()) });
             }
-            status => {
-                let said: String = said.chars().filter(|c| *c == ' ' || c.is_ascii_graphic()).take(200).collect();
-                return Err(LabError::Verification(format!("the witness at {url} refused ({status}): {said}")));
-            }
+            status => return Err(refused(url, status, said)),
         }
     }
     Err(LabError::could_not(format!("the witness at {url} keeps changing what it saw; ask again")))
+}
+
+fn refused(url: &str, status: u16, said: &str) -> LabError {
+    let said: String = said.chars().filter(|c| *c == ' ' || c.is_ascii_graphic()).take(200).collect();
+    LabError::Verification(format!("the witness at {url} refused ({status}): {said}"))
+}
+
+/// Asks a witness for the seed of a study whose opening stands at `seq`: it cosigns the checkpoint over the opening
+/// first. Gives the witness, its note and the hash that is the seed.
+///
+/// # Errors
+/// A witness that cannot be asked, refuses, or whose key is not known; a note that is not over this opening.
+pub fn seed(lab: &Lab, url: &str, seq: u64) -> Result<(Witness, String, Hash), LabError> {
+    let known = keys(lab, &lab.config.witnesses)?;
+    let names = witness(lab, &[url.to_string()], &lab.config.witnesses)?.remove(0).names;
+    let (proof, _, entry) = prove(lab, &seq.to_string())?;
+    let reply = post(url, "study-seed", &proof.with_entry(entry).to_bytes())?;
+    if reply.status != 200 {
+        return Err(refused(url, reply.status, reply.body.trim_end()));
+    }
+    let (log, mut wrong) = (lab.log()?, None);
+    let (origin, leaf) = (log.origin().to_string(), log.entry(seq)?.leaf_hash());
+    for witness in known.into_iter().filter(|w| names.contains(&w.name)) {
+        match seed_of(reply.body.as_bytes(), &origin, &leaf, &witness) {
+            Ok(seed) => return Ok((witness, reply.body, seed)),
+            Err(e) => wrong = Some(e),
+        }
+    }
+    let wrong = wrong.map_or("nobody known signed it".into(), |e| e.to_string());
+    Err(LabError::Verification(format!("the seed that the witness at {url} gave does not verify: {wrong}")))
 }
 
 /// The keys that may vouch for an answer: those given, else the policy's.

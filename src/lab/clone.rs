@@ -79,7 +79,7 @@ impl Clone {
     ///
     /// # Errors
     /// One that does not verify.
-    pub fn host_log(&self) -> Result<Option<VerifiedLog>, LabError> {
+    pub fn host_log(&self) -> Result<Option<VerifiedLog<'_>>, LabError> {
         Ok(gate::host_log(&self.repo, &self.host)?)
     }
 

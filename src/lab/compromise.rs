@@ -75,7 +75,7 @@ fn of_version(repo: &Repo, old: &str, new: &str, strategy: &str, key: &PublicKey
     let sha256 = assay_ledger::Hash::of(&text);
     let statement = approval_statement(&config, &sha256, &Policy::hash_of(policy_text.as_bytes()));
     let dir = evidence_dir(strategy, config.promotion.version);
-    for file in repo.list(new)?.into_keys().filter(|f| f.starts_with(&format!("{dir}/")) && f.ends_with(".sig")) {
+    for file in repo.under(new, &dir)?.into_keys().filter(|f| f.ends_with(".sig")) {
         if by(&file, APPROVAL_NAMESPACE, statement.as_bytes())? {
             out.push("approved it".into());
         }
@@ -101,7 +101,7 @@ fn policies(clone: &Clone, key: &PublicKey) -> Result<Vec<Signed>, LabError> {
             let (_, policy) = gate::policy_at(&clone.repo, &commit)?;
             let in_force = *newest.get_or_insert(policy.version) == policy.version;
             let mut did = Vec::new();
-            for file in clone.repo.list(&commit)?.into_keys().filter(|f| f.starts_with("configs/policy.sigs/")) {
+            for file in clone.repo.under(&commit, "configs/policy.sigs")?.into_keys() {
                 let signature = clone.repo.file(&commit, &file)?.unwrap_or_default();
                 if sshsig::verify(&signature, policy::NAMESPACE, &bytes).is_ok_and(|k| k == *key) {
                     did.push("signed it".to_string());

@@ -151,6 +151,8 @@ fn found(
         deploy: new.deploy.clone(),
         review: None,
         genesis: new.genesis,
+        witness: None,
+        witnesses: Vec::new(),
         snapshots: None,
     };
     let lab = Lab { dir: dir.clone(), config, session: session.clone() };
@@ -212,6 +214,7 @@ fn first_policy(new: &NewLab, me: PublicKey, origins: Vec<Origin>) -> Result<Pol
             engine_versions: vec![environment().engine_version],
             max_evidence_age_days: 30,
             track_record: real,
+            witnessed_seed: false,
             max_count_age_days: 7,
             allow_generated: new.allow_generated,
         },

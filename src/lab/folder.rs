@@ -39,6 +39,12 @@ pub struct Config {
     /// SHA-256 of the first policy of a deploy repository that is elsewhere.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub genesis: Option<Hash>,
+    /// A witness that gives studies their seeds, by its address.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub witness: Option<String>,
+    /// Verifier keys of witnesses, where no policy names them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub witnesses: Vec<String>,
     /// A folder with snapshots of others, looked into when this lab lacks one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub snapshots: Option<PathBuf>,

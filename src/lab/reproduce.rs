@@ -5,7 +5,7 @@ use crate::folder::Lab;
 use crate::proposal::policy;
 use crate::review::{Proposal, read};
 use crate::session::Progress;
-use crate::study::Opened;
+use crate::study::{Opened, Seed};
 use assay_ledger::format::hash::unhex;
 use assay_ledger::keys::sshsig;
 use assay_ledger::{Hash, Signer};
@@ -154,7 +154,8 @@ fn opened(lab: &Lab, case: &Case) -> Result<Opened, LabError> {
     let book = lab.rulebook(&hash).map_err(|e| missing("rule book", &hash, &e))?;
     let (strategy, study) = (case.strategy.clone(), case.study.clone());
     let environment = case.fact.environment.clone();
-    Ok(Opened { id: case.fact.study_id, strategy, study, market, data_hash, book, environment })
+    let seed = case.seeded.clone().map_or(Seed::Named, Seed::Witnessed);
+    Ok(Opened { id: case.fact.study_id, strategy, study, market, data_hash, book, environment, seed })
 }
 
 /// That the config is of the very study and trial that are run again.

@@ -7,7 +7,7 @@ use crate::create::{NewLab, create};
 use crate::data::{Import, Origin, generated, read, register};
 use crate::rules;
 use crate::session::{Notice, Observer, Progress, Session, Stop};
-use crate::study::{Ended, jobs, open, parse_strategy, parse_study, recorded, reopen, run, with_symbols};
+use crate::study::{Ended, Seed, jobs, open, parse_strategy, parse_study, recorded, reopen, run, with_symbols};
 use crate::{
     Kind, Lab, LabError, audit, doctor, exchange, folder, mirror, parity, promote, proof, proposal, report, review,
     rollback, trial, verify,
@@ -128,7 +128,7 @@ impl Stage {
         let strategy = with_symbols(&strategy, &["BTCUSDT".into(), "ETHUSDT".into()])?;
         let mut study = parse_study(STUDY, "inside")?;
         change(&mut study);
-        open(&self.lab, strategy, study, None, None)
+        open(&self.lab, strategy, study, Seed::Named, None, None)
     }
 
     /// Puts a policy on the main branch, as `init --reviewer` and a push would.

@@ -149,14 +149,18 @@ pub fn reconcile(
         changes = table.sync(&rows, git, now_us as i64, true)?;
         pins.iter().try_for_each(|pin| host.remember(pin))?;
         host.remember_walk(&commit, &deployments, &ever, &logs)?;
-        // Facts about what is live have ids of their own content, so recording them at every run
-        // is no change, and makes up for a run that was killed before it could.
+        // What is live and not recorded yet, though an earlier run may have brought it in and was killed before it
+        // could say so. The approvals stand before the deployment, so that where that stands they do.
         let late = |d: &&Deployment| {
             changes
                 .iter()
                 .any(|c| matches!(c, Change::Late { strategy, .. } if *strategy == d.config.promotion.strategy))
         };
-        deployments.iter().filter(|d| !late(d)).for_each(|d| events.extend(deployed(d)));
+        let stands = |d: &&Deployment| {
+            let p = &d.config.promotion;
+            said(&p.strategy, p.version as i64, &d.sha256.to_string())
+        };
+        deployments.iter().filter(|d| !late(d) && !stands(d)).for_each(|d| events.extend(deployed(d)));
         changes.iter().for_each(|c| events.extend(drifted(c, at_ms).into_iter().chain(healed(c, at_ms))));
     }
     let dependents = gate::dependents(repo, &commit, &deployments, &revoked)?;

@@ -81,6 +81,26 @@ fn signing_alone(signer: &Signer) -> f64 {
     })
 }
 
+/// A key, what it signed, and the signature.
+type Signed<'a> = (&'a PreparedKey, [u8; 47], [u8; 64]);
+
+/// Signatures verified per second, in groups of 64.
+fn verifying(items: &[Signed<'_>]) -> f64 {
+    let once = || alone(|| items.chunks(64).take(8).map(|c| black_box(verify_all(c)).len() as u64).sum());
+    mean(&[once(), once(), once(), once()])
+}
+
+/// The same of signatures that are made for it.
+pub fn verifying_alone() -> Result<f64, LabError> {
+    let signer = Signer::generate()?;
+    let prepared = PreparedKey::new(&signer.public()).ok_or_else(|| LabError::Verification("a weak key".into()))?;
+    let item = |n: u64| {
+        let message = signed_message(&Hash::of(&n.to_be_bytes()));
+        signer.sign(&message).map(|signature| (&prepared, message, signature))
+    };
+    Ok(verifying(&(0..512).map(item).collect::<Result<Vec<_>, _>>()?))
+}
+
 /// Groups of `bytes` written and synced per second, by nothing but `pwrite` and `fdatasync`.
 fn syncing_alone(dir: &Path, bytes: usize) -> Result<f64, LabError> {
     let path = dir.join("sync");
@@ -205,10 +225,7 @@ impl Bench<'_> {
             }
             64
         });
-        let verifying = || {
-            let once = || alone(|| items.chunks(64).take(8).map(|c| black_box(verify_all(c)).len() as u64).sum());
-            mean(&[once(), once(), once(), once()])
-        };
+        let verifying = || verifying(&items);
         let (mut spent, mut memory, mut limits) = (0.0, 0.0, vec![verifying()]);
         for _ in 0..VERIFICATIONS {
             let (seconds, peak) = child_verifies(log.dir())?;

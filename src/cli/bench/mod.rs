@@ -2,6 +2,7 @@
 
 mod data;
 mod figure;
+mod gate;
 mod growth;
 mod ledger;
 
@@ -10,7 +11,7 @@ use super::output::{print, print_json, say, table};
 use assay_lab::create::{NewLab, create};
 use assay_lab::data::{Origin, register};
 use assay_lab::rules;
-use assay_lab::study::{open, parse_strategy, parse_study, run as work};
+use assay_lab::study::{Seed, open, parse_strategy, parse_study, run as work};
 use assay_lab::{Lab, LabError, Session, environment};
 use assay_research::data::{Draft, generate};
 use assay_research::mirror::Mirror;
@@ -42,12 +43,20 @@ enum Part {
     Study,
     /// Importing files of one-minute bars of five symbols, and opening them.
     Data,
+    /// The gate: pushes, a study computed again, reconciling, replaying every log.
+    Gate,
     /// What one process sees that opens the ledger in --dir.
     #[value(hide = true)]
     Probe,
     /// What one process takes that verifies the ledger in --dir.
     #[value(hide = true)]
     Verify,
+    /// The gate in --dir, where the environment is set up.
+    #[value(hide = true)]
+    Inside,
+    /// What one process takes that replays all logs of the gate in --dir.
+    #[value(hide = true)]
+    Replay,
 }
 
 /// Measure this machine: appends, verification, simulation, whole studies
@@ -67,7 +76,13 @@ pub struct Args {
     /// Trials of the measured study
     #[arg(long, default_value_t = 96)]
     trials: u32,
-    /// Events of the measured ledger
+    /// Strategies that are live at the measured gate
+    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=2_000))]
+    strategies: u32,
+    /// Trials of the study that the measured gate computes again
+    #[arg(long, default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(32..=100_000))]
+    checked: u32,
+    /// Events of the measured ledger, and of the log at the measured gate
     #[arg(long, default_value_t = 200_000, value_parser = clap::value_parser!(u64).range(5_000..))]
     events: u64,
     /// One-minute bars of each of the five imported symbols
@@ -76,6 +91,12 @@ pub struct Args {
     /// Exit with 1 when a figure misses its goal
     #[arg(long)]
     gate: bool,
+}
+
+impl Args {
+    fn size(&self) -> gate::Size {
+        gate::Size { strategies: self.strategies, events: self.events, trials: self.checked }
+    }
 }
 
 fn machine() -> Value {
@@ -170,7 +191,7 @@ fn whole_study(dir: &Path, trials: u32, out: &mut Vec<Figure>) -> Result<(), Lab
     register(&lab, &Draft::of(Some(&lab.snapshot_dir()), &market)?, &bench_book()?, origin)?;
     let mut settings = parse_study(STUDY, "configs/studies/walkforward.toml")?;
     settings.trials = trials;
-    let opened = open(&lab, strategy, settings, None, None)?;
+    let opened = open(&lab, strategy, settings, Seed::Named, None, None)?;
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let start = Instant::now();
     work(&lab, &opened, cores)?;
@@ -208,6 +229,10 @@ fn measure(dir: &Path, args: &Args, figures: &mut Vec<Figure>) -> Result<(), Lab
         say("measuring market data");
         data::measure(&lab_in(&dir.join("data-lab"))?, dir, args.bars, figures)?;
     }
+    if wanted(Part::Gate) {
+        say("measuring the gate");
+        gate::measure(&dir.join("gate"), &args.size(), figures)?;
+    }
     Ok(())
 }
 
@@ -216,6 +241,8 @@ pub fn run(cx: &Context, args: Args) -> Result<(), LabError> {
     let seen = match args.part {
         Part::Probe => Some(growth::probe(named)?),
         Part::Verify => Some(ledger::verify(named)?),
+        Part::Replay => Some(gate::replay(named)?),
+        Part::Inside => Some(gate::inside(named, &args.size())?),
         _ => None,
     };
     if let Some(seen) = seen {

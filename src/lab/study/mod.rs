@@ -5,11 +5,13 @@ mod finish;
 mod opened;
 mod recorded;
 mod run;
+mod seeded;
 mod texts;
 
 pub use figures::{Figures, of_trial};
 pub use finish::finish_pruned;
-pub use opened::{Opened, open, prices, reopen};
+pub use opened::{Opened, Seed, open, prices, reopen};
 pub use recorded::recorded;
 pub use run::{Ended, jobs, run, walk_forward};
+pub use seeded::seeded;
 pub use texts::{Changes, parse_strategy, parse_study, read_strategy, read_study, with_symbols};

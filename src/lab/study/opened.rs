@@ -5,6 +5,7 @@ use crate::environment::environment;
 use crate::error::LabError;
 use crate::folder::Lab;
 use assay_ledger::format::hash::{hex, unhex};
+use assay_ledger::keys::seed::seed_of;
 use assay_ledger::{EventId, Hash, Log};
 use assay_research::simulate::SimulateError;
 use assay_research::study::{Evaluator, Inputs, StudyError};
@@ -12,6 +13,7 @@ use assay_shared::event::study::{StudyFact, study_id};
 use assay_shared::event::{Environment, Event, SeedGrade, StrategyRegistered, StudyOpenedV2};
 use assay_shared::indicator::IndicatorError;
 use assay_shared::market::Market;
+use assay_shared::recount::number_of;
 use assay_shared::rulebook::Rulebook;
 use assay_shared::strategy::Strategy;
 use assay_shared::study::Study;
@@ -33,6 +35,19 @@ pub struct Opened {
     pub book: Rulebook,
     /// The versions it was opened with.
     pub environment: Environment,
+    /// Where its seed comes from.
+    pub seed: Seed,
+}
+
+/// Where a study's seed comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Seed {
+    /// The researcher named it.
+    Named,
+    /// A witness gave it: its verifier key.
+    Witnessed(String),
+    /// A witness is to give it, and was not asked yet, or did not answer.
+    Wanting,
 }
 
 impl Opened {
@@ -74,17 +89,22 @@ pub fn prices(lab: &Lab, hash: &str, strategy: &Strategy) -> Result<(Hash, Marke
 
 /// Opens a study: registers the strategy and records everything its trials depend on. `data` is the
 /// beginning of a snapshot's hash; the newest snapshot when none is given. `rulebook` is the beginning of a rule
-/// book's hash; the snapshot's own when none is given.
+/// book's hash; the snapshot's own when none is given. With [`Seed::Wanting`] the study's own seed does not count: a
+/// witness is to give it, see [`super::seeded`].
 ///
 /// # Errors
 /// A snapshot that is missing or lacks a symbol, folds that do not fit it, or a study of that name.
 pub fn open(
     lab: &Lab,
     strategy: Strategy,
-    study: Study,
+    mut study: Study,
+    seed: Seed,
     data: Option<&str>,
     rulebook: Option<&str>,
 ) -> Result<Opened, LabError> {
+    if seed != Seed::Named {
+        study.seed = 0;
+    }
     let snapshots = lab.mirror()?.snapshots()?;
     let found = snapshots.iter().find(|s| data.is_none_or(|d| s.data_hash.starts_with(d)));
     let hash = found.map(|s| s.data_hash.clone()).ok_or_else(|| {
@@ -97,10 +117,22 @@ pub fn open(
     let book = rulebook.map_or_else(|| rulebook_of(lab, &data_hash), |begin| named_rulebook(lab, begin))?;
     let environment = environment();
     let id = study_id(&study.text(), &strategy.hash().0, &data_hash.0, &book.hash().0, &environment);
-    let opened = Opened { id, strategy, study, market, data_hash, book, environment };
+    let mut opened = Opened { id, strategy, study, market, data_hash, book, environment, seed };
     opened.evaluator()?;
     record(lab, &opened)?;
+    given(&lab.log()?, &mut opened)?;
     Ok(opened)
+}
+
+/// Takes the seed that a witness gave, if it stands in the log.
+pub(super) fn given(log: &Log, opened: &mut Opened) -> Result<(), LabError> {
+    let at = |name: &[u8]| log.find(&EventId::derived(&[name, &opened.id]));
+    let (Some(seq), Some(opening)) = (at(b"study-seeded")?, at(b"study")?) else { return Ok(()) };
+    let Event::StudySeeded(e) = Event::of(&log.entry(seq)?)? else { return Ok(()) };
+    let witness = e.witness.parse()?;
+    let seed = seed_of(e.note.as_bytes(), log.origin(), &log.entry(opening)?.leaf_hash(), &witness)?;
+    (opened.study.seed, opened.seed) = (number_of(&seed), Seed::Witnessed(e.witness));
+    Ok(())
 }
 
 fn record(lab: &Lab, opened: &Opened) -> Result<(), LabError> {
@@ -117,7 +149,7 @@ fn record(lab: &Lab, opened: &Opened) -> Result<(), LabError> {
         text: opened.study.text(),
         environment: opened.environment.recorded(),
         generated: opened.market.generated,
-        seed: SeedGrade::Named,
+        seed: if opened.seed == Seed::Named { SeedGrade::Named } else { SeedGrade::Witnessed },
     };
     let mut writer = lab.writer()?;
     writer.record(&[registered.into(), event.into()])?;
@@ -160,5 +192,9 @@ pub fn reopen(lab: &Lab, id: &str) -> Result<Opened, LabError> {
     let study = Study::recorded(&e.text).map_err(LabError::format("the recorded study"))?;
     let (data_hash, market) = prices(lab, &hex(&e.data_hash), &strategy)?;
     let book = lab.rulebook(&hex(&e.rulebook_hash))?;
-    Ok(Opened { id: e.study_id, strategy, study, market, data_hash, book, environment: e.environment })
+    let seed = if e.seed == SeedGrade::Named { Seed::Named } else { Seed::Wanting };
+    let mut opened =
+        Opened { id: e.study_id, strategy, study, market, data_hash, book, environment: e.environment, seed };
+    given(&log, &mut opened)?;
+    Ok(opened)
 }

@@ -31,7 +31,8 @@ pub fn recorded(log: &Log, id: [u8; 16]) -> Result<Record, LabError> {
     log.scan(0, |entry| {
         let (seq, event) = (entry.seq, Event::of(&entry)?);
         if event.study().is_some_and(|s| s.study_id == id) && case.is_none() {
-            case = Some(Case::open(seq, &event, &tally).map_err(|e| LabError::Verification(e.to_string()))?);
+            let opened = Case::open(seq, &event, &tally).map_err(|e| LabError::Verification(e.to_string()))?;
+            case = Some(opened.at(&entry));
         }
         if let Some(case) = &mut case {
             case.push(seq, &event, &tally);

@@ -5,7 +5,7 @@
 //! counts for many trials; a kill loses at most one group, and its trials come out the same when they
 //! are run again.
 
-use super::opened::Opened;
+use super::opened::{Opened, Seed};
 use super::recorded::{Record, recorded};
 use crate::environment::environment;
 use crate::error::LabError;
@@ -51,6 +51,10 @@ pub fn jobs(wanted: Option<usize>) -> usize {
 /// trials. A build other than the one it was opened with. A ledger that cannot be written.
 pub fn run(lab: &Lab, opened: &Opened, threads: usize) -> Result<Ended, LabError> {
     same_build(opened)?;
+    if opened.seed == Seed::Wanting {
+        let what = format!("a witness is to give the study '{}' its seed, and has not", opened.study.name);
+        return Err(LabError::usage(what, format!("ask it with `assay study resume {}`", opened.study.name)));
+    }
     let evaluator = opened.evaluator()?;
     let writer = lab.writer()?;
     let record = recorded(&writer.log, opened.id)?;

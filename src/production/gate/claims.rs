@@ -4,10 +4,10 @@ use super::age::same_time;
 use super::approvals::Signed;
 use super::facts::{Evidence, Facts, facts};
 use super::gates;
+use super::log::{Logs, VerifiedLog};
 use super::pins::Host;
 use super::recount::{self, Judged};
 use super::refusal::{Code, GateError, refuse};
-use super::replay::{Logs, VerifiedLog};
 use super::reproductions;
 use super::verdict::{self, Judgement, Verdict};
 use crate::repository::git::Repo;
@@ -32,7 +32,7 @@ pub(super) fn verify(
     (config, sha256): (&LiveConfig, &Hash),
     author: &Signed,
     policy: &Policy,
-    logs: &Logs,
+    logs: &Logs<'_>,
     host: &Host,
 ) -> Result<(), GateError> {
     let evidence = evidence(repo, commit, config, author, policy, logs)?;
@@ -41,9 +41,8 @@ pub(super) fn verify(
     }
     let judgement = match verdict::remembered(host, sha256) {
         Some(verdict) => Judgement::Computed(verdict),
-        None => match judged(config, &evidence, logs)? {
-            Some(judged) => {
-                let verdict = Verdict::of(&judged, config.promotion.trial_id);
+        None => match computed(config, &evidence, logs)? {
+            Some(verdict) => {
                 verdict::remember(host, sha256, &verdict);
                 Judgement::Computed(verdict)
             }
@@ -51,7 +50,8 @@ pub(super) fn verify(
             None => Judgement::Before,
         },
     };
-    if let Judgement::Computed(verdict) = judgement {
+    if let Judgement::Computed(verdict) = &judgement {
+        seed(&evidence.facts, verdict.seeded.as_deref(), policy)?;
         reproductions::verify(repo, commit, config, sha256, verdict.trials, policy)?;
     }
     gates::verify(config, &evidence, judgement, &policy.gates, &LiveConfig::path(&config.promotion.strategy))
@@ -64,7 +64,7 @@ pub(super) fn evidence(
     config: &LiveConfig,
     author: &Signed,
     policy: &Policy,
-    logs: &Logs,
+    logs: &Logs<'_>,
 ) -> Result<Evidence, GateError> {
     let path = LiveConfig::path(&config.promotion.strategy);
     if config.format == 1 && policy.format > 1 && config.promotion.restores_version.is_none() {
@@ -98,18 +98,47 @@ pub(super) fn evidence(
     Ok(Evidence { facts, strategy })
 }
 
-/// The study behind a config, computed again; none of one with results of another version, such as release 0.1.0's.
-pub(super) fn judged(config: &LiveConfig, evidence: &Evidence, logs: &Logs) -> Result<Option<Judged>, GateError> {
-    let found = config.ledger.as_ref().and_then(|r| Some((r, logs.get(&r.origin)?)));
+/// A seed that a witness gave must be of one that the policy knows: anybody can have a witness of their own.
+pub(super) fn seed(f: &Facts, by: Option<&str>, policy: &Policy) -> Result<(), GateError> {
+    let no = |what: String| refuse(Code::SeedReach, format!("study '{}'", f.study.name), what);
+    match by {
+        Some(vkey) if policy.witnesses().iter().any(|w| w.to_string() == vkey) => Ok(()),
+        Some(vkey) => no(format!("its seed was given by {vkey}, which is no witness of the policy")),
+        None if policy.gates.witnessed_seed => {
+            no("the researcher named its seed, and the policy asks for a witness's".into())
+        }
+        None => Ok(()),
+    }
+}
+
+/// What the study behind a config comes to: computed when its log was pushed, or now.
+fn computed(config: &LiveConfig, evidence: &Evidence, logs: &Logs<'_>) -> Result<Option<Verdict>, GateError> {
+    let Some((reference, log)) = ours(config, logs) else { return Ok(None) };
+    let facts = &evidence.facts;
+    agree(facts, log, reference)?;
+    if let Some((checked, lineage)) = recount::before(logs, log, &facts.study, reference)? {
+        return Ok(Some(Verdict::of_checked(checked, facts.trial.clone(), &lineage)));
+    }
+    let judged = recount::study(logs, log, &facts.study, reference)?;
+    Ok(Some(Verdict::of(&judged, config.promotion.trial_id)))
+}
+
+/// A config with results of this version, with its log.
+fn ours<'a, 'r>(config: &'a LiveConfig, logs: &'a Logs<'r>) -> Option<(&'a LedgerRef, &'a VerifiedLog<'r>)> {
     let ours = config.format > 1 && config.environment.results == Some(RESULTS);
-    let Some((reference, log)) = found.filter(|_| ours) else { return Ok(None) };
+    config.ledger.as_ref().filter(|_| ours).and_then(|r| Some((r, logs.get(&r.origin)?)))
+}
+
+/// The study behind a config, computed again; none of one with results of another version, such as release 0.1.0's.
+pub(super) fn judged(config: &LiveConfig, evidence: &Evidence, logs: &Logs<'_>) -> Result<Option<Judged>, GateError> {
+    let Some((reference, log)) = ours(config, logs) else { return Ok(None) };
     let facts = &evidence.facts;
     agree(facts, log, reference)?;
     recount::study(logs, log, &facts.study, reference).map(Some)
 }
 
 /// The walk-forward that a promotion shows is that of its trial.
-fn agree(f: &Facts, log: &VerifiedLog, r: &LedgerRef) -> Result<(), GateError> {
+fn agree(f: &Facts, log: &VerifiedLog<'_>, r: &LedgerRef) -> Result<(), GateError> {
     let Ended::Completed { metrics, stream_hash, .. } = &f.trial.ended else { return Ok(()) };
     let no = |what: String| refuse(Code::FigureDiffers, format!("{} entry {}", log.origin, r.walk_forward.seq), what);
     if f.walk.stream_hash != *stream_hash {
@@ -175,7 +204,7 @@ fn witnessed(
     repo: &Repo,
     commit: &str,
     config: &LiveConfig,
-    log: &VerifiedLog,
+    log: &VerifiedLog<'_>,
     policy: &Policy,
 ) -> Result<(), GateError> {
     let need = policy.thresholds.witnesses as usize;

@@ -2,9 +2,9 @@
 
 use super::approvals::{Signed, signers};
 use super::claims;
+use super::log::Logs;
 use super::pins::Host;
 use super::refusal::{Code, GateError, refuse};
-use super::replay::Logs;
 use super::restore;
 use crate::repository::git::Repo;
 use assay_ledger::{Hash, PublicKey, keys::sshsig};
@@ -37,7 +37,7 @@ pub(super) fn verify(
     new: &str,
     strategy: &str,
     (policy_text, policy): (&str, &Policy),
-    logs: &Logs,
+    logs: &Logs<'_>,
     host: &Host,
 ) -> Result<Deployment, GateError> {
     let path = LiveConfig::path(strategy);
@@ -139,9 +139,9 @@ pub(super) fn approvals(
     author: &str,
 ) -> Result<Vec<Signed>, GateError> {
     let p = &config.promotion;
-    let dir = format!("{}/approvals/", evidence_dir(&p.strategy, p.version));
+    let dir = format!("{}/approvals", evidence_dir(&p.strategy, p.version));
     let mut files = Vec::new();
-    for path in repo.list(new)?.into_keys().filter(|f| f.starts_with(&dir) && f.ends_with(".sig")) {
+    for path in repo.under(new, &dir)?.into_keys().filter(|f| f.ends_with(".sig")) {
         let bytes = repo.file(new, &path)?.unwrap_or_default();
         files.push((path, bytes));
     }

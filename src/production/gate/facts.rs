@@ -1,8 +1,8 @@
 //! The events that a config names.
 
 use super::approvals::Signed;
+use super::log::VerifiedLog;
 use super::refusal::{Code, GateError, refuse};
-use super::replay::VerifiedLog;
 use assay_ledger::format::hash::hex;
 use assay_shared::event::study::{Ended, StudyFact, TrialFact};
 use assay_shared::event::{Event, StudyClosed, WalkForwardCompleted};
@@ -32,7 +32,7 @@ pub(super) struct Evidence {
 
 /// Reads the events that a config names, which must be of its trial, in its checkpoint, and proposed by its author.
 pub(super) fn facts(
-    log: &VerifiedLog,
+    log: &VerifiedLog<'_>,
     config: &LiveConfig,
     r: &LedgerRef,
     author: &Signed,

@@ -85,6 +85,7 @@ fn of(f: &Facts, judgement: Judgement) -> Option<Verdict> {
         Judgement::Computed(verdict) => Some(verdict),
         Judgement::Recorded => Some(Verdict {
             trials: f.closed.trials,
+            seeded: None,
             bars: recorded("out_of_sample_bars").unwrap_or_default(),
             dsr: recorded("dsr"),
             pbo: recorded("pbo"),

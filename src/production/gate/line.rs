@@ -1,10 +1,10 @@
 //! The deploy branch along its first parents: every step under the policy before it.
 
 use super::config::{self, Deployment};
+use super::log::Logs;
 use super::paths::{self, Place};
 use super::pins::Host;
 use super::refusal::{Code, GateError, refuse};
-use super::replay::Logs;
 use super::walked::{self, Ever};
 use super::{policy, replay};
 use crate::repository::git::Repo;
@@ -24,7 +24,7 @@ pub struct Step {
 ///
 /// # Errors
 /// A log that does not verify.
-pub fn complete(repo: &Repo, policy: &Policy, host: &Host, logs: &mut Logs) -> Result<(), GateError> {
+pub fn complete<'r>(repo: &'r Repo, policy: &Policy, host: &Host, logs: &mut Logs<'r>) -> Result<(), GateError> {
     for branch in repo.branches("ledger/")? {
         let Some(tip) = repo.tip(&format!("refs/heads/{branch}")) else { continue };
         let known = policy.origins.iter().filter_map(|o| o.vkey.parse::<assay_ledger::keys::note::Verifier>().ok());
@@ -46,7 +46,12 @@ pub fn complete(repo: &Repo, policy: &Policy, host: &Host, logs: &mut Logs) -> R
 ///
 /// # Errors
 /// The first refusal.
-pub fn walk(repo: &Repo, head: &str, host: &Host, logs: &mut Logs) -> Result<(Vec<Deployment>, Ever), GateError> {
+pub fn walk<'r>(
+    repo: &'r Repo,
+    head: &str,
+    host: &Host,
+    logs: &mut Logs<'r>,
+) -> Result<(Vec<Deployment>, Ever), GateError> {
     let known = walked::remembered(repo, host);
     let until = known.as_ref().map(|known| known.head.clone());
     let mut line = vec![head.to_string()];
@@ -90,24 +95,22 @@ pub fn transition(
     old: &str,
     new: &str,
     policy: (&str, &Policy),
-    logs: &Logs,
+    logs: &Logs<'_>,
     host: &Host,
 ) -> Result<Step, GateError> {
-    let (before, after) = (repo.list(old)?, repo.list(new)?);
-    let changed: BTreeSet<&String> =
-        before.keys().chain(after.keys()).filter(|p| before.get(*p) != after.get(*p)).collect();
+    let changes = repo.changes(old, new)?;
     let mut verdict = Step::default();
     let mut configs = BTreeSet::new();
     let (mut policy_changed, mut signers_changed, mut signatures) = (false, false, Vec::new());
-    for path in &changed {
-        let p = path.as_str();
+    for c in &changes {
+        let p = c.path.as_str();
         match paths::place(p) {
             Some(Place::Policy) => policy_changed = true,
             Some(Place::Signers) => signers_changed = true,
-            Some(Place::PolicySignature) => signatures.push(*path),
+            Some(Place::PolicySignature) => signatures.push(c),
             Some(Place::Readme) => {}
             Some(Place::Config(strategy)) => {
-                if !after.contains_key(*path) && !p.ends_with(".sig") {
+                if !c.after && !p.ends_with(".sig") {
                     return refuse(
                         Code::ConfigRemoved,
                         p,
@@ -117,7 +120,7 @@ pub fn transition(
                 configs.insert(strategy.to_string());
             }
             Some(Place::Evidence { .. }) => {
-                if before.contains_key(*path) {
+                if c.before {
                     return refuse(Code::EvidenceChanged, p, "evidence that was deployed cannot be changed or removed");
                 }
             }
@@ -134,8 +137,8 @@ pub fn transition(
     if policy_changed {
         verdict.lines.push(policy::change(repo, old, new)?);
     }
-    if let Some(path) = signatures.into_iter().find(|path| after.contains_key(*path) && !policy_changed) {
-        return refuse(Code::PathNotAllowed, path, "signatures over a policy come with it");
+    if let Some(c) = signatures.into_iter().find(|c| c.after && !policy_changed) {
+        return refuse(Code::PathNotAllowed, &c.path, "signatures over a policy come with it");
     }
     if policy_changed || signers_changed {
         paths::signers(repo, new, &policy::at(repo, new)?.1)?;
@@ -146,7 +149,7 @@ pub fn transition(
         verdict.lines.push(format!("{strategy} v{}: approved by {}", c.version, deployment.approvers.join(", ")));
         verdict.deployments.push(deployment);
     }
-    let changed: Vec<&str> = changed.iter().map(|p| p.as_str()).collect();
+    let changed: Vec<&str> = changes.iter().map(|c| c.path.as_str()).collect();
     let brought: Vec<(String, u64)> =
         verdict.deployments.iter().map(|d| &d.config.promotion).map(|p| (p.strategy.clone(), p.version)).collect();
     paths::owned(repo, new, &changed, &brought, policy.1)?;

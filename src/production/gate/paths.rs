@@ -7,7 +7,7 @@ use assay_shared::policy::{self, Policy};
 
 /// Files that one step of the deploy branch may change.
 const MOST_CHANGES: usize = 512;
-/// Files that a proposal's branch may hold.
+/// Files in which a proposal's branch may differ from what is deployed.
 const MOST_FILES: usize = 20_000;
 /// Bytes of a file of evidence.
 const MOST_BYTES: usize = 256 * 1024;
@@ -112,8 +112,8 @@ pub(super) fn proposed(
     version: u64,
     policy: &Policy,
 ) -> Result<(), GateError> {
-    let (before, after) = (repo.list(old)?, repo.list(new)?);
-    let changed: Vec<&str> = after.keys().filter(|p| before.get(*p) != after.get(*p)).map(String::as_str).collect();
+    let changes = repo.changes(old, new)?;
+    let changed: Vec<&str> = changes.iter().filter(|c| c.after).map(|c| c.path.as_str()).collect();
     for path in &changed {
         let fits = match place(path) {
             Some(Place::Config(name)) => name == strategy,
@@ -173,11 +173,14 @@ fn is_tile(path: &str) -> bool {
         && width.is_none_or(|w| number(w, 255))
 }
 
-/// That a proposal's branch is no heap of files.
-pub(super) fn proposal(repo: &Repo, commit: &str) -> Result<(), GateError> {
-    let files = repo.list(commit)?.len();
+/// That a proposal's branch brings no heap of files to what is deployed.
+pub(super) fn proposal(repo: &Repo, deployed: Option<&str>, commit: &str) -> Result<(), GateError> {
+    let files = match deployed {
+        Some(deployed) => repo.changes(deployed, commit)?.iter().filter(|c| c.after).count(),
+        None => repo.list(commit)?.len(),
+    };
     if files > MOST_FILES {
-        return refuse(Code::TooLarge, commit, format!("it holds {files} files, over {MOST_FILES}"));
+        return refuse(Code::TooLarge, commit, format!("it brings {files} files, over {MOST_FILES}"));
     }
     Ok(())
 }

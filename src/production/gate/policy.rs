@@ -61,9 +61,8 @@ pub(super) fn change(repo: &Repo, old: &str, new: &str) -> Result<String, GateEr
         return refuse(Code::PolicyPeople, PATH, what);
     }
     let files: Vec<(String, Vec<u8>)> = repo
-        .list(new)?
+        .under(new, "configs/policy.sigs")?
         .into_keys()
-        .filter(|p| p.starts_with("configs/policy.sigs/"))
         .map(|p| Ok::<_, GateError>((p.clone(), repo.file(new, &p)?.unwrap_or_default())))
         .collect::<Result<_, _>>()?;
     for (policy, which) in [(&before, "old"), (&after, "new")] {

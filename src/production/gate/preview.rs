@@ -99,6 +99,11 @@ pub fn preview(repo: &Repo, old: &str, new: &str, strategy: &str, now_us: u64) -
             check("current", current.map(|()| "results of this version, every log counted".into()));
             let judged = claims::judged(&config, evidence, &known);
             check("study", judged.as_ref().map(recounted).map_err(clone));
+            if let Ok(Some(judged)) = &judged {
+                let by = judged.case.seeded.as_deref();
+                let words = by.map_or("named by the researcher".into(), |w| format!("given by the witness {w}"));
+                check("seed", claims::seed(&evidence.facts, by, &policy).map(|()| words));
+            }
             if let Ok(judged) = &judged {
                 let verdict = judged.as_ref().map(|j| Verdict::of(j, evidence.facts.trial.number));
                 let judgement = verdict.map_or(Judgement::Before, Judgement::Computed);

@@ -1,9 +1,9 @@
 //! A push judged: every reference must pass, or the whole push is refused.
 
 use super::line::{self, Step};
+use super::log::Logs;
 use super::pins::Host;
 use super::refusal::{Code, GateError, refuse};
-use super::replay::Logs;
 use super::{age, paths, policy, recount, replay};
 use crate::gate::config::Deployment;
 use crate::repository::git::{Repo, RepoError, is_zero};
@@ -89,7 +89,7 @@ pub fn judge(repo: &Repo, updates: &[Update], host: &Host) -> Result<Verdict, Ga
             return refuse(Code::TooLarge, &u.reference, what);
         }
         for step in line.windows(2) {
-            if repo.list(&step[0])? == repo.list(&step[1])? {
+            if repo.same(&step[0], &step[1])? {
                 return refuse(Code::TooLarge, &step[1], "a step that changes nothing only makes the branch longer");
             }
             let (text, policy) = policy::at(repo, &step[0])?;
@@ -131,7 +131,7 @@ fn check_reference(repo: &Repo, u: &Update, deploy: &str) -> Result<(), GateErro
         );
     }
     if r.starts_with("refs/heads/promote/") {
-        return if is_zero(&u.new) { Ok(()) } else { paths::proposal(repo, &u.new) };
+        return if is_zero(&u.new) { Ok(()) } else { paths::proposal(repo, repo.tip(deploy).as_deref(), &u.new) };
     }
     if is_zero(&u.new) {
         return refuse(Code::Deletion, r, "this branch is a record and cannot be deleted");

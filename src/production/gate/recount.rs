@@ -1,14 +1,14 @@
 //! A study computed again from its log, and what was ever tried beside it in all logs that count.
 
+use super::checked::Checked;
+use super::log::{Logs, VerifiedLog};
 use super::refusal::{Code, GateError, refuse};
-use super::replay::{Logs, VerifiedLog};
-use assay_ledger::Entry;
+use super::studies::{Course, Gathering};
 use assay_shared::RESULTS;
 use assay_shared::event::study::StudyFact;
-use assay_shared::event::{Event, EventError};
 use assay_shared::format::config::{LedgerRef, LiveConfig};
 use assay_shared::policy::Policy;
-use assay_shared::recount::{Case, Finding, Lineage, Scope, Tally, Wrong};
+use assay_shared::recount::{Case, Counts, Finding, Lineage, Scope, Wrong};
 
 /// A study that was computed again without a finding.
 #[derive(Debug)]
@@ -21,25 +21,49 @@ pub(super) struct Judged {
 
 /// Computes a study again as it stands in the first `r.size` entries of its log, and counts what the config says it
 /// counted.
-pub(super) fn study(logs: &Logs, log: &VerifiedLog, fact: &StudyFact, r: &LedgerRef) -> Result<Judged, GateError> {
-    let place = |seq: u64| format!("{} entry {seq}", log.origin);
-    let (tally, case) = gather(log, r.size, Some(fact.study_id))?;
-    let Some(case) = case else {
-        return refuse(Code::EventMissing, place(r.study.seq), "the study is not in its log");
-    };
-    let case = case.or_else(|f| refuse(code(f.wrong), place(f.seq), f.what))?;
-    if let Some(f) = case.check().into_iter().chain(suggested(&case)).min_by_key(|f| f.seq) {
-        return refuse(code(f.wrong), place(f.seq), f.what);
-    }
+pub(super) fn study(
+    logs: &Logs<'_>,
+    log: &VerifiedLog<'_>,
+    fact: &StudyFact,
+    r: &LedgerRef,
+) -> Result<Judged, GateError> {
+    let case = case(log, r.size, fact.study_id)?;
     let trial = case.trials.iter().any(|(seq, _)| *seq == r.trial.seq);
     let closed = case.closed.as_ref().is_some_and(|(seq, _, _)| *seq == r.closed.seq);
     if case.seq != r.study.seq || !trial || !closed {
-        return refuse(Code::WrongEvent, place(r.study.seq), "the config names other events than those of its study");
+        return named_others(log, r);
     }
-    let Some(scope) = tally.scope(&fact.study_id) else {
-        return refuse(Code::StudyOpening, place(r.study.seq), "its data are not registered");
+    let lineage = counted(logs, log, fact, r)?;
+    Ok(Judged { case, lineage })
+}
+
+fn named_others<T>(log: &VerifiedLog<'_>, r: &LedgerRef) -> Result<T, GateError> {
+    let place = format!("{} entry {}", log.origin, r.study.seq);
+    refuse(Code::WrongEvent, place, "the config names other events than those of its study")
+}
+
+/// The same of a study that this host computed again when its log was pushed, and that is as it was then.
+pub(super) fn before<'l>(
+    logs: &Logs<'_>,
+    log: &'l VerifiedLog<'_>,
+    fact: &StudyFact,
+    r: &LedgerRef,
+) -> Result<Option<(&'l Checked, Lineage)>, GateError> {
+    let Some(checked) = log.checked(&fact.study_id, r.size) else { return Ok(None) };
+    if checked.seq != r.study.seq || checked.closed != r.closed.seq {
+        return named_others(log, r);
+    }
+    Ok(Some((checked, counted(logs, log, fact, r)?)))
+}
+
+/// What was tried beside a study, as far as the config says it counted.
+fn counted(logs: &Logs<'_>, log: &VerifiedLog<'_>, fact: &StudyFact, r: &LedgerRef) -> Result<Lineage, GateError> {
+    let counts = counts(log, r.size)?;
+    let Some(scope) = counts.scope(&fact.study_id) else {
+        let place = format!("{} entry {}", log.origin, r.study.seq);
+        return refuse(Code::StudyOpening, place, "its data are not registered");
     };
-    let mut lineage = tally.lineage(&scope);
+    let mut lineage = counts.lineage(scope);
     for other in &r.counted {
         let Some(log) = logs.get(&other.origin).filter(|known| known.origin != log.origin) else {
             return refuse(Code::NotCounted, &other.origin, "a log that was counted is not in the repository");
@@ -47,38 +71,114 @@ pub(super) fn study(logs: &Logs, log: &VerifiedLog, fact: &StudyFact, r: &Ledger
         if log.root_at(other.size) != Some(other.root) {
             return refuse(Code::NotCounted, &other.origin, "what was counted is not of this log");
         }
-        lineage.add(&self::lineage(log, other.size, &scope)?);
+        lineage.add(&self::lineage(log, other.size, scope)?);
     }
-    Ok(Judged { case, lineage })
+    Ok(lineage)
+}
+
+/// Reads the first entries of a log, with some of its studies whole.
+fn gather(
+    log: &VerifiedLog<'_>,
+    size: u64,
+    wanted: impl IntoIterator<Item = [u8; 16]>,
+) -> Result<Gathering, GateError> {
+    let mut out = Gathering::of(wanted);
+    for seq in 0..size {
+        out.push(&log.entry(seq)?);
+    }
+    match &out.odd {
+        Some((seq, what)) => refuse(Code::MalformedEvent, format!("{} entry {seq}", log.origin), what.clone()),
+        None => Ok(out),
+    }
+}
+
+/// The studies of the first entries of a log: as they are known, or read again.
+fn counts(log: &VerifiedLog<'_>, size: u64) -> Result<Counts, GateError> {
+    if let Some((seq, what)) = log.odd.as_ref().filter(|(seq, _)| *seq < size) {
+        return refuse(Code::MalformedEvent, format!("{} entry {seq}", log.origin), what.clone());
+    }
+    match log.counts.at(size) {
+        Some(counts) => Ok(counts),
+        None => Ok(gather(log, size, [])?.tally.counts()),
+    }
 }
 
 /// A study as it stands in the first entries of a log, computed again.
 ///
 /// # Errors
 /// A log without it, or the first finding.
-pub fn case(log: &VerifiedLog, size: u64, study_id: [u8; 16]) -> Result<Case, GateError> {
+pub fn case(log: &VerifiedLog<'_>, size: u64, study_id: [u8; 16]) -> Result<Case, GateError> {
     let place = |seq: u64| format!("{} entry {seq}", log.origin);
-    let Some(case) = gather(log, size, Some(study_id))?.1 else {
+    let Some(case) = gather(log, size, [study_id])?.cases.remove(&study_id).flatten() else {
         return refuse(Code::EventMissing, log.origin.clone(), "the study is not in its log");
     };
     let case = case.or_else(|f| refuse(code(f.wrong), place(f.seq), f.what))?;
-    match case.check().into_iter().chain(suggested(&case)).min_by_key(|f| f.seq) {
+    match found(&case) {
         None => Ok(case),
         Some(f) => refuse(code(f.wrong), place(f.seq), f.what),
     }
+}
+
+fn found(case: &Case) -> Option<Finding> {
+    case.check().into_iter().chain(suggested(case)).min_by_key(|f| f.seq)
+}
+
+/// Computes those studies of a log again that somebody may propose a trial of, and that were not, so that who deploys
+/// one need not wait for it. One with a finding is not among them: a proposal of it will say what is wrong.
+pub(super) fn worth(log: &VerifiedLog<'_>, read: &Gathering) -> Result<Vec<Checked>, GateError> {
+    if log.odd.is_some() {
+        return Ok(Vec::new());
+    }
+    let known = |id: &[u8; 16], course: &Course| log.checked.iter().any(|c| c.is(id, course));
+    let wanted = read.courses.iter().filter(|(id, c)| c.closed && c.parity && !known(id, c));
+    let mut out = Vec::new();
+    for (id, course) in wanted {
+        let Some(Ok(case)) = again(log, read, id, course)? else { continue };
+        let ours = case.fact.environment.results == Some(RESULTS) && found(&case).is_none();
+        out.extend(Checked::of(&case, course.last).filter(|_| ours));
+    }
+    Ok(out)
+}
+
+/// A study of a log that was read through: only what it stands on and its own events are read once more.
+fn again(
+    log: &VerifiedLog<'_>,
+    read: &Gathering,
+    id: &[u8; 16],
+    course: &Course,
+) -> Result<Option<Result<Case, Finding>>, GateError> {
+    let mut gathering = Gathering::of([*id]);
+    let before = read.registered.iter().copied().filter(|seq| *seq < course.first);
+    for seq in before.chain(course.first..=course.last) {
+        gathering.push(&log.entry(seq)?);
+    }
+    let mut case = gathering.cases.remove(id).flatten();
+    if let Some(Ok(case)) = &mut case
+        && let Some((seq, _, lineage)) = &mut case.closed
+    {
+        // What was tried before it was closed, by others too, which were not read.
+        let counts = counts(log, *seq)?;
+        *lineage = counts.scope(id).map(|scope| counts.lineage(scope)).unwrap_or_default();
+    }
+    Ok(case)
 }
 
 /// What a log has, in its first entries, that overlaps with a scope.
 ///
 /// # Errors
 /// An entry that is malformed.
-pub fn lineage(log: &VerifiedLog, size: u64, scope: &Scope) -> Result<Lineage, GateError> {
-    Ok(gather(log, size, None)?.0.lineage(scope))
+pub fn lineage(log: &VerifiedLog<'_>, size: u64, scope: &Scope) -> Result<Lineage, GateError> {
+    Ok(counts(log, size)?.lineage(scope))
 }
 
 /// What only a new proposal must keep, since later it may not: that its study has results of this version, and that
 /// it counted every log, each up to a place that is not too old.
-pub(super) fn current(logs: &Logs, config: &LiveConfig, proposed_us: u64, policy: &Policy) -> Result<(), GateError> {
+pub(super) fn current(
+    logs: &Logs<'_>,
+    config: &LiveConfig,
+    proposed_us: u64,
+    policy: &Policy,
+) -> Result<(), GateError> {
     let path = LiveConfig::path(&config.promotion.strategy);
     if config.environment.results != Some(RESULTS) {
         let (of, here) = (config.environment.results.unwrap_or(1), RESULTS);
@@ -101,48 +201,6 @@ pub(super) fn current(logs: &Logs, config: &LiveConfig, proposed_us: u64, policy
         }
     }
     Ok(())
-}
-
-type Gathered = (Tally, Option<Result<Case, Finding>>);
-
-/// Reads the first entries of a log, with one study's events.
-fn gather(log: &VerifiedLog, size: u64, wanted: Option<[u8; 16]>) -> Result<Gathered, GateError> {
-    let (mut tally, mut case) = (Tally::default(), None::<Result<Case, Finding>>);
-    for seq in 0..size {
-        let entry = log.entry(seq)?;
-        let Some(event) = event(&entry, &log.origin)? else { continue };
-        named(&entry, &event, &log.origin)?;
-        if case.is_none() && event.study().is_some_and(|s| Some(s.study_id) == wanted) {
-            case = Some(Case::open(seq, &event, &tally));
-        }
-        if let Some(Ok(case)) = &mut case {
-            case.push(seq, &event, &tally);
-        }
-        tally.push(seq, &event);
-    }
-    Ok((tally, case))
-}
-
-/// Studies, trials and closings have ids of what they are, so that none can stand twice: an entry with another id
-/// would be a second one.
-fn named(entry: &Entry, event: &Event, origin: &str) -> Result<(), GateError> {
-    let keyed = event.study().is_some()
-        || event.trial_key().is_some()
-        || matches!(event, Event::StudyClosed(_) | Event::PrunedTrialFinished(_));
-    if keyed && event.draft().map(|draft| draft.id != entry.id).unwrap_or(true) {
-        let what = format!("a {} whose id is not that of what it records", event.kind());
-        return refuse(Code::MalformedEvent, format!("{origin} entry {}", entry.seq), what);
-    }
-    Ok(())
-}
-
-/// The event of an entry; one of a kind that is unknown here counts for nothing in another's log.
-fn event(entry: &Entry, origin: &str) -> Result<Option<Event>, GateError> {
-    match Event::of(entry) {
-        Ok(event) => Ok(Some(event)),
-        Err(EventError::Unsupported { .. }) => Ok(None),
-        Err(e) => refuse(Code::MalformedEvent, format!("{origin} entry {}", entry.seq), e.to_string()),
-    }
 }
 
 /// The first trial that is not the sampler's. Each is looked at alone, so all cores look.

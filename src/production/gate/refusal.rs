@@ -87,6 +87,7 @@ codes! {
     RootMismatch = "root-mismatch",
     ShorterThanCheckpoint = "shorter-than-checkpoint",
     Stale = "stale",
+    SeedReach = "seed-reach",
     StudyOpening = "study-opening",
     SuggestionDiffers = "suggestion-differs",
     TimeRegressed = "time-regressed",
@@ -165,7 +166,7 @@ mod tests {
         let all: Vec<&str> = Code::ALL.iter().map(|c| c.name()).collect();
         assert_eq!(
             all.join(" "),
-            "approvals author-mismatch bad-checkpoint bad-config bad-encoding bad-payload bad-policy bad-proof bad-signature bad-signers bad-statement bad-strategy bad-tiles chain-break checkpoint claim-differs closing-differs config-removed deletion duplicate-id event-differs event-missing event-order evidence-changed figure-differs fork future gate genesis index-differs journal-damaged log-key malformed-event mixed-push no-branch no-checkpoint no-evidence no-parity no-policy non-fast-forward not-counted not-first-parent not-restored old-format path-not-allowed policy-people policy-threshold policy-version proposal-author proposal-differs pruning-differs recreated reference-not-allowed replaces reproductions results-version revoked-key role-not-allowed rollback root-mismatch shorter-than-checkpoint stale study-opening suggestion-differs time-regressed timestamp too-large trial-order unknown-author unknown-key unknown-origin unsigned unsupported-event version witness-quorum wrong-branch wrong-event wrong-name wrong-origin wrong-sequence"
+            "approvals author-mismatch bad-checkpoint bad-config bad-encoding bad-payload bad-policy bad-proof bad-signature bad-signers bad-statement bad-strategy bad-tiles chain-break checkpoint claim-differs closing-differs config-removed deletion duplicate-id event-differs event-missing event-order evidence-changed figure-differs fork future gate genesis index-differs journal-damaged log-key malformed-event mixed-push no-branch no-checkpoint no-evidence no-parity no-policy non-fast-forward not-counted not-first-parent not-restored old-format path-not-allowed policy-people policy-threshold policy-version proposal-author proposal-differs pruning-differs recreated reference-not-allowed replaces reproductions results-version revoked-key role-not-allowed rollback root-mismatch seed-reach shorter-than-checkpoint stale study-opening suggestion-differs time-regressed timestamp too-large trial-order unknown-author unknown-key unknown-origin unsigned unsupported-event version witness-quorum wrong-branch wrong-event wrong-name wrong-origin wrong-sequence"
         );
     }
 }

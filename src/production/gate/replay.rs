@@ -1,98 +1,32 @@
 //! A log from its tiles in git: replayed in full, or on from a pinned checkpoint.
 
-use super::paths;
+use super::log::{Logs, Tiles, VerifiedLog};
 use super::pins::{Host, Pin};
 use super::refusal::{Code, GateError, refuse};
+use super::studies::Follower;
+use super::{memory, paths, recount};
 use crate::repository::evidence::ledger_branch;
 use crate::repository::git::{Repo, is_zero};
-use assay_ledger::audit::Auditor;
+use assay_ledger::audit::{Auditor, is_chunk};
 use assay_ledger::keys::note::Verifier;
-use assay_ledger::tree::merkle::{Nodes as _, Tree};
+use assay_ledger::tree::tile::WIDTH;
 use assay_ledger::tree::tile_check::TileCheck;
-use assay_ledger::{Bytes, Checkpoint, Entry, Hash, LedgerError, Reason, tree::tile};
-use assay_shared::event::roster::Roster;
-use assay_shared::event::{Event, EventError};
-use assay_shared::format::config::EventRef;
+use assay_ledger::{Bytes, Checkpoint, LedgerError, Reason};
 use assay_shared::policy::Policy;
-use std::collections::BTreeMap;
-
-/// A log whose chain, signatures, roster, tree and checkpoint verified.
-#[derive(Debug)]
-pub struct VerifiedLog {
-    /// The log's name.
-    pub origin: String,
-    /// Size and root.
-    pub pin: Pin,
-    entries: Vec<Bytes>,
-    tree: Tree,
-    /// Its keys.
-    pub roster: Roster,
-}
-
-/// The logs a judgement may rely on, by origin.
-pub type Logs = BTreeMap<String, VerifiedLog>;
-
-impl VerifiedLog {
-    /// Number of entries.
-    pub fn len(&self) -> u64 {
-        self.entries.len() as u64
-    }
-
-    /// True without entries.
-    pub fn is_empty(&self) -> bool {
-        self.entries.is_empty()
-    }
-
-    /// An entry by position.
-    ///
-    /// # Errors
-    /// No such entry.
-    pub fn entry(&self, seq: u64) -> Result<Entry, GateError> {
-        let place = || format!("{} entry {seq}", self.origin);
-        match self.entries.get(seq as usize) {
-            Some(bytes) => Ok(Entry::decode(bytes.clone())?),
-            None => refuse(Code::EventMissing, place(), "the log has no such entry"),
-        }
-    }
-
-    /// Root of the first `size` entries.
-    pub fn root_at(&self, size: u64) -> Option<Hash> {
-        self.tree.root_at(size).ok()
-    }
-
-    /// An event by position; its leaf must be the one that is named.
-    ///
-    /// # Errors
-    /// No such entry, another entry, or an event this version does not know.
-    pub fn event(&self, name: &str, at: &EventRef) -> Result<(Entry, Event), GateError> {
-        let place = format!("{} entry {}", self.origin, at.seq);
-        let Some(bytes) = self.entries.get(at.seq as usize) else {
-            return refuse(Code::EventMissing, place, format!("the {name} event is not in the log"));
-        };
-        let entry = Entry::decode(bytes.clone())?;
-        if entry.leaf_hash() != at.leaf {
-            return refuse(Code::EventDiffers, place, format!("the {name} event is another one than the config names"));
-        }
-        match Event::of(&entry) {
-            Ok(event) => Ok((entry, event)),
-            Err(e @ EventError::Unsupported { .. }) => refuse(Code::UnsupportedEvent, place, e.to_string()),
-            Err(e) => refuse(Code::MalformedEvent, place, e.to_string()),
-        }
-    }
-}
+use std::sync::mpsc::{SyncSender, channel, sync_channel};
 
 /// Replays the log at `commit`: chain, authors, signatures, tree, checkpoint, hash tiles; and that
 /// it continues the pin and the branch's earlier checkpoint.
 ///
 /// # Errors
 /// The first finding, with its sequence number and reason.
-pub fn verify(
-    repo: &Repo,
+pub fn verify<'r>(
+    repo: &'r Repo,
     commit: &str,
     old: Option<&str>,
     policy: &Policy,
     host: &Host,
-) -> Result<VerifiedLog, GateError> {
+) -> Result<VerifiedLog<'r>, GateError> {
     replay(repo, commit, old, &|origin| policy.verifier(origin), Some(host))
 }
 
@@ -101,7 +35,7 @@ pub fn verify(
 ///
 /// # Errors
 /// A log that does not verify, or is another's.
-pub fn host_log(repo: &Repo, host: &Host) -> Result<Option<VerifiedLog>, GateError> {
+pub fn host_log<'r>(repo: &'r Repo, host: &Host) -> Result<Option<VerifiedLog<'r>>, GateError> {
     let origin = host.origin();
     let Some(tip) = repo.tip(&format!("refs/heads/{}", ledger_branch(&origin))) else { return Ok(None) };
     let named = repo.file(&tip, "log.vkey")?.unwrap_or_default();
@@ -113,7 +47,7 @@ pub fn host_log(repo: &Repo, host: &Host) -> Result<Option<VerifiedLog>, GateErr
 ///
 /// # Errors
 /// A log that does not verify.
-pub fn logs(repo: &Repo, policy: &Policy) -> Result<Logs, GateError> {
+pub fn logs<'r>(repo: &'r Repo, policy: &Policy) -> Result<Logs<'r>, GateError> {
     let mut out = Logs::new();
     for verifier in policy.origins.iter().filter_map(|o| o.vkey.parse::<Verifier>().ok()) {
         if let Some(tip) = repo.tip(&format!("refs/heads/{}", ledger_branch(&verifier.name))) {
@@ -123,13 +57,57 @@ pub fn logs(repo: &Repo, policy: &Policy) -> Result<Logs, GateError> {
     Ok(out)
 }
 
-fn replay(
-    repo: &Repo,
+fn replay<'r>(
+    repo: &'r Repo,
     commit: &str,
     old: Option<&str>,
     known: &dyn Fn(&str) -> Option<Verifier>,
     host: Option<&Host>,
-) -> Result<VerifiedLog, GateError> {
+) -> Result<VerifiedLog<'r>, GateError> {
+    let (checkpoint, verifier) = checkpoint(repo, commit, known)?;
+    let origin = verifier.name.clone();
+    let pin = host.map(|host| host.pin(&origin)).transpose()?.flatten();
+    let kept = host.filter(|_| old.is_none()).and_then(|h| memory::recall(repo, h, commit, &checkpoint, &verifier));
+    if let Some(log) = kept {
+        continues(&log, pin.as_ref())?;
+        return Ok(log);
+    }
+    let verified = match &pin {
+        Some(pin) if host.is_some_and(|host| !host.full) => pin.size.min(checkpoint.size),
+        _ => 0,
+    };
+    let Follower { roster, gathering } = entries(repo, commit, &checkpoint, &origin, verified)?;
+    if roster.log_key != Some(verifier.key.to_bytes()) {
+        return refuse(Code::LogKey, origin, "the log's first entry names another checkpoint key than the policy");
+    }
+    let revoked = roster.members().filter(|m| m.revoked_at.is_some()).map(|m| m.key).collect();
+    let mut log = VerifiedLog {
+        pin: Pin { origin: origin.clone(), size: checkpoint.size, root: checkpoint.root, revoked },
+        origin,
+        roster,
+        counts: gathering.tally.counts(),
+        checked: Vec::new(),
+        odd: gathering.odd.clone(),
+        tiles: Tiles::new(repo, commit, checkpoint.size),
+    };
+    continues(&log, pin.as_ref())?;
+    if let Some(old) = old {
+        pushed(repo, (commit, old), &log, &verifier)?;
+    }
+    if let Some(host) = host {
+        log.checked = memory::still(&log, host, &gathering.courses);
+        log.checked.extend(recount::worth(&log, &gathering)?);
+        memory::keep(host, &log, &verifier);
+    }
+    Ok(log)
+}
+
+/// The checkpoint of a branch, by the key that its log is known by.
+fn checkpoint(
+    repo: &Repo,
+    commit: &str,
+    known: &dyn Fn(&str) -> Option<Verifier>,
+) -> Result<(Checkpoint, Verifier), GateError> {
     let Some(note) = repo.file(commit, "checkpoint")? else {
         return refuse(Code::NoCheckpoint, commit, "the branch has no checkpoint");
     };
@@ -137,74 +115,104 @@ fn replay(
     let Some(verifier) = known(&origin) else {
         return refuse(Code::UnknownOrigin, origin, "the policy does not list this log");
     };
-    let checkpoint = match Checkpoint::open(&note, &verifier) {
-        Ok(c) => c,
-        Err(e) => return refuse(Code::BadCheckpoint, origin, e.to_string()),
-    };
-    let read = |path: &str| match repo.file(commit, path) {
-        Ok(Some(bytes)) => Ok(bytes),
-        Ok(None) => Err(LedgerError::Malformed { what: "tiled log", why: format!("{path} is missing") }),
-        Err(e) => Err(LedgerError::Malformed { what: "tiled log", why: e.to_string() }),
-    };
-    let entries = match tile::read_entries(0, checkpoint.size, read) {
-        Ok(entries) => entries,
-        Err(e) => return refuse(Code::BadTiles, origin, e.to_string()),
-    };
-    let pin = host.map(|host| host.pin(&origin)).transpose()?.flatten();
-    let verified =
-        if host.is_some_and(|host| host.full) { 0 } else { pin.as_ref().map_or(0, |p| p.size.min(checkpoint.size)) };
-    let mut roster = Roster::new();
-    let mut tree = Tree::new();
-    let mut auditor = Auditor::new(&origin, &mut roster).leaves_to(|leaf| tree.push(leaf));
+    match Checkpoint::open(&note, &verifier) {
+        Ok(checkpoint) => Ok((checkpoint, verifier)),
+        Err(e) => refuse(Code::BadCheckpoint, origin, e.to_string()),
+    }
+}
+
+/// Verifies every entry, the tree, the checkpoint and the hash tiles, of the first `verified` entries all but the
+/// signatures. One thread reads what the others verify, and no more of the log is in memory than they are at.
+fn entries(
+    repo: &Repo,
+    commit: &str,
+    checkpoint: &Checkpoint,
+    origin: &str,
+    verified: u64,
+) -> Result<Follower, GateError> {
+    let (reader, tiles) = (repo.again()?, Tiles::new(repo, commit, checkpoint.size));
+    let mut follower = Follower::default();
+    let (give, leaves) = channel();
+    let mut check = TileCheck::new(|path: &str| tiles.file(path));
+    let mut auditor = Auditor::new(origin, &mut follower).leaves_to(move |leaf| {
+        let _ = give.send(leaf);
+    });
     auditor.expect(checkpoint.clone());
-    auditor.push_verified(entries[..verified as usize].to_vec());
-    auditor.push(entries[verified as usize..].to_vec());
+    let reading = std::thread::scope(|scope| {
+        let (give, chunks) = sync_channel::<Vec<Bytes>>(2);
+        let reading = scope.spawn(move || read(&Tiles::new(&reader, commit, checkpoint.size), &give));
+        for mut chunk in chunks {
+            let old = verified.saturating_sub(auditor.len()).min(chunk.len() as u64) as usize;
+            let new = chunk.split_off(old);
+            auditor.push_verified(chunk);
+            auditor.push(new);
+            leaves.try_iter().for_each(|leaf| check.push(leaf));
+        }
+        reading.join()
+    });
+    let lost = || GateError::Host { what: "a log could not be read".into() };
+    if let Err(e) = reading.map_err(|_| lost())? {
+        return refuse(Code::BadTiles, origin, e.to_string());
+    }
     auditor.finish()?;
     if let Some(f) = auditor.findings.iter().min_by_key(|f| f.seq) {
         return refuse(code(f.reason), format!("{origin} entry {}", f.seq), f.detail.clone());
     }
     drop(auditor);
-    if roster.log_key != Some(verifier.key.to_bytes()) {
-        return refuse(Code::LogKey, origin, "the log's first entry names another checkpoint key than the policy");
+    leaves.try_iter().for_each(|leaf| check.push(leaf));
+    match check.finish()?.first() {
+        Some((_, what)) => refuse(Code::BadTiles, origin, what.clone()),
+        None => Ok(follower),
     }
-    continues(&tree, pin.as_ref(), &origin)?;
-    if let Some(old) = old {
-        paths::tiles(repo, commit, &verifier.to_string())?;
-        let before = if is_zero(old) { None } else { repo.file(old, "checkpoint")? };
-        let before = before.map(|bytes| Checkpoint::open(&bytes, &verifier)).transpose()?;
-        let size = before.as_ref().map_or(0, |c| c.size);
-        let before = before.map(|c| Pin { origin: origin.clone(), size: c.size, root: c.root, revoked: Vec::new() });
-        continues(&tree, before.as_ref(), &origin)?;
-        // Once it stands here, nothing could be promoted after it any more: say so before.
-        if let Some(at) = roster.unknown.filter(|at| *at >= size) {
-            let what = "an event of a kind or version that this release does not know; update this host first";
-            return refuse(Code::UnsupportedEvent, format!("{origin} entry {at}"), what);
-        }
-    }
-    let mut tiles = TileCheck::new(read);
-    for seq in 0..tree.len() {
-        tiles.push(tree.leaf(seq)?);
-    }
-    if let Some((_, what)) = tiles.finish()?.first() {
-        return refuse(Code::BadTiles, origin, what.clone());
-    }
-    let revoked = roster.members().filter(|m| m.revoked_at.is_some()).map(|m| m.key).collect();
-    let pin = Pin { origin: origin.clone(), size: checkpoint.size, root: checkpoint.root, revoked };
-    Ok(VerifiedLog { origin, pin, entries, tree, roster })
 }
 
-/// That the tree continues an earlier checkpoint: no rollback, no fork.
-fn continues(tree: &Tree, pin: Option<&Pin>, origin: &str) -> Result<(), GateError> {
-    let Some(pin) = pin else { return Ok(()) };
-    match tree.root_at(pin.size) {
-        Err(_) => refuse(Code::Rollback, origin, format!("size {} < last seen {}", tree.len(), pin.size)),
-        Ok(root) if root != pin.root => refuse(
-            Code::Fork,
-            origin,
-            format!("its first {} entries are not the ones that were verified before", pin.size),
-        ),
-        Ok(_) => Ok(()),
+/// Gives the entries bundle by bundle, enough at once to keep the others busy.
+fn read(tiles: &Tiles<'_>, give: &SyncSender<Vec<Bytes>>) -> Result<(), LedgerError> {
+    let mut chunk = Vec::new();
+    for n in 0..tiles.size().div_ceil(WIDTH) {
+        chunk.extend(tiles.bundle(n)?);
+        if is_chunk(&chunk) && give.send(std::mem::take(&mut chunk)).is_err() {
+            break;
+        }
     }
+    let _ = give.send(chunk);
+    Ok(())
+}
+
+/// What only a push of a log's branch must keep: that it holds nothing else, that it continues what stood there, and
+/// that this release knows all that is new.
+fn pushed(
+    repo: &Repo,
+    (commit, old): (&str, &str),
+    log: &VerifiedLog<'_>,
+    verifier: &Verifier,
+) -> Result<(), GateError> {
+    paths::tiles(repo, commit, &verifier.to_string())?;
+    let before = if is_zero(old) { None } else { repo.file(old, "checkpoint")? };
+    let before = before.map(|bytes| Checkpoint::open(&bytes, verifier)).transpose()?;
+    let size = before.as_ref().map_or(0, |c| c.size);
+    let origin = &log.origin;
+    let before = before.map(|c| Pin { origin: origin.clone(), size: c.size, root: c.root, revoked: Vec::new() });
+    continues(log, before.as_ref())?;
+    // Once it stands here, nothing could be promoted after it any more: say so before.
+    if let Some(at) = log.roster.unknown.filter(|at| *at >= size) {
+        let what = "an event of a kind or version that this release does not know; update this host first";
+        return refuse(Code::UnsupportedEvent, format!("{origin} entry {at}"), what);
+    }
+    Ok(())
+}
+
+/// That a log continues an earlier checkpoint: no rollback, no fork.
+fn continues(log: &VerifiedLog<'_>, pin: Option<&Pin>) -> Result<(), GateError> {
+    let Some(pin) = pin else { return Ok(()) };
+    if pin.size > log.len() {
+        return refuse(Code::Rollback, &log.origin, format!("size {} < last seen {}", log.len(), pin.size));
+    }
+    if log.root_at(pin.size) != Some(pin.root) {
+        let what = format!("its first {} entries are not the ones that were verified before", pin.size);
+        return refuse(Code::Fork, &log.origin, what);
+    }
+    Ok(())
 }
 
 /// The branch a log must stand on.

@@ -25,9 +25,9 @@ pub fn found(
     policy: &Policy,
 ) -> Result<BTreeMap<String, Origin>, GateError> {
     let p = &config.promotion;
-    let dir = format!("{}/{REPRODUCTIONS}/", evidence_dir(&p.strategy, p.version));
+    let dir = format!("{}/{REPRODUCTIONS}", evidence_dir(&p.strategy, p.version));
     let mut out = BTreeMap::new();
-    for path in repo.list(commit)?.into_keys().filter(|f| f.starts_with(&dir) && f.ends_with(".txt")) {
+    for path in repo.under(commit, &dir)?.into_keys().filter(|f| f.ends_with(".txt")) {
         let (Some(text), Some(signature)) =
             (repo.file(commit, &path)?, repo.file(commit, &format!("{}.sig", path.trim_end_matches(".txt")))?)
         else {

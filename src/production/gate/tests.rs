@@ -46,6 +46,7 @@ fn first() -> Policy {
             engine_versions: vec!["x".into()],
             max_evidence_age_days: 30,
             track_record: false,
+            witnessed_seed: false,
             max_count_age_days: 7,
             allow_generated: false,
         },

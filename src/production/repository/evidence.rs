@@ -87,15 +87,12 @@ pub fn commit_cosigned(
     }
     let tip =
         repo.tip(&format!("refs/heads/{branch}")).ok_or_else(|| refuse(format!("there is no branch {branch}")))?;
-    let deployed = match repo.tip("refs/heads/main") {
-        Some(main) => repo.list(&main)?,
-        None => Default::default(),
+    let brought = match repo.tip("refs/heads/main") {
+        Some(main) => repo.changes(&main, &tip)?.into_iter().filter(|c| !c.before).map(|c| c.path).collect(),
+        None => repo.list(&tip)?.into_keys().collect::<Vec<_>>(),
     };
     let mut files = Files::new();
-    for path in repo.list(&tip)?.into_keys() {
-        if !path.starts_with("evidence/") || !path.ends_with("/checkpoint") || deployed.contains_key(&path) {
-            continue;
-        }
+    for path in brought.into_iter().filter(|p| p.starts_with("evidence/") && p.ends_with("/checkpoint")) {
         let there = repo.file(&tip, &path)?.unwrap_or_default();
         let size = Checkpoint::open(&there, log.verifier())?.size;
         if cosigned.size < size {

@@ -1,13 +1,11 @@
 //! A thin wrapper over git2: trees in, trees out.
 
-use git2::{ObjectType, Oid, Repository, Signature, Tree, TreeWalkMode, TreeWalkResult};
+use git2::{ObjectType, Oid, Repository, Signature, Tree};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// The largest file that is read from a repository.
 const MAX_BLOB: usize = 16 << 20;
-/// Most files in a tree.
-const MAX_FILES: usize = 200_000;
 
 /// What can go wrong with a repository.
 #[derive(Debug, thiserror::Error)]
@@ -74,6 +72,8 @@ pub struct Repo {
     pub(super) inner: Repository,
     /// Where its branches stand: of a clone that is only looked at where they stand at the remote.
     base: &'static str,
+    /// Whether it is a hook's, with its quarantine.
+    hook: bool,
 }
 
 impl std::fmt::Debug for Repo {
@@ -94,7 +94,7 @@ impl Repo {
         let mut options = git2::RepositoryInitOptions::new();
         options.bare(bare).initial_head("main").no_reinit(true);
         let inner = Repository::init_opts(path, &options).map_err(git(format!("create {}", path.display())))?;
-        Ok(Repo { inner, base: HEADS })
+        Ok(Repo { inner, base: HEADS, hook: false })
     }
 
     /// Opens a repository at a path.
@@ -103,7 +103,7 @@ impl Repo {
     /// [`RepoError::Git`].
     pub fn open(path: &Path) -> Result<Repo, RepoError> {
         let inner = Repository::open(path).map_err(git(format!("open the repository {}", path.display())))?;
-        Ok(Repo { inner, base: HEADS })
+        Ok(Repo { inner, base: HEADS, hook: false })
     }
 
     /// Opens a plain clone (or any repository) to look at: its branches are those of its remote `origin`, as they were
@@ -132,7 +132,19 @@ impl Repo {
     /// [`RepoError::Git`].
     pub fn open_in_hook() -> Result<Repo, RepoError> {
         let inner = Repository::open_from_env().map_err(git("open the hook's repository"))?;
-        Ok(Repo { inner, base: HEADS })
+        Ok(Repo { inner, base: HEADS, hook: true })
+    }
+
+    /// The same repository once more, for another thread.
+    ///
+    /// # Errors
+    /// [`RepoError::Git`].
+    pub fn again(&self) -> Result<Repo, RepoError> {
+        let inner = match self.hook {
+            true => Repository::open_from_env(),
+            false => Repository::open(self.inner.path()),
+        };
+        Ok(Repo { inner: inner.map_err(git("open the repository again"))?, base: self.base, hook: self.hook })
     }
 
     /// The repository's own folder (`.git`, or the bare folder).
@@ -230,43 +242,6 @@ impl Repo {
             return Err(RepoError::BadTree { path: path.into(), what: format!("it is over {MAX_BLOB} bytes") });
         }
         Ok(blob.content().to_vec())
-    }
-
-    /// All files of a commit by path with their object names. Only plain files (mode 100644) are
-    /// allowed: no links, no programs, no submodules.
-    ///
-    /// # Errors
-    /// [`RepoError::BadTree`] for anything else, and for odd names.
-    pub fn list(&self, commit: &str) -> Result<BTreeMap<String, String>, RepoError> {
-        let tree = self.tree(commit)?;
-        let mut out = BTreeMap::new();
-        let mut problem = None;
-        tree.walk(TreeWalkMode::PreOrder, |dir, entry| {
-            let Ok(name) = entry.name() else {
-                problem = Some((format!("{dir:?}"), "a name is not UTF-8"));
-                return TreeWalkResult::Abort;
-            };
-            let path = format!("{dir}{name}");
-            let plain =
-                name.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-@".contains(&b)) && !name.starts_with('.');
-            problem = match (plain, entry.kind(), entry.filemode()) {
-                (false, _, _) => Some((path, "a name has characters other than letters, digits, '.', '_', '-', '@'")),
-                (_, Some(ObjectType::Tree), 0o040_000) => return TreeWalkResult::Ok,
-                (_, Some(ObjectType::Blob), 0o100_644) if out.len() < MAX_FILES => {
-                    out.insert(path, entry.id().to_string());
-                    return TreeWalkResult::Ok;
-                }
-                (_, Some(ObjectType::Blob), 0o100_644) => Some((path, "too many files")),
-                _ => Some((path, "only plain files (mode 100644) may be deployed")),
-            };
-            TreeWalkResult::Abort
-        })
-        .or_else(|e| if problem.is_some() { Ok(()) } else { Err(e) })
-        .map_err(git(format!("read the tree of {commit}")))?;
-        match problem {
-            Some((path, what)) => Err(RepoError::BadTree { path, what: what.into() }),
-            None => Ok(out),
-        }
     }
 
     /// Commits changed files on top of a branch (or begins it). Gives the new commit.

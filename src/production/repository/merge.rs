@@ -1,9 +1,11 @@
 //! A proposal brought into the deploy branch.
 
 use super::git::{Repo, RepoError, git};
+use super::tree::Changed;
 use assay_shared::policy;
 use git2::Signature;
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 
 /// Paths that differ between two trees.
 fn changed<'a>(old: &'a BTreeMap<String, String>, new: &'a BTreeMap<String, String>) -> BTreeSet<&'a str> {
@@ -35,21 +37,24 @@ impl Repo {
         }
         let (a, b) = (self.oid(&ours)?, self.oid(&theirs)?);
         let base = self.inner.merge_base(a, b).map_err(|_| bad(format!("it has nothing in common with {into}")))?;
-        let (base, now, new) = (self.list(&base.to_string())?, self.list(&ours)?, self.list(&theirs)?);
-        let (moved, brought) = (changed(&base, &now), changed(&base, &new));
-        if moved.contains(policy::PATH) {
+        let base = base.to_string();
+        let (moved, brought) = (self.changes(&base, &ours)?, self.changes(&base, &theirs)?);
+        if moved.iter().any(|c| c.path == policy::PATH) {
             return Err(bad("the policy has changed since: propose again".into()));
         }
-        let owners: BTreeSet<&str> = brought.iter().map(|p| owner(p)).collect();
-        if let Some(path) = moved.iter().find(|p| owners.contains(owner(p))) {
-            return Err(bad(format!("{path} has changed on {into} since: propose again")));
+        let owners: BTreeSet<&str> = brought.iter().map(|c| owner(&c.path)).collect();
+        if let Some(c) = moved.iter().find(|c| owners.contains(owner(&c.path))) {
+            return Err(bad(format!("{} has changed on {into} since: propose again", c.path)));
         }
+        let new = self.tree(&theirs)?;
         let mut update = git2::build::TreeUpdateBuilder::new();
-        for path in brought {
-            match new.get(path) {
-                Some(blob) => update.upsert(path, self.oid(blob)?, git2::FileMode::Blob),
-                None => update.remove(path),
-            };
+        for Changed { path, after, .. } in &brought {
+            if *after {
+                let blob = new.get_path(Path::new(path)).map_err(git("read a tree"))?.id();
+                update.upsert(path.as_str(), blob, git2::FileMode::Blob);
+            } else {
+                update.remove(path.as_str());
+            }
         }
         let tree = update.create_updated(&self.inner, &self.tree(&ours)?).map_err(git("merge the trees"))?;
         let tree = self.inner.find_tree(tree).map_err(git("read a tree"))?;

@@ -8,6 +8,8 @@ mod merge;
 mod remote;
 #[cfg(test)]
 mod tests;
+mod tree;
 
 pub use git::{Files, Repo, RepoError};
 pub use remote::can_push;
+pub use tree::Changed;

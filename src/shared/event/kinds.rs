@@ -246,6 +246,15 @@ facts! {
         reason: String,
     }
 
+    /// A witness gave a study's seed: its note over the opening, which nobody can choose and everybody can check.
+    StudySeeded {
+        study_id: [u8; 16],
+        /// The witness's verifier key.
+        witness: String,
+        /// What it signed: SHA-256 of the signature is the seed.
+        note: String,
+    }
+
     /// A pruned trial was run to its end after its study, with the returns that it then had: what it would have
     /// been is part of what the study chose from. It keeps its place among the pruned.
     PrunedTrialFinished {

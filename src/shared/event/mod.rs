@@ -128,6 +128,7 @@ events! {
     TrialFailed = "TrialFailed" 1,
     TrialFailedV2 = "TrialFailed" 2,
     PrunedTrialFinished = "PrunedTrialFinished" 1,
+    StudySeeded = "StudySeeded" 1,
     StudyClosed = "StudyClosed" 1,
     WalkForwardCompleted = "WalkForwardCompleted" 1,
     ParityVerified = "ParityVerified" 1,
@@ -153,27 +154,31 @@ impl Event {
         Event::decode(entry.kind(), entry.version, entry.payload())
     }
 
-    /// The draft to append. The id comes from the event's logical key: a trial of a study has one
-    /// id whatever became of it, so it cannot be recorded twice; other events are themselves.
+    /// The draft to append, under [`Event::id`].
     ///
     /// # Errors
     /// A number that is not finite.
     pub fn draft(&self) -> Result<Draft, EventError> {
         let payload = self.encode()?;
+        Ok(Draft { id: self.id(&payload), kind: self.kind().into(), version: self.version(), payload })
+    }
+
+    /// The id of an event with this payload. It comes from the event's logical key: a trial of a study has one
+    /// id whatever became of it, so it cannot be recorded twice; other events are themselves.
+    pub fn id(&self, payload: &[u8]) -> EventId {
         if let Some((study, number)) = self.trial_key() {
-            let (kind, version) = (self.kind().into(), self.version());
-            return Ok(Draft { id: trial_id(&study, number), kind, version, payload });
+            return trial_id(&study, number);
         }
-        let id = match self {
+        match self {
             Event::StudyOpened(s) => EventId::derived(&[b"study", &s.study_id]),
             Event::StudyOpenedV2(s) => EventId::derived(&[b"study", &s.study_id]),
             Event::StudyClosed(s) => EventId::derived(&[b"study-closed", &s.study_id]),
+            Event::StudySeeded(s) => EventId::derived(&[b"study-seeded", &s.study_id]),
             Event::PrunedTrialFinished(t) => {
                 EventId::derived(&[b"trial-finished", &t.study_id, &t.number.to_be_bytes()])
             }
-            _ => EventId::derived(&[self.kind().as_bytes(), &payload]),
-        };
-        Ok(Draft { id, kind: self.kind().into(), version: self.version(), payload })
+            _ => EventId::derived(&[self.kind().as_bytes(), payload]),
+        }
     }
 }
 

@@ -262,6 +262,20 @@ impl Roster {
 
 impl Authority for Roster {
     fn admit(&mut self, entry: &Entry) -> Result<PublicKey, Refusal> {
+        self.admit_with(entry, |_| ())
+    }
+
+    fn log_key(&self) -> Option<[u8; 32]> {
+        self.log_key
+    }
+}
+
+impl Roster {
+    /// [`Authority::admit`], which also gives the event to `each`: what follows a log reads each payload once.
+    ///
+    /// # Errors
+    /// A reason and words.
+    pub fn admit_with(&mut self, entry: &Entry, each: impl FnOnce(&Event)) -> Result<PublicKey, Refusal> {
         if entry.seq == 0 {
             return self.found(entry);
         }
@@ -275,12 +289,11 @@ impl Authority for Roster {
             Err(e) => return Err((Reason::BadPayload, e.to_string())),
         };
         let key = self.allows(&entry.author, event.as_ref())?;
-        event.map_or(Ok(()), |e| self.observe(entry.seq, entry.origin(), &entry.author, &e))?;
+        if let Some(event) = &event {
+            self.observe(entry.seq, entry.origin(), &entry.author, event)?;
+            each(event);
+        }
         Ok(key)
-    }
-
-    fn log_key(&self) -> Option<[u8; 32]> {
-        self.log_key
     }
 }
 

@@ -204,6 +204,12 @@ pub(crate) fn samples() -> Vec<Event> {
             reason: "r".into(),
         }
         .into(),
+        StudySeeded {
+            study_id: [3; 16],
+            witness: "w.example/a+b1bc5f73+BAECAwQ=".into(),
+            note: "assay/study-seed/v1\nl.example/x\nAQID\n\n— w.example/a AQIDBA==\n".into(),
+        }
+        .into(),
         PrunedTrialFinished {
             study_id,
             number: 8,

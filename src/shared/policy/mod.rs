@@ -94,6 +94,9 @@ pub struct Gates {
     /// Whether a trial's minimum track record must lie within its data.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub track_record: bool,
+    /// Whether a study's seed must come from one of the policy's witnesses.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub witnessed_seed: bool,
     /// Days by which another log may have gone on since a proposal counted its trials.
     #[serde(default = "count_age", skip_serializing_if = "is_count_age")]
     pub max_count_age_days: u32,
@@ -304,6 +307,7 @@ mod tests {
                 engine_versions: vec![],
                 max_evidence_age_days: 30,
                 track_record: false,
+                witnessed_seed: false,
                 max_count_age_days: 7,
                 allow_generated: false,
             },

@@ -1,13 +1,17 @@
 //! A study as a log has it, gathered event by event.
 
+use super::counts::Lineage;
 use super::finished::{Finished, equal};
-use super::tally::{Lineage, Tally};
+use super::tally::Tally;
 use crate::event::snapshot::SnapshotFact;
 use crate::event::study::{StudyFact, TrialFact, blocks_v2, study_id};
-use crate::event::{Event, SeedGrade, StudyClosed};
+use crate::event::{Event, SeedGrade, StudyClosed, StudySeeded};
 use crate::statistic::Blocks;
 use crate::strategy::Strategy;
 use crate::study::Study;
+use assay_ledger::keys::cosign::Witness;
+use assay_ledger::keys::seed::seed_of;
+use assay_ledger::{Entry, Hash, LedgerError};
 use serde::Serialize;
 use std::fmt;
 
@@ -58,6 +62,11 @@ pub(super) fn finding(seq: u64, wrong: Wrong, what: impl Into<String>) -> Findin
     Finding { seq, wrong, what: what.into() }
 }
 
+/// The seed that the hash of a witness's signature gives: its first 63 bits.
+pub fn number_of(seed: &Hash) -> u64 {
+    seed.0.first_chunk().map_or(0, |first| u64::from_be_bytes(*first) >> 1)
+}
+
 /// A study with all its events.
 #[derive(Debug, Clone)]
 pub struct Case {
@@ -77,6 +86,10 @@ pub struct Case {
     pub finished: Vec<Finished>,
     /// Its closing, with what was tried when it was closed.
     pub closed: Option<(u64, StudyClosed, Lineage)>,
+    /// The witness whose note gave its seed, by its verifier key.
+    pub seeded: Option<String>,
+    /// Its log, and the leaf of its opening: what a witness's note must be over.
+    opening: Option<(String, Hash)>,
     /// Whether the walk-forward of a trial is recorded.
     pub walked: bool,
     /// What was found while it was gathered.
@@ -109,8 +122,8 @@ impl Case {
         let most = (cover.interval_ms > 0 && span >= 0).then(|| (span / cover.interval_ms) as u64 + 1);
         let wrong = if most.is_none_or(|most| cover.bars > most || cover.bars == 0) {
             "its data are registered with more bars than their time holds".into()
-        } else if fact.seed == SeedGrade::Witnessed {
-            "a witness's seed is claimed, and no witness's signature is recorded".into()
+        } else if fact.seed == SeedGrade::Witnessed && study.seed != 0 {
+            "a witness gives its seed, and its text names another".into()
         } else if strategy.hash().0 != fact.strategy_hash || strategy.file.name != fact.strategy {
             "its strategy is registered with another text".into()
         } else if study.name != *name {
@@ -127,10 +140,51 @@ impl Case {
             "its id is not that of its contents".into()
         } else {
             let (trials, finished, findings, closed) = (Vec::new(), Vec::new(), Vec::new(), None);
-            let (snapshot, walked) = (cover.clone(), false);
-            return Ok(Case { fact, seq, study, strategy, snapshot, trials, finished, closed, walked, findings });
+            let (snapshot, walked, seeded, opening) = (cover.clone(), false, None, None);
+            return Ok(Case {
+                fact,
+                seq,
+                study,
+                strategy,
+                snapshot,
+                trials,
+                finished,
+                closed,
+                seeded,
+                opening,
+                walked,
+                findings,
+            });
         };
         Err(no(format!("study '{name}': {wrong}")))
+    }
+
+    /// The same, with the entry of its opening: without it no witness's seed can be told from another.
+    pub fn at(mut self, entry: &Entry) -> Case {
+        self.opening = Some((entry.origin().into(), entry.leaf_hash()));
+        self
+    }
+
+    /// A witness's note over the opening gives the seed, before the first trial.
+    fn seed(&mut self, seq: u64, e: &StudySeeded) {
+        let seed = self.opening.as_ref().ok_or("its opening is not known".to_string()).and_then(|(origin, leaf)| {
+            let witness: Witness = e.witness.parse().map_err(|e: LedgerError| e.to_string())?;
+            seed_of(e.note.as_bytes(), origin, leaf, &witness).map_err(|e| e.to_string())
+        });
+        let wrong = match seed {
+            _ if self.fact.seed != SeedGrade::Witnessed => "its opening names its seed".into(),
+            _ if !self.trials.is_empty() => "it has trials already".into(),
+            Err(e) => e,
+            Ok(seed) => {
+                self.study.seed = number_of(&seed);
+                return self.seeded = Some(e.witness.clone());
+            }
+        };
+        self.findings.push(finding(
+            seq,
+            Wrong::Opening,
+            format!("a witness's seed that is none of this study: {wrong}"),
+        ));
     }
 
     /// Takes an event that stands at `seq`; one of another study is nothing. `tally` has everything before it.
@@ -150,6 +204,7 @@ impl Case {
                 }
             }
             Event::WalkForwardCompleted(e) if e.study_id == id => self.walked = true,
+            Event::StudySeeded(e) if e.study_id == id => self.seed(seq, e),
             Event::PrunedTrialFinished(e) if e.study_id == id => self.finish(seq, e),
             event => {
                 if event.trial_key().is_some_and(|(of, _)| of == id)

@@ -5,6 +5,7 @@ use super::case::{Case, Finding, Wrong, finding};
 use super::closing::close;
 use super::finished::best;
 use super::pruning::{fold_medians, stops};
+use crate::event::SeedGrade;
 use crate::event::study::{Ended, FoldFact, TrialFact};
 use crate::metric::{self, Metric, YEAR_MS};
 use crate::search::{self, Observation, Request, suggest};
@@ -46,6 +47,10 @@ impl Case {
     }
 
     fn order(&self, out: &mut Vec<Finding>) {
+        if self.fact.seed == SeedGrade::Witnessed && self.seeded.is_none() {
+            let what = "a witness's seed is claimed, and no witness's signature is recorded";
+            out.push(finding(self.seq, Wrong::Opening, what));
+        }
         for (i, (seq, trial)) in self.trials.iter().enumerate() {
             if trial.number as usize != i {
                 let what = format!("trial {} stands where trial {i} belongs", trial.number);

@@ -10,6 +10,7 @@
 //! | [`Finished`] | a recorded trial as samplers and statistics see it |
 //! | [`pruning`] | which trial is stopped after which fold |
 //! | [`Tally`] | how much was ever tried on prices that overlap, in a log and over several |
+//! | [`Counts`] | the same, kept small: what a gate remembers of a log |
 //! | [`figures`] | PSR, DSR, minimum track record of one trial; PBO of a study |
 //! | [`Case`] | a study against itself: order, suggestions, scores, constraints, pruning, closing |
 
@@ -20,10 +21,12 @@ pub mod pruning;
 mod case;
 mod check;
 mod closing;
+mod counts;
 mod finished;
 mod tally;
 
-pub use case::{Case, Finding, Wrong};
+pub use case::{Case, Finding, Wrong, number_of};
 pub use closing::close;
+pub use counts::{Counts, Lineage, Scope, Sharpes};
 pub use finished::{Finished, best};
-pub use tally::{Lineage, Scope, Sharpes, Tally};
+pub use tally::Tally;

@@ -89,6 +89,7 @@ pub(super) fn read(text: &str) -> Result<Policy, FormatError> {
             engine_versions: g.engine_versions,
             max_evidence_age_days: g.max_evidence_age_days,
             track_record: false,
+            witnessed_seed: false,
             max_count_age_days: 7,
             allow_generated: g.allow_generated,
         },

@@ -29,6 +29,7 @@ pub(super) fn text(p: &Policy) -> String {
         row("allow_generated", g.allow_generated),
     ]);
     gates.extend(some("track_record", Some(g.track_record).filter(|on| *on)));
+    gates.extend(some("witnessed_seed", Some(g.witnessed_seed).filter(|on| *on)));
     gates.extend(some("max_count_age_days", Some(g.max_count_age_days).filter(|days| *days != 7)));
     let people: Vec<Table> = p.people.iter().map(person).collect();
     let origins: Vec<Table> = p.origins.iter().map(|o| vec![row("vkey", &o.vkey)]).collect();

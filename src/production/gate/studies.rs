@@ -1,0 +1,128 @@
+//! What a log's events say of its studies, gathered as they come.
+
+use assay_ledger::{Authority, Entry, PublicKey, Reason};
+use assay_shared::event::roster::Roster;
+use assay_shared::event::{Event, EventError};
+use assay_shared::recount::{Case, Finding, Tally};
+use std::collections::BTreeMap;
+
+/// A study, as far as it decides whether it is worth computing again.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Course {
+    /// Where it was opened.
+    pub first: u64,
+    /// Where the last event stands that changes what it computes to.
+    pub last: u64,
+    /// Whether it is closed.
+    pub closed: bool,
+    /// Whether one of its trials was run on both engines, as everything is that will be proposed.
+    pub parity: bool,
+}
+
+/// Gathers while a log is read.
+#[derive(Debug, Default)]
+pub(super) struct Gathering {
+    /// What was tried.
+    pub tally: Tally,
+    /// Studies by id.
+    pub courses: BTreeMap<[u8; 16], Course>,
+    /// Where strategies, snapshots and rule books are registered.
+    pub registered: Vec<u64>,
+    /// The first event that is malformed, or not named after what it records.
+    pub odd: Option<(u64, String)>,
+    /// Those that are wanted whole.
+    pub cases: BTreeMap<[u8; 16], Option<Result<Case, Finding>>>,
+}
+
+impl Gathering {
+    /// Gathers these studies whole.
+    pub(super) fn of(wanted: impl IntoIterator<Item = [u8; 16]>) -> Gathering {
+        Gathering { cases: wanted.into_iter().map(|id| (id, None)).collect(), ..Gathering::default() }
+    }
+
+    /// Takes the next entry.
+    pub(super) fn push(&mut self, entry: &Entry) {
+        if !Tally::reads(entry.kind()) || self.odd.is_some() {
+            return;
+        }
+        match Event::of(entry) {
+            Ok(event) => self.take(entry, &event),
+            // One of a version that is unknown here counts for nothing in another's log.
+            Err(EventError::Unsupported { .. }) => {}
+            Err(e) => self.odd = Some((entry.seq, e.to_string())),
+        }
+    }
+
+    /// Takes the event of the next entry.
+    fn take(&mut self, entry: &Entry, event: &Event) {
+        if self.odd.is_some() {
+            return;
+        }
+        let seq = entry.seq;
+        if !is_named(entry, event) {
+            let what = format!("a {} whose id is not that of what it records", event.kind());
+            return self.odd = Some((seq, what));
+        }
+        if let Some(id) = study_of(event) {
+            if let Some(case) = self.cases.get_mut(&id) {
+                if case.is_none() && event.study().is_some() {
+                    *case = Some(Case::open(seq, event, &self.tally).map(|case| case.at(entry)));
+                }
+                if let Some(Ok(case)) = case {
+                    case.push(seq, event, &self.tally);
+                }
+            }
+            let course = self.courses.entry(id).or_insert_with(|| Course { first: seq, ..Course::default() });
+            match event {
+                Event::ParityVerified(_) => course.parity = true,
+                _ => course.last = seq,
+            }
+            course.closed |= matches!(event, Event::StudyClosed(_));
+        }
+        if study_of(event).is_none() {
+            self.registered.push(seq);
+        }
+        self.tally.push(seq, event);
+    }
+}
+
+/// Follows a log: who may sign, and what it says of its studies.
+#[derive(Debug, Default)]
+pub(super) struct Follower {
+    /// Its keys.
+    pub roster: Roster,
+    /// Its studies.
+    pub gathering: Gathering,
+}
+
+impl Authority for Follower {
+    fn admit(&mut self, entry: &Entry) -> Result<PublicKey, (Reason, String)> {
+        let Follower { roster, gathering } = self;
+        roster.admit_with(entry, |event| gathering.take(entry, event))
+    }
+
+    fn log_key(&self) -> Option<[u8; 32]> {
+        self.roster.log_key
+    }
+}
+
+/// The study that an event belongs to.
+fn study_of(event: &Event) -> Option<[u8; 16]> {
+    match event {
+        Event::ParityVerified(e) => Some(e.study_id),
+        Event::StudyClosed(e) => Some(e.study_id),
+        Event::StudySeeded(e) => Some(e.study_id),
+        Event::PrunedTrialFinished(e) => Some(e.study_id),
+        Event::WalkForwardCompleted(e) => Some(e.study_id),
+        event => event.study().map(|s| s.study_id).or_else(|| event.trial_key().map(|(id, _)| id)),
+    }
+}
+
+/// Studies, trials and closings have ids of what they are, so that none can stand twice: an entry with another id
+/// would be a second one.
+fn is_named(entry: &Entry, event: &Event) -> bool {
+    let keyed = event.study().is_some()
+        || event.trial_key().is_some()
+        || matches!(event, Event::StudyClosed(_) | Event::PrunedTrialFinished(_) | Event::StudySeeded(_));
+    !keyed || event.id(entry.payload()) == entry.id
+}

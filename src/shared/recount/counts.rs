@@ -1,0 +1,152 @@
+//! What a log has that counts beside a study: kept small, so that a gate can remember it instead of reading a log again.
+
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
+
+/// The largest Sharpe ratio per bar that counts as it is: of hours 94 a year.
+pub(super) const LARGEST: f64 = 1.0;
+
+/// Sharpe ratios: how many, their mean, and the sum of the squares of their distances from it.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+#[serde(from = "(u64, u64, u64)", into = "(u64, u64, u64)")]
+pub struct Sharpes {
+    /// How many.
+    pub n: u64,
+    mean: f64,
+    m2: f64,
+}
+
+impl Sharpes {
+    /// One more.
+    pub fn push(&mut self, sharpe: f64) {
+        self.n += 1;
+        let d = sharpe - self.mean;
+        self.mean += d / self.n as f64;
+        self.m2 += d * (sharpe - self.mean);
+    }
+
+    /// Those of another set, each times a factor.
+    pub fn merge(&mut self, other: &Sharpes, factor: f64) {
+        if other.n == 0 {
+            return;
+        }
+        let (a, b) = (self.n as f64, other.n as f64);
+        let d = other.mean * factor - self.mean;
+        self.m2 += other.m2 * factor * factor + d * d * a * b / (a + b);
+        self.mean += d * b / (a + b);
+        self.n += other.n;
+    }
+
+    /// Their variance with `ddof = 1`; none for fewer than two.
+    pub fn variance(&self) -> Option<f64> {
+        (self.n > 1).then(|| self.m2 / (self.n - 1) as f64)
+    }
+}
+
+/// To the bit: whoever remembers them must come to the same variance.
+impl From<Sharpes> for (u64, u64, u64) {
+    fn from(s: Sharpes) -> Self {
+        (s.n, s.mean.to_bits(), s.m2.to_bits())
+    }
+}
+
+impl From<(u64, u64, u64)> for Sharpes {
+    fn from((n, mean, m2): (u64, u64, u64)) -> Self {
+        Sharpes { n, mean: f64::from_bits(mean), m2: f64::from_bits(m2) }
+    }
+}
+
+/// What a study looks at.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Scope {
+    pub(super) symbols: BTreeSet<String>,
+    pub(super) span: (i64, i64),
+    pub(super) interval_ms: i64,
+}
+
+impl Scope {
+    /// Whether both have a symbol in common at a time.
+    fn meets(&self, other: &Scope) -> bool {
+        let (from, to) = (self.span.0.max(other.span.0), self.span.1.min(other.span.1));
+        from <= to && !self.symbols.is_disjoint(&other.symbols)
+    }
+}
+
+/// What was tried on prices that overlap with a study's.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Lineage {
+    /// Trials: of each study its budget, or what it recorded, if that is more.
+    pub trials: u64,
+    /// Studies.
+    pub studies: u64,
+    /// Sharpe ratios per bar of the study that is looked at.
+    pub sharpes: Sharpes,
+}
+
+impl Lineage {
+    /// The variance of the Sharpe ratios, never below that of chance over so many observations.
+    pub fn variance(&self, observations: f64) -> f64 {
+        let chance = if observations > 1.0 { 1.0 / (observations - 1.0) } else { 1.0 };
+        self.sharpes.variance().unwrap_or(0.0).max(chance)
+    }
+
+    /// With what another log has.
+    pub fn add(&mut self, other: &Lineage) {
+        self.trials += other.trials;
+        self.studies += other.studies;
+        self.sharpes.merge(&other.sharpes, 1.0);
+    }
+}
+
+/// A study as it counts for others.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Counted {
+    /// Its id.
+    pub study_id: [u8; 16],
+    /// Where it was opened.
+    pub seq: u64,
+    /// Where the last of its trials stands.
+    pub last: u64,
+    /// What it looks at, and from where on its log says so; none of a study whose snapshot is not registered.
+    pub(super) scope: Option<(u64, Scope)>,
+    pub(super) budget: u64,
+    pub(super) trials: u64,
+    pub(super) sharpes: Sharpes,
+}
+
+/// The studies of a log, in the order in which they were opened.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct Counts(pub(super) Vec<Counted>);
+
+impl Counts {
+    /// What a study looks at.
+    pub fn scope(&self, study_id: &[u8; 16]) -> Option<&Scope> {
+        self.0.iter().find(|s| s.study_id == *study_id)?.scope.as_ref().map(|(_, scope)| scope)
+    }
+
+    /// The same of the first `size` entries only; none where that cannot be told from this, since a study has trials
+    /// on both sides.
+    pub fn at(&self, size: u64) -> Option<Counts> {
+        let before = || self.0.iter().filter(|s| s.seq < size);
+        let whole = before().all(|s| s.last < size && s.scope.as_ref().is_none_or(|(known, _)| *known < size));
+        whole.then(|| Counts(before().cloned().collect()))
+    }
+
+    /// What overlaps with a scope. Sharpe ratios are brought to the scope's interval. A study whose snapshot is
+    /// unknown counts as overlapping.
+    pub fn lineage(&self, scope: &Scope) -> Lineage {
+        let mut out = Lineage::default();
+        for study in &self.0 {
+            let own = study.scope.as_ref().map(|(_, own)| own);
+            if own.is_some_and(|own| !own.meets(scope)) {
+                continue;
+            }
+            out.studies += 1;
+            out.trials += study.trials.max(study.budget);
+            // A bar that is four times as long has twice the Sharpe ratio.
+            let factor = own.map_or(1.0, |own| (scope.interval_ms as f64 / own.interval_ms as f64).sqrt());
+            out.sharpes.merge(&study.sharpes, factor);
+        }
+        out
+    }
+}
