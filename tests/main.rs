@@ -27,6 +27,7 @@ mod outputs;
 mod peers;
 mod place;
 mod readonly;
+mod reproduction;
 mod rules;
 mod seeds;
 mod sources;

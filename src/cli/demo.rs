@@ -7,6 +7,7 @@ use assay_lab::data::{Import, Imported, Read, generated, read};
 use assay_lab::deploy::merge_and_push;
 use assay_lab::download::{Download, download};
 use assay_lab::host::create_table;
+use assay_lab::obtain::From;
 use assay_lab::proposal::Proposed;
 use assay_lab::reproduce::{self, How};
 use assay_lab::study::{Seed, jobs as study_jobs, open, parse_strategy, parse_study, run as work, with_symbols};
@@ -228,7 +229,14 @@ fn promote_one(lab: &Lab, reviewer: &Path, proposed: &Proposed) -> Result<(), La
     print(&format!("proposed  {} v{} on {}", p.strategy, p.version, proposed.branch));
     if p.restores_version.is_none() {
         let sample = (p.version > 1).then_some(32);
-        let how = How { branch: &proposed.branch, key: reviewer, sample, threads: study_jobs(None) };
+        let how = How {
+            branch: &proposed.branch,
+            key: reviewer,
+            sample,
+            budget: None,
+            from: From::default(),
+            threads: study_jobs(None),
+        };
         let done = reproduce::reproduce(lab, &how)?;
         print(&format!("reproduced by {}: {} of {} trials", done.person, done.statement.ran, done.statement.trials));
     }

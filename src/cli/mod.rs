@@ -154,7 +154,7 @@ fn run(args: Args, session: Session) -> Result<(), LabError> {
         Command::Strategy(a) => strategy::run(&cx, a),
         Command::Study(a) => study::run(&cx, a),
         Command::Trials(a) => trials::run(&cx, a),
-        Command::Trial(a) => trials::show(&cx, a),
+        Command::Trial(a) => trials::one(&cx, a),
         Command::Report(a) => report::run(&cx, a),
         Command::Parity(a) => parity::run(&cx, a),
         Command::Policy(a) => policy::run(&cx, a),

@@ -4,14 +4,31 @@ use super::Context;
 use super::output::{print, print_json, say};
 use super::study::threads;
 use assay_lab::LabError;
+use assay_lab::obtain::From;
 use assay_lab::reproduce::{How, reproduce};
 use assay_lab::study::jobs;
 use serde_json::json;
 use std::path::PathBuf;
+use std::time::Duration;
+
+/// Reads `90s`, `10m` or `2h`.
+fn time(text: &str) -> Result<Duration, String> {
+    let wrong = || format!("'{text}' is no time: write it as 90s, 10m or 2h");
+    let (number, unit) = text.split_at(text.len().saturating_sub(1));
+    let unit = match unit {
+        "s" => 1,
+        "m" => 60,
+        "h" => 3600,
+        _ => return Err(wrong()),
+    };
+    let number: u32 = number.parse().map_err(|_| wrong())?;
+    Ok(Duration::from_secs(u64::from(number) * unit))
+}
 
 /// Run a proposal's trial and its study again, as somebody else, and sign that it is the same
 ///
-/// The data are found by their hash among this lab's snapshots: import the same files, and they have the same hash.
+/// The data are found by their hash among this lab's snapshots (the same files give the same hash), then in the store
+/// that `snapshots` in assay.toml names: a folder, or a web server that serves one (`assay data share`).
 /// The promoted trial runs on both engines, and every trial of the study is compared with what was recorded, to the
 /// last bit; the first difference is named. What is signed goes to the branch, beside the approvals.
 ///
@@ -26,6 +43,18 @@ pub struct Args {
     /// Run so many trials again, the promoted one and others drawn at random, instead of the whole study
     #[arg(long, value_name = "TRIALS")]
     sample: Option<u32>,
+    /// Run as many trials again as this time allows, drawn at random, the promoted one first: 90s, 10m, 2h
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    budget: Option<Duration>,
+    /// Import these files as the proposer did, and run on them: what comes from the exchange itself proves most
+    #[arg(long, value_name = "DIR", conflicts_with = "snapshot")]
+    data: Option<PathBuf>,
+    /// Run on somebody's snapshot: its file HASH.parquet, with the others of that hash beside it
+    #[arg(long, value_name = "FILE")]
+    snapshot: Option<PathBuf>,
+    /// The rule book's file, when it is neither in this lab nor beside the snapshot
+    #[arg(long, value_name = "FILE")]
+    rulebook: Option<PathBuf>,
     /// Threads [default: cores − 1, at most 6, at least 1]
     #[arg(long, value_parser = threads())]
     jobs: Option<usize>,
@@ -33,7 +62,18 @@ pub struct Args {
 
 pub fn run(cx: &Context, args: Args) -> Result<(), LabError> {
     let lab = cx.lab()?;
-    let how = How { branch: &args.branch, key: &args.key, sample: args.sample, threads: jobs(args.jobs) };
+    let how = How {
+        branch: &args.branch,
+        key: &args.key,
+        sample: args.sample,
+        budget: args.budget,
+        from: From {
+            files: args.data.as_deref(),
+            snapshot: args.snapshot.as_deref(),
+            rulebook: args.rulebook.as_deref(),
+        },
+        threads: jobs(args.jobs),
+    };
     let done = reproduce(&lab, &how)?;
     let s = &done.statement;
     if cx.json {

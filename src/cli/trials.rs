@@ -2,6 +2,7 @@
 
 use super::Context;
 use super::output::{print, print_json, table};
+use assay_lab::reproduce::own;
 use assay_lab::study::{Figures, of_trial};
 use assay_lab::trial::{board, pick};
 use assay_lab::{Lab, LabError};
@@ -42,6 +43,15 @@ pub enum One {
     ///
     /// Example: assay trial show 42 --study trend-walkforward
     Show {
+        #[command(flatten)]
+        which: Which,
+    },
+    /// Run a trial of your own again, on both engines, and compare it with what was recorded, to the last bit
+    ///
+    /// Ends with 1 and names the first figure that differs. Of a proposal somebody else does it: `assay reproduce`.
+    ///
+    /// Example: assay trial reproduce 17 --study trend-walkforward
+    Reproduce {
         #[command(flatten)]
         which: Which,
     },
@@ -145,8 +155,28 @@ pub fn run(cx: &Context, args: Args) -> Result<(), LabError> {
     Ok(())
 }
 
-pub fn show(cx: &Context, args: One) -> Result<(), LabError> {
-    let One::Show { which } = args;
+pub fn one(cx: &Context, args: One) -> Result<(), LabError> {
+    match args {
+        One::Show { which } => show(cx, &which),
+        One::Reproduce { which } => again(cx, &which),
+    }
+}
+
+fn again(cx: &Context, which: &Which) -> Result<(), LabError> {
+    let (number, stream) = own(&cx.lab()?, which.study.as_deref(), which.number)?;
+    if cx.json {
+        print_json(&json!({"trial": number, "same": true, "stream_hash": stream.map(|s| s.to_string())}));
+        return Ok(());
+    }
+    let what = match stream {
+        Some(stream) => format!("every figure, and the stream {} on both engines", stream.short()),
+        None => "as far as it went: it was not completed, and has no stream".into(),
+    };
+    print(&format!("trial {number} is what was recorded: {what}"));
+    Ok(())
+}
+
+fn show(cx: &Context, which: &Which) -> Result<(), LabError> {
     let (s, t) = pick(&cx.lab()?, which.study.as_deref(), which.number)?;
     if cx.json {
         print_json(&json!({"study": s.name, "trial": t}));

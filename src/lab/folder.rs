@@ -45,9 +45,10 @@ pub struct Config {
     /// Verifier keys of witnesses, where no policy names them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub witnesses: Vec<String>,
-    /// A folder with snapshots of others, looked into when this lab lacks one.
+    /// A folder with snapshots and rule books of others, or the address of a server that serves one: looked into
+    /// when this lab lacks them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub snapshots: Option<PathBuf>,
+    pub snapshots: Option<String>,
 }
 
 /// An opened lab.
@@ -277,7 +278,8 @@ impl Lab {
             let message = format!("the data {} were erased, as entry {at} says", hash.short());
             return Err(LabError::usage(message, "who has the same data can import them again: `assay data import`"));
         }
-        let store = self.config.snapshots.as_ref().map(|dir| self.dir.join(dir));
+        let folder = self.config.snapshots.as_ref().filter(|place| !place.contains("://"));
+        let store = folder.map(|dir| self.dir.join(dir));
         let dir = match store {
             Some(store) if !snapshot::path(&self.snapshot_dir(), &hash).exists() => store,
             _ => self.snapshot_dir(),

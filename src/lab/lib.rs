@@ -27,6 +27,8 @@
 //! | [`promote`] | a trial proposed for production |
 //! | [`rollback`] | an earlier version proposed again |
 //! | [`reproduce`] | a proposal run again by somebody else |
+//! | [`obtain`] | the data and the rule book of a proposal, had from wherever they are |
+//! | [`store`] | snapshots of others: a folder, or a web server |
 //! | [`review`] | what a proposal would put live; approvals |
 //! | [`sync`] | the lab and the repositories that it shares with others |
 //! | [`clone`] | what a plain clone of the deploy repository says |
@@ -70,6 +72,7 @@ pub mod host;
 pub mod keys;
 pub mod live;
 pub mod mirror;
+pub mod obtain;
 pub mod parity;
 pub mod place;
 #[cfg(test)]
@@ -87,6 +90,7 @@ pub mod rollback;
 pub mod rules;
 pub mod session;
 mod standing;
+pub mod store;
 pub mod study;
 pub mod sync;
 pub mod tamper;

@@ -2,6 +2,7 @@
 
 use crate::error::LabError;
 use crate::folder::Lab;
+use crate::obtain::{From, obtain};
 use crate::proposal::policy;
 use crate::review::{Proposal, read};
 use crate::session::Progress;
@@ -15,16 +16,22 @@ use assay_production::gate;
 use assay_production::repository::Repo;
 use assay_research::study::{StudyProgress, again, run};
 use assay_shared::RESULTS;
+use assay_shared::account::Run;
 use assay_shared::account::record::Recorder;
 use assay_shared::event::Event;
+use assay_shared::event::study::Ended::Completed;
 use assay_shared::event::study::TrialFact;
 use assay_shared::format::config::{LiveConfig, REPRODUCTION_NAMESPACE, REPRODUCTIONS, Versions};
 use assay_shared::format::reproduction::{Origin, Reproduction};
 use assay_shared::policy::Role;
 use assay_shared::recount::Case;
-use assay_shared::strategy::Strategy;
+use assay_shared::strategy::{Params, Strategy};
 use std::collections::BTreeSet;
 use std::path::Path;
+use std::time::{Duration, Instant};
+
+/// Trials that a thread runs before the time is looked at.
+const AT_A_TIME: usize = 4;
 
 /// How a proposal is to be reproduced.
 #[derive(Debug, Clone, Copy)]
@@ -35,6 +42,10 @@ pub struct How<'a> {
     pub key: &'a Path,
     /// Run so many trials of the study again, drawn at random, instead of all.
     pub sample: Option<u32>,
+    /// Run as many as this time allows, drawn at random.
+    pub budget: Option<Duration>,
+    /// Where the data come from, when they are not in the lab.
+    pub from: From<'a>,
     /// Threads.
     pub threads: usize,
 }
@@ -58,21 +69,20 @@ pub fn reproduce(lab: &Lab, how: &How<'_>) -> Result<Reproduced, LabError> {
     let proposal = read(&repo, how.branch)?;
     let (person, signer) = who(lab, &repo, &proposal, how.key)?;
     let case = recorded(&repo, &proposal)?;
+    obtain(lab, &case, &how.from)?;
     let opened = opened(lab, &case)?;
     as_proposed(&case, &proposal.config)?;
     as_registered(lab, &case)?;
     let (evaluator, threads) = (opened.evaluator()?, how.threads);
     let no_threads = |e| LabError::could_not(format!("cannot start threads: {e}"));
     let pool = assay_research::thread_pool(threads).map_err(no_threads)?;
-    let ran = match how.sample {
-        Some(n) if n < opened.study.trials => {
-            let chosen = sample(&case, n, proposal.config.promotion.trial_id)?;
-            let stop = || lab.session.stop.requested();
-            let events = again(&pool, &evaluator, opened.id, &case.finished, &chosen, stop).ok_or_else(stopped)?;
-            events.iter().try_for_each(|event| same(&case, event))?;
-            chosen.len() as u32
-        }
-        _ => whole(lab, &pool, &evaluator, &case, opened.id)?,
+    let all = opened.study.trials;
+    let most = how.sample.unwrap_or(all).min(all);
+    let ran = if most == all && how.budget.is_none() {
+        whole(lab, &pool, &evaluator, &case, opened.id)?
+    } else {
+        let chosen = sample(&case, most, proposal.config.promotion.trial_id)?;
+        drawn(lab, (&pool, threads), &evaluator, (&case, opened.id), &chosen, how.budget)?
     };
     let (stream, keyed) = both_engines(&opened, &proposal, &signer)?;
     let p = &proposal.config.promotion;
@@ -236,17 +246,39 @@ fn whole(
     Ok(ran)
 }
 
-/// The promoted trial, and others that nobody can know before.
+/// The promoted trial, and others that nobody can know before, in an order that nobody can.
 fn sample(case: &Case, n: u32, promoted: u32) -> Result<Vec<u32>, LabError> {
     let all = case.trials.len() as u32;
-    let mut chosen = BTreeSet::from([promoted]);
-    while (chosen.len() as u32) < n.clamp(1, all) {
-        // What nobody chose: the hash of a new key.
-        let seed = Signer::generate()?.public().to_bytes();
-        let number = u64::from_be_bytes(seed[..8].try_into().unwrap_or_default()) % u64::from(all);
-        chosen.insert(number as u32);
+    // What nobody chose: a new key.
+    let key = Hash::of(&Signer::generate()?.public().to_bytes());
+    let place = |number: u32| Hash::of(&[&key.0[..], &number.to_be_bytes()].concat());
+    let mut others: Vec<u32> = (0..all).filter(|number| *number != promoted).collect();
+    others.sort_by_cached_key(|number| place(*number).0);
+    others.truncate(n.clamp(1, all) as usize - 1);
+    Ok([promoted].into_iter().chain(others).collect())
+}
+
+/// Trials one after another, as far as the time goes. Gives how many.
+fn drawn(
+    lab: &Lab,
+    (pool, threads): (&assay_research::ThreadPool, usize),
+    evaluator: &assay_research::study::Evaluator<'_>,
+    (case, id): (&Case, [u8; 16]),
+    chosen: &[u32],
+    budget: Option<Duration>,
+) -> Result<u32, LabError> {
+    let (start, mut ran) = (Instant::now(), 0);
+    let stop = || lab.session.stop.requested();
+    let _watched = lab.session.stop.watch();
+    for some in chosen.chunks(threads * AT_A_TIME) {
+        let events = again(pool, evaluator, id, &case.finished, some, stop).ok_or_else(stopped)?;
+        events.iter().try_for_each(|event| same(case, event))?;
+        ran += some.len() as u32;
+        if budget.is_some_and(|budget| start.elapsed() >= budget) {
+            break;
+        }
     }
-    Ok(chosen.into_iter().collect())
+    Ok(ran)
 }
 
 /// That a trial is the recorded one, to the last bit; names the first figure that is not.
@@ -264,7 +296,6 @@ fn same(case: &Case, event: &Event) -> Result<(), LabError> {
 }
 
 fn difference(was: &TrialFact, now: &TrialFact) -> String {
-    use assay_shared::event::study::Ended::Completed;
     let differ = |name: String, was: String, now: String| format!("{name} is {was} as recorded, and {now} here");
     if let Some((name, value)) = was.params.iter().find(|(name, value)| now.params.get(*name) != Some(value)) {
         let here = now.params.get(name).map_or("absent".into(), ToString::to_string);
@@ -294,20 +325,52 @@ fn difference(was: &TrialFact, now: &TrialFact) -> String {
 /// The promoted trial's stream by both engines, and the hash of it that is the reproducer's alone.
 fn both_engines(opened: &Opened, proposal: &Proposal, signer: &Signer) -> Result<(Hash, Hash), LabError> {
     let config = &proposal.config;
+    let research = streams(opened, &config.parameters, config.promotion.stream_hash, "config")?;
+    Ok((research.stream_hash, Recorder::hash_with(&signer.public().to_bytes(), &research.records)))
+}
+
+/// A trial run by both engines, which must give the stream that somebody says.
+fn streams(opened: &Opened, params: &Params, stated: Hash, who: &str) -> Result<Run, LabError> {
     let no = |what: String| LabError::Verification(format!("not reproduced: {what}"));
-    let research = opened.evaluator()?.recorded_run(&config.parameters)?;
-    let bound = opened.strategy.bind(&config.parameters).map_err(|d| no(d.to_string()))?;
+    let research = opened.evaluator()?.recorded_run(params)?;
+    let bound = opened.strategy.bind(params).map_err(|d| no(d.to_string()))?;
     let mut feed = Recorded::new(&opened.market);
     let live = replay(&bound, &mut feed, &opened.book, &opened.study.assumptions, &research.bars)?;
-    let (stated, found) = (config.promotion.stream_hash, research.run.stream_hash);
-    for (engine, hash) in [("research", found), ("production", live.stream_hash)] {
+    for (engine, hash) in [("research", research.run.stream_hash), ("production", live.stream_hash)] {
         if hash != stated {
-            let what =
-                format!("the {engine} engine gives the stream {}, the config says {}", hash.short(), stated.short());
-            return Err(no(what));
+            let (hash, stated) = (hash.short(), stated.short());
+            return Err(no(format!("the {engine} engine gives the stream {hash}, the {who} says {stated}")));
         }
     }
-    Ok((found, Recorder::hash_with(&signer.public().to_bytes(), &research.run.records)))
+    Ok(research.run)
+}
+
+/// One's own trial run again on both engines, and compared with what was recorded. Gives its number and its stream;
+/// none of a trial that was not completed.
+///
+/// # Errors
+/// No such trial, another build than the study's, and the first difference.
+pub fn own(lab: &Lab, wanted: Option<&str>, number: Option<u32>) -> Result<(u32, Option<Hash>), LabError> {
+    let (row, trial) = crate::trial::pick(lab, wanted, number)?;
+    let opened = crate::study::reopen(lab, &row.study_id)?;
+    let case = crate::study::recorded(&lab.log()?, opened.id)?.case;
+    if opened.environment.results != Some(RESULTS) {
+        let what = format!("the study has results of another version than {RESULTS}, which this build computes");
+        return Err(LabError::usage(what, "run it again with a build of its version"));
+    }
+    let pool = assay_research::thread_pool(1).map_err(|e| LabError::could_not(format!("cannot start threads: {e}")))?;
+    let stop = || lab.session.stop.requested();
+    let events = again(&pool, &opened.evaluator()?, opened.id, &case.finished, &[trial.number], stop);
+    events.ok_or_else(stopped)?.iter().try_for_each(|event| same(&case, event))?;
+    let recorded = case.trials.iter().find(|(_, t)| t.number == trial.number).map(|(_, t)| t);
+    let stream = match recorded.map(|t| &t.ended) {
+        Some(Completed { stream_hash, .. }) => Some(
+            streams(&opened, &recorded.map(|t| t.params.clone()).unwrap_or_default(), Hash(*stream_hash), "ledger")?
+                .stream_hash,
+        ),
+        _ => None,
+    };
+    Ok((trial.number, stream))
 }
 
 /// Where this lab's data came from.

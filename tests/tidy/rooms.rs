@@ -86,7 +86,7 @@ const ROOMS: [(&str, &[&str]); 45] = [
             "src/lab/folder.rs",
         ],
     ),
-    ("ureq", &["src/lab/ask.rs", "src/research/data/fetch/"]),
+    ("ureq", &["src/lab/ask.rs", "src/lab/store.rs", "src/research/data/fetch/"]),
     ("zeroize", &["ledger/src/keys/bulk_sign.rs"]),
     ("zip", &["src/research/data/source.rs"]),
     ("assay_ledger", &["src/"]),

@@ -7,10 +7,12 @@ mod request;
 mod show;
 
 use super::Context;
-use super::output::{print_json, say};
+use super::output::{print, print_json, say};
 use assay_lab::LabError;
 use assay_lab::data::{Imported, erase, read};
+use assay_lab::store::share;
 use serde_json::json;
+use std::path::PathBuf;
 
 use request::ReadArgs;
 pub use show::show_quality;
@@ -57,6 +59,18 @@ pub enum Args {
     ///
     /// Example: assay data generate made-up --symbols BTCUSDT,ETHUSDT --from 2023-01-01 --to 2024-01-01
     Generate(generate::Args),
+    /// Put a snapshot with its rule book into a folder, for whoever is to run your proposals again
+    ///
+    /// They name the folder, or the address of a web server that serves it, as `snapshots` in their assay.toml. What
+    /// comes from there is believed by its hash alone, and reproductions say that the data were the proposer's own.
+    ///
+    /// Example: assay data share /srv/snapshots
+    Share {
+        /// The folder
+        folder: PathBuf,
+        /// Beginning of a data hash [default: the newest snapshot]
+        hash: Option<String>,
+    },
     /// List the snapshots of this lab, or all that is recorded of one: its rule book, files, treatments and
     /// assumptions
     ///
@@ -111,6 +125,21 @@ pub fn run(cx: &Context, args: Args) -> Result<(), LabError> {
             match erase(&cx.lab()?, &hash, &reason)? {
                 Some(at) => say(&format!("the data are gone; entry {at} says so")),
                 None => say("the files are gone that an import left which was cut off; nothing of it was registered"),
+            }
+            Ok(())
+        }
+        Args::Share { folder, hash } => {
+            let lab = cx.lab()?;
+            let rows = lab.mirror()?.snapshots()?;
+            let row = rows.iter().find(|r| hash.as_ref().is_none_or(|h| r.data_hash.starts_with(h.as_str())));
+            let none = || LabError::usage("there is no such snapshot", "list them with `assay data show`");
+            let data = row.ok_or_else(none)?.data_hash.parse().map_err(|_| none())?;
+            let files: Vec<String> =
+                share(&lab, &data, &folder)?.iter().map(|file| file.display().to_string()).collect();
+            if cx.json {
+                print_json(&files);
+            } else {
+                files.iter().for_each(|file| print(file));
             }
             Ok(())
         }

@@ -1,0 +1,115 @@
+//! Run again: one's own trials, and proposals with data that are had from wherever they are.
+
+use crate::desk::{Desk, SYMBOLS, wait_for, write_market};
+use std::process::{Child, Stdio};
+
+/// A lab with a proposal that a reviewer is to reproduce. Gives its branch.
+fn proposed() -> (Desk, String) {
+    let desk = Desk::new();
+    desk.assay(&["key", "new", "--out", "ben"]).ok();
+    desk.assay(&["init", "lab", "--person", "ana", "--reviewer", "ben=ben.pub", "--allow-generated"]).ok();
+    let market = assay_research::data::generate::market(&SYMBOLS.map(String::from), 24 * 420, 3);
+    write_market(&desk.path("market"), &market);
+    desk.assay(&["data", "import", "market", "--assume-brackets-from", "2020-01-01"]).ok();
+    desk.strategy_and_study(48);
+    desk.assay(&["study", "run", "trend.toml", "study.toml"]).ok();
+    desk.assay(&["parity"]).ok();
+    let branch = desk.assay(&["promote"]).ok().out.trim().to_string();
+    (desk, branch)
+}
+
+fn forget(desk: &Desk) {
+    for folder in ["lab/snapshots", "lab/rulebooks"] {
+        std::fs::remove_dir_all(desk.path(folder)).unwrap();
+        std::fs::create_dir(desk.path(folder)).unwrap();
+    }
+}
+
+struct Server(Child);
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// A folder served as any web server would. Gives the address.
+fn served(desk: &Desk, folder: &str) -> (Server, String) {
+    let log = std::fs::File::create(desk.path("server.log")).unwrap();
+    let mut command = std::process::Command::new("python3");
+    command.args(["-u", "-m", "http.server", "--bind", "127.0.0.1", "0"]).current_dir(desk.path(folder));
+    let server = Server(command.stdout(log).stderr(Stdio::null()).spawn().unwrap());
+    let said = || std::fs::read_to_string(desk.path("server.log")).unwrap();
+    wait_for("the server", || said().contains(" port "));
+    let port = said().split(" port ").nth(1).unwrap().split(' ').next().unwrap().to_string();
+    (server, format!("http://127.0.0.1:{port}"))
+}
+
+/// Each trial of one's own is what was recorded, whatever became of it.
+#[test]
+fn ones_own_trials() {
+    let (desk, _) = proposed();
+    let best = desk.assay(&["trial", "reproduce"]).ok().out;
+    assert!(best.contains("on both engines"), "{best}");
+    let trials = desk.assay(&["trials", "--all", "--json"]).ok().json();
+    for state in ["COMPLETE", "PRUNED", "FAIL"] {
+        let Some(trial) = trials.as_array().unwrap().iter().find(|t| t["state"] == state) else { continue };
+        let number = trial["number"].to_string();
+        let said = desk.assay(&["trial", "reproduce", &number, "--json"]).ok().json();
+        assert_eq!(said["stream_hash"].is_string(), state == "COMPLETE", "{said}");
+    }
+    desk.assay(&["trial", "reproduce", "999"]).fails(2, "no trial 999");
+}
+
+/// The data of a proposal from a store, by file and over HTTP; from files that are imported again; and never others.
+#[test]
+fn data_from_wherever_they_are() {
+    let (desk, branch) = proposed();
+    let again =
+        |more: &[&str]| desk.assay(&[&["reproduce", &branch, "--key", "ben", "--sample", "3"][..], more].concat());
+    let files = desk.assay(&["data", "share", "store"]).ok().out;
+    let snapshot = files.lines().find(|l| l.ends_with(".parquet") && !l.contains("funding")).unwrap().to_string();
+    forget(&desk);
+    again(&[]).fails(2, "cannot be read here");
+    // By file.
+    again(&["--snapshot", "market"]).fails(2, "is not a file of the snapshot");
+    let said = again(&["--snapshot", &snapshot]).ok();
+    assert!(said.err.contains("the proposer's own copy"), "{}", said.err);
+    // By HTTP; and one that serves something else.
+    forget(&desk);
+    let settings = std::fs::read_to_string(desk.path("lab/assay.toml")).unwrap();
+    let (server, url) = served(&desk, "store");
+    std::fs::write(desk.path("lab/assay.toml"), format!("snapshots = \"{url}\"\n{settings}")).unwrap();
+    let good = std::fs::read(desk.path(&snapshot)).unwrap();
+    let other = assay_research::data::generate::market(&SYMBOLS.map(String::from), 24 * 420, 4);
+    write_market(&desk.path("other"), &other);
+    let mut bad = good.clone();
+    let middle = bad.len() / 2;
+    bad[middle] ^= 1;
+    std::fs::write(desk.path(&snapshot), &bad).unwrap();
+    again(&[]).fails(1, "is another one");
+    let left: Vec<_> = std::fs::read_dir(desk.path("lab/snapshots")).unwrap().collect();
+    assert!(left.is_empty(), "nothing of it stays: {left:?}");
+    std::fs::write(desk.path(&snapshot), &good).unwrap();
+    again(&[]).ok();
+    forget(&desk);
+    drop(server);
+    again(&[]).fails(3, "look whether `snapshots`");
+    // From the files themselves.
+    std::fs::write(desk.path("lab/assay.toml"), settings).unwrap();
+    again(&["--data", "other"]).fails(1, "gives the data");
+    again(&["--data", "market"]).ok();
+}
+
+/// A budget runs what it allows, the promoted trial first, and says how many.
+#[test]
+fn a_budget_of_time() {
+    let (desk, branch) = proposed();
+    let again =
+        |time: &str| desk.assay(&["reproduce", &branch, "--key", "ben", "--budget", time, "--jobs", "1", "--json"]);
+    assert_eq!(again("2h").ok().json()["ran"], 48, "all of them, when there is time");
+    let ran = again("0s").ok().json()["ran"].as_u64().unwrap();
+    assert!((1..48).contains(&ran), "{ran}");
+    again("soon").fails(2, "write it as 90s");
+}
