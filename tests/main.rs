@@ -19,6 +19,7 @@ mod help;
 mod import;
 mod judge;
 mod keys;
+mod kills;
 mod ledger;
 mod live;
 mod mirror;

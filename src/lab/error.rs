@@ -172,6 +172,9 @@ impl LabError {
             LabError::Repo(e) if e.is_owned_by_another() => Some(
                 "`git config --global --add safe.directory DIR` says that you trust another user's repository".into(),
             ),
+            LabError::Repo(e) | LabError::Gate(GateError::Repo(e)) if e.is_locked() => {
+                Some("remove that file if no git is at work there, and run the command again".into())
+            }
             LabError::Repo(RepoError::NoGit(_)) => Some("install git, or put it on the PATH".into()),
             LabError::Repo(RepoError::Unreached { .. }) => {
                 Some("see whether the repository is there and may be written; `assay doctor` looks it over".into())

@@ -2,7 +2,7 @@
 
 use crate::error::LabError;
 use crate::folder::Lab;
-use crate::proposal::{Behind, Proposed, finish, in_force, policy};
+use crate::proposal::{Behind, Proposed, finish, in_force, policy, up_to_date};
 use crate::{study, trial};
 use assay_ledger::format::hash::hex;
 use assay_ledger::{Hash, Log};
@@ -32,7 +32,7 @@ pub fn propose(lab: &Lab, wanted: Option<&str>, number: Option<u32>) -> Result<P
     // The mirror only says which study is meant; what is promoted is read from the ledger.
     let opened = study::reopen(lab, &trial::study(&lab.mirror()?, wanted)?.study_id)?;
     let trial = pick(lab, &opened, number)?;
-    let repo = lab.repo()?;
+    let repo = up_to_date(lab)?;
     let parity_at = parity_of(&lab.log()?, opened.id, trial.number)?;
     if policy(&repo)?.0.gates.max_pbo.is_some() {
         study::finish_pruned(lab, &opened, study::jobs(None))?;

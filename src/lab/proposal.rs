@@ -38,6 +38,19 @@ pub fn in_force(repo: &Repo, strategy: &str) -> Result<Option<(LiveConfig, Vec<u
     Ok(Some((config, bytes)))
 }
 
+/// The lab's repository with its main branch where the deploy repository beside it has it: a deployment that was cut off
+/// after its push had landed left the lab behind. Of one that is elsewhere `sync` brings it.
+///
+/// # Errors
+/// A branch that has parted from the deployed one.
+pub fn up_to_date(lab: &Lab) -> Result<Repo, LabError> {
+    let repo = lab.repo()?;
+    if lab.config.deploy.is_none() && lab.deploy_path().is_dir() {
+        repo.catch_up(&lab.deploy_remote(), "main")?;
+    }
+    Ok(repo)
+}
+
 /// The policy on the lab's main branch, with its hash.
 ///
 /// # Errors

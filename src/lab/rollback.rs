@@ -2,7 +2,7 @@
 
 use crate::error::LabError;
 use crate::folder::Lab;
-use crate::proposal::{Behind, Proposed, finish, in_force};
+use crate::proposal::{Behind, Proposed, finish, in_force, up_to_date};
 use assay_ledger::Hash;
 use assay_production::gate::version_of;
 use assay_shared::event::{Event, RollbackProposed};
@@ -22,7 +22,7 @@ pub enum To {
 /// # Errors
 /// A strategy that is not live, a version that never was or is not earlier.
 pub fn propose(lab: &Lab, strategy: &str, to: To, reason: &str) -> Result<Proposed, LabError> {
-    let repo = lab.repo()?;
+    let repo = up_to_date(lab)?;
     let none = || LabError::usage(format!("'{strategy}' is not live"), "see `assay active`");
     let (current, bytes) = in_force(&repo, strategy)?.ok_or_else(none)?;
     let retired = to == To::Nothing;

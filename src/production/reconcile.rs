@@ -9,6 +9,7 @@ use crate::repository::git::Repo;
 use assay_ledger::Hash;
 use assay_shared::event::{ApprovalRecorded, DriftDetected, DriftHealed, Event, PromotionDeployed};
 use serde::Serialize;
+use std::collections::BTreeSet;
 
 /// How a strategy stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -124,16 +125,12 @@ pub fn reconcile(
     let moved = || repo.tip(&host.deploy_reference()).as_ref() != Some(&commit);
     // Where the branch has moved meanwhile, a row ahead of it may be what it holds now.
     let known = |strategy: &str, version: i64, sha256: &str| {
-        let same =
-            |(s, v, sha): &(String, u64, Hash)| s == strategy && *v as i64 == version && sha.to_string() == sha256;
-        ever.iter().any(same) || moved()
+        let sha256 = sha256.parse::<Hash>().ok();
+        sha256.is_some_and(|sha| ever.contains(&(strategy.to_string(), version as u64, sha))) || moved()
     };
-    let said = |strategy: &str, version: i64, sha256: &str| {
-        let same = |r: &PromotionDeployed| {
-            r.strategy == strategy && r.version as i64 == version && Hash(r.config_sha256).to_string() == sha256
-        };
-        recorded.iter().any(same)
-    };
+    let stands: BTreeSet<(&str, i64, String)> =
+        recorded.iter().map(|r| (r.strategy.as_str(), r.version as i64, Hash(r.config_sha256).to_string())).collect();
+    let said = |strategy: &str, version: i64, sha256: &str| stands.contains(&(strategy, version, sha256.to_string()));
     let git: Git<'_> = (&known, &said);
     // The logs as they are now, and what was seen of the others before.
     let mut revoked = gate::revoked(repo, &commit, host)?;

@@ -24,6 +24,8 @@ pub struct Deployment {
     pub commit: String,
     /// SHA-256 of the policy that judged it.
     pub policy_sha256: Hash,
+    /// The key that signed it.
+    pub author_key: PublicKey,
     /// People who approved.
     pub approvers: Vec<String>,
     /// Their keys, in the same order.
@@ -69,6 +71,7 @@ pub(super) fn verify(
         sha256,
         commit: new.into(),
         policy_sha256,
+        author_key: author.key,
         approver_keys: approved.iter().map(|a| a.key).collect(),
         approvers: approved.into_iter().map(|a| a.person).collect(),
     })

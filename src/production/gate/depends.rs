@@ -5,9 +5,8 @@ use super::pins::Host;
 use super::policy;
 use super::refusal::GateError;
 use crate::repository::git::Repo;
+use assay_ledger::PublicKey;
 use assay_ledger::keys::note::Verifier;
-use assay_ledger::{PublicKey, keys::sshsig};
-use assay_shared::format::config::{LiveConfig, NAMESPACE};
 use assay_shared::policy::{Policy, Role};
 use serde::Serialize;
 
@@ -71,9 +70,7 @@ pub fn dependents(
     let mut out = Vec::new();
     for d in live.iter().filter(|d| !d.config.promotion.retired) {
         let p = &d.config.promotion;
-        let signature = repo.file(&d.commit, &format!("{}.sig", LiveConfig::path(&p.strategy)))?.unwrap_or_default();
-        let author = sshsig::verify(&signature, NAMESPACE, d.text.as_bytes()).ok();
-        let author = author.and_then(|key| fallen(&policy, revoked, &key, &p.author, Role::Researcher));
+        let author = fallen(&policy, revoked, &d.author_key, &p.author, Role::Researcher);
         let approvals = d.approvers.iter().zip(&d.approver_keys);
         let approvals = approvals.filter_map(|(name, key)| fallen(&policy, revoked, key, name, Role::Reviewer));
         let words =

@@ -54,6 +54,7 @@ struct Kept {
     sha256: Hash,
     commit: String,
     policy_sha256: Hash,
+    author_key: PublicKey,
     approvers: Vec<(String, PublicKey)>,
 }
 
@@ -64,6 +65,7 @@ impl Kept {
             sha256: d.sha256,
             commit: d.commit.clone(),
             policy_sha256: d.policy_sha256,
+            author_key: d.author_key,
             approvers: d.approvers.iter().cloned().zip(d.approver_keys.iter().copied()).collect(),
         }
     }
@@ -81,6 +83,7 @@ impl Kept {
             sha256: self.sha256,
             commit: self.commit,
             policy_sha256: self.policy_sha256,
+            author_key: self.author_key,
             approvers,
             approver_keys,
         })

@@ -52,6 +52,12 @@ pub enum RepoError {
         /// What git printed.
         words: String,
     },
+    /// A lock that a git which was killed left behind, or that one holds that is at work.
+    #[error("another git holds {path}, or one that was killed left it")]
+    Locked {
+        /// The lock.
+        path: String,
+    },
     /// There is no git to be run.
     #[error("git cannot be run: {0}")]
     NoGit(std::io::Error),
@@ -319,6 +325,22 @@ impl Repo {
 }
 
 impl RepoError {
+    /// The lock that git's words name, if that is what stopped it.
+    pub(super) fn locked(words: &str) -> Option<RepoError> {
+        let (path, after) = words.split_once("Unable to create '")?.1.split_once('\'')?;
+        (path.ends_with(".lock") && after.starts_with(": File exists"))
+            .then(|| RepoError::Locked { path: path.replace("//", "/") })
+    }
+
+    /// Whether a lock stopped it.
+    pub fn is_locked(&self) -> bool {
+        match self {
+            RepoError::Locked { .. } => true,
+            RepoError::Git { source, .. } => source.code() == git2::ErrorCode::Locked,
+            _ => false,
+        }
+    }
+
     /// Whether git does not trust a repository because it is another user's.
     pub fn is_owned_by_another(&self) -> bool {
         matches!(self, RepoError::Git { source, .. } if source.code() == git2::ErrorCode::Owner)

@@ -38,13 +38,11 @@ impl Repo {
             return Ok(());
         }
         let output = self.git(&["fetch", "--quiet"], remote, &[format!("{reference}:{reference}")])?;
-        match output.status.success() {
-            true => Ok(()),
-            false => Err(RepoError::Parted {
-                branch: branch.into(),
-                words: String::from_utf8_lossy(&output.stderr).trim().into(),
-            }),
+        if output.status.success() {
+            return Ok(());
         }
+        let words = String::from_utf8_lossy(&output.stderr).trim().to_string();
+        Err(RepoError::locked(&words).unwrap_or(RepoError::Parted { branch: branch.into(), words }))
     }
 
     /// Where a reference stands in another repository.
@@ -95,6 +93,9 @@ impl Repo {
         let output = self.git(&["push", "--porcelain", "--atomic"], remote, references)?;
         let refused = output.stdout.split(|b| *b == b'\n').any(|line| line.starts_with(b"!"));
         let words = String::from_utf8_lossy(&output.stderr).into_owned() + &String::from_utf8_lossy(&output.stdout);
+        if let Some(locked) = RepoError::locked(&words).filter(|_| !output.status.success()) {
+            return Err(locked);
+        }
         match (output.status.success(), refused) {
             (true, _) => Ok(words),
             (false, true) => Err(RepoError::Push { words: words.trim().into() }),
