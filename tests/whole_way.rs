@@ -147,3 +147,28 @@ fn a_tampered_ledger_is_refused() {
     std::fs::write(&segment, &whole).unwrap();
     desk.assay(&["verify", "--deep"]).ok();
 }
+
+/// What people commit with the program carries their signatures: git's own check reads them by the list of signers
+/// that the policy renders.
+#[test]
+fn git_verifies_the_commits() {
+    let desk = Desk::new();
+    desk.demo(16, &[]).ok();
+    let signers = desk.git(&["--git-dir", "lab/deploy.git", "show", "main:configs/allowed_signers"]).ok().out;
+    std::fs::write(desk.path("signers"), &signers).unwrap();
+    let list = format!("gpg.ssh.allowedSignersFile={}", desk.path("signers").display());
+    let verify = |commit: &str| desk.git(&["-c", &list, "--git-dir", "lab/deploy.git", "verify-commit", commit]);
+    let refs = desk.git(&["--git-dir", "lab/deploy.git", "for-each-ref", "--format=%(refname)"]).ok().out;
+    let log = refs.lines().find(|r| r.contains("ledger/") && !r.contains("deploy")).unwrap();
+    let commits = desk.git(&["--git-dir", "lab/deploy.git", "rev-list", "main", log]).ok().out;
+    let commits: Vec<&str> = commits.lines().collect();
+    assert!(commits.len() > 12, "{commits:?}");
+    for commit in &commits {
+        let said = verify(commit).ok();
+        assert!(said.err.contains("Good \"git\" signature for "), "{}", said.err);
+    }
+    let who = |name: &str| commits.iter().any(|c| verify(c).err.contains(&format!("signature for {name} ")));
+    assert!(who("ana") && who("ben"), "the author's and the reviewer's");
+    std::fs::write(desk.path("signers"), signers.replace("ben ", "eve ")).unwrap();
+    assert!(!who("ben"));
+}

@@ -72,11 +72,12 @@ pub fn create(new: &NewLab, session: &Session) -> Result<Created, LabError> {
     if new.reviewers.is_empty() {
         return Ok(Created { lab, live: None });
     }
-    let me = lab.signer()?.public();
+    let signer = lab.signer()?;
+    let me = signer.public();
     let vkey = lab.log()?.verifier().to_string();
     let policy = first_policy(new, me, vec![Origin { vkey }])?;
     let text = policy.text();
-    let repo = lab.repo()?;
+    let repo = lab.signed_repo(Some(signer))?;
     let files =
         [(PATH.to_string(), text.clone().into_bytes()), (SIGNERS_PATH.into(), policy.allowed_signers().into_bytes())];
     repo.commit("main", &files.into_iter().collect(), &new.person, "policy: version 1")?;

@@ -13,7 +13,7 @@ use assay_production::repository::evidence::ledger_branch;
 /// that does not merge, or a push that is refused.
 pub fn merge_and_push(lab: &Lab, branch: &str) -> Result<String, LabError> {
     let _held = lab.session.stop.hold();
-    let repo = lab.repo()?;
+    let repo = lab.signed_repo(None)?;
     let remote = lab.deploy_remote();
     // Of one that is elsewhere its host sees to that, and everybody who looks at what is live.
     if remote.is_dir() {

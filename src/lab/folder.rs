@@ -3,6 +3,7 @@
 use crate::error::LabError;
 use crate::place::lab_text;
 use crate::session::{Notice, Session};
+use assay_ledger::keys::sshsig;
 use assay_ledger::log::OnWait;
 use assay_ledger::storage::disk::{Disk as _, Open, RealDisk, replace};
 use assay_ledger::{Hash, Log, Signer};
@@ -12,9 +13,11 @@ use assay_research::data::snapshot;
 use assay_research::mirror::look::Seen;
 use assay_research::mirror::{Mirror, MirrorError};
 use assay_shared::market::Market;
+use assay_shared::policy::GIT_NAMESPACE;
 use assay_shared::rulebook::Rulebook;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 /// The lab's settings, `assay.toml`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -115,6 +118,23 @@ impl Lab {
     fn read_key(&self, path: &Path) -> Result<Signer, LabError> {
         let ask = |path: &Path| self.session.observer.passphrase(path);
         Ok(Signer::read(&self.dir.join(path), &ask)?)
+    }
+
+    /// The lab's repository for somebody who signs what they commit there with a key that is read when it is needed.
+    ///
+    /// # Errors
+    /// A repository that cannot be opened.
+    pub fn signed_repo(&self, key: Option<Signer>) -> Result<Repo, LabError> {
+        let (lab, known) = (self.clone(), OnceLock::new());
+        key.into_iter().for_each(|key| drop(known.set(key)));
+        Ok(self.repo()?.signed_by(Box::new(move |content| {
+            let signer = match known.get() {
+                Some(signer) => signer.clone(),
+                None => lab.signer().map_err(|e| e.to_string())?,
+            };
+            let signer: &Signer = known.get_or_init(|| signer);
+            sshsig::sign(signer, GIT_NAMESPACE, content).map_err(|e| e.to_string())
+        })))
     }
 
     /// The person's key.

@@ -132,6 +132,7 @@ pub(crate) fn finish(
     let (policy, policy_sha256) = policy(repo)?;
     // Asked for its passphrase before anything is held.
     let signer = lab.signer()?;
+    let repo = &lab.signed_repo(Some(signer.clone()))?;
     writer.keep()?;
     let _held = lab.session.stop.hold();
     config.promotion.promotion_timestamp = stated(writer.fix_time()?);

@@ -107,6 +107,7 @@ pub fn reproduce(lab: &Lab, how: &How<'_>) -> Result<Reproduced, LabError> {
     let base = format!("{}/{REPRODUCTIONS}/{person}", proposal.dir);
     let files = [(format!("{base}.txt"), text.into_bytes()), (format!("{base}.sig"), signature.into_bytes())];
     let _held = lab.session.stop.hold();
+    let repo = lab.signed_repo(Some(signer))?;
     repo.commit(how.branch, &files.into_iter().collect(), &person, &format!("reproduce {}", how.branch))?;
     Ok(Reproduced { person, statement })
 }

@@ -160,7 +160,8 @@ pub fn approve(lab: &Lab, branch: &str, key: &Path, config: &str) -> Result<Stri
         )));
     }
     let signer = Signer::read(key, &|path| lab.session.observer.passphrase(path))?;
-    add_approval(lab, branch, &sshsig::sign(&signer, APPROVAL_NAMESPACE, proposal.statement.as_bytes())?)
+    let signature = sshsig::sign(&signer, APPROVAL_NAMESPACE, proposal.statement.as_bytes())?;
+    approved(lab, &lab.signed_repo(Some(signer))?, branch, &signature)
 }
 
 /// Checks a signature over the statement, made elsewhere, and commits it to the branch.
@@ -168,10 +169,13 @@ pub fn approve(lab: &Lab, branch: &str, key: &Path, config: &str) -> Result<Stri
 /// # Errors
 /// As [`approve`].
 pub fn add_approval(lab: &Lab, branch: &str, signature: &str) -> Result<String, LabError> {
-    let repo = lab.repo()?;
-    let proposal = read(&repo, branch)?;
+    approved(lab, &lab.repo()?, branch, signature)
+}
+
+fn approved(lab: &Lab, repo: &Repo, branch: &str, signature: &str) -> Result<String, LabError> {
+    let proposal = read(repo, branch)?;
     let key = sshsig::verify(signature.as_bytes(), APPROVAL_NAMESPACE, proposal.statement.as_bytes())?;
-    let (policy, _) = policy(&repo)?;
+    let (policy, _) = policy(repo)?;
     let stranger = || LabError::Refused(format!("the key {} belongs to no reviewer of the policy", key.id()));
     let person = policy.person(&key, Role::Reviewer).ok_or_else(stranger)?;
     if person.name == proposal.config.promotion.author {

@@ -30,7 +30,7 @@ pub struct Synced {
 /// rewritten.
 pub fn sync(lab: &Lab) -> Result<Synced, LabError> {
     let _held = lab.session.stop.hold();
-    let (repo, deploy, review) = (lab.repo()?, lab.deploy_remote(), lab.review_remote());
+    let (repo, deploy, review) = (lab.signed_repo(None)?, lab.deploy_remote(), lab.review_remote());
     let mut out = Synced::default();
     let theirs = repo.fetch_all(&deploy, "deploy")?;
     let mut to_deploy = Vec::new();

@@ -58,6 +58,12 @@ pub enum RepoError {
         /// The lock.
         path: String,
     },
+    /// A commit that could not be signed.
+    #[error("the commit cannot be signed: {what}")]
+    Unsigned {
+        /// Why.
+        what: String,
+    },
     /// There is no git to be run.
     #[error("git cannot be run: {0}")]
     NoGit(std::io::Error),
@@ -80,7 +86,12 @@ pub struct Repo {
     base: &'static str,
     /// Whether it is a hook's, with its quarantine.
     hook: bool,
+    /// Signs the commits that are made here.
+    signer: Option<SignBy>,
 }
+
+/// Gives an armoured SSHSIG over bytes, in git's own namespace; or says why not.
+pub type SignBy = Box<dyn Fn(&[u8]) -> Result<String, String> + Send>;
 
 impl std::fmt::Debug for Repo {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -100,7 +111,7 @@ impl Repo {
         let mut options = git2::RepositoryInitOptions::new();
         options.bare(bare).initial_head("main").no_reinit(true);
         let inner = Repository::init_opts(path, &options).map_err(git(format!("create {}", path.display())))?;
-        Ok(Repo { inner, base: HEADS, hook: false })
+        Ok(Repo { inner, base: HEADS, hook: false, signer: None })
     }
 
     /// Opens a repository at a path.
@@ -109,7 +120,7 @@ impl Repo {
     /// [`RepoError::Git`].
     pub fn open(path: &Path) -> Result<Repo, RepoError> {
         let inner = Repository::open(path).map_err(git(format!("open the repository {}", path.display())))?;
-        Ok(Repo { inner, base: HEADS, hook: false })
+        Ok(Repo { inner, base: HEADS, hook: false, signer: None })
     }
 
     /// Opens a plain clone (or any repository) to look at: its branches are those of its remote `origin`, as they were
@@ -138,7 +149,7 @@ impl Repo {
     /// [`RepoError::Git`].
     pub fn open_in_hook() -> Result<Repo, RepoError> {
         let inner = Repository::open_from_env().map_err(git("open the hook's repository"))?;
-        Ok(Repo { inner, base: HEADS, hook: true })
+        Ok(Repo { inner, base: HEADS, hook: true, signer: None })
     }
 
     /// The same repository once more, for another thread.
@@ -150,7 +161,17 @@ impl Repo {
             true => Repository::open_from_env(),
             false => Repository::open(self.inner.path()),
         };
-        Ok(Repo { inner: inner.map_err(git("open the repository again"))?, base: self.base, hook: self.hook })
+        Ok(Repo {
+            inner: inner.map_err(git("open the repository again"))?,
+            base: self.base,
+            hook: self.hook,
+            signer: None,
+        })
+    }
+
+    /// The same, for somebody who signs what they commit.
+    pub fn signed_by(self, signer: SignBy) -> Repo {
+        Repo { signer: Some(signer), ..self }
     }
 
     /// The repository's own folder (`.git`, or the bare folder).
@@ -294,9 +315,26 @@ impl Repo {
             .map(|p| self.oid(&p).and_then(|o| self.inner.find_commit(o).map_err(git("find a commit"))))
             .transpose()?;
         let parents: Vec<&git2::Commit<'_>> = parent.iter().collect();
-        let oid = self.inner.commit(None, &who, &who, message, &tree, &parents).map_err(git("commit"))?;
+        let oid = self.make(&who, message, &tree, &parents)?;
         self.inner.reference(&reference, oid, true, message).map_err(git(format!("move {branch}")))?;
         Ok(oid.to_string())
+    }
+
+    /// A commit, signed if this repository was opened by somebody who signs: `git verify-commit` reads it.
+    pub(super) fn make(
+        &self,
+        who: &Signature<'_>,
+        message: &str,
+        tree: &Tree<'_>,
+        parents: &[&git2::Commit<'_>],
+    ) -> Result<Oid, RepoError> {
+        let Some(sign) = &self.signer else {
+            return self.inner.commit(None, who, who, message, tree, parents).map_err(git("commit"));
+        };
+        let content = self.inner.commit_create_buffer(who, who, message, tree, parents).map_err(git("commit"))?;
+        let signature = sign(&content).map_err(|what| RepoError::Unsigned { what })?;
+        let content = String::from_utf8_lossy(&content);
+        self.inner.commit_signed(&content, &signature, None).map_err(git("sign a commit"))
     }
 
     /// Moves a branch to a commit.

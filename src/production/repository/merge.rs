@@ -62,7 +62,7 @@ impl Repo {
         let (ours, theirs) = (find(a)?, find(b)?);
         let who = Signature::now(author, &format!("{author}@assay.invalid")).map_err(git("sign a commit"))?;
         let message = format!("merge {branch}");
-        let oid = self.inner.commit(None, &who, &who, &message, &tree, &[&ours, &theirs]).map_err(git("merge"))?;
+        let oid = self.make(&who, &message, &tree, &[&ours, &theirs])?;
         Ok(oid.to_string())
     }
 

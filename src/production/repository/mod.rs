@@ -10,6 +10,6 @@ mod remote;
 mod tests;
 mod tree;
 
-pub use git::{Files, Repo, RepoError};
+pub use git::{Files, Repo, RepoError, SignBy};
 pub use remote::can_push;
 pub use tree::Changed;

@@ -16,6 +16,8 @@ pub const PATH: &str = "configs/policy.toml";
 pub const SIGNERS_PATH: &str = "configs/allowed_signers";
 /// SSHSIG namespace of signatures over a policy.
 pub const NAMESPACE: &str = "policy@assay";
+/// Git's own, of signatures over commits.
+pub const GIT_NAMESPACE: &str = "git";
 
 /// The policy file.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -238,6 +240,10 @@ impl Policy {
             // Release 0.1.0 rendered without it.
             if self.format > 1 && (person.has(Role::Researcher) || person.has(Role::Reviewer)) {
                 spaces.push(config::REPRODUCTION_NAMESPACE);
+            }
+            // And for the commits that carry it.
+            if self.format > 1 {
+                spaces.push(GIT_NAMESPACE);
             }
             for key in &person.keys {
                 out += &format!("{} namespaces=\"{}\" {}\n", person.name, spaces.join(","), key.to_openssh());
