@@ -88,6 +88,8 @@ fn a_strategy_is_halted_and_goes_on() {
         desk.assay(&signed).ok();
         desk.assay(&["reconcile", "--check"]).ok();
         assert_eq!(listed(&desk)[2]["signed"], true);
+        assert!(desk.assay(&["active"]).ok().out.contains("trend is HALTED since "));
+        assert_eq!(desk.assay(&["active", "--json"]).ok().json()[0]["halted"], true);
         // The host records what was said, and says what is gone.
         desk.assay(&["reconcile"]).ok();
         let log = desk.assay(&["verify", "--ledger", "lab/deploy.git/assay/ledger", "--json"]).ok();

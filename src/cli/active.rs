@@ -1,15 +1,17 @@
 //! `assay active`
 
 use super::Context;
-use super::output::{print, print_json, table};
+use super::output::{one_line, print, print_json, table};
 use super::place::Place;
 use assay_lab::LabError;
 use assay_lab::clone::Went;
+use assay_lab::halt::standing;
 use assay_lab::live::{When, rows};
 use assay_production::deploy::{COLUMNS, Cell, Row};
 use assay_production::gate::Host;
 use assay_shared::time::{format_us, parse_us};
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 /// Show what is live, or what was live at a time, who approved it and why
@@ -110,8 +112,17 @@ pub fn run(cx: &Context, args: Args) -> Result<(), LabError> {
         None => cx.lab()?.gate()?,
     };
     let rows = rows(&host, when)?;
+    // What was said then of a past time nobody asks.
+    let halted = if when == When::Now { standing(&host)? } else { BTreeMap::new() };
     if cx.json {
-        print_json(&rows.iter().map(to_json).collect::<Vec<_>>());
+        let row = |row: &Row| {
+            let mut out = to_json(row);
+            if when == When::Now {
+                out["halted"] = json!(halted.contains_key(&row.strategy));
+            }
+            out
+        };
+        print_json(&rows.iter().map(row).collect::<Vec<_>>());
         return Ok(());
     }
     if rows.is_empty() {
@@ -134,5 +145,9 @@ pub fn run(cx: &Context, args: Args) -> Result<(), LabError> {
         &["strategy", "version", "live since (UTC)", "author", "approved by", "study", "config"],
         &rows.iter().map(row).collect::<Vec<_>>(),
     ));
+    for (strategy, halt) in halted {
+        let (at, by) = (format_us(halt.at_us.unsigned_abs()), one_line(&halt.person));
+        print(&format!("{strategy} is HALTED since {} by {by}: nobody trades it; `assay halt --list`", &at[..19]));
+    }
     Ok(())
 }

@@ -197,6 +197,11 @@ pub fn grouped(n: u64) -> String {
     parts.join(" ")
 }
 
+/// Somebody else's words in one line: they make no section of their own.
+pub fn one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
 /// Whatever somebody else wrote is shown without control characters: they could rewrite the page.
 pub fn harmless(text: &str) -> String {
     // Neither what moves the cursor nor what looks like something else.

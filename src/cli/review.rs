@@ -1,7 +1,7 @@
 //! `assay review`
 
 use super::Context;
-use super::output::{harmless, print, print_json, say};
+use super::output::{harmless, one_line, print, print_json, say};
 use super::page::{self, Block};
 use super::place::Place;
 use assay_lab::LabError;
@@ -144,11 +144,6 @@ fn blocks(r: &Review, branch: &str) -> Vec<Block> {
     )));
     out.push(Block::Code(r.proposal.statement.clone()));
     out
-}
-
-/// Somebody else's words in one line: they make no section of their own.
-fn one_line(text: &str) -> String {
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 fn changes(r: &Review, out: &mut Vec<Block>) {

@@ -26,6 +26,7 @@ struct Seen {
     drift: u64,
     live: usize,
     dependents: usize,
+    halts: usize,
     odd_halts: usize,
     /// When the last round succeeded.
     well: Option<(Instant, f64)>,
@@ -68,6 +69,7 @@ impl Board {
                 "What is live and rests on what does not count any more.",
                 s.dependents as f64,
             ),
+            ("assay_halted_strategies", "gauge", "Strategies that are halted.", s.halts as f64),
             ("assay_odd_halts", "gauge", "Rows of halts that nobody may have written.", s.odd_halts as f64),
             (
                 "assay_last_success_timestamp_seconds",
@@ -82,16 +84,16 @@ impl Board {
         (200, rows.map(row).concat())
     }
 
-    fn note(&self, outcome: &Result<(Reconciled, usize), LabError>) {
+    fn note(&self, outcome: &Result<(Reconciled, usize, usize), LabError>) {
         let mut s = self.seen();
         s.rounds += 1;
         match outcome {
-            Ok((done, odd)) => {
+            Ok((done, halts, odd)) => {
                 let drift = done.changes.iter().filter(|c| c.is_drift()).count();
                 s.drift += drift as u64;
                 s.deployed += (done.changes.len() - drift) as u64;
                 s.live = done.deployments.iter().filter(|d| !d.config.promotion.retired).count();
-                (s.dependents, s.odd_halts, s.trouble) = (done.dependents.len(), *odd, None);
+                (s.dependents, s.halts, s.odd_halts, s.trouble) = (done.dependents.len(), *halts, *odd, None);
                 let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |d| d.as_secs_f64());
                 s.well = Some((Instant::now(), now));
             }
@@ -128,10 +130,11 @@ pub fn watch(cx: &Context, host: &Host, every: Duration, listen: Option<&str>) -
         if server.as_ref().is_some_and(std::thread::JoinHandle::is_finished) {
             break;
         }
-        let round = reconcile_once(host, true, &cx.session).and_then(|done| Ok((done, halt::odd(host)?.len())));
+        let round = reconcile_once(host, true, &cx.session)
+            .and_then(|done| Ok((done, halt::standing(host)?.len(), halt::odd(host)?.len())));
         board.note(&round);
         match round {
-            Ok((done, _)) => {
+            Ok((done, _, _)) => {
                 done.changes.iter().for_each(|change| say(&json!(change).to_string()));
                 said = None;
             }

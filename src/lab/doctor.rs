@@ -48,14 +48,35 @@ pub fn checks(lab: &Lab) -> Vec<Check> {
         let rows = table.rows()?;
         Ok(format!("{}: {} live", table.place(), rows.len()))
     };
-    vec![
+    let mut out = vec![
         ("key", lab.signer().map(|s| s.id().to_string()).map_err(words)),
         ("log key", lab.log_signer().map(|s| s.id().to_string()).map_err(words)),
         ("ledger", lab.log().map(|l| format!("{} entries", l.len())).map_err(words)),
         ("mirror", mirror(lab)),
+    ];
+    // What is elsewhere its host looks over.
+    if let Some(url) = &lab.config.deploy {
+        out.push(("deploy", lab.repo().and_then(|repo| elsewhere(lab, &repo, url)).map_err(words)));
+        return out;
+    }
+    out.extend([
         ("hooks", hooks::check(&lab.deploy_path()).map(|()| "in force".into()).map_err(words)),
         ("deploy log", deploy_log(lab).map_err(words)),
         ("deploy branch", lab.repo().and_then(|repo| deploy_branch(lab, &repo)).map_err(words)),
         ("live table", live().map_err(words)),
-    ]
+    ]);
+    out
+}
+
+/// Whether a deploy repository that is elsewhere can be reached, and whether its first policy is the one that is trusted.
+fn elsewhere(lab: &Lab, repo: &Repo, url: &str) -> Result<String, LabError> {
+    let (here, there) = (repo.tip("refs/heads/main"), repo.remote_tip(&lab.deploy_remote(), "refs/heads/main")?);
+    if lab.config.genesis.is_none() {
+        return Err(LabError::usage("nobody said which first policy to trust", "write `genesis` into assay.toml"));
+    }
+    Ok(match (here == there, there) {
+        (true, _) => format!("{url}: main is where the lab's is"),
+        (false, None) => format!("{url}: it has no main branch yet; `assay sync` pushes the founder's policy"),
+        (false, Some(_)) => format!("{url}: main is not where the lab's is; `assay sync` brings it"),
+    })
 }

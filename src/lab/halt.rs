@@ -12,6 +12,7 @@ use assay_production::deploy::{LiveTable, open};
 use assay_production::gate::Host;
 use assay_shared::policy::Policy;
 use assay_shared::time::format_us;
+use std::collections::BTreeMap;
 use std::path::Path;
 
 fn table(host: &Host) -> Result<Box<dyn LiveTable>, LabError> {
@@ -126,6 +127,16 @@ fn policy(host: &Host) -> Result<Policy, LabError> {
     let tip = repo.tip(&reference).ok_or_else(none)?;
     let bytes = repo.file(&tip, assay_shared::policy::PATH)?.ok_or_else(none)?;
     Policy::parse(&String::from_utf8_lossy(&bytes)).map_err(LabError::format("the policy"))
+}
+
+/// The halts in force, by strategy.
+///
+/// # Errors
+/// A table that cannot be reached.
+pub fn standing(host: &Host) -> Result<BTreeMap<String, Halt>, LabError> {
+    let rows: Vec<Halt> = list(host)?.into_iter().map(|(row, _)| row).collect();
+    let last = |row: &Halt| in_force(&rows, &row.strategy).map(|halt| (row.strategy.clone(), halt.clone()));
+    Ok(rows.iter().filter_map(last).collect())
 }
 
 /// What is odd in the table: rows that the host recorded and that are gone, halts in force that nobody of the policy signed, and strategies that go on without enough

@@ -153,7 +153,14 @@ fn evidence(repo: &Repo, commit: &str, config: &LiveConfig) -> Result<Beside, La
 /// A key of nobody who may approve, or the author's own; another config on the branch than the one that was reviewed.
 pub fn approve(lab: &Lab, branch: &str, key: &Path, config: &str) -> Result<String, LabError> {
     let proposal = read(&lab.repo()?, branch)?;
-    if proposal.sha256.to_string() != config {
+    let whole = proposal.sha256.to_string();
+    if config.len() < whole.len() && whole.starts_with(config) {
+        return Err(LabError::usage(
+            format!("{config} is only the beginning of a hash"),
+            "give all 64 digits, as `assay review` shows them: a few are not what you have read",
+        ));
+    }
+    if whole != config {
         return Err(LabError::Refused(format!(
             "the branch holds the config {}, and {config} was reviewed",
             proposal.sha256

@@ -49,6 +49,8 @@ slippage_bps = 1.0
 const SYMBOLS: [&str; 2] = ["BTCUSDT", "ETHUSDT"];
 /// Trials of a study that only fills a log.
 const FILLING: u32 = 5_000;
+/// Filling studies after which the log is pushed.
+const PIECE: u32 = 40;
 /// Pushes of which the median is taken.
 const PUSHES: usize = 5;
 /// Steps of one push.
@@ -144,7 +146,7 @@ impl Bench {
         let Event::TrialCompletedV2(pattern) = Event::of(&log.entry(*seq.first().ok_or_else(missing)?)?)? else {
             return Err(missing());
         };
-        let mut round = 0;
+        let mut round = 0u32;
         while self.lab.log()?.len() < events {
             let opened = self.studied(&format!("fill{round}"), FILLING)?;
             let left = (events - self.lab.log()?.len()).min(u64::from(FILLING)) as u32;
@@ -157,6 +159,11 @@ impl Bench {
             writer.record(&(0..left).map(trial).collect::<Vec<_>>())?;
             writer.publish()?;
             round += 1;
+            // As a lab does that is synced from time to time: a push is limited in size.
+            if round.is_multiple_of(PIECE) {
+                commit_tiles(&self.lab.repo()?, &self.lab.log()?, "ana")?;
+                self.push(&self.lab.deploy_path(), &[self.log_reference()])?;
+            }
         }
         commit_tiles(&self.lab.repo()?, &self.lab.log()?, "ana")?;
         Ok(())
