@@ -27,6 +27,7 @@ mod optuna;
 mod outputs;
 mod peers;
 mod place;
+mod pushes;
 mod readonly;
 mod reproduction;
 mod rules;

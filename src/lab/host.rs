@@ -12,7 +12,7 @@ use crate::writer::Writer;
 use assay_ledger::{Hash, Log, Signer};
 use assay_production::deploy;
 use assay_production::deploy::halts::Halt;
-use assay_production::gate::{self, GateSettings, Host, Update, Verdict};
+use assay_production::gate::{self, GateError, GateSettings, Host, Update, Verdict};
 use assay_production::reconcile::{Found, Reconciled, reconcile};
 use assay_production::repository::Repo;
 use assay_production::repository::evidence::commit_tiles;
@@ -163,7 +163,7 @@ pub fn repo_of(host: &Host) -> Result<Repo, LabError> {
 /// A deploy branch that does not verify, or a live table that cannot be reached.
 pub fn reconcile_once(host: &Host, write: bool, session: &Session) -> Result<Reconciled, LabError> {
     let _held = session.stop.hold();
-    let repo = repo_of(host)?;
+    let repo = owning(repo_of(host)?)?;
     let mut host = host.clone();
     host.looks = !write;
     let host = &host;
@@ -240,6 +240,17 @@ pub fn deployed(host: &Host) -> Result<Vec<PromotionDeployed>, LabError> {
     Ok(out)
 }
 
+/// A repository that holds its own objects.
+fn owning(repo: Repo) -> Result<Repo, LabError> {
+    match repo.borrows() {
+        None => Ok(repo),
+        Some(path) => Err(GateError::Host {
+            what: format!("{} lets the repository borrow objects that others hold: repack it without", path.display()),
+        }
+        .into()),
+    }
+}
+
 /// What the hook answers to a push.
 ///
 /// # Errors
@@ -251,7 +262,7 @@ pub fn pre_receive(gate_dir: &Path, updates: &[Update], session: &Session) -> Re
     if std::env::var_os("GIT_DIR").is_none() {
         return Err(LabError::usage("GIT_DIR is not set", "this command is run by git"));
     }
-    let repo = Repo::open_in_hook()?;
+    let repo = owning(Repo::open_in_hook()?)?;
     Ok(gate::judge(&repo, updates, &host)?)
 }
 

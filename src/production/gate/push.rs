@@ -46,6 +46,9 @@ pub struct Verdict {
 /// Steps of the deploy branch in one push.
 const MOST_STEPS: usize = 256;
 
+/// References in one push.
+const MOST_REFERENCES: usize = 256;
+
 /// Judges a push. Every reference must pass, or the whole push is refused.
 ///
 /// # Errors
@@ -54,6 +57,10 @@ pub fn judge(repo: &Repo, updates: &[Update], host: &Host) -> Result<Verdict, Ga
     let mut verdict = Verdict::default();
     let deploy = host.deploy_reference();
     let before = repo.tip(&deploy);
+    if updates.len() > MOST_REFERENCES {
+        let what = format!("{} references in one push, over {MOST_REFERENCES}", updates.len());
+        return refuse(Code::TooLarge, deploy, what);
+    }
     for u in updates {
         check_reference(repo, u, &deploy)?;
     }

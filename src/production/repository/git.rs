@@ -179,6 +179,14 @@ impl Repo {
         self.inner.path().to_path_buf()
     }
 
+    /// The file that lets it borrow objects from elsewhere, if there is one: whoever holds those could change what it
+    /// says.
+    pub fn borrows(&self) -> Option<PathBuf> {
+        let names =
+            ["alternates", "http-alternates"].map(|name| self.inner.commondir().join("objects/info").join(name));
+        names.into_iter().find(|path| path.exists())
+    }
+
     /// Writes configuration values.
     ///
     /// # Errors

@@ -1,0 +1,163 @@
+//! Pushes that are odd in shape: too many references or files, trees that git itself would not make, several at once,
+//! a verifier that dies, objects that lie elsewhere.
+
+use crate::desk::{Desk, Said};
+use std::process::Stdio;
+
+fn tips(desk: &Desk) -> String {
+    desk.git(&["--git-dir", "lab/deploy.git", "for-each-ref"]).ok().out
+}
+
+fn clone(desk: &Desk, dir: &str) {
+    desk.git(&["clone", "-q", "-b", "main", "lab/deploy.git", dir]).ok();
+}
+
+fn push(desk: &Desk, dir: &str, more: &[&str]) -> Said {
+    let target = desk.path("lab/deploy.git");
+    desk.git(&[&["-C", dir, "push", "-q", target.to_str().unwrap()][..], more].concat())
+}
+
+/// An approved rollback, merged in a clone of its own. Gives the clone.
+fn merged(desk: &Desk, dir: &str, reason: &str) -> String {
+    let branch = desk.assay(&["rollback", "trend", "--to", "2", "--reason", reason]).ok().out.trim().to_string();
+    desk.approve(&branch, "lab/people/ben").ok();
+    clone(desk, dir);
+    desk.git(&["-C", dir, "pull", "-q", "--no-ff", "--no-edit", desk.path("lab/repo.git").to_str().unwrap(), &branch])
+        .ok();
+    desk.git(&[
+        "-C",
+        dir,
+        "fetch",
+        "-q",
+        desk.path("lab/repo.git").to_str().unwrap(),
+        "+refs/heads/ledger/*:refs/heads/ledger/*",
+    ])
+    .ok();
+    branch
+}
+
+/// Makes a git object from its raw content, as no git command would. Gives its name.
+fn object(desk: &Desk, dir: &str, kind: &str, content: &[u8]) -> String {
+    std::fs::write(desk.path("raw"), content).unwrap();
+    let raw = desk.path("raw");
+    let args = ["-C", dir, "hash-object", "-w", "--literally", "-t", kind, raw.to_str().unwrap()];
+    desk.git(&args).ok().out.trim().to_string()
+}
+
+/// G-10, G-12, G-32: trees with a name twice or out of order, heaps of references, files and bytes, names that are no
+/// object's. Each is refused soon, and nothing moves.
+#[test]
+fn g10_g12_odd_and_huge_pushes() {
+    let desk = Desk::new();
+    desk.demo(16, &[]).ok();
+    let before = tips(&desk);
+    clone(&desk, "c");
+    let blob: Vec<u8> = {
+        let name = desk.git(&["-C", "c", "rev-parse", "HEAD:configs/policy.toml"]).ok().out;
+        (0..20).map(|i| u8::from_str_radix(&name[2 * i..2 * i + 2], 16).unwrap()).collect()
+    };
+    let entry = |name: &str| [b"100644 ", name.as_bytes(), b"\0", &blob].concat();
+    for (n, tree) in [[entry("a"), entry("a")].concat(), [entry("b"), entry("a")].concat()].into_iter().enumerate() {
+        let tree = object(&desk, "c", "tree", &tree);
+        let args = ["-C", "c", "commit-tree", &tree, "-p", "HEAD", "-m", "odd"];
+        let commit = desk.git(&args).ok().out.trim().to_string();
+        let said = push(&desk, "c", &[&format!("{commit}:refs/heads/promote/odd-v1-{n}")]);
+        assert!(said.code != 0 && said.err.contains("remote rejected"), "{}", said.err);
+    }
+    let many: Vec<String> = (0..300).map(|n| format!("HEAD:refs/heads/promote/many-v1-{n:012}")).collect();
+    let said = push(&desk, "c", &many.iter().map(String::as_str).collect::<Vec<_>>());
+    assert!(said.code != 0 && said.err.contains("300 references in one push"), "{}", said.err);
+    std::fs::create_dir_all(desk.path("c/x")).unwrap();
+    for n in 0..20_050 {
+        std::fs::write(desk.path(&format!("c/x/{n}")), n.to_string()).unwrap();
+    }
+    desk.git(&["-C", "c", "checkout", "-q", "-b", "files"]).ok();
+    desk.git(&["-C", "c", "add", "-A"]).ok();
+    desk.git(&["-C", "c", "commit", "-q", "-m", "files"]).ok();
+    let said = push(&desk, "c", &["files:refs/heads/promote/files-v1-0"]);
+    assert!(said.code != 0 && said.err.contains("too-large"), "{}", said.err);
+    let said = push(&desk, "c", &["files:main"]);
+    assert!(said.code != 0 && said.err.contains("refused ["), "{}", said.err);
+    assert_eq!(tips(&desk), before);
+}
+
+/// G-15: what is changed after it was approved is not what was approved.
+#[test]
+fn g15_a_change_voids_the_approvals() {
+    let desk = Desk::new();
+    desk.demo(16, &[]).ok();
+    merged(&desk, "c", "honest");
+    let path = desk.path("c/configs/live/trend.toml");
+    let text = std::fs::read_to_string(&path).unwrap();
+    let leverage = text.lines().find(|l| l.starts_with("leverage = ") && !l.contains('"')).unwrap().to_string();
+    std::fs::write(&path, text.replacen(&leverage, "leverage = 3", 1)).unwrap();
+    let sign = "ssh-keygen -q -Y sign -n promotion@assay -f lab/keys/ana c/configs/live/trend.toml 2>/dev/null";
+    desk.run("sh", &["-c", &format!("rm c/configs/live/trend.toml.sig; {sign}")]).ok();
+    desk.git(&["-C", "c", "commit", "-q", "-a", "--amend", "--no-edit"]).ok();
+    let said = push(&desk, "c", &["main", "refs/heads/ledger/*"]);
+    assert!(said.code != 0 && said.err.contains("refused ["), "{}", said.err);
+    assert_eq!(desk.assay(&["active", "--json"]).ok().json()[0]["version"], 3);
+}
+
+/// G-25, G-26: two who push at the same moment, and two versions in one push: one update, one record, all or nothing.
+#[test]
+fn g25_g26_several_at_once() {
+    let desk = Desk::new();
+    desk.demo(16, &[]).ok();
+    merged(&desk, "c", "one");
+    merged(&desk, "d", "two");
+    let target = desk.path("lab/deploy.git");
+    let both: Vec<_> = ["c", "d"]
+        .into_iter()
+        .map(|dir| {
+            let mut git = desk.hermetic("git");
+            git.args(["-C", dir, "push", "-q", "--atomic", target.to_str().unwrap(), "main", "refs/heads/ledger/*"]);
+            git.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+        })
+        .collect();
+    let said: Vec<_> = both.into_iter().map(|run| run.wait_with_output().unwrap()).collect();
+    let landed = said.iter().filter(|s| s.status.success()).count();
+    assert_eq!(landed, 1, "{said:?}");
+    desk.assay(&["reconcile"]).ok();
+    let history = desk.assay(&["active", "--history", "--json"]).ok().json();
+    assert_eq!(history.as_array().unwrap().len(), 4, "one version more");
+    // A good one and one without approvals, in one push: neither.
+    merged(&desk, "e", "three");
+    let bare = desk.assay(&["rollback", "trend", "--to", "1", "--reason", "four"]).ok().out.trim().to_string();
+    desk.git(&["-C", "e", "pull", "-q", "--no-ff", "--no-edit", "-X", "theirs", "../lab/repo.git", &bare]).ok();
+    let before = tips(&desk);
+    let said = push(&desk, "e", &["main", "refs/heads/ledger/*"]);
+    assert!(said.code != 0 && said.err.contains("refused ["), "{}", said.err);
+    assert_eq!(tips(&desk), before);
+    assert_eq!(desk.assay(&["active", "--json"]).ok().json()[0]["version"], 4);
+    desk.assay(&["audit", "--full"]).ok();
+}
+
+/// G-27, G-34: a verifier that dies, or says yes and dies, and objects that lie elsewhere: nothing is accepted.
+#[test]
+fn g27_g34_a_verifier_that_dies_and_borrowed_objects() {
+    let desk = Desk::new();
+    desk.demo(16, &[]).ok();
+    merged(&desk, "c", "honest");
+    let before = tips(&desk);
+    let hook = std::fs::read_dir(desk.path("lab/deploy.git")).unwrap().map(|f| f.unwrap().path());
+    let hook = hook.map(|dir| dir.join("pre-receive")).find(|f| f.exists()).unwrap();
+    let good = std::fs::read_to_string(&hook).unwrap();
+    for bad in ["#!/bin/sh\nkill -9 $$\n", "#!/bin/sh\necho assay: trend v4 >&2\nkill -9 $$\n", "#!/bin/sh\nexit 7\n"] {
+        std::fs::write(&hook, bad).unwrap();
+        let said = push(&desk, "c", &["main", "refs/heads/ledger/*"]);
+        assert!(said.code != 0, "{bad}");
+        assert_eq!(tips(&desk), before);
+    }
+    std::fs::write(&hook, good).unwrap();
+    let alternates = desk.path("lab/deploy.git/objects/info/alternates");
+    std::fs::create_dir_all(alternates.parent().unwrap()).unwrap();
+    std::fs::write(&alternates, format!("{}\n", desk.path("c/.git/objects").display())).unwrap();
+    let said = push(&desk, "c", &["main", "refs/heads/ledger/*"]);
+    assert!(said.code != 0 && said.err.contains("borrow"), "{}", said.err);
+    desk.assay(&["reconcile"]).fails(3, "borrow");
+    assert_eq!(tips(&desk), before);
+    std::fs::remove_file(&alternates).unwrap();
+    let said = push(&desk, "c", &["main", "refs/heads/ledger/*"]).ok();
+    assert!(said.err.contains("trend v4 is live"), "{}", said.err);
+}
