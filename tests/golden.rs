@@ -103,7 +103,9 @@ fn suggestions(out: &mut Vec<String>) {
         ("e".into(), Range::Float { low: 1e-4, high: 1.0, step: None, log: true, default: 0.1 }),
     ]);
     out.push(format!("sampler version {}", search::VERSION));
-    for (name, sampler) in [("random", Sampler::Random), ("tpe", Sampler::Tpe { startup_trials: 10, candidates: 24 })] {
+    for (name, sampler) in
+        [("random", Sampler::Random {}), ("tpe", Sampler::Tpe { startup_trials: 10, candidates: 24 })]
+    {
         let mut history: Vec<Observation> = Vec::new();
         let mut pending = Vec::new();
         for number in 0..80u32 {

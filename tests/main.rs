@@ -22,6 +22,7 @@ mod keys;
 mod kills;
 mod ledger;
 mod live;
+mod memory;
 mod mirror;
 mod optuna;
 mod outputs;

@@ -108,8 +108,31 @@ fn a_budget_of_time() {
     let (desk, branch) = proposed();
     let again =
         |time: &str| desk.assay(&["reproduce", &branch, "--key", "ben", "--budget", time, "--jobs", "1", "--json"]);
-    assert_eq!(again("2h").ok().json()["ran"], 48, "all of them, when there is time");
-    let ran = again("0s").ok().json()["ran"].as_u64().unwrap();
-    assert!((1..48).contains(&ran), "{ran}");
+    let few = again("0s").ok().json();
+    assert!((1..32).contains(&few["ran"].as_u64().unwrap()) && few["counts"] == false, "{few}");
+    let all = again("2h").ok().json();
+    assert_eq!((&all["ran"], &all["counts"]), (&48.into(), &true.into()), "all of them, when there is time");
     again("soon").fails(2, "write it as 90s");
+}
+
+/// A reproduction is of one config, to the byte: that of another proposal of the same trial does not count, and a smaller
+/// one takes no larger one's place.
+#[test]
+fn a_reproduction_is_of_one_config() {
+    let (desk, branch) = proposed();
+    let reproduced = |branch: &str| desk.assay(&["review", branch, "--json"]).ok().json()["reproduced"].clone();
+    let few = desk.assay(&["reproduce", &branch, "--key", "ben", "--sample", "3"]).ok();
+    assert!(few.err.contains("does NOT COUNT") && few.err.contains("at least 32"), "{}", few.err);
+    assert_eq!(reproduced(&branch), serde_json::json!({}));
+    desk.assay(&["reproduce", &branch, "--key", "ben"]).ok();
+    desk.assay(&["reproduce", &branch, "--key", "ben", "--sample", "3"]).fails(2, "the larger one stays");
+    assert_eq!(reproduced(&branch)["ben"], "proposer");
+    std::thread::sleep(std::time::Duration::from_millis(1100));
+    let other = desk.assay(&["promote"]).ok().out.trim().to_string();
+    assert_ne!(branch, other);
+    desk.git(&["clone", "-q", "-b", &other, "lab/repo.git", "c"]).ok();
+    desk.git(&["-C", "c", "checkout", "-q", &format!("origin/{branch}"), "--", "evidence/trend/v1/reproductions"]).ok();
+    desk.git(&["-C", "c", "commit", "-q", "-m", "borrowed"]).ok();
+    desk.git(&["-C", "c", "push", "-q", "origin", &format!("HEAD:{other}")]).ok();
+    assert_eq!(reproduced(&other), serde_json::json!({}));
 }

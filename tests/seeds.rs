@@ -4,6 +4,8 @@
 use crate::desk::{Desk, SYMBOLS, write_market};
 use crate::witness::{Running, serve, vkey, witness_key};
 use serde_json::{Value, json};
+use std::io::{Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
 
 /// A lab with a market, a reviewer, and a witness of its own making that runs.
 fn stage() -> (Desk, Running, String) {
@@ -41,6 +43,37 @@ fn run(desk: &Desk, name: &str, more: &[&str]) -> crate::desk::Said {
     desk.assay(&[&["study", "run", "trend.toml", "study.toml", "--name", name][..], more].concat())
 }
 
+/// A witness in front of another one, which does what is asked but for seeds. Gives its address.
+fn lame(address: &str) -> String {
+    let (own, address) = (TcpListener::bind("127.0.0.1:0").unwrap(), address.to_string());
+    let url = format!("http://{}", own.local_addr().unwrap());
+    std::thread::spawn(move || {
+        for mut asked in own.incoming().flatten() {
+            let mut head = [0; 65536];
+            let mut len = 0;
+            while !is_whole(&head[..len]) {
+                len += asked.read(&mut head[len..]).unwrap();
+            }
+            if head.starts_with(b"POST /add-checkpoint") {
+                let mut there = TcpStream::connect(&address).unwrap();
+                there.write_all(&head[..len]).unwrap();
+                let mut answer = [0; 65536];
+                let n = there.read(&mut answer).unwrap();
+                asked.write_all(&answer[..n]).unwrap();
+            }
+        }
+    });
+    url
+}
+
+/// Whether a request is there with its whole body.
+fn is_whole(request: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(request);
+    let Some((head, body)) = text.split_once("\r\n\r\n") else { return false };
+    let length = head.lines().find_map(|l| l.to_lowercase().strip_prefix("content-length: ").map(String::from));
+    length.is_some_and(|n| body.len() >= n.parse().unwrap())
+}
+
 /// The witness gives the seed: another one to each opening, the same whenever it is asked; a study waits for a witness
 /// that does not answer, and cannot be run without.
 #[test]
@@ -48,22 +81,24 @@ fn a_witness_gives_the_seed() {
     let (desk, service, key) = stage();
     let url = format!("http://{}", service.address);
     run(&desk, "strange", &["--witness", &url]).fails(2, "whose key nobody named");
+    desk.assay(&["study", "show", "strange"]).fails(2, "no study");
+    run(&desk, "keyed", &["--witness", &url, "--witness-key", &key]).ok();
     settings(&desk, &format!("witness = \"{url}\"\nwitnesses = [\"{key}\"]"));
     assert!(run(&desk, "one", &[]).ok().err.contains("w.example/witness gave the seed of 'one'"));
     run(&desk, "two", &[]).ok();
     run(&desk, "own", &["--seed", "0"]).ok();
     assert_ne!(first(&desk, "one"), first(&desk, "two"), "another opening, another seed");
-    assert_eq!(events(&desk, "StudySeeded").len(), 2);
-    // What was opened without a key to check the answer by goes on now; asked again it is the same.
-    drop(service);
-    desk.assay(&["study", "resume", "strange"]).fails(3, "cannot be asked");
-    desk.assay(&["parity", "--study", "strange"]).fails(2, "");
-    run(&desk, "late", &[]).fails(3, "cannot be asked");
-    let service = serve(&desk, "w", &vkey(&desk));
-    let url = format!("http://{}", service.address);
-    desk.assay(&["study", "resume", "late", "--witness", &url]).ok();
-    desk.assay(&["study", "resume", "strange", "--witness", &url]).ok();
+    assert_eq!(events(&desk, "StudySeeded").len(), 3);
+    // One that cosigns and dies before it gives the seed: the study waits, and goes on.
+    let lame = lame(&service.address);
+    run(&desk, "late", &["--witness", &lame]).fails(3, "go on with `assay study resume late`");
+    desk.assay(&["parity", "--study", "late"]).fails(2, "no feasible trial");
+    desk.assay(&["study", "resume", "late"]).ok();
     assert_eq!(events(&desk, "StudySeeded").len(), 4);
+    // One that is not there: nothing is opened.
+    drop(service);
+    run(&desk, "never", &[]).fails(3, "cannot be asked");
+    desk.assay(&["study", "show", "never"]).fails(2, "no study");
     desk.assay(&["verify", "--deep"]).ok();
 }
 

@@ -2,11 +2,12 @@
 
 use super::Context;
 use super::output::say;
+use assay_lab::halt::standing;
 use assay_lab::host::{install, post_receive, pre_receive};
 use assay_lab::place::read_text;
 use assay_lab::{LabError, Session};
 use assay_ledger::Hash;
-use assay_production::gate::{GateError, Update};
+use assay_production::gate::{GateError, Host, Update};
 use assay_shared::policy::Policy;
 use std::io::BufRead as _;
 use std::path::{Path, PathBuf};
@@ -109,9 +110,14 @@ fn judge(gate: &Path, session: &Session) -> Result<(), LabError> {
 
 fn poke(gate: &Path, session: &Session) -> Result<(), LabError> {
     let outcome = post_receive(gate, &updates()?, session)?;
+    let halted = Host::open(gate).map_err(LabError::from).and_then(|host| standing(&host)).unwrap_or_default();
     for d in outcome.iter().flat_map(|o| &o.deployments) {
         let p = &d.config.promotion;
-        let now = if p.retired { "retired: nothing of it is live" } else { "is live" };
+        let now = match (p.retired, halted.contains_key(&p.strategy)) {
+            (true, _) => "retired: nothing of it is live",
+            (false, true) => "is live, and HALTED: nobody trades it until `assay resume`",
+            (false, false) => "is live",
+        };
         say(&format!("assay: {} v{} {now}", p.strategy, p.version));
     }
     Ok(())

@@ -7,6 +7,7 @@ use assay_lab::LabError;
 use assay_lab::obtain::From;
 use assay_lab::reproduce::{How, reproduce};
 use assay_lab::study::jobs;
+use assay_production::gate::least_reproduced;
 use serde_json::json;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -40,10 +41,12 @@ pub struct Args {
     /// Your private key
     #[arg(long)]
     key: PathBuf,
-    /// Run so many trials again, the promoted one and others drawn at random, instead of the whole study
-    #[arg(long, value_name = "TRIALS")]
+    /// Run so many trials again, the promoted one and others drawn at random, instead of the whole study; the gate
+    /// counts a reproduction of 32 trials or more, or of all
+    #[arg(long, value_name = "TRIALS", value_parser = clap::value_parser!(u32).range(1..))]
     sample: Option<u32>,
-    /// Run as many trials again as this time allows, drawn at random, the promoted one first: 90s, 10m, 2h
+    /// Run as many trials again as this time allows, drawn at random, the promoted one first: 90s, 10m, 2h. It counts
+    /// from 32 trials on
     #[arg(long, value_name = "TIME", value_parser = time)]
     budget: Option<Duration>,
     /// Import these files as the proposer did, and run on them: what comes from the exchange itself proves most
@@ -76,10 +79,11 @@ pub fn run(cx: &Context, args: Args) -> Result<(), LabError> {
     };
     let done = reproduce(&lab, &how)?;
     let s = &done.statement;
+    let least = least_reproduced(s.trials);
     if cx.json {
         print_json(&json!({
             "person": done.person, "strategy": s.strategy, "version": s.version, "config_sha256": s.config,
-            "ran": s.ran, "trials": s.trials, "stream_hash": s.stream, "data": s.origin.name(),
+            "ran": s.ran, "trials": s.trials, "stream_hash": s.stream, "data": s.origin.name(), "counts": s.ran >= least,
         }));
         return Ok(());
     }
@@ -93,5 +97,8 @@ pub fn run(cx: &Context, args: Args) -> Result<(), LabError> {
         _ => "the proposer's own copy of the data: it cannot show that they are the exchange's",
     };
     say(&format!("with {data}"));
+    if s.ran < least {
+        say(&format!("it does NOT COUNT for the gate: at least {least} trials must be run again"));
+    }
     Ok(())
 }

@@ -5,7 +5,8 @@ use super::output::{grouped, heading, print, print_json, say, table};
 use super::trials;
 use assay_lab::LabError;
 use assay_lab::study::{
-    Changes, Ended, Opened, Seed, finish_pruned, jobs, open, read_strategy, read_study, reopen, run as work, seeded,
+    Changes, Ended, Opened, Seed, finish_pruned, jobs, open, read_strategy, read_study, ready, reopen, run as work,
+    seeded,
 };
 use assay_lab::trial;
 use assay_research::mirror::query::StudyRow;
@@ -33,6 +34,9 @@ pub enum Args {
         /// Ask the witness at this address for the seed that it was opened to get [default: `witness` in assay.toml]
         #[arg(long, value_name = "URL")]
         witness: Option<String>,
+        /// That witness's verifier key
+        #[arg(long, value_name = "VKEY")]
+        witness_key: Vec<String>,
     },
     /// Run the pruned trials of a complete study to their end
     ///
@@ -90,6 +94,9 @@ pub struct RunArgs {
     /// [default: `witness` in assay.toml, unless --seed names one]
     #[arg(long, value_name = "URL")]
     pub witness: Option<String>,
+    /// That witness's verifier key [default: `witnesses` in assay.toml, else those of the policy]
+    #[arg(long, value_name = "VKEY")]
+    pub witness_key: Vec<String>,
     /// Threads [default: cores − 1, at most 6, at least 1]
     #[arg(long, value_parser = threads())]
     pub jobs: Option<usize>,
@@ -97,18 +104,21 @@ pub struct RunArgs {
 
 pub fn run(cx: &Context, args: Args) -> Result<(), LabError> {
     let lab = cx.lab()?;
-    let (mut opened, wanted, witness) = match args {
+    let (mut opened, wanted, (witness, keys)) = match args {
         Args::Run(a) => {
             let changes = Changes { name: a.name, trials: a.trials, seed: a.seed };
             let (strategy, study) = (read_strategy(&a.strategy)?, read_study(&a.settings, changes)?);
             let named = a.seed.is_some() || (a.witness.is_none() && lab.config.witness.is_none());
             let seed = if named { Seed::Named } else { Seed::Wanting };
+            if !named {
+                ready(&lab, a.witness.as_deref(), &a.witness_key)?;
+            }
             let opened = open(&lab, strategy, study, seed, a.data.as_deref(), a.rulebook.as_deref())?;
-            (opened, a.jobs, a.witness)
+            (opened, a.jobs, (a.witness, a.witness_key))
         }
-        Args::Resume { study, jobs, witness } => {
+        Args::Resume { study, jobs, witness, witness_key } => {
             let row = trial::study(&lab.mirror()?, study.as_deref())?;
-            (reopen(&lab, &row.study_id)?, jobs, witness)
+            (reopen(&lab, &row.study_id)?, jobs, (witness, witness_key))
         }
         Args::Finish { study, jobs: wanted } => {
             let row = trial::study(&lab.mirror()?, study.as_deref())?;
@@ -119,7 +129,7 @@ pub fn run(cx: &Context, args: Args) -> Result<(), LabError> {
         Args::Show { study: None } => return list(cx, &lab.mirror()?.studies()?),
         Args::Show { study: Some(name) } => return trials::leaderboard(cx, &lab, Some(&name), 20),
     };
-    if let Some(by) = seeded(&lab, &mut opened, witness.as_deref())? {
+    if let Some(by) = seeded(&lab, &mut opened, witness.as_deref(), &keys)? {
         say(&format!("{by} gave the seed of '{}'", opened.study.name));
     }
     if work(&lab, &opened, jobs(wanted))? == Ended::Already {

@@ -83,9 +83,9 @@ fn refused(url: &str, status: u16, said: &str) -> LabError {
 ///
 /// # Errors
 /// A witness that cannot be asked, refuses, or whose key is not known; a note that is not over this opening.
-pub fn seed(lab: &Lab, url: &str, seq: u64) -> Result<(Witness, String, Hash), LabError> {
-    let known = keys(lab, &lab.config.witnesses)?;
-    let names = witness(lab, &[url.to_string()], &lab.config.witnesses)?.remove(0).names;
+pub fn seed(lab: &Lab, url: &str, seq: u64, given: &[String]) -> Result<(Witness, String, Hash), LabError> {
+    let known = keys(lab, given)?;
+    let names = witness(lab, &[url.to_string()], given)?.remove(0).names;
     let (proof, _, entry) = prove(lab, &seq.to_string())?;
     let reply = post(url, "study-seed", &proof.with_entry(entry).to_bytes())?;
     if reply.status != 200 {
@@ -136,7 +136,10 @@ fn checked(note: &[u8], lines: &str, known: &[Witness], url: &str) -> Result<(St
         return Err(LabError::Verification(format!("what the witness at {url} signed does not verify by its key")));
     }
     let message = format!("the witness at {url} signs as '{}', whose key nobody named", theirs.join("', '"));
-    Err(LabError::usage(message, "give the line that its keeper has from `assay witness serve`: --key VKEY"))
+    Err(LabError::usage(
+        message,
+        "give the line that its keeper has from `assay witness serve`: --key VKEY (of `study run`: --witness-key), or `witnesses = [\"VKEY\"]` in assay.toml",
+    ))
 }
 
 /// Asks witnesses to cosign the published checkpoint, and puts what they sign beside the log's own

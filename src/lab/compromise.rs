@@ -3,9 +3,11 @@
 use crate::clone::Clone;
 use crate::error::LabError;
 use assay_ledger::PublicKey;
+use assay_ledger::keys::cosign::Witness;
 use assay_ledger::keys::sshsig;
-use assay_production::gate::{self, step};
+use assay_production::gate::{self, VerifiedLog, step};
 use assay_production::repository::Repo;
+use assay_shared::event::Event;
 use assay_shared::format::config::{
     APPROVAL_NAMESPACE, LiveConfig, NAMESPACE, REPRODUCTION_NAMESPACE, REPRODUCTIONS, approval_statement, evidence_dir,
 };
@@ -24,6 +26,20 @@ pub struct Signed {
     pub in_force: bool,
 }
 
+/// How many studies of a log have their seed from a witness with this key.
+fn seeded(log: &VerifiedLog<'_>, key: &PublicKey) -> Result<usize, LabError> {
+    let mut out = 0;
+    for seq in 0..log.len() {
+        let entry = log.entry(seq)?;
+        if entry.kind() == "StudySeeded"
+            && let Ok(Event::StudySeeded(e)) = Event::of(&entry)
+        {
+            out += usize::from(e.witness.parse::<Witness>().is_ok_and(|w| w.key == *key));
+        }
+    }
+    Ok(out)
+}
+
 /// Everything that a key signed, what is in force first.
 ///
 /// # Errors
@@ -39,7 +55,20 @@ pub fn signed_by(clone: &Clone, key: &PublicKey) -> Result<Vec<Signed>, LabError
     }
     out.extend(policies(clone, key)?);
     let (_, policy) = gate::policy_at(&clone.repo, &clone.head)?;
+    for witness in policy.witnesses().into_iter().filter(|w| w.key == *key) {
+        let what = format!("policy v{}", policy.version);
+        out.push(Signed { what, did: format!("is the witness {}'s in it", witness.name), in_force: true });
+    }
     for (origin, log) in gate::logs(&clone.repo, &policy)? {
+        if log.roster.log_key == Some(key.to_bytes()) {
+            let did = format!("signs its checkpoints, the last over {} entries", log.len());
+            out.push(Signed { what: format!("log {origin}"), did, in_force: true });
+        }
+        let seeds = seeded(&log, key)?;
+        if seeds > 0 {
+            let did = format!("gave {seeds} of its studies their seeds, as a witness");
+            out.push(Signed { what: format!("log {origin}"), did, in_force: false });
+        }
         let mut kinds: BTreeMap<String, (u64, u64)> = BTreeMap::new();
         for seq in 0..log.len() {
             let entry = log.entry(seq)?;

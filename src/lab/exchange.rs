@@ -93,7 +93,7 @@ pub fn attach(lab: &Lab, note: &[u8]) -> Result<(), LabError> {
 /// # Errors
 /// A note that does not fit the proposal.
 pub fn attach_to_branch(lab: &Lab, note: &[u8], branch: &str) -> Result<(usize, u32), LabError> {
-    let repo = lab.repo()?;
+    let repo = lab.signed_repo(None)?;
     let now = commit_cosigned(&repo, &lab.log()?, branch, note, &lab.config.person)?;
     let (policy, _) = policy(&repo)?;
     Ok((cosigners(&now, &policy.witnesses(), 0, system_seconds())?.len(), policy.thresholds.witnesses))

@@ -29,6 +29,7 @@
 //! | [`reproduce`] | a proposal run again by somebody else |
 //! | [`obtain`] | the data and the rule book of a proposal, had from wherever they are |
 //! | [`store`] | snapshots of others: a folder, or a web server |
+//! | `differs` | a trial beside what was recorded: the first figure that is another |
 //! | [`review`] | what a proposal would put live; approvals |
 //! | [`sync`] | the lab and the repositories that it shares with others |
 //! | [`clone`] | what a plain clone of the deploy repository says |
@@ -57,6 +58,7 @@ pub mod compromise;
 pub mod create;
 pub mod data;
 pub mod deploy;
+mod differs;
 pub mod doctor;
 pub mod download;
 pub mod environment;

@@ -1,5 +1,6 @@
 //! A proposal reproduced by somebody else: the promoted trial on both engines, and its study, run again and compared.
 
+use crate::differs::same;
 use crate::error::LabError;
 use crate::folder::Lab;
 use crate::obtain::{From, obtain};
@@ -20,7 +21,6 @@ use assay_shared::account::Run;
 use assay_shared::account::record::Recorder;
 use assay_shared::event::Event;
 use assay_shared::event::study::Ended::Completed;
-use assay_shared::event::study::TrialFact;
 use assay_shared::format::config::{LiveConfig, REPRODUCTION_NAMESPACE, REPRODUCTIONS, Versions};
 use assay_shared::format::reproduction::{Origin, Reproduction};
 use assay_shared::policy::Role;
@@ -105,11 +105,26 @@ pub fn reproduce(lab: &Lab, how: &How<'_>) -> Result<Reproduced, LabError> {
     let text = statement.text();
     let signature = sshsig::sign(&signer, REPRODUCTION_NAMESPACE, text.as_bytes())?;
     let base = format!("{}/{REPRODUCTIONS}/{person}", proposal.dir);
+    larger(&repo, how.branch, &format!("{base}.txt"), &statement)?;
     let files = [(format!("{base}.txt"), text.into_bytes()), (format!("{base}.sig"), signature.into_bytes())];
     let _held = lab.session.stop.hold();
     let repo = lab.signed_repo(Some(signer))?;
     repo.commit(how.branch, &files.into_iter().collect(), &person, &format!("reproduce {}", how.branch))?;
     Ok(Reproduced { person, statement })
+}
+
+/// A smaller reproduction never takes the place of a larger one of the same config by the same person.
+fn larger(repo: &Repo, branch: &str, path: &str, new: &Reproduction) -> Result<(), LabError> {
+    let tip = repo.tip(&format!("refs/heads/{branch}"));
+    let stands = tip.map(|tip| repo.file(&tip, path)).transpose()?.flatten();
+    let stands = stands.and_then(|text| Reproduction::parse(&text).ok()).filter(|old| old.config == new.config);
+    match stands.filter(|old| old.ran > new.ran) {
+        None => Ok(()),
+        Some(old) => Err(LabError::usage(
+            format!("a reproduction of {} trials by you stands there, and this one ran {}", old.ran, new.ran),
+            "nothing was changed: the larger one stays",
+        )),
+    }
 }
 
 fn stopped() -> LabError {
@@ -156,7 +171,7 @@ fn opened(lab: &Lab, case: &Case) -> Result<Opened, LabError> {
     let missing = |what: &str, hash: &str, e: &LabError| {
         LabError::usage(
             format!("the {what} {} of the proposal cannot be read here: {e}", &hash[..12]),
-            "import the same market data into this lab with `assay data import`: the same files give the same hash",
+            "import the same files (--data DIR), name the proposer's snapshot (--snapshot FILE), or their store: `snapshots` in assay.toml",
         )
     };
     let (data_hash, market) =
@@ -282,47 +297,6 @@ fn drawn(
     Ok(ran)
 }
 
-/// That a trial is the recorded one, to the last bit; names the first figure that is not.
-fn same(case: &Case, event: &Event) -> Result<(), LabError> {
-    let Some(now) = event.trial() else { return Ok(()) };
-    let number = now.number;
-    let no = |what: String| LabError::Verification(format!("not reproduced: trial {number}: {what}"));
-    let Some((seq, was)) = case.trials.iter().find(|(_, t)| t.number == number) else {
-        return Err(no("it is not recorded".into()));
-    };
-    if now == *was {
-        return Ok(());
-    }
-    Err(no(format!("{} (ledger entry {seq})", difference(was, &now))))
-}
-
-fn difference(was: &TrialFact, now: &TrialFact) -> String {
-    let differ = |name: String, was: String, now: String| format!("{name} is {was} as recorded, and {now} here");
-    if let Some((name, value)) = was.params.iter().find(|(name, value)| now.params.get(*name) != Some(value)) {
-        let here = now.params.get(name).map_or("absent".into(), ToString::to_string);
-        return differ(name.clone(), value.to_string(), here);
-    }
-    for (at, (a, b)) in was.folds.iter().zip(&now.folds).enumerate() {
-        if a != b {
-            return differ(format!("fold {}", at + 1), format!("{a:?}"), format!("{b:?}"));
-        }
-    }
-    if let (Completed { score, metrics, .. }, Completed { score: here, metrics: there, .. }) = (&was.ended, &now.ended)
-    {
-        if score != here {
-            return differ("the score".into(), score.to_string(), here.to_string());
-        }
-        if let Some((name, value)) = metrics.iter().find(|(name, value)| there.get(*name) != Some(value)) {
-            let here = there.get(name).map_or("absent".into(), ToString::to_string);
-            return differ(name.clone(), value.to_string(), here);
-        }
-    }
-    if was.identity != now.identity {
-        return differ("its identity".into(), Hash(was.identity).short(), Hash(now.identity).short());
-    }
-    differ("its end".into(), format!("{:?}", was.ended), format!("{:?}", now.ended))
-}
-
 /// The promoted trial's stream by both engines, and the hash of it that is the reproducer's alone.
 fn both_engines(opened: &Opened, proposal: &Proposal, signer: &Signer) -> Result<(Hash, Hash), LabError> {
     let config = &proposal.config;
@@ -380,8 +354,8 @@ fn origin(lab: &Lab, data: &Hash, author: &str) -> Result<Origin, LabError> {
         return Ok(Origin::Proposer);
     }
     let rows = lab.mirror()?.snapshots()?;
-    let row = rows.iter().find(|row| row.data_hash == data.to_string());
-    let confirmed =
-        row.and_then(|row| row.files.zip(row.vendor_checked)).is_some_and(|(all, checked)| all > 0 && all == checked);
+    // What this lab did not import itself came from the proposer, or through others from nobody knows where.
+    let Some(row) = rows.iter().find(|row| row.data_hash == data.to_string()) else { return Ok(Origin::Proposer) };
+    let confirmed = row.files.zip(row.vendor_checked).is_some_and(|(all, checked)| all > 0 && all == checked);
     Ok(if confirmed { Origin::Vendor } else { Origin::Import })
 }

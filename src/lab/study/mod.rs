@@ -13,5 +13,5 @@ pub use finish::finish_pruned;
 pub use opened::{Opened, Seed, open, prices, reopen};
 pub use recorded::recorded;
 pub use run::{Ended, jobs, run, walk_forward};
-pub use seeded::seeded;
+pub use seeded::{ready, seeded};
 pub use texts::{Changes, parse_strategy, parse_study, read_strategy, read_study, with_symbols};

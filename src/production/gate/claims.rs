@@ -225,7 +225,11 @@ fn witnessed(
     }
     match cosigners(&note, &policy.witnesses(), need, system_seconds()) {
         Ok(_) => Ok(()),
-        Err(e) => refuse(Code::WitnessQuorum, path, e.to_string()),
+        Err(e) => {
+            let how = "ask them with `assay ledger witness URL`, put what they sign beside the evidence with `assay ledger \
+                       attach LAB/ledger/checkpoint --branch BRANCH`, and sync";
+            refuse(Code::WitnessQuorum, path, format!("{e}: {how}"))
+        }
     }
 }
 

@@ -115,6 +115,13 @@ pub(super) fn check_version(repo: &Repo, old: &str, path: &str, config: &LiveCon
     let (want, replaces) = match &before {
         None => (1, Hash::ZERO),
         Some(bytes) => match LiveConfig::parse(bytes) {
+            Ok(c) if c.promotion.version == p.version && c.core_sha256() == config.core_sha256() => {
+                return refuse(
+                    Code::Version,
+                    path,
+                    format!("version {} is in force already: it is this one", p.version),
+                );
+            }
             Ok(c) => (c.promotion.version + 1, Hash::of(bytes)),
             Err(what) => return refuse(Code::BadConfig, path, format!("the config in force is malformed: {what}")),
         },

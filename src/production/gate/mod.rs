@@ -41,6 +41,6 @@ pub use push::{Update, Verdict, judge};
 pub use recount::{case, lineage};
 pub use refusal::{Code, GateError, Refusal};
 pub use replay::{host_log, logs};
-pub use reproductions::found as reproductions;
+pub use reproductions::{found as reproductions, least as least_reproduced};
 pub use restore::{step, version as version_of};
 pub use walked::{Ever, Tips, tips};

@@ -120,6 +120,10 @@ pub(super) fn proposed(
             Some(Place::Evidence { .. }) => true,
             _ => false,
         };
+        if matches!(place(path), Some(Place::Policy | Place::Signers | Place::PolicySignature)) {
+            let what = "the policy has changed since this was proposed: propose again with `assay promote`";
+            return refuse(Code::PathNotAllowed, *path, what);
+        }
         if !fits {
             return refuse(Code::PathNotAllowed, *path, "it is no part of this proposal");
         }

@@ -57,13 +57,7 @@ pub fn judge(repo: &Repo, updates: &[Update], host: &Host) -> Result<Verdict, Ga
     let mut verdict = Verdict::default();
     let deploy = host.deploy_reference();
     let before = repo.tip(&deploy);
-    if updates.len() > MOST_REFERENCES {
-        let what = format!("{} references in one push, over {MOST_REFERENCES}", updates.len());
-        return refuse(Code::TooLarge, deploy, what);
-    }
-    for u in updates {
-        check_reference(repo, u, &deploy)?;
-    }
+    check_references(repo, updates, &deploy)?;
     let current = before.as_deref().map(|tip| policy::at(repo, tip)).transpose()?;
     let mut logs = Logs::new();
     for u in updates.iter().filter(|u| u.reference.starts_with("refs/heads/ledger/")) {
@@ -125,6 +119,14 @@ pub fn judge(repo: &Repo, updates: &[Update], host: &Host) -> Result<Verdict, Ga
         }
     }
     Ok(verdict)
+}
+
+fn check_references(repo: &Repo, updates: &[Update], deploy: &str) -> Result<(), GateError> {
+    if updates.len() > MOST_REFERENCES {
+        let what = format!("{} references in one push, over {MOST_REFERENCES}", updates.len());
+        return refuse(Code::TooLarge, deploy, what);
+    }
+    updates.iter().try_for_each(|u| check_reference(repo, u, deploy))
 }
 
 fn check_reference(repo: &Repo, u: &Update, deploy: &str) -> Result<(), GateError> {

@@ -12,6 +12,11 @@ use std::collections::BTreeMap;
 /// Trials of a study that must have been run again, beside the promoted one; all of a smaller one.
 const LEAST: u32 = 32;
 
+/// How many trials of so many must have been run again for a reproduction to count.
+pub fn least(trials: u32) -> u32 {
+    LEAST.min(trials)
+}
+
 /// The people besides the author whose reproductions of a config count, each with where the data came from.
 ///
 /// # Errors
@@ -46,7 +51,7 @@ pub fn found(
             && r.stream == p.stream_hash
             && Some(r.results) == config.environment.results
             && r.trials == trials;
-        if same && (LEAST.min(trials)..=trials).contains(&r.ran) {
+        if same && (least(trials)..=trials).contains(&r.ran) {
             out.insert(person.name.clone(), r.origin);
         }
     }

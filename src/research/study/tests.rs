@@ -227,7 +227,7 @@ fn identities() {
         |s| s.study.seed = 99,
         |s| s.study.trials = 1000,
         |s| s.study.name = "other".into(),
-        |s| s.study.sampler = Sampler::Random,
+        |s| s.study.sampler = Sampler::Random {},
         |s| s.study.objective.degradation_weight = 0.0,
         |s| s.study.guardrails.min_trades = 50,
     ];

@@ -175,7 +175,7 @@ mod tests {
             v.sort_by(f64::total_cmp);
             v[5]
         };
-        let (ours, chance) = (median(&tpe), median(&Sampler::Random));
+        let (ours, chance) = (median(&tpe), median(&Sampler::Random {}));
         assert!(ours < 0.42, "TPE {ours}");
         assert!(chance > ours, "random {chance}");
     }

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 #[serde(tag = "name", rename_all = "lowercase", deny_unknown_fields)]
 pub enum Sampler {
     /// Independent uniform draws.
-    Random,
+    Random {},
     /// Tree-structured Parzen estimator, multivariate.
     Tpe {
         /// Random trials before the model is used.

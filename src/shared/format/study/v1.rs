@@ -107,7 +107,7 @@ pub(super) fn read(text: &str) -> Result<Study, FormatError> {
         batch: s.batch,
         sampler_version,
         sampler: match s.sampler {
-            SamplerV1::Random => Sampler::Random,
+            SamplerV1::Random => Sampler::Random {},
             SamplerV1::Tpe { startup_trials, candidates } => Sampler::Tpe { startup_trials, candidates },
         },
         splits: Splits {

@@ -8,7 +8,7 @@ use crate::study::{Mode, Study};
 
 fn sampler(sampler: &Sampler) -> Table {
     match sampler {
-        Sampler::Random => vec![row("name", "random")],
+        Sampler::Random {} => vec![row("name", "random")],
         Sampler::Tpe { startup_trials, candidates } => {
             vec![row("name", "tpe"), row("startup_trials", *startup_trials), row("candidates", *candidates)]
         }
