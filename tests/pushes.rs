@@ -64,6 +64,26 @@ fn g10_g12_odd_and_huge_pushes() {
         let said = push(&desk, "c", &[&format!("{commit}:refs/heads/promote/odd-v1-{n}")]);
         assert!(said.code != 0 && said.err.contains("remote rejected"), "{}", said.err);
     }
+    // Folders without a file, ten in each, deep in each other: eight objects, and no end to look into.
+    let mut tree = object(&desk, "c", "tree", b"");
+    for _ in 0..14 {
+        let bytes: Vec<u8> = (0..20).map(|i| u8::from_str_radix(&tree[2 * i..2 * i + 2], 16).unwrap()).collect();
+        let ten = (b'a'..=b'j').flat_map(|name| [b"40000 ", &[name][..], b"\0", &bytes].concat());
+        tree = object(&desk, "c", "tree", &ten.collect::<Vec<u8>>());
+    }
+    let commit = desk.git(&["-C", "c", "commit-tree", &tree, "-p", "HEAD", "-m", "deep"]).ok().out.trim().to_string();
+    for reference in ["main", "promote/deep-v1-0"] {
+        let said = push(&desk, "c", &[&format!("{commit}:refs/heads/{reference}")]);
+        assert!(said.code != 0 && said.err.contains("too deep"), "{}", said.err);
+    }
+    desk.git(&["-C", "c", "commit-tree", &object(&desk, "c", "tree", b""), "-m", "x"]).ok();
+    let empty = object(&desk, "c", "tree", b"");
+    let listing = desk.git(&["-C", "c", "ls-tree", "HEAD"]).ok().out;
+    std::fs::write(desk.path("listing"), format!("{listing}040000 tree {empty}\tzz\n")).unwrap();
+    let tree = desk.run("sh", &["-c", "git -C c mktree < listing"]).ok().out.trim().to_string();
+    let commit = desk.git(&["-C", "c", "commit-tree", &tree, "-p", "HEAD", "-m", "empty"]).ok().out.trim().to_string();
+    let said = push(&desk, "c", &[&format!("{commit}:main")]);
+    assert!(said.code != 0 && said.err.contains("without any file"), "{}", said.err);
     let many: Vec<String> = (0..300).map(|n| format!("HEAD:refs/heads/promote/many-v1-{n:012}")).collect();
     let said = push(&desk, "c", &many.iter().map(String::as_str).collect::<Vec<_>>());
     assert!(said.code != 0 && said.err.contains("300 references in one push"), "{}", said.err);

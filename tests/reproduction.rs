@@ -1,6 +1,7 @@
 //! Run again: one's own trials, and proposals with data that are had from wherever they are.
 
 use crate::desk::{Desk, SYMBOLS, wait_for, write_market};
+use std::io::{Read as _, Write as _};
 use std::process::{Child, Stdio};
 
 /// A lab with a proposal that a reviewer is to reproduce. Gives its branch.
@@ -135,4 +136,27 @@ fn a_reproduction_is_of_one_config() {
     desk.git(&["-C", "c", "commit", "-q", "-m", "borrowed"]).ok();
     desk.git(&["-C", "c", "push", "-q", "origin", &format!("HEAD:{other}")]).ok();
     assert_eq!(reproduced(&other), serde_json::json!({}));
+}
+
+/// A server without end: what it gives is cut where the snapshot's own contents, or what they may be at most, end.
+#[test]
+fn a_store_without_end() {
+    let (desk, branch) = proposed();
+    forget(&desk);
+    let own = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", own.local_addr().unwrap());
+    std::thread::spawn(move || {
+        for mut asked in own.incoming().flatten() {
+            let mut head = [0; 4096];
+            let _ = asked.read(&mut head);
+            let _ = asked.write_all(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n");
+            while asked.write_all(&[b'['; 65536]).is_ok() {}
+        }
+    });
+    let settings = std::fs::read_to_string(desk.path("lab/assay.toml")).unwrap();
+    std::fs::write(desk.path("lab/assay.toml"), format!("snapshots = \"{url}\"\n{settings}")).unwrap();
+    std::fs::create_dir_all(desk.path("lab/snapshots/.download-999999999")).unwrap();
+    desk.assay(&["reproduce", &branch, "--key", "ben"]).fails(3, "at most 67108864 bytes");
+    let left: Vec<_> = std::fs::read_dir(desk.path("lab/snapshots")).unwrap().collect();
+    assert!(left.is_empty(), "{left:?}");
 }

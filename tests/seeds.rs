@@ -132,7 +132,10 @@ fn a_witness_of_ones_own_is_refused() {
     let branch = desk.assay(&["promote"]).ok().out.trim().to_string();
     let review = desk.assay(&["review", &branch, "--json"]).ok().json();
     let seed = |review: &Value| review["checks"].as_array().unwrap().iter().find(|c| c["check"] == "seed").cloned();
-    assert!(seed(&review).unwrap_or_default().to_string().contains("no witness of the policy"), "{review:#}");
+    assert!(
+        seed(&review).unwrap_or_default().to_string().contains("not the first witness of the policy"),
+        "{review:#}"
+    );
     desk.approve(&branch, "ben").ok();
     desk.assay(&["reproduce", &branch, "--key", "ben"]).ok();
     desk.assay(&["deploy", &branch]).fails(4, "seed-reach");

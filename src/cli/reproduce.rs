@@ -49,7 +49,8 @@ pub struct Args {
     /// from 32 trials on
     #[arg(long, value_name = "TIME", value_parser = time)]
     budget: Option<Duration>,
-    /// Import these files as the proposer did, and run on them: what comes from the exchange itself proves most
+    /// Import these files as the proposer did, and run on them: what you took from the exchange yourself proves most
+    /// (checksum files in a folder that somebody gave you confirm nothing)
     #[arg(long, value_name = "DIR", conflicts_with = "snapshot")]
     data: Option<PathBuf>,
     /// Run on somebody's snapshot: its file HASH.parquet, with the others of that hash beside it

@@ -211,10 +211,10 @@ fn found(r: &Review, f: &Figures) -> String {
     let known = |c: &Check| c.name == "seed" && c.outcome.is_ok();
     let seed = match r.seed {
         Some(SeedGrade::Witnessed) if r.preview.checks.iter().any(known) => {
-            "out of the researcher's reach: a witness of the policy gave it"
+            "out of the researcher's reach: the policy's first witness gave it"
         }
         Some(SeedGrade::Witnessed) => {
-            "given by a witness that the policy does not know: it may be the researcher's own"
+            "given by a witness that is not the policy's first: it may be the researcher's own, or the one of several that pleased"
         }
         _ => "named by the researcher: other seeds may have been tried and thrown away",
     };

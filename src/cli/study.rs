@@ -90,7 +90,8 @@ pub struct RunArgs {
     /// Seed instead of the file's
     #[arg(long, conflicts_with = "witness")]
     pub seed: Option<u64>,
-    /// Let the witness at this address give the seed instead: out of everybody's reach, and shown so
+    /// Let the witness at this address give the seed instead: out of reach of everybody who does not run that witness.
+    /// It counts where it is the first witness of the policy
     /// [default: `witness` in assay.toml, unless --seed names one]
     #[arg(long, value_name = "URL")]
     pub witness: Option<String>,

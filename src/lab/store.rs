@@ -5,7 +5,8 @@ use crate::error::LabError;
 use crate::folder::Lab;
 use assay_ledger::Hash;
 use assay_ledger::storage::disk::{RealDisk, replace};
-use assay_research::data::snapshot;
+use assay_research::data::{Contents, snapshot};
+use assay_shared::market::SeriesSum;
 use assay_shared::rulebook::Rulebook;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
@@ -13,9 +14,15 @@ use std::time::Duration;
 
 /// How long a server may take to answer, and to go on.
 const PATIENCE: Duration = Duration::from_secs(30);
-/// Bytes of a file of a snapshot, and of a rule book.
-const MOST: u64 = 64 << 30;
+/// Bytes of a rule book, of a snapshot's contents, and of what has no limit in its contents.
 const BOOK: u64 = 64 << 20;
+/// Bytes of a file of a snapshot of the first format, which says nothing of its size.
+const FIRST: u64 = 4 << 30;
+/// The least that a server must give in a second.
+const RATE: u64 = 256 << 10;
+
+/// What the folder of a download is called, before the number of its process.
+const HALF: &str = ".download-";
 
 /// Where they lie.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,7 +35,7 @@ pub enum Store {
 
 type Files = [fn(&Path, &Hash) -> PathBuf; 4];
 /// What belongs to a snapshot; its bars come last, for with them it is there.
-const FILES: Files = [snapshot::settlements_path, snapshot::contents_path, snapshot::detail_path, snapshot::path];
+const FILES: Files = [snapshot::contents_path, snapshot::settlements_path, snapshot::detail_path, snapshot::path];
 
 impl Store {
     /// The one that the lab's settings name, if they do.
@@ -52,7 +59,8 @@ impl Store {
     pub fn bring(&self, lab: &Lab, hash: &Hash) -> Result<(), LabError> {
         let own = lab.snapshot_dir();
         std::fs::create_dir_all(&own).map_err(LabError::io("create", &own))?;
-        let dir = own.join(format!(".{}-{}", hash.short(), std::process::id()));
+        forget_killed(&own);
+        let dir = own.join(format!("{HALF}{}", std::process::id()));
         std::fs::create_dir_all(&dir).map_err(LabError::io("create", &dir))?;
         let brought = self.checked(&dir, hash).and_then(|()| {
             for file in FILES {
@@ -68,10 +76,17 @@ impl Store {
     }
 
     fn checked(&self, dir: &Path, hash: &Hash) -> Result<(), LabError> {
-        let mut any = false;
+        let (mut any, mut most) = (false, FIRST);
+        let contents = snapshot::contents_path(dir, hash);
         for file in FILES {
             let to = file(dir, hash);
-            any |= self.copy(&to)?;
+            any |= self.copy(&to, if to == contents { BOOK } else { most })?;
+            if to == contents && to.exists() {
+                // Its hash says how much there is: no file of it is larger than its numbers.
+                let other =
+                    |e| LabError::Verification(format!("the snapshot {} at {self} is another one: {e}", hash.short()));
+                most = size(&Contents::read(&to, hash).map_err(other)?);
+            }
         }
         if !any {
             let what = format!("the snapshot {} is not at {self}", hash.short());
@@ -83,7 +98,7 @@ impl Store {
     }
 
     /// A file of a snapshot; false where there is none.
-    fn copy(&self, to: &Path) -> Result<bool, LabError> {
+    fn copy(&self, to: &Path, most: u64) -> Result<bool, LabError> {
         let name = to.file_name().unwrap_or_default().to_string_lossy().into_owned();
         match self {
             Store::Folder(folder) => match std::fs::copy(folder.join(&name), to) {
@@ -92,10 +107,12 @@ impl Store {
                 Err(e) => Err(LabError::io("copy", &folder.join(&name))(e)),
             },
             Store::Web(base) => {
-                let Some(mut answer) = get(&format!("{base}/{name}"))? else { return Ok(false) };
+                let Some(mut answer) = get(&format!("{base}/{name}"), most)? else { return Ok(false) };
                 let mut file = std::fs::File::create(to).map_err(LabError::io("create", to))?;
-                let mut body = answer.body_mut().with_config().limit(MOST).reader();
-                std::io::copy(&mut body, &mut file).map_err(LabError::io("download", to))?;
+                let mut body = answer.body_mut().with_config().limit(most).reader();
+                std::io::copy(&mut body, &mut file).map_err(|e| {
+                    LabError::could_not(format!("{base}/{name} cannot be read (at most {most} bytes of it): {e}"))
+                })?;
                 file.sync_all().map_err(LabError::io("write", to))?;
                 Ok(true)
             }
@@ -110,7 +127,7 @@ impl Store {
         for name in [format!("{hash}.toml"), format!("rulebooks/{hash}.toml")] {
             let text = match self {
                 Store::Folder(folder) => std::fs::read(folder.join(&name)).ok(),
-                Store::Web(base) => match get(&format!("{base}/{name}"))? {
+                Store::Web(base) => match get(&format!("{base}/{name}"), BOOK)? {
                     Some(mut answer) => {
                         let mut text = Vec::new();
                         let mut body = answer.body_mut().with_config().limit(BOOK).reader();
@@ -147,13 +164,33 @@ impl std::fmt::Display for Store {
     }
 }
 
+/// More than a snapshot's files can take: each number in eight bytes, twice, and room for what stands around them.
+fn size(contents: &Contents) -> u64 {
+    let finer = contents.detail.iter().flat_map(|finer| &finer.series);
+    let numbers = |s: &SeriesSum| s.bars.saturating_mul(s.names().len() as u64 + 4);
+    let all = contents.series.iter().chain(finer).map(numbers).fold(0, u64::saturating_add);
+    all.saturating_mul(16).saturating_add(BOOK)
+}
+
+/// Removes what downloads left that were killed: their folders hold what nobody has checked.
+fn forget_killed(own: &Path) {
+    for item in std::fs::read_dir(own).into_iter().flatten().flatten() {
+        let name = item.file_name();
+        let process = name.to_str().and_then(|n| n.strip_prefix(HALF)?.parse::<u32>().ok());
+        if process.is_some_and(|p| !Path::new("/proc").join(p.to_string()).exists()) {
+            let _ = std::fs::remove_dir_all(item.path());
+        }
+    }
+}
+
 type Answer = ureq::http::Response<ureq::Body>;
 
 /// What stands under an address; nothing where the server says that there is nothing.
-fn get(address: &str) -> Result<Option<Answer>, LabError> {
+fn get(address: &str, most: u64) -> Result<Option<Answer>, LabError> {
     let config = ureq::Agent::config_builder()
         .timeout_connect(Some(PATIENCE))
         .timeout_recv_response(Some(PATIENCE))
+        .timeout_recv_body(Some(PATIENCE + Duration::from_secs(most / RATE)))
         .http_status_as_error(false);
     let agent: ureq::Agent = config.max_redirects(3).build().into();
     let could_not = |why: String| LabError::CouldNot {

@@ -98,12 +98,13 @@ pub(super) fn evidence(
     Ok(Evidence { facts, strategy })
 }
 
-/// A seed that a witness gave must be of one that the policy knows: anybody can have a witness of their own.
+/// A seed that a witness gave must be of the first that the policy names: anybody can have a witness of their own, and
+/// who could choose among several would choose the seed.
 pub(super) fn seed(f: &Facts, by: Option<&str>, policy: &Policy) -> Result<(), GateError> {
     let no = |what: String| refuse(Code::SeedReach, format!("study '{}'", f.study.name), what);
     match by {
-        Some(vkey) if policy.witnesses().iter().any(|w| w.to_string() == vkey) => Ok(()),
-        Some(vkey) => no(format!("its seed was given by {vkey}, which is no witness of the policy")),
+        Some(vkey) if policy.witnesses().first().is_some_and(|w| w.to_string() == vkey) => Ok(()),
+        Some(vkey) => no(format!("its seed was given by {vkey}, which is not the first witness of the policy")),
         None if policy.gates.witnessed_seed => {
             no("the researcher named its seed, and the policy asks for a witness's".into())
         }

@@ -3,11 +3,16 @@
 
 use super::git::{Repo, RepoError};
 use git2::{ObjectType, Oid, TreeEntry};
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::path::Path;
 
 /// Most files in a tree that is listed whole.
 const MAX_FILES: usize = 200_000;
+/// Most folders that are looked into at a time, and how deep they may lie in each other: a handful of objects can say
+/// that there are more than anybody could ever look into.
+const MAX_FOLDERS: usize = 100_000;
+const MAX_DEPTH: usize = 12;
 
 /// A file that differs between two commits.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,6 +31,20 @@ pub struct Changed {
 enum Node {
     File(Oid),
     Folder(Oid),
+}
+
+/// How many folders were looked into.
+#[derive(Default)]
+struct Looked(Cell<usize>);
+
+impl Looked {
+    fn into(&self, dir: &str) -> Result<(), RepoError> {
+        self.0.set(self.0.get() + 1);
+        let deep = dir.bytes().filter(|b| *b == b'/').count() > MAX_DEPTH;
+        let what = if deep { "folders lie too deep in each other" } else { "too many folders" };
+        let bad = || RepoError::BadTree { path: dir.chars().take(200).collect(), what: what.into() };
+        if deep || self.0.get() > MAX_FOLDERS { Err(bad()) } else { Ok(()) }
+    }
 }
 
 fn node(dir: &str, entry: &TreeEntry<'_>) -> Result<(String, Node), RepoError> {
@@ -48,7 +67,7 @@ impl Repo {
     /// [`RepoError::BadTree`] for anything but plain files, for odd names, and for too many.
     pub fn list(&self, commit: &str) -> Result<BTreeMap<String, String>, RepoError> {
         let (mut out, root) = (BTreeMap::new(), self.tree(commit)?.id());
-        self.gather(root, "", &mut out)?;
+        self.gather(root, "", &Looked::default(), &mut out)?;
         Ok(out)
     }
 
@@ -62,15 +81,21 @@ impl Repo {
         if let Ok(entry) = self.tree(commit)?.get_path(Path::new(folder))
             && entry.kind() == Some(ObjectType::Tree)
         {
-            self.gather(entry.id(), &format!("{folder}/"), &mut out)?;
+            self.gather(entry.id(), &format!("{folder}/"), &Looked::default(), &mut out)?;
         }
         Ok(out)
     }
 
-    fn gather(&self, tree: Oid, dir: &str, out: &mut BTreeMap<String, String>) -> Result<(), RepoError> {
-        for (path, node) in self.nodes(Some(tree), dir)? {
+    fn gather(
+        &self,
+        tree: Oid,
+        dir: &str,
+        looked: &Looked,
+        out: &mut BTreeMap<String, String>,
+    ) -> Result<(), RepoError> {
+        for (path, node) in self.nodes(Some(tree), dir, looked)? {
             match node {
-                Node::Folder(oid) => self.gather(oid, &format!("{path}/"), out)?,
+                Node::Folder(oid) => self.gather(oid, &format!("{path}/"), looked, out)?,
                 Node::File(_) if out.len() >= MAX_FILES => {
                     return Err(RepoError::BadTree { path, what: "too many files".into() });
                 }
@@ -80,9 +105,13 @@ impl Repo {
         Ok(())
     }
 
-    fn nodes(&self, tree: Option<Oid>, dir: &str) -> Result<BTreeMap<String, Node>, RepoError> {
+    fn nodes(&self, tree: Option<Oid>, dir: &str, looked: &Looked) -> Result<BTreeMap<String, Node>, RepoError> {
         let Some(oid) = tree else { return Ok(BTreeMap::new()) };
+        looked.into(dir)?;
         let tree = self.inner.find_tree(oid).map_err(|_| RepoError::NotVisible { oid: oid.to_string() })?;
+        if tree.is_empty() && !dir.is_empty() {
+            return Err(RepoError::BadTree { path: dir.into(), what: "a folder without any file".into() });
+        }
         tree.iter().map(|entry| node(dir, &entry)).collect()
     }
 
@@ -101,23 +130,29 @@ impl Repo {
     pub fn changes(&self, old: &str, new: &str) -> Result<Vec<Changed>, RepoError> {
         let (old, new) = (self.tree(old)?.id(), self.tree(new)?.id());
         let mut out = Vec::new();
-        self.compare((Some(old), Some(new)), "", &mut out)?;
+        self.compare((Some(old), Some(new)), "", &Looked::default(), &mut out)?;
         out.sort_by(|a, b| a.path.cmp(&b.path));
         Ok(out)
     }
 
-    fn compare(&self, pair: (Option<Oid>, Option<Oid>), dir: &str, out: &mut Vec<Changed>) -> Result<(), RepoError> {
+    fn compare(
+        &self,
+        pair: (Option<Oid>, Option<Oid>),
+        dir: &str,
+        looked: &Looked,
+        out: &mut Vec<Changed>,
+    ) -> Result<(), RepoError> {
         if pair.0 == pair.1 {
             return Ok(());
         }
-        let (before, after) = (self.nodes(pair.0, dir)?, self.nodes(pair.1, dir)?);
+        let (before, after) = (self.nodes(pair.0, dir, looked)?, self.nodes(pair.1, dir, looked)?);
         let file = |node: Option<&Node>| node.copied().and_then(|n| if let Node::File(o) = n { Some(o) } else { None });
         let folder =
             |node: Option<&Node>| node.copied().and_then(|n| if let Node::Folder(o) = n { Some(o) } else { None });
         let names = before.keys().chain(after.keys().filter(|path| !before.contains_key(*path)));
         for path in names {
             let (a, b) = (before.get(path), after.get(path));
-            self.compare((folder(a), folder(b)), &format!("{path}/"), out)?;
+            self.compare((folder(a), folder(b)), &format!("{path}/"), looked, out)?;
             if file(a) != file(b) {
                 let (before, after) = (file(a).is_some(), file(b).is_some());
                 out.push(Changed { path: path.clone(), before, after });
