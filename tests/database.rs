@@ -96,7 +96,12 @@ fn each_role_does_its_own() {
         let said = pg.psql_as(role, sql);
         assert_eq!(said.0, may, "{role}: {sql}: {}", said.1);
     }
+    // D-08: whoever may do more than write is named.
+    assert!(!desk.assay(&["doctor"]).ok().out.contains("the role"));
     let text = std::fs::read_to_string(&gate).unwrap();
+    std::fs::write(&gate, text.replace("//wren@", "//assay@")).unwrap();
+    let said = desk.assay(&["doctor"]).ok().out;
+    assert!(said.contains("the role assay is a superuser") && said.contains("deploy init --writer"), "{said}");
     std::fs::write(&gate, text.replace("//wren@", "//otto@")).unwrap();
     desk.assay(&["halt", "trend", "--reason", "on call"]).ok();
     desk.assay(&["active"]).ok();

@@ -37,32 +37,32 @@ fn on_the_branch(desk: &Desk) -> u64 {
     text.lines().find_map(|l| l.strip_prefix("version = ")).unwrap().parse().unwrap()
 }
 
-/// The processes of a session, which `/proc` shows.
-fn session(id: u32) -> Vec<String> {
+/// The processes that were started at a desk, by whomever: each has its home.
+fn started(desk: &Desk) -> Vec<String> {
+    let home = format!("HOME={}\0", desk.path("").display().to_string().trim_end_matches('/'));
     let of = |entry: std::fs::DirEntry| {
-        let stat = std::fs::read_to_string(entry.path().join("stat")).ok()?;
-        // State, parent, group, session come after the name in brackets.
-        let own = stat.rsplit_once(')')?.1.split_whitespace().nth(3)? == id.to_string();
+        let environment = std::fs::read(entry.path().join("environ")).ok()?;
+        let own = String::from_utf8_lossy(&environment).contains(&home);
         own.then(|| entry.file_name().to_string_lossy().into_owned())
     };
     std::fs::read_dir("/proc").unwrap().flatten().filter_map(of).collect()
 }
 
-/// Starts a command in a session of its own, and kills whatever belongs to it after a while: git and its hooks have
-/// groups of their own.
+/// Starts a command, and kills whatever belongs to it after a while: git and its hooks have groups of their own.
 fn killed(desk: &Desk, args: &[&str], after: Duration) {
-    let given = desk.command(args);
-    let mut command = desk.hermetic("setsid");
-    command.arg(given.get_program()).args(given.get_args());
+    let mut command = desk.command(args);
     let mut run = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
     std::thread::sleep(after);
-    loop {
-        let all = session(run.id());
-        let zombies = all.iter().all(|pid| *pid == run.id().to_string());
-        let _ = std::process::Command::new("kill").arg("-9").args(&all).stderr(Stdio::null()).status();
-        if zombies {
-            break;
+    // One may be born while the others are looked for.
+    let mut quiet = 0;
+    while quiet < 3 {
+        let all = started(desk);
+        quiet = if all.is_empty() { quiet + 1 } else { 0 };
+        if !all.is_empty() {
+            let _ = std::process::Command::new("kill").arg("-9").args(&all).stderr(Stdio::null()).status();
         }
+        let _ = run.try_wait();
+        std::thread::sleep(Duration::from_millis(3));
     }
     let _ = run.wait();
 }
@@ -72,7 +72,7 @@ fn ok(desk: &Desk, args: &[&str]) -> Said {
     for _ in 0..8 {
         let said = desk.assay(args);
         let words = format!("{}{}", said.out, said.err);
-        let lock = words.split(['\'', ' ', '\n']).find(|w| w.ends_with(".lock") && w.starts_with('/'));
+        let lock = words.split(['\'', ' ', ',', '\n']).find(|w| w.ends_with(".lock") && w.starts_with('/'));
         let Some(lock) = lock else { return said.ok() };
         assert!(words.contains("remove that file") || words.contains("pending"), "{words}");
         std::fs::remove_file(lock).unwrap();

@@ -46,7 +46,10 @@ pub fn checks(lab: &Lab) -> Vec<Check> {
         let gate = lab.gate()?;
         let mut table = deploy::look(&gate.settings.live, &gate.settings.genesis_policy_sha256.to_string())?;
         let rows = table.rows()?;
-        Ok(format!("{}: {} live", table.place(), rows.len()))
+        let excess = table.excess()?.map_or(String::new(), |what| {
+            format!("; {what}: make one that may only write with `assay deploy init --writer ROLE`")
+        });
+        Ok(format!("{}: {} live{excess}", table.place(), rows.len()))
     };
     let mut out = vec![
         ("key", lab.signer().map(|s| s.id().to_string()).map_err(words)),

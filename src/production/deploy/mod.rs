@@ -37,6 +37,14 @@ pub trait LiveTable {
     /// [`DeployError`].
     fn history(&mut self) -> Result<Vec<Row>, DeployError>;
 
+    /// What whoever is connected may do beyond writing rows, in words; nothing where that is all.
+    ///
+    /// # Errors
+    /// [`DeployError`].
+    fn excess(&mut self) -> Result<Option<String>, DeployError> {
+        Ok(None)
+    }
+
     /// What was said in the table `halts`, oldest first; nothing where there is none yet.
     ///
     /// # Errors

@@ -375,7 +375,7 @@ impl RepoError {
     pub(super) fn locked(words: &str) -> Option<RepoError> {
         let (path, after) = words.split_once("Unable to create '")?.1.split_once('\'')?;
         (path.ends_with(".lock") && after.starts_with(": File exists"))
-            .then(|| RepoError::Locked { path: path.replace("//", "/") })
+            .then(|| RepoError::Locked { path: path.replace("//", "/").replace("/./", "/") })
     }
 
     /// Whether a lock stopped it.

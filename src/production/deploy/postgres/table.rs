@@ -60,6 +60,20 @@ impl LiveTable for Postgres {
         self.run(async |c| read(c, "config_history", "deployed_us, strategy, version").await)
     }
 
+    fn excess(&mut self) -> Result<Option<String>, DeployError> {
+        self.run(async |c| {
+            let sql = "SELECT current_user::text, (SELECT rolsuper FROM pg_roles WHERE rolname = current_user), \
+                       EXISTS (SELECT FROM pg_tables WHERE schemaname = 'assay' AND tableowner = current_user)";
+            let row = c.query_one(sql, &[]).await?;
+            let (role, is_super, owns): (String, bool, bool) = (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?);
+            Ok(match (is_super, owns) {
+                (true, _) => Some(format!("the role {role} is a superuser")),
+                (false, true) => Some(format!("the role {role} owns the tables, and could drop them")),
+                (false, false) => None,
+            })
+        })
+    }
+
     fn halts(&mut self) -> Result<Vec<Halt>, DeployError> {
         if self.empty {
             return Ok(Vec::new());
