@@ -3,9 +3,13 @@
 use git2::{ObjectType, Oid, Repository, Signature, Tree};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 /// The largest file that is read from a repository.
 const MAX_BLOB: usize = 16 << 20;
+
+/// The age from which a lock of a log's branch is nobody's.
+const STALE: Duration = Duration::from_secs(3);
 
 /// What can go wrong with a repository.
 #[derive(Debug, thiserror::Error)]
@@ -324,8 +328,32 @@ impl Repo {
             .transpose()?;
         let parents: Vec<&git2::Commit<'_>> = parent.iter().collect();
         let oid = self.make(&who, message, &tree, &parents)?;
-        self.inner.reference(&reference, oid, true, message).map_err(git(format!("move {branch}")))?;
+        self.set(&reference, oid, message).map_err(git(format!("move {branch}")))?;
         Ok(oid.to_string())
+    }
+
+    /// Lets a reference stand at a commit. Of a log's branch, which one program writes and which is locked for
+    /// milliseconds, an old lock is what a killed run left: it is waited for, and then taken away, so that no service
+    /// stands still for good.
+    fn set(&self, reference: &str, oid: Oid, message: &str) -> Result<(), git2::Error> {
+        let (start, lock) = (Instant::now(), self.inner.commondir().join(format!("{reference}.lock")));
+        loop {
+            match self.inner.reference(reference, oid, true, message) {
+                Err(e)
+                    if e.code() == git2::ErrorCode::Locked
+                        && reference.starts_with("refs/heads/ledger/")
+                        && start.elapsed() < STALE * 3 =>
+                {
+                    let age = lock.metadata().and_then(|m| m.modified()).ok().and_then(|at| at.elapsed().ok());
+                    if age.is_some_and(|age| age > STALE) {
+                        let _ = std::fs::remove_file(&lock);
+                    } else {
+                        std::thread::sleep(STALE / 50);
+                    }
+                }
+                done => return done.map(|_| ()),
+            }
+        }
     }
 
     /// A commit, signed if this repository was opened by somebody who signs: `git verify-commit` reads it.

@@ -134,3 +134,22 @@ fn a_branch_catches_up() {
     assert_eq!(there.setting("core.bare").as_deref(), Some("true"));
     assert_eq!(there.setting("core.nothing"), None);
 }
+
+/// The lock that a killed run left on a log's branch is waited for and taken away; one on another branch is said.
+#[test]
+fn a_lock_that_a_killed_run_left() {
+    let dir = tempfile::tempdir().unwrap();
+    let repo = Repo::init(&dir.path().join("r.git"), true).unwrap();
+    let lock = |branch: &str| {
+        let path = repo.dir().join(format!("refs/heads/{branch}.lock"));
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::File::create(&path).unwrap();
+        path
+    };
+    let files: Files = [("a".to_string(), b"x".to_vec())].into_iter().collect();
+    let left = lock("ledger/x");
+    repo.commit("ledger/x", &files, "ana", "one").unwrap();
+    assert!(!left.exists() && repo.tip("refs/heads/ledger/x").is_some());
+    lock("promote/x");
+    assert!(repo.commit("promote/x", &files, "ana", "one").unwrap_err().is_locked());
+}
