@@ -1,15 +1,11 @@
 //! A thin wrapper over git2: trees in, trees out.
 
-use git2::{ObjectType, Oid, Repository, Signature, Tree};
+use git2::{ObjectType, Oid, Repository, Tree};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
 
 /// The largest file that is read from a repository.
 const MAX_BLOB: usize = 16 << 20;
-
-/// The age from which a lock of a log's branch is nobody's.
-const STALE: Duration = Duration::from_secs(3);
 
 /// What can go wrong with a repository.
 #[derive(Debug, thiserror::Error)]
@@ -91,7 +87,7 @@ pub struct Repo {
     /// Whether it is a hook's, with its quarantine.
     hook: bool,
     /// Signs the commits that are made here.
-    signer: Option<SignBy>,
+    pub(super) signer: Option<SignBy>,
 }
 
 /// Gives an armoured SSHSIG over bytes, in git's own namespace; or says why not.
@@ -281,96 +277,6 @@ impl Repo {
             return Err(RepoError::BadTree { path: path.into(), what: format!("it is over {MAX_BLOB} bytes") });
         }
         Ok(blob.content().to_vec())
-    }
-
-    /// Commits changed files on top of a branch (or begins it). Gives the new commit.
-    ///
-    /// # Errors
-    /// [`RepoError::Git`].
-    pub fn commit(&self, branch: &str, files: &Files, author: &str, message: &str) -> Result<String, RepoError> {
-        self.commit_from(branch, None, files, author, message)
-    }
-
-    /// [`Repo::commit`], beginning a new branch at `start`.
-    ///
-    /// # Errors
-    /// [`RepoError::Git`].
-    pub fn commit_from(
-        &self,
-        branch: &str,
-        start: Option<&str>,
-        files: &Files,
-        author: &str,
-        message: &str,
-    ) -> Result<String, RepoError> {
-        let reference = format!("refs/heads/{branch}");
-        let parent = match (self.tip(&reference), start) {
-            (Some(tip), _) => Some(tip),
-            (None, start) => start.map(str::to_string),
-        };
-        let base = parent.as_deref().map(|p| self.tree(p)).transpose()?;
-        let mut update = git2::build::TreeUpdateBuilder::new();
-        for (path, bytes) in files {
-            let blob = self.inner.blob(bytes).map_err(git("write a file"))?;
-            update.upsert(path.as_str(), blob, git2::FileMode::Blob);
-        }
-        let empty = self
-            .inner
-            .treebuilder(None)
-            .and_then(|b| b.write())
-            .and_then(|o| self.inner.find_tree(o))
-            .map_err(git("write a tree"))?;
-        let tree = update.create_updated(&self.inner, base.as_ref().unwrap_or(&empty)).map_err(git("write a tree"))?;
-        let tree = self.inner.find_tree(tree).map_err(git("write a tree"))?;
-        let who = Signature::now(author, &format!("{author}@assay.invalid")).map_err(git("sign a commit"))?;
-        let parent = parent
-            .map(|p| self.oid(&p).and_then(|o| self.inner.find_commit(o).map_err(git("find a commit"))))
-            .transpose()?;
-        let parents: Vec<&git2::Commit<'_>> = parent.iter().collect();
-        let oid = self.make(&who, message, &tree, &parents)?;
-        self.set(&reference, oid, message).map_err(git(format!("move {branch}")))?;
-        Ok(oid.to_string())
-    }
-
-    /// Lets a reference stand at a commit. Of a log's branch, which one program writes and which is locked for
-    /// milliseconds, an old lock is what a killed run left: it is waited for, and then taken away, so that no service
-    /// stands still for good.
-    fn set(&self, reference: &str, oid: Oid, message: &str) -> Result<(), git2::Error> {
-        let (start, lock) = (Instant::now(), self.inner.commondir().join(format!("{reference}.lock")));
-        loop {
-            match self.inner.reference(reference, oid, true, message) {
-                Err(e)
-                    if e.code() == git2::ErrorCode::Locked
-                        && reference.starts_with("refs/heads/ledger/")
-                        && start.elapsed() < STALE * 3 =>
-                {
-                    let age = lock.metadata().and_then(|m| m.modified()).ok().and_then(|at| at.elapsed().ok());
-                    if age.is_some_and(|age| age > STALE) {
-                        let _ = std::fs::remove_file(&lock);
-                    } else {
-                        std::thread::sleep(STALE / 50);
-                    }
-                }
-                done => return done.map(|_| ()),
-            }
-        }
-    }
-
-    /// A commit, signed if this repository was opened by somebody who signs: `git verify-commit` reads it.
-    pub(super) fn make(
-        &self,
-        who: &Signature<'_>,
-        message: &str,
-        tree: &Tree<'_>,
-        parents: &[&git2::Commit<'_>],
-    ) -> Result<Oid, RepoError> {
-        let Some(sign) = &self.signer else {
-            return self.inner.commit(None, who, who, message, tree, parents).map_err(git("commit"));
-        };
-        let content = self.inner.commit_create_buffer(who, who, message, tree, parents).map_err(git("commit"))?;
-        let signature = sign(&content).map_err(|what| RepoError::Unsigned { what })?;
-        let content = String::from_utf8_lossy(&content);
-        self.inner.commit_signed(&content, &signature, None).map_err(git("sign a commit"))
     }
 
     /// Moves a branch to a commit.

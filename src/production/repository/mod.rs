@@ -2,6 +2,7 @@
 //!
 //! Files are read from objects, never from a checkout, so no attribute or filter touches them.
 
+mod commit;
 pub mod evidence;
 pub mod git;
 mod merge;
