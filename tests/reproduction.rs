@@ -136,6 +136,16 @@ fn a_reproduction_is_of_one_config() {
     desk.git(&["-C", "c", "commit", "-q", "-m", "borrowed"]).ok();
     desk.git(&["-C", "c", "push", "-q", "origin", &format!("HEAD:{other}")]).ok();
     assert_eq!(reproduced(&other), serde_json::json!({}));
+    // The author's signature over the same words is nobody else's.
+    desk.git(&["clone", "-q", "-b", &branch, "lab/repo.git", "own"]).ok();
+    let sign = "cd own/evidence/trend/v1/reproductions && cp ben.txt ana.txt && rm ben.* && \
+                ssh-keygen -q -Y sign -n reproduction@assay -f ../../../../../lab/keys/ana ana.txt 2>/dev/null && \
+                mv ana.txt.sig ana.sig";
+    desk.run("sh", &["-c", sign]).ok();
+    desk.git(&["-C", "own", "add", "-A"]).ok();
+    desk.git(&["-C", "own", "commit", "-q", "-m", "own"]).ok();
+    desk.git(&["-C", "own", "push", "-q", "origin", &format!("HEAD:{branch}")]).ok();
+    assert_eq!(reproduced(&branch), serde_json::json!({}));
 }
 
 /// A server without end: what it gives is cut where the snapshot's own contents, or what they may be at most, end.
