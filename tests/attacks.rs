@@ -6,10 +6,12 @@ mod forger;
 
 use assay_ledger::keys::cosign::Witness;
 use assay_ledger::keys::seed::sign_seed;
-use assay_ledger::{Hash, Signer};
+use assay_ledger::tree::merkle::Nodes as _;
+use assay_ledger::{Hash, Log, Signer};
+use assay_production::repository::evidence::event_ref;
 use assay_shared::event::codec::Real;
 use assay_shared::event::{BlockV2, Event, ParamV2, StudySeeded, TrialCompletedV2, TrialFailedV2};
-use assay_shared::format::config::LiveConfig;
+use assay_shared::format::config::{LedgerRef, LiveConfig};
 use assay_shared::metric::Metric;
 use forger::{Forger, completed, is_trial, opened, reopened, set, walk};
 
@@ -110,6 +112,7 @@ fn studies(f: &mut Forger) {
     f.refused("trial-order", |events, config| {
         reopened(events, config, |o| o.text = o.text.replacen("trials = 24", "trials = 30", 1));
     });
+    // G-23: data, rules or a strategy that no log has.
     for kind in ["SnapshotRegistered", "RulebookRegistered", "StrategyRegistered"] {
         f.refused("study-opening", |events, _| events.retain(|e| e.kind() != kind));
     }
@@ -227,6 +230,30 @@ fn claims(f: &mut Forger) {
     f.refused("not-restored", |_, config| config.promotion.restores_version = Some(1));
 }
 
+/// G-22: references to what is not there, is something else, comes after the pin, or stands in another log.
+fn references(f: &mut Forger) {
+    let pointing: [(&str, fn(&Log, &mut LedgerRef)); 9] = [
+        ("bad-proof", |log, l| l.proposal.seq = log.len() + 5),
+        ("wrong-event", |_, l| l.proposal = l.walk_forward.clone()),
+        ("bad-proof", |_, l| l.proposal.leaf = Hash([7; 32])),
+        ("wrong-event", |_, l| l.trial = l.closed.clone()),
+        ("wrong-event", |log, l| l.parity = event_ref(log, 0).unwrap()),
+        ("bad-proof", |log, l| {
+            // Pinned before the proposal.
+            l.size = l.proposal.seq;
+            l.root = log.tree().root_at(l.size).unwrap();
+        }),
+        ("checkpoint", |_, l| l.root = Hash([7; 32])),
+        ("unknown-origin", |_, l| l.origin = "assay.invalid/other".into()),
+        ("checkpoint", |_, l| l.size += 1),
+    ];
+    for (code, point) in pointing {
+        f.pointing = Some(point);
+        f.refused(code, |_, _| ());
+    }
+    f.pointing = None;
+}
+
 /// Everything invented so that it agrees: returns, figures, folds and score of the promoted trial, and the closing
 /// computed from them. No sum shows it; running it does.
 fn invented(f: &mut Forger) {
@@ -250,6 +277,7 @@ fn none_of_a_forgers_numbers_goes_live() {
     twice(&mut f);
     registrations(&mut f);
     claims(&mut f);
+    references(&mut f);
     invented(&mut f);
     // The honest proposal of the same lab goes live, once somebody else has run it.
     let branch = f.branch.clone();

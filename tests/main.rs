@@ -39,6 +39,7 @@ mod study;
 mod three;
 mod tidy;
 mod trust;
+mod unreachable;
 mod upgrade;
 mod vectors;
 mod watch;

@@ -74,6 +74,8 @@ pub struct Forger {
     n: u32,
     /// This event gets an id of its own instead of the one that it should have.
     pub odd: Option<usize>,
+    /// What the config is made to refer to instead of what it should.
+    pub pointing: Option<fn(&Log, &mut LedgerRef)>,
 }
 
 impl Forger {
@@ -101,7 +103,7 @@ impl Forger {
         let repo = Repo::open(&desk.path("lab/repo.git")).unwrap();
         let tip = repo.tip(&format!("refs/heads/{branch}")).unwrap();
         let config = LiveConfig::parse(&repo.file(&tip, "configs/live/trend.toml").unwrap().unwrap()).unwrap();
-        Forger { desk, branch, events, config, ana, ben, log_key, n: 0, odd: None }
+        Forger { desk, branch, events, config, ana, ben, log_key, n: 0, odd: None, pointing: None }
     }
 
     /// The number of the promoted trial.
@@ -136,7 +138,12 @@ impl Forger {
             proposal: at(seqs[5]),
             counted: vec![],
         });
-        let commit = self.evidence(&repo, &log, &config, ran);
+        // The evidence is of what it points at, or, where nothing can prove that, of what it should point at.
+        let honest = config.ledger.clone();
+        if let (Some(point), Some(reference)) = (self.pointing, config.ledger.as_mut()) {
+            point(&log, reference);
+        }
+        let commit = self.evidence(&repo, &log, &config, honest.as_ref().unwrap(), ran);
         repo.commit_from("forged", Some(&repo.tip("refs/heads/main").unwrap()), &commit, "ana", "promote").unwrap();
         let branch = commit_tiles(&repo, &log, "ana").unwrap();
         let target = self.desk.path("lab/deploy.git");
@@ -165,13 +172,14 @@ impl Forger {
         log
     }
 
-    fn evidence(&self, repo: &Repo, log: &Log, config: &LiveConfig, ran: bool) -> Files {
+    fn evidence(&self, repo: &Repo, log: &Log, config: &LiveConfig, shown: &LedgerRef, ran: bool) -> Files {
         let (p, text) = (&config.promotion, config.text());
         let sha256 = Hash::of(text.as_bytes());
         let tip = repo.tip("refs/heads/main").unwrap();
         let policy = repo.file(&tip, "configs/policy.toml").unwrap().unwrap();
         let dir = evidence_dir(&p.strategy, p.version);
-        let mut commit = files(log, config.ledger.as_ref().unwrap(), &p.strategy, p.version).unwrap();
+        let pointed = files(log, config.ledger.as_ref().unwrap(), &p.strategy, p.version);
+        let mut commit = pointed.or_else(|_| files(log, shown, &p.strategy, p.version)).unwrap();
         let statement = approval_statement(config, &sha256, &Policy::hash_of(&policy));
         let approval = sshsig::sign(&self.ben, APPROVAL_NAMESPACE, statement.as_bytes()).unwrap();
         commit.insert(format!("{dir}/statement"), statement.into_bytes());
