@@ -12,6 +12,7 @@ use assay_production::repository::evidence::event_ref;
 use assay_shared::event::codec::Real;
 use assay_shared::event::{BlockV2, Event, ParamV2, StudySeeded, TrialCompletedV2, TrialFailedV2};
 use assay_shared::format::config::{LedgerRef, LiveConfig};
+use assay_shared::format::reproduction::Reproduction;
 use assay_shared::metric::Metric;
 use forger::{Forger, completed, is_trial, opened, reopened, set, walk};
 
@@ -254,6 +255,25 @@ fn references(f: &mut Forger) {
     f.pointing = None;
 }
 
+/// A reproduction of something else, or of too little, counts for nothing.
+fn reproductions(f: &mut Forger) {
+    let others: [fn(&mut Reproduction); 8] = [
+        |r| r.config = Hash([7; 32]),
+        |r| r.strategy = "other".into(),
+        |r| r.version = 2,
+        |r| r.data = Hash([7; 32]),
+        |r| r.trial += 1,
+        |r| r.stream = Hash([7; 32]),
+        |r| r.results += 1,
+        |r| r.ran = 1,
+    ];
+    for other in others {
+        f.stated = other;
+        f.refused("reproductions", |_, _| ());
+    }
+    f.stated = |_| ();
+}
+
 /// Everything invented so that it agrees: returns, figures, folds and score of the promoted trial, and the closing
 /// computed from them. No sum shows it; running it does.
 fn invented(f: &mut Forger) {
@@ -278,6 +298,7 @@ fn none_of_a_forgers_numbers_goes_live() {
     registrations(&mut f);
     claims(&mut f);
     references(&mut f);
+    reproductions(&mut f);
     invented(&mut f);
     // The honest proposal of the same lab goes live, once somebody else has run it.
     let branch = f.branch.clone();

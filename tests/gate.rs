@@ -88,6 +88,14 @@ fn attacks_on_the_deploy_branch_are_refused() {
     }
     // G-13: unknown keys, duplicate keys.
     a.refused(&branch, |d, c| edit(d, format!("{c}/{live}"), |t| t + "\n[extra]\nx = 1\n"), "HEAD:main", "bad-config");
+    // What people would sign is what lies there: it must be the statement of this config.
+    let stated = |t: String| t.replacen("trend", "trent", 1);
+    a.refused(
+        &branch,
+        |d, c| edit(d, format!("{c}/evidence/trend/v4/statement"), stated),
+        "HEAD:main",
+        "bad-statement",
+    );
     // G-17: nobody approved; G-14: an approval of another config does not count.
     a.refused(&branch, |_, _| (), "HEAD:main", "approvals");
     let old = |d: &Desk, c: &str| {

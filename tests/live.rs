@@ -2,6 +2,8 @@
 
 use crate::desk::{Desk, Postgres};
 use assay_ledger::Log;
+use assay_production::repository::Repo;
+use assay_production::repository::evidence::commit_tiles;
 use assay_shared::event::Event;
 use assay_shared::event::standing::Standing;
 use serde_json::{Value, json};
@@ -130,6 +132,53 @@ fn what_rests_on_people_who_are_gone_is_flagged() {
     desk.assay(&["deploy", branch]).ok();
     desk.assay(&["reconcile", "--check"]).ok();
     desk.assay(&["audit"]).ok();
+}
+
+/// An author whose key the log revokes, once the log's branch was pushed.
+#[test]
+fn what_rests_on_keys_that_fell_is_flagged() {
+    let desk = Desk::new();
+    desk.demo(16, &[]).ok();
+    desk.assay(&["key", "rotate", "--to", "ana2"]).ok();
+    desk.assay(&["key", "revoke", "lab/keys/ana.pub", "--reason", "lost"]).ok();
+    assert!(desk.assay(&["sync"]).ok().err.contains("pushed   ledger/demo.assay.invalid_ana"));
+    let said = desk.assay(&["reconcile", "--check", "--json"]);
+    assert_eq!(said.code, 1, "{}", said.err);
+    let what = said.json()["dependents"][0]["what"].as_str().unwrap().to_string();
+    assert!(what.contains("proposed by ana") && what.contains("has revoked"), "{what}");
+    assert_eq!(live(&desk)[0]["version"], 3, "it stays live until somebody decides");
+    desk.assay(&["audit"]).fails(1, "do not count any more");
+}
+
+/// A log of the policy that was there before the proposal and was not counted by it.
+#[test]
+fn every_log_of_the_policy_is_counted() {
+    let desk = Desk::new();
+    desk.demo(16, &[]).ok();
+    desk.assay(&["init", "other", "--person", "zoe", "--origin", "assay.invalid/zoe"]).ok();
+    let vkey = std::fs::read_to_string(desk.path("other/ledger/log.vkey")).unwrap();
+    next_policy(&desk, &["lab/keys/ana", "lab/people/ben"], |t| {
+        let t = t.replacen("[gates]", "[gates]\nmax_count_age_days = 0", 1);
+        format!("{t}\n[[origins]]\nvkey = \"{}\"\n", vkey.trim())
+    });
+    desk.assay(&["--lab", "other", "sync"]).fails(2, "no deploy repository");
+    let repo = Repo::open(&desk.path("other/repo.git")).unwrap();
+    commit_tiles(&repo, &Log::open(&desk.path("other/ledger")).unwrap(), "zoe").unwrap();
+    let log = "refs/heads/ledger/assay.invalid_zoe";
+    let proposed = || {
+        let branch = desk.assay(&["promote"]).ok().out.trim().to_string();
+        desk.assay(&["reproduce", &branch, "--key", "lab/people/ben"]).ok();
+        desk.approve(&branch, "lab/people/ben").ok();
+        branch
+    };
+    // A proposal states whole seconds.
+    std::thread::sleep(Duration::from_millis(1100));
+    let branch = proposed();
+    // Only now its branch comes to the host, with entries that were there before.
+    desk.git(&["--git-dir", "other/repo.git", "push", "-q", "lab/deploy.git", log]).ok();
+    desk.assay(&["deploy", &branch]).fails(4, "[not-counted]");
+    desk.assay(&["sync"]).ok();
+    desk.assay(&["deploy", &proposed()]).ok();
 }
 
 fn events(desk: &Desk) -> Vec<Event> {

@@ -132,6 +132,7 @@ pub fn run(cx: &Context, args: Args) -> Result<(), LabError> {
             let key = read_public(&public)?;
             let at = revoke(&cx.lab()?, &key, &reason, &agreed)?;
             say(&format!("{} counts no more from entry {at} on", key.id()));
+            say("next: `assay sync`, so that the deploy host learns of it, too");
         }
         Args::Rotate { to, encrypt, agreed } => {
             let (new, at) = rotate(&mut cx.lab()?, &to, encrypt, &agreed)?;

@@ -31,6 +31,10 @@ pub struct Synced {
 pub fn sync(lab: &Lab) -> Result<Synced, LabError> {
     let _held = lab.session.stop.hold();
     let (repo, deploy, review) = (lab.signed_repo(None)?, lab.deploy_remote(), lab.review_remote());
+    if lab.config.deploy.is_none() && !lab.deploy_path().exists() {
+        let hint = "set it up with `assay hook install`, or name another as deploy = \"URL\" in assay.toml";
+        return Err(LabError::usage("this lab has no deploy repository", hint));
+    }
     let mut out = Synced::default();
     let theirs = repo.fetch_all(&deploy, "deploy")?;
     let mut to_deploy = Vec::new();

@@ -76,6 +76,8 @@ pub struct Forger {
     pub odd: Option<usize>,
     /// What the config is made to refer to instead of what it should.
     pub pointing: Option<fn(&Log, &mut LedgerRef)>,
+    /// What is said of the reproduction that was never made.
+    pub stated: fn(&mut Reproduction),
 }
 
 impl Forger {
@@ -103,7 +105,7 @@ impl Forger {
         let repo = Repo::open(&desk.path("lab/repo.git")).unwrap();
         let tip = repo.tip(&format!("refs/heads/{branch}")).unwrap();
         let config = LiveConfig::parse(&repo.file(&tip, "configs/live/trend.toml").unwrap().unwrap()).unwrap();
-        Forger { desk, branch, events, config, ana, ben, log_key, n: 0, odd: None, pointing: None }
+        Forger { desk, branch, events, config, ana, ben, log_key, n: 0, odd: None, pointing: None, stated: |_| () }
     }
 
     /// The number of the promoted trial.
@@ -185,7 +187,7 @@ impl Forger {
         commit.insert(format!("{dir}/statement"), statement.into_bytes());
         commit.insert(format!("{dir}/approvals/ben.sig"), approval.into_bytes());
         if ran {
-            let honest = Reproduction {
+            let mut stated = Reproduction {
                 strategy: p.strategy.clone(),
                 version: p.version,
                 config: sha256,
@@ -200,7 +202,8 @@ impl Forger {
                 keyed: Hash::ZERO,
                 engine: "x".into(),
             };
-            let text = honest.text();
+            (self.stated)(&mut stated);
+            let text = stated.text();
             let signature = sshsig::sign(&self.ben, REPRODUCTION_NAMESPACE, text.as_bytes()).unwrap();
             commit.insert(format!("{dir}/reproductions/ben.txt"), text.into_bytes());
             commit.insert(format!("{dir}/reproductions/ben.sig"), signature.into_bytes());
