@@ -231,13 +231,15 @@ fn claims(f: &mut Forger) {
     f.refused("not-restored", |_, config| config.promotion.restores_version = Some(1));
 }
 
+type Pointing = fn(&Log, &mut LedgerRef);
+
 /// G-22: references to what is not there, is something else, comes after the pin, or stands in another log.
 fn references(f: &mut Forger) {
-    let pointing: [(&str, fn(&Log, &mut LedgerRef)); 9] = [
+    let pointing: [(&str, Pointing); 9] = [
         ("bad-proof", |log, l| l.proposal.seq = log.len() + 5),
-        ("wrong-event", |_, l| l.proposal = l.walk_forward.clone()),
+        ("wrong-event", |_, l| l.proposal = l.walk_forward),
         ("bad-proof", |_, l| l.proposal.leaf = Hash([7; 32])),
-        ("wrong-event", |_, l| l.trial = l.closed.clone()),
+        ("wrong-event", |_, l| l.trial = l.closed),
         ("wrong-event", |log, l| l.parity = event_ref(log, 0).unwrap()),
         ("bad-proof", |log, l| {
             // Pinned before the proposal.
