@@ -7,6 +7,7 @@ use assay_shared::indicator::IndicatorError;
 use assay_shared::rulebook::{Rulebook, RulebookError};
 use assay_shared::strategy::Bound;
 use assay_shared::strategy::bars::Stepper;
+use assay_shared::strategy::decide::Decider;
 use std::ops::Range;
 
 /// Why the engine stopped.
@@ -50,16 +51,27 @@ pub fn replay(
     bars: &Range<usize>,
 ) -> Result<Replay, EngineError> {
     let mut stepper = Stepper::new(bound.clone())?;
+    let mut decider = Decider::new(bound)?;
     let mut account: Option<Account<'_>> = None;
     let mut at = 0;
     loop {
         let Some(bar) = feed.next_bar() else { return Err(EngineError::FeedEnded { at }) };
         let signals = stepper.step(&bar)?;
+        let values = stepper.values();
         if bars.start == at {
             account = Some(Account::new(bound.terms(), book, assumptions, bar.time, false)?);
         }
         if let Some(account) = &mut account {
-            account.step(&bar, |s| signals[s])?;
+            match &mut decider {
+                None => account.step(&bar, |s| signals[s])?,
+                Some(decider) => {
+                    let mut refused = Ok(());
+                    account.step_with(&bar, |view, orders| {
+                        refused = decider.decide(|id| values[id], view, orders);
+                    })?;
+                    refused?;
+                }
+            }
         }
         at += 1;
         if bars.end <= at {

@@ -5,7 +5,8 @@ use assay_shared::indicator::IndicatorError;
 use assay_shared::market::{Market, MarketBar};
 use assay_shared::rulebook::{Rulebook, RulebookError};
 use assay_shared::strategy::Bound;
-use assay_shared::strategy::columns::{SymbolSignals, signals};
+use assay_shared::strategy::columns::{SymbolSignals, of_nodes, signals};
+use assay_shared::strategy::decide::Decider;
 use std::collections::BTreeMap;
 use std::ops::Range;
 
@@ -23,19 +24,31 @@ pub enum SimulateError {
     Unbalanced(#[from] Unbalanced),
 }
 
-/// Signals of all symbols over the whole market, computed once.
+/// What a strategy says over the whole market, computed once: signals, or the columns that its rules look at.
+#[derive(Debug, Clone, Default)]
+pub struct Prepared {
+    /// Signals of each symbol; of a strategy with rules none.
+    pub signals: Vec<SymbolSignals>,
+    columns: Vec<Vec<f64>>,
+}
+
+/// Computes what does not depend on an account.
 ///
 /// # Errors
 /// An indicator that refuses its input.
-pub fn prepare(bound: &Bound, market: &Market) -> Result<Vec<SymbolSignals>, SimulateError> {
-    Ok(signals(bound, market)?)
+pub fn prepare(bound: &Bound, market: &Market) -> Result<Prepared, SimulateError> {
+    Ok(match Decider::new(bound)? {
+        None => Prepared { signals: signals(bound, market)?, columns: Vec::new() },
+        Some(decider) => Prepared { signals: Vec::new(), columns: of_nodes(bound, market, decider.given())? },
+    })
 }
 
 /// One account over the bars of a market, step by step, with the places noted where windows begin and end.
 #[derive(Debug)]
 pub struct Simulation<'a> {
     market: &'a Market,
-    signals: &'a [SymbolSignals],
+    prepared: &'a Prepared,
+    decider: Option<Decider>,
     account: Account<'a>,
     next: usize,
     marks: BTreeMap<usize, Mark>,
@@ -49,7 +62,7 @@ impl<'a> Simulation<'a> {
     /// A rule book that knows nothing of the symbols.
     pub fn new(
         bound: &Bound,
-        signals: &'a [SymbolSignals],
+        prepared: &'a Prepared,
         market: &'a Market,
         book: &'a Rulebook,
         assumptions: &Assumptions,
@@ -58,7 +71,8 @@ impl<'a> Simulation<'a> {
     ) -> Result<Simulation<'a>, SimulateError> {
         let account = Account::new(bound.terms(), book, assumptions, market.times[first], record)?;
         let marks = BTreeMap::from([(first, account.so_far().mark())]);
-        Ok(Simulation { market, signals, account, next: first, marks })
+        let decider = Decider::new(bound)?;
+        Ok(Simulation { market, prepared, decider, account, next: first, marks })
     }
 
     /// Goes on up to a bar, which is not simulated itself, and notes where the account stands there.
@@ -68,10 +82,20 @@ impl<'a> Simulation<'a> {
     pub fn advance(&mut self, to: usize) -> Result<(), SimulateError> {
         while self.next < to {
             let (market, index) = (self.market, self.next);
-            let all = self.signals;
-            self.account.step(&MarketBar { market, index }, |s| {
-                if all[s].flags[index] == 0 { Signals::NONE } else { all[s].at(index) }
-            })?;
+            let (bar, prepared) = (MarketBar { market, index }, self.prepared);
+            match &mut self.decider {
+                None => self.account.step(&bar, |s| {
+                    let signals = &prepared.signals[s];
+                    if signals.flags[index] == 0 { Signals::NONE } else { signals.at(index) }
+                })?,
+                Some(decider) => {
+                    let mut refused = Ok(());
+                    self.account.step_with(&bar, |view, orders| {
+                        refused = decider.decide(|id| prepared.columns[id][index], view, orders);
+                    })?;
+                    refused?;
+                }
+            }
             self.next += 1;
         }
         self.marks.insert(to, self.account.so_far().mark());
@@ -112,7 +136,7 @@ pub fn stretch<'w>(whole: &Window<'w>, marks: &BTreeMap<usize, Mark>, bars: &Ran
 /// A rule book that does not cover them.
 pub fn run(
     bound: &Bound,
-    signals: &[SymbolSignals],
+    prepared: &Prepared,
     market: &Market,
     book: &Rulebook,
     assumptions: &Assumptions,
@@ -120,7 +144,7 @@ pub fn run(
     record: bool,
 ) -> Result<Run, SimulateError> {
     assert!(!bars.is_empty() && bars.end <= market.len(), "bars that exist");
-    let mut simulation = Simulation::new(bound, signals, market, book, assumptions, bars.start, record)?;
+    let mut simulation = Simulation::new(bound, prepared, market, book, assumptions, bars.start, record)?;
     simulation.advance(bars.end)?;
     Ok(simulation.finish()?.0)
 }

@@ -24,6 +24,11 @@ fn civil_from_days(z: i64) -> (i64, i64, i64) {
     (yoe + era * 400 + i64::from(m <= 2), m, doy - (153 * mp + 2) / 5 + 1)
 }
 
+/// Year, month and day of milliseconds since 1970.
+pub fn civil(ms: i64) -> (i64, i64, i64) {
+    civil_from_days(ms.div_euclid(DAY_MS))
+}
+
 /// `2024-01-31 23:00:00` of milliseconds since 1970.
 pub fn format_ms(ms: i64) -> String {
     let (y, m, d) = civil_from_days(ms.div_euclid(DAY_MS));

@@ -19,7 +19,6 @@ use assay_research::simulate;
 use assay_shared::account::Assumptions;
 use assay_shared::rulebook::Rulebook;
 use assay_shared::rulebook::book::{Between, Wanted};
-use assay_shared::strategy::columns::SymbolSignals;
 use assay_shared::strategy::space::defaults;
 use assay_shared::time::parse;
 use figure::Figure;
@@ -140,7 +139,7 @@ fn simulation(out: &mut Vec<Figure>) -> Result<(), LabError> {
     let wrong = |e: simulate::SimulateError| LabError::Verification(e.to_string());
     let bar_assets = (market.len() * market.symbols.len()) as u64;
     let signals = simulate::prepare(&bound, &market).map_err(wrong)?;
-    let run = |signals: &[SymbolSignals]| {
+    let run = |signals: &simulate::Prepared| {
         simulate::run(&bound, signals, &market, &book, &assumptions, 0..market.len(), false).map_err(wrong)
     };
     let mut measure = |name, work: &dyn Fn() -> Result<(), LabError>| {

@@ -44,7 +44,7 @@ pub fn with_symbols(strategy: &Strategy, symbols: &[String]) -> Result<Strategy,
     let mut file = strategy.file.clone();
     file.symbols = symbols.to_vec();
     file.references.retain(|s| !symbols.contains(s));
-    let text = assay_shared::format::strategy::v2::text(&file);
+    let text = assay_shared::format::strategy::Canonical::of(&file).text;
     parse_strategy(&text, &format!("{} on other symbols", file.name))
 }
 

@@ -1,7 +1,7 @@
 //! One trial: bind, simulate all its bars in one account, judge every fold in and out of sample, score.
 
 use super::identity::{Inputs, of, shared};
-use crate::simulate::{SimulateError, Simulation, prepare, stretch};
+use crate::simulate::{Prepared, SimulateError, Simulation, prepare, stretch};
 use assay_ledger::Hash;
 use assay_shared::account::{Mark, Run, Window};
 use assay_shared::event::codec::Real;
@@ -12,7 +12,7 @@ use assay_shared::event::{
 use assay_shared::metric::{self, Metric, Metrics};
 use assay_shared::recount::{blocks, pruning};
 use assay_shared::rulebook::RulebookError;
-use assay_shared::strategy::columns::{SymbolSignals, columns_there};
+use assay_shared::strategy::columns::columns_there;
 use assay_shared::strategy::space::defaults;
 use assay_shared::strategy::{Bound, Diagnostic, Params};
 use assay_shared::study::FoldBars;
@@ -220,11 +220,11 @@ impl<'a> Evaluator<'a> {
     fn simulation<'s>(
         &'s self,
         bound: &Bound,
-        signals: &'s [SymbolSignals],
+        prepared: &'s Prepared,
         record: bool,
     ) -> Result<Simulation<'s>, SimulateError> {
         let i = &self.inputs;
-        Simulation::new(bound, signals, i.market, i.book, &i.study.assumptions, self.bars().start, record)
+        Simulation::new(bound, prepared, i.market, i.book, &i.study.assumptions, self.bars().start, record)
     }
 
     /// The bars at which windows begin or end, in order.

@@ -34,10 +34,15 @@ pub(super) fn of(shared: &[u8], params: &Params) -> Hash {
         let (kind, bits) = match value {
             Value::Int(i) => (0, *i as u64),
             Value::Float(f) => (1, (f + 0.0).to_bits()),
+            Value::Truth(b) => (2, u64::from(*b)),
+            Value::Text(text) => (3, text.len() as u64),
         };
         part(&mut bytes, name.as_bytes());
         bytes.push(kind);
         bytes.extend_from_slice(&bits.to_be_bytes());
+        if let Value::Text(text) = value {
+            bytes.extend_from_slice(text.as_bytes());
+        }
     }
     Hash::of(&bytes)
 }

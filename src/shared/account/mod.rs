@@ -134,6 +134,7 @@ mod walk;
 
 pub use costs::{Assumptions, Impact};
 pub use held::{Held, Last};
+pub use record::Rule;
 pub use run::{Counts, Mark, Run, Unbalanced, Window};
 pub use signals::Signals;
 pub use terms::{LossLimits, MarginMode, Terms};
@@ -143,7 +144,7 @@ use crate::order::Orders;
 use crate::rulebook::{InForce, Rulebook, RulebookError};
 use costs::{Costs, Depth};
 use position::Position;
-use record::{CashKind, Recorder, Rule, Trade};
+use record::{CashKind, Recorder, Trade};
 use resting::{Pending, Resting};
 use terms::Halt;
 

@@ -169,14 +169,14 @@ fn params_v1(params: &[(String, ParamValue)]) -> Params {
     params.iter().map(|(k, v)| (k.clone(), value(v))).collect()
 }
 
-/// Values of types that strategies do not have yet are left out: such a trial matches no config.
 fn params_v2(params: &[(String, ParamV2)]) -> Params {
     let value = |v: &ParamV2| match v {
-        ParamV2::Int(i) => Some(Value::Int(*i)),
-        ParamV2::Float(f) => Some(Value::Float(f.0)),
-        ParamV2::Truth(_) | ParamV2::Text(_) => None,
+        ParamV2::Int(i) => Value::Int(*i),
+        ParamV2::Float(f) => Value::Float(f.0),
+        ParamV2::Truth(b) => Value::Truth(*b),
+        ParamV2::Text(text) => Value::Text(text.clone()),
     };
-    params.iter().filter_map(|(k, v)| Some((k.clone(), value(v)?))).collect()
+    params.iter().map(|(k, v)| (k.clone(), value(v))).collect()
 }
 
 fn folds_v1(folds: &[Fold]) -> Vec<FoldFact> {
@@ -226,6 +226,8 @@ pub fn recorded_params(params: &Params) -> Vec<(String, ParamV2)> {
     let value = |v: &Value| match v {
         Value::Int(i) => ParamV2::Int(*i),
         Value::Float(f) => ParamV2::Float(Real(*f)),
+        Value::Truth(b) => ParamV2::Truth(*b),
+        Value::Text(text) => ParamV2::Text(text.clone()),
     };
     params.iter().map(|(k, v)| (k.clone(), value(v))).collect()
 }
@@ -299,7 +301,7 @@ mod tests {
         let two = Event::from(two).trial().unwrap();
         assert_eq!((two.blocks[0].bars, two.blocks[0].sums), (2, fact.blocks[0].sums), "and more than version 1");
         assert_eq!(TrialFact { blocks: fact.blocks.clone(), ..two }, fact);
-        assert_eq!((fact.violation(), fact.params["b"]), (0.25, Value::Float(0.5)));
+        assert_eq!((fact.violation(), fact.params["b"].clone()), (0.25, Value::Float(0.5)));
         assert_eq!(recorded_folds_v1(&fact.folds), [fold()]);
         let pruned =
             TrialPruned { study_id, number, params: params.clone(), identity, folds: vec![fold()], reason: "r".into() };
@@ -310,7 +312,7 @@ mod tests {
         }
     }
 
-    /// Values of types that no strategy has yet are left out, and unknown figures keep their number.
+    /// Values of every type are read, and unknown figures keep their number.
     #[test]
     fn what_later_releases_record() {
         let params = vec![
@@ -318,7 +320,8 @@ mod tests {
             ("b".into(), ParamV2::Truth(true)),
             ("n".into(), ParamV2::Int(1)),
         ];
-        assert_eq!(params_v2(&params).len(), 1);
+        assert_eq!(params_v2(&params)["t"], Value::Text("x".into()));
+        assert_eq!(params_v2(&params).len(), 3);
         assert_eq!(metrics_v2(&[(MetricCode(4321), Real(1.0))])["metric-4321"], 1.0);
         let two = FoldV2 {
             in_sample: vec![Some(Real(1.0)), Some(Real(9.0))],

@@ -76,8 +76,11 @@ pub fn random(space: &Space, rng: &mut Rng) -> Params {
 
 fn uniform(range: &Range, rng: &mut Rng) -> Value {
     match range {
-        Range::Choice { choices, .. } => Value::Float(choices[rng.below(choices.len())]),
-        _ => {
+        Range::Choice { .. } | Range::Text { .. } | Range::Bool { .. } => {
+            let mut choices = range.choices().unwrap_or_default();
+            choices.swap_remove(rng.below(choices.len()))
+        }
+        Range::Int { .. } | Range::Float { .. } => {
             let (low, high) = bounds(range);
             from_unit(range, low + (high - low) * rng.uniform())
         }
@@ -99,7 +102,9 @@ pub fn bounds(range: &Range) -> (f64, f64) {
             (low - s / 2.0, last + s / 2.0)
         }
         Range::Float { low, high, .. } => (*low, *high),
-        Range::Choice { choices, .. } => (0.0, choices.len() as f64),
+        Range::Choice { .. } | Range::Text { .. } | Range::Bool { .. } => {
+            (0.0, range.choices().map_or(0, |c| c.len()) as f64)
+        }
     }
 }
 
@@ -118,16 +123,19 @@ pub fn from_unit(range: &Range, x: f64) -> Value {
             Value::Float((low + ((x - low) / s).round().clamp(0.0, last) * s).min(*high))
         }
         Range::Float { low, high, .. } => Value::Float(x.clamp(*low, *high)),
-        Range::Choice { choices, .. } => Value::Float(choices[(x as usize).min(choices.len() - 1)]),
+        Range::Choice { .. } | Range::Text { .. } | Range::Bool { .. } => {
+            let mut choices = range.choices().unwrap_or_default();
+            choices.swap_remove((x as usize).min(choices.len() - 1))
+        }
     }
 }
 
 /// The place of a value in the modelled interval.
-pub fn to_unit(range: &Range, value: Value) -> f64 {
+pub fn to_unit(range: &Range, value: &Value) -> f64 {
     match range {
         Range::Int { log: true, .. } | Range::Float { log: true, .. } => libm::log(value.number()),
         Range::Choice { choices, .. } => choices.iter().position(|c| *c == value.number()).unwrap_or(0) as f64,
-        _ => value.number(),
+        _ => range.number(value),
     }
 }
 
@@ -196,7 +204,7 @@ mod tests {
             let allowed = |p: &Params| p["a"].number() < p["b"].number();
             let params = suggest(&tpe, &r, &allowed);
             assert_eq!(params, suggest(&tpe, &r, &allowed));
-            assert!(params.iter().all(|(k, v)| space[k].contains(*v)), "{params:?}");
+            assert!(params.iter().all(|(k, v)| space[k].contains(v)), "{params:?}");
             assert!(allowed(&params));
             let score = (number % 7 != 0).then(|| -(params["e"].number() - 0.3).abs() - params["d"].number());
             history.push(Observation { params, score, violation: 0.0 });

@@ -49,7 +49,7 @@ impl Parzen {
         weights.iter_mut().for_each(|w| *w /= total);
         let dimensions = space
             .iter()
-            .map(|(name, range)| Dimension::new(range, trials.iter().filter_map(|t| t.get(name)).copied()))
+            .map(|(name, range)| Dimension::new(range, trials.iter().filter_map(|t| t.get(name))))
             .collect();
         Parzen { weights, dimensions }
     }
@@ -77,11 +77,11 @@ impl Parzen {
 }
 
 impl Dimension {
-    fn new(range: &Range, values: impl Iterator<Item = crate::strategy::Value>) -> Dimension {
+    fn new<'v>(range: &Range, values: impl Iterator<Item = &'v crate::strategy::Value>) -> Dimension {
         let places: Vec<f64> = values.map(|v| to_unit(range, v)).collect();
-        match range {
-            Range::Choice { choices, .. } => Dimension::choices(&places, choices.len()),
-            _ => {
+        match range.choices() {
+            Some(choices) => Dimension::choices(&places, choices.len()),
+            None => {
                 let (low, high) = bounds(range);
                 Dimension::numeric(places, low, high)
             }

@@ -1,25 +1,25 @@
 //! Evaluation one bar at a time, for production. The same nodes and functions as [`super::columns`].
 
 use super::bind::Bound;
-use super::columns::choose;
-use super::op::MemoryState;
+use super::clock::{Gathering, Ticks};
 use super::plan::Op;
+use super::step::{State, step};
 use crate::account::Signals;
-use crate::indicator::{IndicatorError, Running};
+use crate::indicator::IndicatorError;
 use crate::market::Bar;
-
-enum State {
-    None,
-    Memory(MemoryState),
-    Ta { running: Box<Running>, out: Vec<f64>, inputs: Vec<f64> },
-}
 
 /// A strategy that takes bars one at a time. It must see every bar from the first one of the data
 /// that research saw: some indicators remember everything.
 pub struct Stepper {
     bound: Bound,
     states: Vec<State>,
+    /// What is gathered for columns of higher clocks.
+    gathering: Vec<Option<Gathering>>,
+    ticks: Vec<Ticks>,
     values: Vec<f64>,
+    /// For each slot what its node was on the bar before of its clock.
+    backs: Vec<f64>,
+    back_clock: Vec<usize>,
 }
 
 impl std::fmt::Debug for Stepper {
@@ -34,20 +34,27 @@ impl Stepper {
     /// # Errors
     /// An indicator whose options are out of range.
     pub fn new(bound: Bound) -> Result<Stepper, IndicatorError> {
-        let mut states = Vec::new();
-        for op in &bound.plan.ops {
-            states.push(match op {
-                Op::Memory(kind, _) => State::Memory(MemoryState::new(*kind)),
-                Op::Ta { function, options, inputs } => State::Ta {
-                    running: Box::new(Running::new(*function, options)?),
-                    out: vec![f64::NAN; function.outputs().len()],
-                    inputs: vec![f64::NAN; inputs.len()],
-                },
-                _ => State::None,
-            });
+        let plan = &bound.plan;
+        let states = plan.ops.iter().map(State::of).collect::<Result<Vec<_>, _>>()?;
+        let gathering = |(op, clock): (&Op, &u8)| match op {
+            Op::Column { field, .. } if *clock > 0 => Some(Gathering::new(*field)),
+            _ => None,
+        };
+        let gathering = plan.ops.iter().zip(&plan.clock_of).map(gathering).collect();
+        let mut back_clock = vec![0; plan.slots.len()];
+        for (op, clock) in plan.ops.iter().zip(&plan.clock_of) {
+            if let Op::Back(slot) = op {
+                back_clock[*slot] = usize::from(*clock);
+            }
         }
-        let values = vec![f64::NAN; states.len()];
-        Ok(Stepper { bound, states, values })
+        let ticks = plan.clocks.iter().map(|clock| Ticks::new(*clock)).collect();
+        let (values, backs) = (vec![f64::NAN; states.len()], vec![f64::NAN; plan.slots.len()]);
+        Ok(Stepper { bound, states, gathering, ticks, values, backs, back_clock })
+    }
+
+    /// The values of all nodes at the last bar's close, by their places in the plan.
+    pub fn values(&self) -> &[f64] {
+        &self.values
     }
 
     /// Takes a closed bar and gives each symbol's signals at its close.
@@ -55,28 +62,40 @@ impl Stepper {
     /// # Errors
     /// An indicator that refuses its input.
     pub fn step(&mut self, bar: &impl Bar) -> Result<Vec<Signals>, IndicatorError> {
-        let values = &mut self.values;
-        for (id, op) in self.bound.plan.ops.iter().enumerate() {
-            values[id] = match (op, &mut self.states[id]) {
-                (Op::Const(v), _) => *v,
-                (Op::Column { symbol, field }, _) => bar.get(*symbol, *field),
-                (Op::Unary(op, a), _) => op.apply(values[*a]),
-                (Op::Binary(op, a, b), _) => op.apply(values[*a], values[*b]),
-                (Op::If(c, a, b), _) => choose(values[*c], values[*a], values[*b]),
-                (Op::Memory(_, a), State::Memory(state)) => state.push(values[*a]),
-                (Op::Ta { inputs: ids, .. }, State::Ta { running, out, inputs }) => {
-                    for (place, id) in inputs.iter_mut().zip(ids) {
-                        *place = values[*id];
-                    }
-                    running.update(inputs, out)?;
-                    out[0]
+        let (plan, values) = (&self.bound.plan, &mut self.values);
+        let mut ticks: Vec<(bool, bool)> =
+            self.ticks.iter_mut().map(|ticks| ticks.push(bar.time(), bar.end())).collect();
+        // The first clock is that of the data.
+        ticks.iter_mut().take(1).for_each(|tick| *tick = (true, true));
+        let tick = |clock: usize| ticks.get(clock).copied().unwrap_or((true, true));
+        for (id, op) in plan.ops.iter().enumerate() {
+            let clock = usize::from(plan.clock_of[id]);
+            let (opens, closes) = tick(clock);
+            if let (Op::Column { symbol, field }, Some(gathering)) = (op, &mut self.gathering[id]) {
+                gathering.push(bar.get(*symbol, *field), opens);
+            }
+            if !closes || plan.waits(id) {
+                continue;
+            }
+            values[id] = match op {
+                Op::Column { symbol, field } => match &self.gathering[id] {
+                    Some(gathering) => gathering.close(),
+                    None => bar.get(*symbol, *field),
+                },
+                Op::Calendar(calendar) => {
+                    let interval = plan.clocks.get(clock).copied().unwrap_or_default();
+                    let opening = if clock == 0 { bar.time() } else { bar.end() - interval };
+                    calendar.of(opening, interval)
                 }
-                _ => f64::NAN,
+                Op::Back(slot) => self.backs[*slot],
+                Op::Held(a) => values[*a],
+                Op::Output(of, k) => self.states[*of].output(*k),
+                op => step(op, &mut self.states[id], |of| values[of])?,
             };
-            if let Op::Output(of, k) = op
-                && let State::Ta { out, .. } = &self.states[*of]
-            {
-                values[id] = out[*k];
+        }
+        for (slot, of) in plan.slots.iter().enumerate() {
+            if tick(self.back_clock[slot]).1 {
+                self.backs[slot] = values[*of];
             }
         }
         Ok(self.bound.outputs.iter().map(|o| read(o, &self.values)).collect())
@@ -192,7 +211,7 @@ max_concurrent_positions = 2
             ("not (close < s)", "not close", "this must be true or false, but it is a number", "close and"),
             ("low = 5, high = 60", "low = 70, high = 60", "the range of 'slow' is impossible", "slow"),
             ("leverage = 3", "leverage = 500", "between 1 and 150", "500"),
-            ("f = \"EMA(close, fast)\"", "f = \"s\"\nq = \"q + 1\"", "'q' is defined by itself", "q + 1"),
+            ("f = \"EMA(close, fast)\"", "f = \"s\"\nq = \"q + 1\"", "circle without prev: q -> q", "q + 1"),
             ("[risk]", "[risc]", "unknown field `risc`", "risc"),
         ] {
             let text = TEXT.replacen(from, to, 1);

@@ -1,16 +1,17 @@
 //! Values bound to a compiled strategy: the graph with numbers in place of parameters, what is
 //! constant folded, what nothing needs left out.
 
+use super::binder::Binder;
+use super::columns::choose;
 use super::compile::bars_problem;
-use super::compiled::{Compiled, Roots};
+use super::compiled::{Compiled, Manner, Roots};
 use super::diagnostic::Diagnostic;
 use super::file::StrategyFile;
-use super::graph::{Check, Node, NodeId, Window};
-use super::op::Memory;
-use super::plan::{Id, Op, Plan};
-use super::space::Params;
+use super::graph::{Check, Node, NodeId};
+use super::plan::{Id, Plan};
+use super::rules::{Size, SymbolRules};
+use super::space::{Params, Range};
 use crate::account::{LossLimits, MarginMode, Terms};
-use std::collections::BTreeMap;
 
 /// The longest look-back of a window, in bars.
 const MAX_WINDOW: f64 = 100_000.0;
@@ -22,6 +23,10 @@ pub struct Outputs {
     pub signals: Vec<(u8, Id)>,
     /// Stop loss, take profit, trailing stop.
     pub stops: [Option<Id>; 3],
+    /// Rules, levels, target.
+    pub rules: SymbolRules,
+    /// The size of entries that say none of their own.
+    pub size: Option<Size>,
 }
 
 /// A bound strategy, ready to run.
@@ -33,8 +38,14 @@ pub struct Bound {
     pub outputs: Vec<Outputs>,
     /// Symbols in order.
     pub symbols: Vec<String>,
-    /// Notional / initial margin, as the strategy asks for it; [`Bound::terms`] says what is in force.
+    /// Highest notional / initial margin, as the strategy asks for it; [`Bound::terms`] says what is in force.
     pub leverage: f64,
+    /// That of entries that have none of their own.
+    pub entry_leverage: f64,
+    /// What holds of all symbols.
+    pub manner: Manner,
+    /// Inside it a weight is near enough.
+    pub band: f64,
     /// Initial margin of a position as a fraction of equity.
     pub margin_fraction: f64,
     /// Isolated or cross.
@@ -60,7 +71,7 @@ impl Bound {
         Terms {
             symbols: self.symbols.clone(),
             leverage: self.leverage_caps.iter().map(within).collect(),
-            stops: self.outputs.iter().map(|o| o.stops.map(|s| s.is_some())).collect(),
+            stops: self.outputs.iter().map(|o| o.stops.map(|s| s.is_some() && !self.manner.ruled)).collect(),
             margin_fraction: self.margin_fraction,
             mode: self.margin_mode,
             max_positions: self.max_positions,
@@ -73,11 +84,11 @@ impl Bound {
 
 /// Values of all nodes that depend on numbers and parameters only; the others are NaN.
 fn fix(c: &Compiled, params: &Params) -> Result<Vec<f64>, Diagnostic> {
-    let value = |name: &String| {
+    let value = |(name, range): (&String, &Range)| {
         let missing = || Diagnostic::new(format!("the parameter '{name}' has no value"), 0..1);
-        params.get(name).map(|v| v.number()).ok_or_else(missing)
+        params.get(name).map(|v| range.number(v)).filter(|v| !v.is_nan()).ok_or_else(missing)
     };
-    let given = c.params.iter().map(value).collect::<Result<Vec<f64>, _>>()?;
+    let given = c.params.iter().zip(&c.ranges).map(value).collect::<Result<Vec<f64>, _>>()?;
     let mut out = vec![f64::NAN; c.graph.nodes.len()];
     for (id, node) in c.graph.nodes.iter().enumerate().filter(|(id, _)| c.graph.fixed[*id]) {
         out[id] = match node {
@@ -85,9 +96,9 @@ fn fix(c: &Compiled, params: &Params) -> Result<Vec<f64>, Diagnostic> {
             Node::Param(p) => given[*p],
             Node::Unary(op, a) => op.apply(out[*a]),
             Node::Binary(op, a, b) => op.apply(out[*a], out[*b]),
-            Node::If(c, a, b) => out[if out[*c] == 1.0 { *a } else { *b }],
+            Node::If(c, a, b) => choose(out[*c], out[*a], out[*b]),
             Node::Window(_, a) => out[*a],
-            Node::Column { .. } | Node::Ta { .. } | Node::Output(..) => f64::NAN,
+            _ => f64::NAN,
         };
     }
     for check in &c.graph.checks {
@@ -98,10 +109,10 @@ fn fix(c: &Compiled, params: &Params) -> Result<Vec<f64>, Diagnostic> {
 
 fn verify(check: &Check, values: &[f64]) -> Result<(), Diagnostic> {
     match check {
-        Check::Bars { node, span } => {
+        Check::Bars { node, least, span } => {
             let n = values[*node];
-            let fits = (1.0..=MAX_WINDOW).contains(&n) && n.trunc() == n;
-            if fits { Ok(()) } else { Err(bars_problem(span.clone())) }
+            let fits = (*least as f64..=MAX_WINDOW).contains(&n) && n.trunc() == n;
+            if fits { Ok(()) } else { Err(bars_problem(*least, span.clone())) }
         }
         Check::Option { function, index, node, span } => {
             let (options, value) = (function.options(), values[*node]);
@@ -143,23 +154,41 @@ pub fn allowed(c: &Compiled, params: &Params) -> bool {
 /// # Errors
 /// The first value that does not fit, at its place in the text.
 pub fn bind(c: &Compiled, file: &StrategyFile, params: &Params) -> Result<Bound, Diagnostic> {
+    Ok(bind_with(c, file, params, &[])?.0)
+}
+
+/// Binds values, and keeps more nodes than are needed. Gives their places too.
+///
+/// # Errors
+/// The first value that does not fit, at its place in the text.
+pub fn bind_with(
+    c: &Compiled,
+    file: &StrategyFile,
+    params: &Params,
+    more: &[NodeId],
+) -> Result<(Bound, Vec<Id>), Diagnostic> {
     let values = fix(c, params)?;
-    let mut binder = Binder { c, values: &values, plan: Plan::default(), seen: BTreeMap::new(), bound: Vec::new() };
-    binder.bound = vec![None; c.graph.nodes.len()];
-    let needed = needed(c, &values);
-    for (id, _) in needed.iter().enumerate().filter(|(_, needed)| **needed) {
-        binder.bound[id] = Some(binder.node(id));
-    }
-    let at = |id: NodeId| binder.bound[id].unwrap_or_default();
-    let outputs = |roots: &Roots| Outputs {
-        signals: roots.signals.iter().map(|(bit, id)| (*bit, at(*id))).collect(),
-        stops: roots.stops.map(|s| s.map(at)),
+    let (plan, bound) = Binder::bind(c, &values, &needed(c, &values, more));
+    let at = |id: NodeId| bound[id].unwrap_or_default();
+    let outputs = |roots: &Roots| {
+        let rules = roots.rules.map(&at);
+        let l = &rules.levels;
+        Outputs {
+            signals: roots.signals.iter().map(|(bit, id)| (*bit, at(*id))).collect(),
+            stops: [l.stop_loss, l.take_profit, l.trailing_stop],
+            size: roots.size.filter(|_| c.manner.ruled).map(|s| s.map(&at)),
+            rules,
+        }
     };
-    Ok(Bound {
+    let (entry_leverage, of) = (values[c.leverage], |id: &NodeId| values[*id]);
+    let out = Bound {
         outputs: c.roots.iter().map(outputs).collect(),
         symbols: file.symbols.clone(),
-        leverage: values[c.leverage],
-        margin_fraction: values[c.margin_fraction],
+        leverage: c.leverages.iter().map(of).fold(entry_leverage, f64::max),
+        entry_leverage,
+        manner: c.manner.clone(),
+        band: c.manner.band.as_ref().map_or(0.0, of),
+        margin_fraction: c.margin_fraction.as_ref().map_or(1.0, of),
         margin_mode: file.risk.margin_mode,
         max_positions: file.risk.max_concurrent_positions as usize,
         max_position_size_usdt: file.risk.max_position_size_usdt,
@@ -167,95 +196,37 @@ pub fn bind(c: &Compiled, file: &StrategyFile, params: &Params) -> Result<Bound,
         cooldown: file.risk.cooldown,
         loss_limits: file.risk.loss_limits,
         violated: c.constraints.iter().find(|(_, id)| values[*id] != 1.0).map(|(text, _)| text.clone()),
-        plan: binder.plan,
-    })
+        plan,
+    };
+    Ok((out, more.iter().map(|id| at(*id)).collect()))
 }
 
 /// The nodes that signals and stops need with these values: of a choice that is made, only the
 /// branch that was taken.
-fn needed(c: &Compiled, values: &[f64]) -> Vec<bool> {
+fn needed(c: &Compiled, values: &[f64], more: &[NodeId]) -> Vec<bool> {
     let mut out = vec![false; c.graph.nodes.len()];
+    more.iter().for_each(|id| out[*id] = true);
     for roots in &c.roots {
-        roots.signals.iter().map(|s| s.1).chain(roots.stops.iter().copied().flatten()).for_each(|id| out[id] = true);
+        roots.signals.iter().for_each(|s| out[s.1] = true);
+        roots.rules.each(|id| out[id] = true);
+        roots.size.iter().filter(|_| c.manner.ruled).for_each(|s| s.each(|id| out[id] = true));
     }
-    for id in (0..c.graph.nodes.len()).rev().filter(|id| !c.graph.fixed[*id]) {
-        if !out[id] {
-            continue;
-        }
+    let mut open: Vec<NodeId> = (0..out.len()).filter(|id| out[*id]).collect();
+    while let Some(id) = open.pop() {
+        let mut tell = |id: NodeId| {
+            if !std::mem::replace(&mut out[id], true) {
+                open.push(id);
+            }
+        };
         match &c.graph.nodes[id] {
-            Node::Unary(_, a) | Node::Window(_, a) | Node::Output(a, _) => out[*a] = true,
-            Node::Binary(_, a, b) => (out[*a], out[*b]) = (true, true),
-            Node::If(k, a, b) if c.graph.fixed[*k] => out[if values[*k] == 1.0 { *a } else { *b }] = true,
-            Node::If(k, a, b) => [*k, *a, *b].into_iter().for_each(|id| out[id] = true),
-            Node::Ta { inputs, .. } => inputs.iter().for_each(|id| out[*id] = true),
-            Node::Const(_) | Node::Param(_) | Node::Column { .. } => {}
+            _ if c.graph.fixed[id] => {}
+            Node::If(k, a, b) if c.graph.fixed[*k] => match values[*k] {
+                1.0 => tell(*a),
+                0.0 => tell(*b),
+                _ => {}
+            },
+            _ => c.graph.needs(id, tell),
         }
     }
     out
-}
-
-struct Binder<'a> {
-    c: &'a Compiled,
-    values: &'a [f64],
-    plan: Plan,
-    seen: BTreeMap<Vec<u64>, Id>,
-    bound: Vec<Option<Id>>,
-}
-
-impl Binder<'_> {
-    /// Adds an operation, or finds the same one: values can make different expressions equal.
-    fn add(&mut self, op: Op, key: Vec<u64>) -> Id {
-        if let Some(id) = self.seen.get(&key) {
-            return *id;
-        }
-        self.plan.ops.push(op);
-        self.seen.insert(key, self.plan.ops.len() - 1);
-        self.plan.ops.len() - 1
-    }
-
-    fn constant(&mut self, v: f64) -> Id {
-        self.add(Op::Const(v), vec![0, v.to_bits()])
-    }
-
-    /// A bound node; what it needs is bound already.
-    fn node(&mut self, id: NodeId) -> Id {
-        if self.c.graph.fixed[id] {
-            return self.constant(self.values[id]);
-        }
-        let at = |id: NodeId| self.bound[id].unwrap_or_default();
-        let n = |id: NodeId| self.values[id] as usize;
-        let (op, key) = match &self.c.graph.nodes[id] {
-            Node::Column { symbol, field } => {
-                (Op::Column { symbol: *symbol, field: *field }, vec![1, *symbol as u64, *field as u64])
-            }
-            Node::Unary(op, a) => (Op::Unary(*op, at(*a)), vec![2, *op as u64, at(*a) as u64]),
-            Node::Binary(op, a, b) => {
-                (Op::Binary(*op, at(*a), at(*b)), vec![3, *op as u64, at(*a) as u64, at(*b) as u64])
-            }
-            Node::If(k, a, b) if self.c.graph.fixed[*k] => return at(if self.values[*k] == 1.0 { *a } else { *b }),
-            Node::If(k, a, b) => (Op::If(at(*k), at(*a), at(*b)), vec![4, at(*k) as u64, at(*a) as u64, at(*b) as u64]),
-            Node::Window(window, a) => {
-                let (memory, kind, bars) = match window {
-                    Window::Prev(b) => (Memory::Prev(n(*b)), 0, n(*b)),
-                    Window::Highest(b) => (Memory::Highest(n(*b)), 1, n(*b)),
-                    Window::Lowest(b) => (Memory::Lowest(n(*b)), 2, n(*b)),
-                    Window::Count(b) => (Memory::Count(n(*b)), 3, n(*b)),
-                    Window::BarsSince => (Memory::BarsSince, 4, 0),
-                    Window::Hold => (Memory::Hold, 5, 0),
-                };
-                (Op::Memory(memory, at(*a)), vec![5, kind, bars as u64, at(*a) as u64])
-            }
-            Node::Ta { function, options, inputs } => {
-                let options: Vec<f64> = options.iter().map(|o| self.values[*o]).collect();
-                let inputs: Vec<Id> = inputs.iter().map(|i| at(*i)).collect();
-                let name = function.name().bytes().map(u64::from);
-                let key = [6].into_iter().chain(name).chain([u64::MAX]).chain(options.iter().map(|o| o.to_bits()));
-                let key = key.chain(inputs.iter().map(|i| *i as u64)).collect();
-                (Op::Ta { function: *function, options, inputs }, key)
-            }
-            Node::Output(of, k) => (Op::Output(at(*of), *k), vec![7, at(*of) as u64, *k as u64]),
-            Node::Const(_) | Node::Param(_) => return self.constant(self.values[id]),
-        };
-        self.add(op, key)
-    }
 }

@@ -1,8 +1,12 @@
 //! Evaluation over whole columns, for research.
 
 use super::bind::Bound;
+use super::circles::groups;
+use super::clock::{Calendar, Gathering, Ticks};
 use super::op::MemoryState;
+use super::pair::PairState;
 use super::plan::{Id, Op, Plan};
+use super::step::{State, step};
 use crate::account::Signals;
 use crate::indicator::IndicatorError;
 use crate::market::{FIELDS, Field, Market};
@@ -61,6 +65,15 @@ pub fn signals(bound: &Bound, market: &Market) -> Result<Vec<SymbolSignals>, Ind
     Ok(bound.outputs.iter().map(of).collect())
 }
 
+/// The columns of nodes by their places; those that were not asked for are empty.
+///
+/// # Errors
+/// An indicator that refuses its input.
+pub fn of_nodes(bound: &Bound, market: &Market, ids: &[Id]) -> Result<Vec<Vec<f64>>, IndicatorError> {
+    let values = evaluate(&bound.plan, market, ids.iter().copied())?;
+    Ok(values.into_iter().map(Cow::into_owned).collect())
+}
+
 /// Refuses data that lack a column which the strategy reads.
 ///
 /// # Errors
@@ -80,62 +93,239 @@ fn column(market: &Market, symbol: usize, field: Field) -> Result<&[f64], Indica
     Err(IndicatorError::NoData { column: format!("{}.{name}", market.symbols[symbol]) })
 }
 
-/// For each node, the nodes that nothing needs any more once it is computed.
-fn spent(plan: &Plan, wanted: impl Iterator<Item = Id>) -> Vec<Vec<Id>> {
-    let mut last: Vec<Id> = (0..plan.ops.len()).collect();
-    for (id, op) in plan.ops.iter().enumerate() {
-        op.needs(|of| last[of] = id);
+/// The nodes in the order in which they are computed: circles as a whole, for they go bar by bar.
+fn schedule(plan: &Plan) -> Vec<Vec<Id>> {
+    if plan.slots.is_empty() {
+        return (0..plan.ops.len()).map(|id| vec![id]).collect();
+    }
+    let needs = |(_, op): (usize, &Op)| {
+        let mut out = Vec::new();
+        op.needs(|of| out.push(of));
+        if let Op::Back(slot) = op {
+            out.push(plan.slots[*slot]);
+        }
+        out
+    };
+    groups(&plan.ops.iter().enumerate().map(needs).collect::<Vec<_>>())
+}
+
+/// For each step of a schedule, the nodes that nothing needs any more once it is done.
+fn spent(plan: &Plan, schedule: &[Vec<Id>], wanted: impl Iterator<Item = Id>) -> Vec<Vec<Id>> {
+    let mut last = vec![0; plan.ops.len()];
+    for (step, ids) in schedule.iter().enumerate() {
+        for id in ids {
+            last[*id] = last[*id].max(step);
+            plan.ops[*id].needs(|of| last[of] = last[of].max(step));
+            if let Op::Back(slot) = plan.ops[*id] {
+                let of = plan.slots[slot];
+                last[of] = last[of].max(step);
+            }
+        }
     }
     wanted.for_each(|id| last[id] = usize::MAX);
-    let mut out = vec![Vec::new(); plan.ops.len()];
+    let mut out = vec![Vec::new(); schedule.len()];
     for (id, last) in last.into_iter().enumerate().filter(|(_, last)| *last != usize::MAX) {
         out[last].push(id);
     }
     out
 }
 
-/// The values of the wanted nodes at every bar. A column is given back after its last use: there
+/// A plan over a market while it is computed.
+struct Columns<'p, 'm> {
+    plan: &'p Plan,
+    market: &'m Market,
+    /// For each higher clock, bar by bar of the data, whether one of its bars begins, and whether one closes.
+    ticks: Vec<Vec<(bool, bool)>>,
+    /// For each clock the bars of the data with which its bars close; empty for that of the data.
+    closes: Vec<Vec<usize>>,
+    values: Vec<Cow<'m, [f64]>>,
+    /// All outputs of functions with several.
+    others: BTreeMap<Id, Vec<Vec<f64>>>,
+}
+
+/// The values of the wanted nodes at every bar of their clocks. A column is given back after its last use: there
 /// may be many more of them than fit into memory.
 fn evaluate<'m>(
     plan: &Plan,
     market: &'m Market,
     wanted: impl Iterator<Item = Id>,
 ) -> Result<Vec<Cow<'m, [f64]>>, IndicatorError> {
-    let (bars, spent) = (market.len(), spent(plan, wanted));
-    let mut values: Vec<Cow<'m, [f64]>> = Vec::with_capacity(plan.ops.len());
-    let mut others: BTreeMap<Id, Vec<Vec<f64>>> = BTreeMap::new();
-    for (id, op) in plan.ops.iter().enumerate() {
-        let value: Cow<'m, [f64]> = match op {
-            Op::Const(v) => vec![*v; bars].into(),
-            Op::Column { symbol, field } => column(market, *symbol, *field)?.into(),
-            Op::Unary(op, a) => values[*a].iter().map(|a| op.apply(*a)).collect(),
+    let schedule = schedule(plan);
+    let spent = spent(plan, &schedule, wanted);
+    let ticks: Vec<Vec<(bool, bool)>> = plan.clocks.iter().map(|clock| ticks(market, *clock)).collect();
+    let closed = |ticks: &Vec<(bool, bool)>| ticks.iter().enumerate().filter(|t| t.1.1).map(|t| t.0).collect();
+    let closes = ticks.iter().map(closed).collect();
+    let values = vec![Cow::Borrowed(&[][..]); plan.ops.len()];
+    let mut c = Columns { plan, market, ticks, closes, values, others: BTreeMap::new() };
+    for (ids, spent) in schedule.iter().zip(&spent) {
+        match ids[..] {
+            [id] if plan.waits(id) => {}
+            [id] if !matches!(plan.ops[id], Op::Back(slot) if plan.slots[slot] == id) => c.values[id] = c.column(id)?,
+            _ => c.scan(ids)?,
+        }
+        for of in spent {
+            c.values[*of] = Cow::Borrowed(&[]);
+            c.others.remove(of);
+        }
+    }
+    Ok(c.values)
+}
+
+fn ticks(market: &Market, clock: i64) -> Vec<(bool, bool)> {
+    if clock == market.interval_ms {
+        return Vec::new();
+    }
+    let mut ticks = Ticks::new(clock);
+    (0..market.len()).map(|t| ticks.push(market.times[t], market.end_of(t))).collect()
+}
+
+impl<'m> Columns<'_, 'm> {
+    /// Bars of a node's clock.
+    fn len(&self, id: Id) -> usize {
+        match usize::from(self.plan.clock_of[id]) {
+            0 => self.market.len(),
+            clock => self.closes[clock].len(),
+        }
+    }
+
+    fn of(&self, id: Id, len: usize) -> &[f64] {
+        &self.values[id][..len]
+    }
+
+    /// A node that is in no circle, over all bars at once.
+    fn column(&mut self, id: Id) -> Result<Cow<'m, [f64]>, IndicatorError> {
+        let (len, op, clock) = (self.len(id), &self.plan.ops[id], usize::from(self.plan.clock_of[id]));
+        let of = |id: &Id| self.of(*id, len);
+        Ok(match op {
+            Op::Const(v) => vec![*v; self.market.len()].into(),
+            Op::Column { symbol, field } if clock == 0 => column(self.market, *symbol, *field)?.into(),
+            Op::Column { symbol, field } => self.gathered(column(self.market, *symbol, *field)?, *field, clock).into(),
+            Op::Calendar(calendar) => self.calendar(*calendar, clock, len).into(),
+            Op::Unary(op, a) => of(a).iter().map(|a| op.apply(*a)).collect(),
             Op::Binary(op, a, b) => {
                 let op = *op;
-                values[*a].iter().zip(values[*b].iter()).map(|(a, b)| op.apply(*a, *b)).collect()
+                of(a).iter().zip(of(b)).map(|(a, b)| op.apply(*a, *b)).collect()
             }
-            Op::If(c, a, b) => (0..bars).map(|t| choose(values[*c][t], values[*a][t], values[*b][t])).collect(),
+            Op::If(c, a, b) => {
+                let (c, a, b) = (of(c), of(a), of(b));
+                (0..len).map(|t| choose(c[t], a[t], b[t])).collect()
+            }
             Op::Memory(kind, a) => {
                 let mut state = MemoryState::new(*kind);
-                values[*a].iter().map(|x| state.push(*x)).collect()
+                of(a).iter().map(|x| state.push(*x)).collect()
             }
+            Op::Pair(kind, a, b) => {
+                let mut state = PairState::new(*kind);
+                of(a).iter().zip(of(b)).map(|(a, b)| state.push(*a, *b)).collect()
+            }
+            Op::Across(across, ids) => {
+                let columns: Vec<&[f64]> = ids.iter().map(of).collect();
+                (0..len).map(|t| across.of(columns.iter().map(|c| c[t]))).collect()
+            }
+            Op::Back(slot) => {
+                let of = self.of(self.plan.slots[*slot], len);
+                [f64::NAN].into_iter().chain(of.iter().copied()).take(len).collect()
+            }
+            Op::Held(a) => self.held(*a, clock).into(),
+            // What waits for the account is no column.
+            Op::Seen(..) | Op::Recalled(_) | Op::Born(..) => Vec::new().into(),
             Op::Ta { function, options, inputs } => {
-                let columns: Vec<&[f64]> = inputs.iter().map(|i| values[*i].as_ref()).collect();
+                let columns: Vec<&[f64]> = inputs.iter().map(of).collect();
                 let outputs = function.columns(&columns, options)?;
                 let first = outputs[0].clone();
                 if outputs.len() > 1 {
-                    others.insert(id, outputs);
+                    self.others.insert(id, outputs);
                 }
                 first.into()
             }
-            Op::Output(of, k) => others.get(of).and_then(|o| o.get(*k)).cloned().unwrap_or_default().into(),
-        };
-        values.push(value);
-        for of in &spent[id] {
-            values[*of] = Cow::Borrowed(&[]);
-            others.remove(of);
-        }
+            Op::Output(of, k) => self.others.get(of).and_then(|o| o.get(*k)).cloned().unwrap_or_default().into(),
+        })
     }
-    Ok(values)
+
+    fn gathered(&self, base: &[f64], field: Field, clock: usize) -> Vec<f64> {
+        let mut gathering = Gathering::new(field);
+        let bars = base.iter().zip(&self.ticks[clock]);
+        let close = |(x, (opens, closes)): (&f64, &(bool, bool))| {
+            gathering.push(*x, *opens);
+            closes.then(|| gathering.close())
+        };
+        bars.filter_map(close).collect()
+    }
+
+    fn calendar(&self, calendar: Calendar, clock: usize, len: usize) -> Vec<f64> {
+        let interval = self.plan.clocks.get(clock).copied().unwrap_or(self.market.interval_ms);
+        let opening = |k: usize| match clock {
+            0 => self.market.times[k],
+            _ => self.market.end_of(self.closes[clock][k]) - interval,
+        };
+        (0..len).map(|k| calendar.of(opening(k), interval)).collect()
+    }
+
+    /// What a node of another clock was at its last close, bar by bar of a clock.
+    fn held(&self, of: Id, clock: usize) -> Vec<f64> {
+        let (inner, values) = (usize::from(self.plan.clock_of[of]), &self.values[of]);
+        let bars: Box<dyn Iterator<Item = usize>> = match clock {
+            0 => Box::new(0..self.market.len()),
+            _ => Box::new(self.closes[clock].iter().copied()),
+        };
+        let mut closed = 0;
+        let at = |t: usize| {
+            if inner == 0 {
+                return values[t];
+            }
+            while self.closes[inner].get(closed).is_some_and(|close| *close <= t) {
+                closed += 1;
+            }
+            closed.checked_sub(1).map_or(f64::NAN, |k| values[k])
+        };
+        bars.map(at).collect()
+    }
+
+    /// A circle, bar by bar, by the very function that streaming uses.
+    fn scan(&mut self, ids: &[Id]) -> Result<(), IndicatorError> {
+        let len = ids.iter().map(|id| self.len(*id)).min().unwrap_or_default();
+        let place = |id: Id| ids.binary_search(&id).ok();
+        let mut states = ids.iter().map(|id| State::of(&self.plan.ops[*id])).collect::<Result<Vec<_>, _>>()?;
+        let mut now = vec![f64::NAN; ids.len()];
+        let mut out: Vec<Vec<f64>> = vec![Vec::with_capacity(len); ids.len()];
+        let mut backs: Vec<f64> = vec![f64::NAN; self.plan.slots.len()];
+        let several = |id: &Id| match &self.plan.ops[*id] {
+            Op::Ta { function, .. } => function.outputs().len(),
+            _ => 1,
+        };
+        let mut others: Vec<Vec<Vec<f64>>> = ids.iter().map(|id| vec![Vec::new(); several(id)]).collect();
+        for t in 0..len {
+            for (k, id) in ids.iter().enumerate() {
+                let at = |of: Id| place(of).map_or_else(|| self.values[of][t], |k| now[k]);
+                now[k] = match &self.plan.ops[*id] {
+                    Op::Back(slot) => backs[*slot],
+                    Op::Output(of, output) => match place(*of) {
+                        Some(k) => states[k].output(*output),
+                        None => self.others.get(of).map_or(f64::NAN, |o| o[*output][t]),
+                    },
+                    op => step(op, &mut states[k], at)?,
+                };
+                out[k].push(now[k]);
+                if others[k].len() > 1 {
+                    (0..others[k].len()).for_each(|o| others[k][o].push(states[k].output(o)));
+                }
+            }
+            for id in ids {
+                if let Op::Back(slot) = self.plan.ops[*id]
+                    && let Some(k) = place(self.plan.slots[slot])
+                {
+                    backs[slot] = now[k];
+                }
+            }
+        }
+        for ((id, column), others) in ids.iter().zip(out).zip(others) {
+            self.values[*id] = column.into();
+            if others.len() > 1 {
+                self.others.insert(*id, others);
+            }
+        }
+        Ok(())
+    }
 }
 
 /// `if(condition, a, b)`: unknown while the condition is unknown.
@@ -157,9 +347,9 @@ mod tests {
     fn columns_are_given_back_after_their_last_use() {
         let mut ops = vec![Op::Column { symbol: 0, field: Field::Close }];
         ops.extend((1..1000).map(|i| Op::Binary(Binary::Add, i - 1, 0)));
-        let plan = Plan { ops };
+        let plan = Plan { clock_of: vec![0; ops.len()], ops, ..Plan::default() };
         let (mut live, mut most) = (0_usize, 0);
-        for gone in spent(&plan, [999].into_iter()) {
+        for gone in spent(&plan, &schedule(&plan), [999].into_iter()) {
             live += 1;
             most = most.max(live);
             live -= gone.len();
@@ -178,7 +368,7 @@ mod tests {
     fn columns_that_are_not_there() {
         let mut market = crate::market::tests::walk(20, 1, 1);
         let of = |market: &Market, field| {
-            let plan = Plan { ops: vec![Op::Column { symbol: 0, field }] };
+            let plan = Plan { ops: vec![Op::Column { symbol: 0, field }], clock_of: vec![0], ..Plan::default() };
             evaluate(&plan, market, [0].into_iter()).map(|v| v[0].to_vec()).map_err(|e| e.to_string())
         };
         for field in [Field::Volume, Field::MarkClose, Field::Funding] {

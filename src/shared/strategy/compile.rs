@@ -1,27 +1,49 @@
 //! From expressions to a graph: names resolved, types checked, each distinct expression once.
 //!
-//! Named expressions are compiled in the order in which they need each other, each once a symbol, so
+//! Named expressions are compiled in the order in which they need each other, each once for a symbol and a clock, so
 //! size and time are linear in the text and nothing recurses deeper than an expression nests.
 
+mod across;
 mod call;
+mod context;
+mod function;
+mod name;
+mod seen;
+mod window;
 
+pub(super) use window::bars_problem;
+
+use super::block::{Block, Def};
+use super::clock::CALENDAR;
 use super::diagnostic::Diagnostic;
-use super::graph::{Graph, Node, NodeId, Window};
-use super::op::Unary;
+use super::graph::{Graph, Node, NodeId, Twin};
+use super::op::{Binary, Unary};
 use super::parse::{Expr, Kind};
 use super::program::Program;
+use super::space::Range;
 use crate::market::{FIELDS, Field};
+use function::Scope;
 use std::collections::BTreeMap;
 
 /// The most nodes of a strategy over all its symbols.
 pub const MAX_NODES: usize = 200_000;
+/// How deep expressions may nest, through functions and clocks too.
+const MAX_DEEP: usize = 700;
+
+/// The scope of what belongs to a position; 0 is the top of the file.
+const TRADE: usize = 1;
+
+/// One of several outputs: its name, node and kind.
+pub(super) type Part = (String, NodeId, Type);
 
 /// What an expression is.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Type {
     Number,
     Truth,
-    Outputs(Vec<String>),
+    /// One of these texts, by its place.
+    Text(Vec<String>),
+    Outputs(Vec<Part>),
 }
 
 impl Type {
@@ -29,6 +51,7 @@ impl Type {
         match self {
             Type::Number => "a number",
             Type::Truth => "true or false",
+            Type::Text(_) => "a text",
             Type::Outputs(_) => "several outputs",
         }
     }
@@ -36,41 +59,110 @@ impl Type {
 
 pub(super) type Typed = Result<(NodeId, Type), Diagnostic>;
 
+/// Where an expression is compiled: for which symbol and clock, among which names.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct At<'a> {
+    /// The symbol; none where only parameters are known.
+    pub symbol: Option<usize>,
+    /// The clock's number; 0 is that of the data.
+    pub clock: u8,
+    /// The names that are seen.
+    pub scope: usize,
+    /// The definition that it belongs to, and the number of its circle.
+    pub own: Option<&'a str>,
+    pub circle: Option<usize>,
+    /// The symbol that asks, inside `across`.
+    pub mine: Option<usize>,
+    /// Counters that are seen.
+    pub vars: Option<usize>,
+}
+
+impl<'a> At<'a> {
+    /// At the top of the file, for a symbol.
+    pub(super) fn file(symbol: Option<usize>) -> At<'a> {
+        At { symbol, clock: 0, scope: 0, own: None, circle: None, mine: None, vars: None }
+    }
+
+    /// In a rule, which sees what belongs to a position too.
+    pub(super) fn rule(symbol: usize) -> At<'a> {
+        At { scope: TRADE, ..At::file(Some(symbol)) }
+    }
+}
+
+/// What is known of a definition.
+#[derive(Debug, Clone)]
+enum Found {
+    Open,
+    Failed,
+    Done(NodeId, Type),
+}
+
+/// What is compiled later: the value that a slot gives on the next bar.
+#[derive(Debug)]
+enum Later<'a> {
+    Own(&'a str),
+    Expr(&'a Expr),
+}
+
+type Place = (usize, Option<usize>, u8);
+
 /// Builds the graph of a strategy.
 #[derive(Debug)]
 pub struct Compiler<'a> {
     program: &'a Program,
-    params: &'a [String],
+    params: Vec<(&'a str, &'a Range)>,
     symbols: &'a [String],
+    /// Symbols that are traded; the others are only read.
+    traded: usize,
     /// The graph so far.
     pub graph: Graph,
-    /// Named expressions that are compiled, by symbol.
-    named: Vec<BTreeMap<&'a str, (NodeId, Type)>>,
+    scopes: Vec<Scope<'a>>,
+    /// Functions that were called, by place and arguments.
+    calls: BTreeMap<(&'a str, Place, Vec<NodeId>), usize>,
+    /// Definitions that are compiled.
+    found: BTreeMap<Place, BTreeMap<&'a str, Found>>,
+    later: Vec<(usize, Later<'a>, At<'a>, bool)>,
+    slots: BTreeMap<(Place, String), (NodeId, bool)>,
+    /// Counters with their values, each with those that are seen beside it.
+    vars: Vec<(String, f64, Option<usize>)>,
+    /// Names of rules, as `position.tag` gives them.
+    pub tags: Vec<String>,
+    deep: usize,
     /// Whether the limit was told.
     full: bool,
 }
 
 impl<'a> Compiler<'a> {
-    /// A compiler with an empty graph.
-    pub fn new(program: &'a Program, params: &'a [String], symbols: &'a [String]) -> Compiler<'a> {
-        let named = vec![BTreeMap::new(); symbols.len()];
-        Compiler { program, params, symbols, graph: Graph::default(), named, full: false }
-    }
-
-    /// Compiles a named expression for a symbol; those that it needs are compiled before.
-    ///
-    /// # Errors
-    /// The first problem, at its place.
-    pub fn named(&mut self, name: &'a str, symbol: usize) -> Result<(), Diagnostic> {
-        let Some(expr) = self.program.indicators.get(name) else { return Ok(()) };
-        if !self.named[symbol].contains_key(name) {
-            let compiled = self.expr(expr, Some(symbol))?;
-            self.named[symbol].insert(name, compiled);
+    /// A compiler with an empty graph, for data with bars of so many milliseconds.
+    pub fn new(
+        program: &'a Program,
+        params: &'a BTreeMap<String, Range>,
+        (symbols, traded): (&'a [String], usize),
+        interval_ms: i64,
+    ) -> Compiler<'a> {
+        Compiler {
+            program,
+            params: params.iter().map(|(name, range)| (name.as_str(), range)).collect(),
+            symbols,
+            traded,
+            graph: Graph::new(interval_ms),
+            scopes: [&program.block, &program.trade].map(Scope::top).into(),
+            calls: BTreeMap::new(),
+            found: BTreeMap::new(),
+            later: Vec::new(),
+            slots: BTreeMap::new(),
+            vars: Vec::new(),
+            tags: program.tags(),
+            deep: 0,
+            full: false,
         }
-        Ok(())
     }
 
     fn limit(&mut self, e: &Expr) -> Result<(), Diagnostic> {
+        if self.deep > MAX_DEEP {
+            let what = format!("expressions nest deeper than {MAX_DEEP}, functions and clocks included");
+            return Err(Diagnostic::new(what, e.span.clone()));
+        }
         if self.graph.nodes.len() <= MAX_NODES {
             return Ok(());
         }
@@ -81,124 +173,148 @@ impl<'a> Compiler<'a> {
         Err(if told { problem.follows() } else { problem })
     }
 
-    /// Compiles an expression that must be true or false, for one symbol's bars.
+    /// Compiles an expression that must be true or false.
     ///
     /// # Errors
     /// The first problem, at its place.
-    pub fn truth(&mut self, e: &Expr, symbol: Option<usize>) -> Result<NodeId, Diagnostic> {
-        self.typed(e, symbol, &Type::Truth)
+    pub(super) fn truth(&mut self, e: &'a Expr, at: At<'a>) -> Result<NodeId, Diagnostic> {
+        self.typed(e, at, &Type::Truth)
     }
 
     /// Compiles an expression that must be a number.
     ///
     /// # Errors
     /// The first problem, at its place.
-    pub fn number(&mut self, e: &Expr, symbol: Option<usize>) -> Result<NodeId, Diagnostic> {
-        self.typed(e, symbol, &Type::Number)
+    pub(super) fn number(&mut self, e: &'a Expr, at: At<'a>) -> Result<NodeId, Diagnostic> {
+        self.typed(e, at, &Type::Number)
     }
 
-    fn typed(&mut self, e: &Expr, symbol: Option<usize>, want: &Type) -> Result<NodeId, Diagnostic> {
-        match self.expr(e, symbol)? {
+    fn typed(&mut self, e: &'a Expr, at: At<'a>, want: &Type) -> Result<NodeId, Diagnostic> {
+        match self.single(e, at)? {
             (id, t) if t == *want => Ok(id),
-            (_, Type::Outputs(names)) => Err(Diagnostic::new("this has several outputs", e.span.clone())
-                .help(format!("choose one: .{}", names.join(", .")))),
             (_, t) => {
                 Err(Diagnostic::new(format!("this must be {}, but it is {}", want.name(), t.name()), e.span.clone()))
             }
         }
     }
 
-    fn add(&mut self, node: Node) -> NodeId {
-        self.graph.add(node)
+    /// Compiles an expression that has one value.
+    pub(super) fn single(&mut self, e: &'a Expr, at: At<'a>) -> Typed {
+        match self.expr(e, at)? {
+            (_, Type::Outputs(parts)) if parts.len() != 1 => {
+                let names: Vec<&str> = parts.iter().map(|p| p.0.as_str()).collect();
+                Err(Diagnostic::new("this has several outputs", e.span.clone())
+                    .help(format!("choose one: .{}", names.join(", ."))))
+            }
+            (_, Type::Outputs(mut parts)) => Ok(parts.pop().map_or((0, Type::Number), |p| (p.1, p.2))),
+            other => Ok(other),
+        }
+    }
+
+    pub(super) fn add(&mut self, node: Node, at: At<'_>) -> NodeId {
+        self.graph.add(node, at.clock)
+    }
+
+    pub(super) fn constant(&mut self, v: f64) -> NodeId {
+        self.graph.add(Node::Const(v), 0)
     }
 
     /// Compiles any expression.
-    pub(super) fn expr(&mut self, e: &Expr, symbol: Option<usize>) -> Typed {
+    pub(super) fn expr(&mut self, e: &'a Expr, at: At<'a>) -> Typed {
         self.limit(e)?;
+        self.deep += 1;
+        let out = self.kind(e, at);
+        self.deep -= 1;
+        out
+    }
+
+    fn kind(&mut self, e: &'a Expr, at: At<'a>) -> Typed {
         match &e.kind {
-            Kind::Number(v) => Ok((self.add(Node::Const(*v)), Type::Number)),
-            Kind::Bool(b) => Ok((self.add(Node::Const(f64::from(u8::from(*b)))), Type::Truth)),
-            Kind::Name(name) => self.name(name, e, symbol),
-            Kind::Member(of, member) => self.member(of, member, e, symbol),
-            Kind::Call(name, args) => self.call(name, args, e, symbol),
+            Kind::Number(v) => Ok((self.constant(*v), Type::Number)),
+            Kind::Bool(b) => Ok((self.constant(f64::from(u8::from(*b))), Type::Truth)),
+            Kind::Name(name) => self.name(name, e, at),
+            Kind::Member(of, member) => self.member(of, member, e, at),
+            Kind::Call(name, args) => self.call(name, args, e, at),
             Kind::Unary(Unary::Not, a) => {
-                let a = self.truth(a, symbol)?;
-                Ok((self.add(Node::Unary(Unary::Not, a)), Type::Truth))
+                let a = self.truth(a, at)?;
+                Ok((self.add(Node::Unary(Unary::Not, a), at), Type::Truth))
             }
             Kind::Unary(op, a) => {
-                let a = self.number(a, symbol)?;
-                Ok((self.add(Node::Unary(*op, a)), Type::Number))
+                let a = self.number(a, at)?;
+                Ok((self.add(Node::Unary(*op, a), at), Type::Number))
             }
+            Kind::Binary(op @ (Binary::Equal | Binary::NotEqual), a, b) => self.equal(*op, a, b, at),
             Kind::Binary(op, a, b) => {
                 let want = if op.is_logic() { Type::Truth } else { Type::Number };
-                let (a, b) = (self.typed(a, symbol, &want)?, self.typed(b, symbol, &want)?);
+                let (a, b) = (self.typed(a, at, &want)?, self.typed(b, at, &want)?);
                 let logic = op.is_logic() || op.is_comparison();
-                Ok((self.add(Node::Binary(*op, a, b)), if logic { Type::Truth } else { Type::Number }))
+                Ok((self.add(Node::Binary(*op, a, b), at), if logic { Type::Truth } else { Type::Number }))
             }
+            Kind::Text(text) => {
+                let what = format!("'{text}' can only be compared with a parameter of texts, or with position.tag");
+                Err(Diagnostic::new(what, e.span.clone()))
+            }
+            Kind::Duration(_) => Err(Diagnostic::new("a length of time stands here", e.span.clone())
+                .help("it is a number of bars in prev(x, 1d), or a clock in on(4h, x)")),
+            Kind::At(..) => Err(Diagnostic::new("a symbol's clock is no value", e.span.clone())
+                .help("write on(BTCUSDT@4h, close), or BTCUSDT@4h.close")),
         }
     }
 
-    fn column(&mut self, name: &str, symbol: usize) -> Option<NodeId> {
-        let field = column(name)?;
-        let id = self.add(Node::Column { symbol, field });
-        Some(if field == Field::Funding { self.add(Node::Window(Window::Hold, id)) } else { id })
-    }
-
-    fn name(&mut self, name: &str, e: &Expr, symbol: Option<usize>) -> Typed {
-        if let Some(at) = self.params.iter().position(|p| p == name) {
-            return Ok((self.add(Node::Param(at)), Type::Number));
-        }
-        let Some(at) = symbol else {
-            return Err(Diagnostic::new(
-                format!("'{name}' is not a parameter; only parameters are known here"),
-                e.span.clone(),
-            )
-            .suggest(name, self.params.iter().map(String::as_str)));
+    /// Whether two values are equal: numbers, or a text and one of its choices.
+    fn equal(&mut self, op: Binary, a: &'a Expr, b: &'a Expr, at: At<'a>) -> Typed {
+        let (value, text) = match (&a.kind, &b.kind) {
+            (Kind::Text(text), _) => (b, Some((a, text))),
+            (_, Kind::Text(text)) => (a, Some((b, text))),
+            _ => (a, None),
         };
-        if let Some(found) = self.named[at].get(name) {
-            return Ok(found.clone());
-        }
-        if self.program.indicators.contains_key(name) {
-            // Compiled before what needs it, unless it has a problem of its own, which is told there.
-            return Err(Diagnostic::new(format!("'{name}' has a problem of its own"), e.span.clone()).follows());
-        }
-        if let Some(id) = self.column(name, at) {
-            return Ok((id, Type::Number));
-        }
-        let names = self.params.iter().chain(self.program.indicators.keys()).map(String::as_str);
-        let known: Vec<&str> = names.chain(FIELDS.iter().map(|f| f.1)).chain(["mark"]).collect();
-        Err(Diagnostic::new(format!("unknown name '{name}'"), e.span.clone()).suggest(name, known))
+        let Some((place, text)) = text else {
+            let (a, b) = (self.number(a, at)?, self.number(b, at)?);
+            return Ok((self.add(Node::Binary(op, a, b), at), Type::Truth));
+        };
+        let (id, choices) = match self.single(value, at)? {
+            (id, Type::Text(choices)) => (id, choices),
+            (_, t) => return Err(Diagnostic::new(format!("this is {}, and no text", t.name()), value.span.clone())),
+        };
+        let Some(number) = choices.iter().position(|c| c == text) else {
+            let what = format!("'{text}' is none of its texts: {}", choices.join(", "));
+            return Err(Diagnostic::new(what, place.span.clone()).suggest(text, choices.iter().map(String::as_str)));
+        };
+        let number = self.constant(number as f64);
+        Ok((self.add(Node::Binary(op, id, number), at), Type::Truth))
     }
 
-    fn member(&mut self, of: &Expr, member: &str, e: &Expr, symbol: Option<usize>) -> Typed {
-        if let Kind::Name(name) = &of.kind
-            && let Some(at) = self.symbols.iter().position(|s| s == name)
-        {
-            let id = self.column(member, at).ok_or_else(|| {
-                Diagnostic::new(format!("'{member}' is not a column"), e.span.clone())
-                    .suggest(member, FIELDS.iter().map(|f| f.1))
-            })?;
-            return Ok((id, Type::Number));
+    fn column(&mut self, name: &str, at: At<'a>) -> Option<NodeId> {
+        let (field, symbol) = (column(name)?, at.symbol?);
+        let id = self.add(Node::Column { symbol, field }, at);
+        let hold = super::graph::Window::Hold;
+        Some(if field == Field::Funding { self.add(Node::Window(hold, id), at) } else { id })
+    }
+
+    /// What remains: the values that slots give on the next bar.
+    ///
+    /// # Errors
+    /// The first problem, at its place.
+    pub(super) fn close_circles(&mut self) -> Result<(), Diagnostic> {
+        while let Some((slot, what, at, truth)) = self.later.pop() {
+            let (id, t, span) = match what {
+                Later::Own(name) => {
+                    let (id, t) = self.defined(name, 0..1, at)?;
+                    (id, t, 0..1)
+                }
+                Later::Expr(e) => {
+                    let (id, t) = self.single(e, at)?;
+                    (id, t, e.span.clone())
+                }
+            };
+            let want = if truth { Type::Truth } else { Type::Number };
+            if t != want {
+                let what = format!("this must be {}, but it is {}", want.name(), t.name());
+                return Err(Diagnostic::new(what, span));
+            }
+            self.graph.slots[slot] = id;
         }
-        let foreign = |name: &String| name.len() > 3 && name.chars().all(|c| c.is_alphanumeric() && !c.is_lowercase());
-        if let Kind::Name(name) = &of.kind
-            && column(member).is_some()
-            && foreign(name)
-        {
-            let what = format!("'{name}' is not one of the symbols");
-            let way = format!("read it without trading it: references = [\"{name}\"]");
-            return Err(Diagnostic::new(what, of.span.clone())
-                .suggest(name, self.symbols.iter().map(String::as_str))
-                .help(way));
-        }
-        match self.expr(of, symbol)? {
-            (id, Type::Outputs(names)) => match names.iter().position(|n| n == member) {
-                Some(k) => Ok((self.add(Node::Output(id, k)), Type::Number)),
-                None => Err(Diagnostic::new(format!("there is no output '{member}'"), e.span.clone())
-                    .help(format!("the outputs are {}", names.join(", ")))),
-            },
-            _ => Err(Diagnostic::new("only symbols and functions with several outputs have members", e.span.clone())),
-        }
+        Ok(())
     }
 }
 
@@ -210,8 +326,7 @@ pub fn column(name: &str) -> Option<Field> {
     }
 }
 
-/// A number of bars that is none.
-pub(super) fn bars_problem(span: std::ops::Range<usize>) -> Diagnostic {
-    Diagnostic::new("the number of bars must be a whole number from 1 on, of numbers and parameters", span)
-        .help("looking ahead is impossible: only this bar and earlier ones are known")
+/// Words that are values without being named in a file.
+pub(super) fn values() -> impl Iterator<Item = &'static str> {
+    FIELDS.iter().map(|f| f.1).chain(["mark", "unknown"]).chain(CALENDAR.iter().map(|c| c.0))
 }

@@ -32,6 +32,12 @@ impl Diagnostic {
         self
     }
 
+    /// Adds a suggestion where there is none yet.
+    #[must_use]
+    pub fn or(self, help: impl FnOnce() -> String) -> Diagnostic {
+        if self.help.is_some() { self } else { self.help(help()) }
+    }
+
     /// Marks what only follows from another problem.
     #[must_use]
     pub fn follows(mut self) -> Diagnostic {

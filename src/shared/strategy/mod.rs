@@ -9,22 +9,36 @@
 
 pub mod bars;
 pub mod bind;
+mod binder;
+mod block;
+mod check;
+mod circles;
+pub mod clock;
 pub mod columns;
 pub mod compile;
 pub mod compiled;
+pub mod decide;
 pub mod diagnostic;
 pub mod file;
 pub mod graph;
+mod lex;
 pub mod op;
-mod order;
+pub mod pair;
 pub mod parse;
 mod place;
 pub mod plan;
 pub mod program;
 pub mod read;
+pub mod rules;
+pub mod seen;
 pub mod space;
+pub mod stat;
+mod step;
+mod table;
 #[cfg(test)]
 mod tests;
+pub(crate) mod text;
+pub mod words;
 
 pub use bind::Bound;
 pub use diagnostic::Diagnostic;

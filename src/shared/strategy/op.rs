@@ -3,6 +3,7 @@
 //! A value that is not yet known is NaN. Comparisons of unknown values are unknown; `and` and
 //! `or` decide where one side suffices (Kleene); a signal fires only when it is known to be true.
 
+use super::stat::Figure;
 use std::collections::VecDeque;
 
 /// Prefix operators and functions of one value.
@@ -15,6 +16,11 @@ pub enum Unary {
     Sqrt,
     Log,
     Exp,
+    Floor,
+    Ceil,
+    Round,
+    Sign,
+    IsKnown,
 }
 
 /// Infix operators and functions of two values.
@@ -35,9 +41,13 @@ pub enum Binary {
     Or,
     Min,
     Max,
+    Modulo,
+    Power,
+    /// The first where it is known, else the second.
+    Known,
 }
 
-/// Functions that remember earlier bars.
+/// Functions of one value that remember earlier bars.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Memory {
     /// The value `n` bars ago.
@@ -52,6 +62,8 @@ pub enum Memory {
     BarsSince,
     /// The last known value.
     Hold,
+    /// A figure of the last `n` values.
+    Figure(Figure, usize),
 }
 
 fn truth(b: bool) -> f64 {
@@ -68,6 +80,13 @@ impl Unary {
             Unary::Sqrt => a.sqrt(),
             Unary::Log => libm::log(a),
             Unary::Exp => libm::exp(a),
+            Unary::Floor => a.floor(),
+            Unary::Ceil => a.ceil(),
+            Unary::Round => a.round(),
+            Unary::Sign if a == 0.0 => 0.0,
+            Unary::Sign if a.is_nan() => a,
+            Unary::Sign => 1.0_f64.copysign(a),
+            Unary::IsKnown => truth(!a.is_nan()),
         }
     }
 }
@@ -93,6 +112,8 @@ impl Binary {
             Binary::Subtract => a - b,
             Binary::Multiply => a * b,
             Binary::Divide => a / b,
+            Binary::Known if a.is_nan() => b,
+            Binary::Known => a,
             Binary::And if a == 0.0 || b == 0.0 => 0.0,
             Binary::Or if a == 1.0 || b == 1.0 => 1.0,
             _ if unknown => f64::NAN,
@@ -106,6 +127,8 @@ impl Binary {
             Binary::Or => 0.0,
             Binary::Min => a.min(b),
             Binary::Max => a.max(b),
+            Binary::Modulo => a - b * (a / b).floor(),
+            Binary::Power => libm::pow(a, b),
         }
     }
 }
@@ -140,6 +163,7 @@ impl MemoryState {
                 self.last = if x == 1.0 { 0.0 } else { self.last + 1.0 };
                 self.last
             }
+            Memory::Figure(figure, n) => self.figure(x, figure, n),
             Memory::Hold => {
                 self.last = if x.is_nan() { self.last } else { x };
                 self.last
@@ -169,6 +193,15 @@ impl MemoryState {
             self.queue.pop_front();
         }
         if self.known < n { f64::NAN } else { self.queue.front().map_or(f64::NAN, |(_, v)| *v) }
+    }
+
+    /// Computed anew from the window at each bar: the same from wherever the data begin.
+    fn figure(&mut self, x: f64, figure: Figure, n: usize) -> f64 {
+        self.queue.push_back((self.bar, x));
+        if self.queue.len() > n {
+            self.queue.pop_front();
+        }
+        if self.known < n { f64::NAN } else { figure.of(self.queue.iter().map(|(_, v)| *v)) }
     }
 
     fn count(&mut self, x: f64, n: usize) -> f64 {

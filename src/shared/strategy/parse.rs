@@ -4,11 +4,13 @@
 //! or    := and ("or" and)*            and  := not ("and" not)*
 //! not   := "not" not | compare        compare := sum (("<"|"<="|">"|">="|"=="|"!=") sum)?
 //! sum   := product (("+"|"-") product)*
-//! product := unary (("*"|"/") unary)* unary := "-" unary | place
-//! place := atom ("." name)?           atom := number | name | name "(" or ("," or)* ")" | "(" or ")"
+//! product := unary (("*"|"/"|"%") unary)*   unary := "-" unary | power
+//! power := place ("^" unary)?         place := atom ("@" duration)? ("." name)?
+//! atom := number | duration | 'text' | name | name "(" or ("," or)* ")" | "(" or ")"
 //! ```
 
 use super::diagnostic::Diagnostic;
+use super::lex::{Token, lex};
 use super::op::{Binary, Unary};
 use std::ops::Range;
 
@@ -28,6 +30,29 @@ pub struct Expr {
     pub height: u16,
 }
 
+impl Expr {
+    /// Its parts, in the order of the text.
+    pub fn parts(&self) -> Vec<&Expr> {
+        match &self.kind {
+            Kind::Number(_) | Kind::Bool(_) | Kind::Text(_) | Kind::Duration(_) | Kind::Name(_) => Vec::new(),
+            Kind::At(a, _) | Kind::Member(a, _) | Kind::Unary(_, a) => vec![a],
+            Kind::Call(_, args) => args.iter().collect(),
+            Kind::Binary(_, a, b) => vec![a, b],
+        }
+    }
+
+    /// Moves it, and all in it, further into the text.
+    pub fn shift(&mut self, by: usize) {
+        self.span = self.span.start + by..self.span.end + by;
+        match &mut self.kind {
+            Kind::Number(_) | Kind::Bool(_) | Kind::Text(_) | Kind::Duration(_) | Kind::Name(_) => {}
+            Kind::At(a, _) | Kind::Member(a, _) | Kind::Unary(_, a) => a.shift(by),
+            Kind::Call(_, args) => args.iter_mut().for_each(|a| a.shift(by)),
+            Kind::Binary(_, a, b) => [a, b].into_iter().for_each(|e| e.shift(by)),
+        }
+    }
+}
+
 /// Kinds of nodes.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Kind {
@@ -35,8 +60,14 @@ pub enum Kind {
     Number(f64),
     /// `true` or `false`.
     Bool(bool),
+    /// `'text'`.
+    Text(String),
+    /// `4h`, milliseconds.
+    Duration(i64),
     /// A column, parameter or indicator.
     Name(String),
+    /// `symbol@4h`.
+    At(Box<Expr>, i64),
     /// `symbol.column` or `indicator.output`.
     Member(Box<Expr>, String),
     /// A function call.
@@ -45,77 +76,6 @@ pub enum Kind {
     Unary(Unary, Box<Expr>),
     /// An infix operator.
     Binary(Binary, Box<Expr>, Box<Expr>),
-}
-
-#[derive(Debug, Clone, PartialEq)]
-enum Token {
-    Number(f64),
-    Name(String),
-    Symbol(&'static str),
-    End,
-}
-
-const SYMBOLS: [&str; 15] = ["<=", ">=", "==", "!=", "<", ">", "+", "-", "*", "/", "(", ")", ",", ".", "%"];
-
-/// How long a symbol is that stands here before a column, where it is no plain name: `1000SHIBUSDT.close`, and
-/// letters of any script, which the exchange has in symbols.
-fn symbol_len(text: &str) -> usize {
-    let len = text.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(text.len());
-    let (word, plain) = (&text[..len], text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_'));
-    // One letter would be that of `1E5`.
-    let letters = word.chars().filter(|c| c.is_alphabetic()).count();
-    let needed = !plain || !word.is_ascii();
-    if needed && letters >= 2 && text[len..].starts_with('.') { len } else { 0 }
-}
-
-fn lex(text: &str) -> Result<Vec<(Token, Range<usize>)>, Diagnostic> {
-    let bytes = text.as_bytes();
-    let mut out = Vec::new();
-    let mut at = 0;
-    while at < bytes.len() {
-        let c = bytes[at];
-        let rest = &text[at..];
-        let len_while = |f: fn(u8) -> bool| rest.bytes().take_while(|b| f(*b)).count();
-        let word = symbol_len(rest);
-        if c.is_ascii_whitespace() {
-            at += 1;
-        } else if word > 0 {
-            out.push((Token::Name(rest[..word].into()), at..at + word));
-            at += word;
-        } else if c.is_ascii_digit() {
-            let mut len = len_while(|b| b.is_ascii_digit() || b == b'.' || b == b'_');
-            if rest[len..].starts_with(['e', 'E']) {
-                let tail = &rest[len + 1..];
-                let sign = usize::from(tail.starts_with(['-', '+']));
-                let digits = tail[sign..].bytes().take_while(u8::is_ascii_digit).count();
-                len += if digits > 0 { 1 + sign + digits } else { 0 };
-            }
-            let number = rest[..len].replace('_', "").parse::<f64>().ok().filter(|v| v.is_finite());
-            let number =
-                number.ok_or_else(|| Diagnostic::new(format!("'{}' is not a number", &rest[..len]), at..at + len))?;
-            out.push((Token::Number(number), at..at + len));
-            at += len;
-        } else if c.is_ascii_alphabetic() || c == b'_' {
-            let len = len_while(|b| b.is_ascii_alphanumeric() || b == b'_');
-            out.push((Token::Name(rest[..len].into()), at..at + len));
-            at += len;
-        } else if let Some(symbol) = SYMBOLS.iter().find(|s| rest.starts_with(**s)) {
-            out.push((Token::Symbol(symbol), at..at + symbol.len()));
-            at += symbol.len();
-        } else {
-            let len = rest.chars().next().map_or(1, char::len_utf8);
-            let d = Diagnostic::new(format!("'{}' does not belong in an expression", &rest[..len]), at..at + len);
-            return Err(match &rest[..len] {
-                "=" => d.help("compare with '=='"),
-                "&" => d.help("write 'and'"),
-                "|" => d.help("write 'or'"),
-                "!" => d.help("write 'not'"),
-                _ => d,
-            });
-        }
-    }
-    out.push((Token::End, text.len()..text.len()));
-    Ok(out)
 }
 
 struct Parser {
@@ -151,7 +111,8 @@ impl Parser {
     fn unexpected(&self, wanted: &str) -> Diagnostic {
         let found = match self.peek() {
             Token::Number(n) => format!("'{n}'"),
-            Token::Name(n) => format!("'{n}'"),
+            Token::Name(n) | Token::Text(n) => format!("'{n}'"),
+            Token::Duration(ms) => format!("'{}'", crate::time::interval_text(*ms)),
             Token::Symbol(s) => format!("'{s}'"),
             Token::End => "the end".into(),
         };
@@ -236,8 +197,12 @@ impl Parser {
 
     fn product(&mut self) -> Parsed {
         let mut left = self.unary()?;
-        while let Some(symbol) = self.take_symbol(&["*", "/"]) {
-            let op = if symbol == "*" { Binary::Multiply } else { Binary::Divide };
+        while let Some(symbol) = self.take_symbol(&["*", "/", "%"]) {
+            let op = match symbol {
+                "*" => Binary::Multiply,
+                "/" => Binary::Divide,
+                _ => Binary::Modulo,
+            };
             left = binary(op, left, self.unary()?)?;
         }
         Ok(left)
@@ -246,19 +211,39 @@ impl Parser {
     fn unary(&mut self) -> Parsed {
         let start = self.span().start;
         if self.take_symbol(&["-"]).is_none() {
-            return self.place();
+            return self.power();
         }
         self.deeper(|p| p.unary()).map(|inner| unary(Unary::Negate, start, inner))
     }
 
+    fn power(&mut self) -> Parsed {
+        let base = self.place()?;
+        if self.take_symbol(&["^"]).is_none() {
+            return Ok(base);
+        }
+        let exponent = self.deeper(|p| p.unary())?;
+        binary(Binary::Power, base, exponent)
+    }
+
     fn place(&mut self) -> Parsed {
-        let atom = self.atom()?;
+        let mut atom = self.atom()?;
+        if self.take_symbol(&["@"]).is_some() {
+            let Token::Duration(ms) = *self.peek() else { return Err(self.unexpected("a length of time after '@'")) };
+            let (span, height) = (atom.span.start..self.span().end, atom.height + 1);
+            self.at += 1;
+            atom = Expr { kind: Kind::At(Box::new(atom), ms), span, height };
+        }
         if self.take_symbol(&["."]).is_none() {
             return Ok(atom);
         }
         let Token::Name(name) = self.peek().clone() else { return Err(self.unexpected("a name after '.'")) };
         let span = atom.span.start..self.span().end;
         self.at += 1;
+        if let Kind::Name(space) = &atom.kind
+            && self.take_symbol(&["("]).is_some()
+        {
+            return self.arguments(format!("{space}.{name}"), span.start);
+        }
         let height = atom.height + 1;
         Ok(Expr { kind: Kind::Member(Box::new(atom), name), span, height })
     }
@@ -269,6 +254,14 @@ impl Parser {
             Token::Number(n) => {
                 self.at += 1;
                 Ok(Expr { kind: Kind::Number(n), span, height: 1 })
+            }
+            Token::Duration(ms) => {
+                self.at += 1;
+                Ok(Expr { kind: Kind::Duration(ms), span, height: 1 })
+            }
+            Token::Text(text) => {
+                self.at += 1;
+                Ok(Expr { kind: Kind::Text(text), span, height: 1 })
             }
             Token::Name(name) if !matches!(name.as_str(), "and" | "or" | "not") => {
                 self.at += 1;
@@ -338,7 +331,7 @@ mod tests {
             let expr = parse(&text).unwrap_or_else(|e| panic!("{symbol}: {}", e.message));
             assert!(format!("{expr:?}").contains(symbol), "{expr:?}");
         }
-        for bad in ["1000SHIBUSDT", "币 > 1"] {
+        for bad in ["1000shib > 1", "币 > 1"] {
             assert!(parse(bad).is_err(), "{bad}");
         }
     }

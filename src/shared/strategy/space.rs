@@ -38,6 +38,18 @@ pub enum Range {
         /// Value when none is given.
         default: f64,
     },
+    /// True or false.
+    Bool {
+        /// Value when none is given.
+        default: bool,
+    },
+    /// One of a list of texts.
+    Text {
+        /// The texts, each once.
+        choices: Vec<String>,
+        /// Value when none is given.
+        default: String,
+    },
     /// One of a list of numbers.
     Choice {
         /// The choices, each once.
@@ -57,24 +69,30 @@ fn one() -> i64 {
 pub struct Impossible(&'static str);
 
 /// A parameter's value.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum Value {
     /// Of an int range.
     Int(i64),
-    /// Of a float range or a choice.
+    /// Of a float range or a choice of numbers.
     Float(f64),
+    /// Of a bool range.
+    Truth(bool),
+    /// Of a choice of texts.
+    Text(String),
 }
 
 /// Values by parameter name.
 pub type Params = BTreeMap<String, Value>;
 
 impl Value {
-    /// The number.
-    pub fn number(self) -> f64 {
+    /// The number; 1 for true, and none for a text.
+    pub fn number(&self) -> f64 {
         match self {
-            Value::Int(i) => i as f64,
-            Value::Float(f) => f,
+            Value::Int(i) => *i as f64,
+            Value::Float(f) => *f,
+            Value::Truth(b) => f64::from(u8::from(*b)),
+            Value::Text(_) => f64::NAN,
         }
     }
 }
@@ -84,6 +102,8 @@ impl fmt::Display for Value {
         match self {
             Value::Int(i) => write!(f, "{i}"),
             Value::Float(v) => write!(f, "{v}"),
+            Value::Truth(b) => write!(f, "{b}"),
+            Value::Text(text) => write!(f, "{text}"),
         }
     }
 }
@@ -109,13 +129,23 @@ impl Range {
                 ok(!log || *low > 0.0, "a log range must begin above 0")?;
                 ok(!log || step.is_none(), "a log range cannot have a step")?;
             }
+            Range::Bool { .. } => {}
+            Range::Text { choices, .. } => {
+                ok(
+                    !choices.is_empty() && choices.iter().all(|c| !c.is_empty()),
+                    "choices must be given, and not empty",
+                )?;
+                ok(!choices.iter().any(|c| c.contains('\'')), "a choice holds no quotes")?;
+                let distinct = choices.iter().enumerate().all(|(i, c)| !choices[..i].contains(c));
+                ok(distinct, "a choice stands twice")?;
+            }
             Range::Choice { choices, .. } => {
                 ok(!choices.is_empty() && choices.iter().all(|c| c.is_finite()), "choices must be given, and finite")?;
                 let distinct = choices.iter().enumerate().all(|(i, c)| !choices[..i].contains(c));
                 ok(distinct, "a choice stands twice")?;
             }
         }
-        ok(self.contains(self.default()), "the default is not in the range")
+        ok(self.contains(&self.default()), "the default is not in the range")
     }
 
     /// The default value.
@@ -123,22 +153,46 @@ impl Range {
         match self {
             Range::Int { default, .. } => Value::Int(*default),
             Range::Float { default, .. } | Range::Choice { default, .. } => Value::Float(*default),
+            Range::Bool { default } => Value::Truth(*default),
+            Range::Text { default, .. } => Value::Text(default.clone()),
+        }
+    }
+
+    /// The number that expressions see: of a text its place among the choices.
+    pub fn number(&self, value: &Value) -> f64 {
+        match (self, value) {
+            (Range::Text { choices, .. }, Value::Text(text)) => {
+                choices.iter().position(|c| c == text).map_or(f64::NAN, |place| place as f64)
+            }
+            (_, value) => value.number(),
+        }
+    }
+
+    /// Its choices, where it is a list of them.
+    pub fn choices(&self) -> Option<Vec<Value>> {
+        match self {
+            Range::Choice { choices, .. } => Some(choices.iter().map(|c| Value::Float(*c)).collect()),
+            Range::Text { choices, .. } => Some(choices.iter().map(|c| Value::Text(c.clone())).collect()),
+            Range::Bool { .. } => Some(vec![Value::Truth(false), Value::Truth(true)]),
+            Range::Int { .. } | Range::Float { .. } => None,
         }
     }
 
     /// Whether a value can be reached.
-    pub fn contains(&self, value: Value) -> bool {
+    pub fn contains(&self, value: &Value) -> bool {
         match (self, value) {
-            (Range::Int { low, high, step, .. }, Value::Int(v)) => (*low..=*high).contains(&v) && (v - low) % step == 0,
-            (Range::Float { low, high, step, .. }, v) => {
-                let v = v.number();
+            (Range::Int { low, high, step, .. }, Value::Int(v)) => (*low..=*high).contains(v) && (v - low) % step == 0,
+            (Range::Float { low, high, step, .. }, Value::Int(_) | Value::Float(_)) => {
+                let v = value.number();
                 let on_grid = step.is_none_or(|s| {
                     let k = ((v - low) / s).round();
                     (low + k * s - v).abs() <= 1e-9 * s.max(v.abs())
                 });
                 (*low..=*high).contains(&v) && on_grid
             }
-            (Range::Choice { choices, .. }, v) => choices.contains(&v.number()),
+            (Range::Choice { choices, .. }, Value::Int(_) | Value::Float(_)) => choices.contains(&value.number()),
+            (Range::Bool { .. }, Value::Truth(_)) => true,
+            (Range::Text { choices, .. }, Value::Text(text)) => choices.contains(text),
             _ => false,
         }
     }
@@ -160,8 +214,8 @@ mod tests {
         assert!(int(9, 1, 1, false).check().unwrap_err().to_string().contains("above"));
         assert!(int(0, 9, 1, true).check().unwrap_err().to_string().contains("log"));
         assert!(int(1, 9, 0, false).check().is_err());
-        assert!(int(1, 9, 2, false).contains(Value::Int(7)) && !int(1, 9, 2, false).contains(Value::Int(8)));
+        assert!(int(1, 9, 2, false).contains(&Value::Int(7)) && !int(1, 9, 2, false).contains(&Value::Int(8)));
         let float = Range::Float { low: 0.1, high: 0.9, step: Some(0.1), log: false, default: 0.3 };
-        assert!(float.check().is_ok() && float.contains(Value::Float(0.7)) && !float.contains(Value::Float(0.75)));
+        assert!(float.check().is_ok() && float.contains(&Value::Float(0.7)) && !float.contains(&Value::Float(0.75)));
     }
 }

@@ -70,7 +70,7 @@ fn parameters(tx: &Transaction<'_>, id: i64, t: &TrialFact, space: &BTreeMap<Str
     let sql = "INSERT INTO trial_params(trial_id, param_name, param_value, distribution_json) VALUES (?1,?2,?3,?4)";
     let mut insert = tx.prepare_cached(sql)?;
     for (name, value) in &t.params {
-        let (internal, distribution) = distribution(space.get(name), value.number());
+        let (internal, distribution) = distribution(space.get(name), value);
         insert.execute(params![id, name, internal, distribution])?;
     }
     Ok(())
@@ -94,6 +94,8 @@ fn own(tx: &Transaction<'_>, id: i64, entry: &Entry, t: &TrialFact) -> rusqlite:
     let value = |v: &Value| match v {
         Value::Int(i) => json!(i),
         Value::Float(f) => json!(f),
+        Value::Truth(b) => json!(b),
+        Value::Text(text) => json!(text),
     };
     let named: serde_json::Map<String, serde_json::Value> =
         t.params.iter().map(|(k, v)| (k.clone(), value(v))).collect();
@@ -138,20 +140,23 @@ fn completed(
 }
 
 /// Optuna's internal value and distribution of a parameter.
-fn distribution(range: Option<&Range>, value: f64) -> (f64, String) {
+fn distribution(range: Option<&Range>, value: &Value) -> (f64, String) {
     let of = |name: &str, attributes: serde_json::Value| json!({"name": name, "attributes": attributes}).to_string();
+    let number = value.number();
     match range {
         Some(Range::Int { low, high, step, log, .. }) => {
             let high = low + (high - low) / step * step;
-            (value, of("IntDistribution", json!({"log": log, "step": step, "low": low, "high": high})))
+            (number, of("IntDistribution", json!({"log": log, "step": step, "low": low, "high": high})))
         }
         Some(Range::Float { low, high, step, log, .. }) => {
-            (value, of("FloatDistribution", json!({"step": step, "low": low, "high": high, "log": log})))
+            (number, of("FloatDistribution", json!({"step": step, "low": low, "high": high, "log": log})))
         }
-        Some(Range::Choice { choices, .. }) => {
-            let index = choices.iter().position(|c| *c == value).unwrap_or(0);
+        Some(range) => {
+            let choices = range.choices().unwrap_or_default();
+            let index = choices.iter().position(|c| c == value || c.number() == number).unwrap_or(0);
             (index as f64, of("CategoricalDistribution", json!({"choices": choices})))
         }
-        None => (value, of("FloatDistribution", json!({"step": null, "low": value, "high": value, "log": false}))),
+        None if number.is_nan() => (0.0, of("CategoricalDistribution", json!({"choices": [value]}))),
+        None => (number, of("FloatDistribution", json!({"step": null, "low": number, "high": number, "log": false}))),
     }
 }

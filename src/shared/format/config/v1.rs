@@ -194,6 +194,8 @@ pub(super) fn parameters(params: &Params) -> Table {
     let value = |v: &Value| match v {
         Value::Int(i) => Item::Int(*i),
         Value::Float(f) => Item::Real(*f),
+        Value::Truth(b) => Item::Bool(*b),
+        Value::Text(text) => Item::Text(text.clone()),
     };
     params.iter().map(|(k, v)| (k.clone(), value(v))).collect()
 }

@@ -2,13 +2,14 @@
 
 pub mod v1;
 pub mod v2;
+pub mod v3;
 
 use super::{FormatError, canonical, number};
 use crate::strategy::file::StrategyFile;
 use assay_ledger::Hash;
 
 /// The version that is written.
-pub const CURRENT: u32 = 2;
+pub const CURRENT: u32 = 3;
 /// The largest strategy file.
 pub const MAX_TEXT: usize = 32_768;
 
@@ -24,7 +25,9 @@ pub struct Canonical {
 impl Canonical {
     /// The current text of a file.
     pub fn of(file: &StrategyFile) -> Canonical {
-        Canonical { format: CURRENT, text: v2::text(file) }
+        // What the second format can say keeps its text and its hash.
+        let format = if v3::needed(file) { 3 } else { 2 };
+        Canonical { format, text: v2::text(file, format) }
     }
 
     /// SHA-256 of the text, with its kind and version in front.
@@ -48,9 +51,13 @@ pub fn read(text: &str) -> Result<(Canonical, StrategyFile), FormatError> {
             let frozen = v1::StrategyV1::read(text)?;
             (frozen.file(), frozen.text())
         }
-        2 => {
-            let file: StrategyFile = toml::from_str(text).map_err(|e| FormatError::toml(&e))?;
-            let written = v2::text(&file);
+        2 | 3 => {
+            let file = crate::strategy::text::read(text).map_err(|(_, problems)| {
+                let first = problems.into_iter().next();
+                let (what, span) = first.map_or_else(Default::default, |d| (d.to_string(), Some(d.span)));
+                FormatError::Malformed { what, span }
+            })?;
+            let written = Canonical::of(&file).text;
             (file, written)
         }
         found => return Err(FormatError::Unknown { found, newest: CURRENT }),

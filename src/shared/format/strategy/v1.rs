@@ -238,10 +238,12 @@ impl StrategyV1 {
                 stop_loss: stop(Stop::Loss),
                 take_profit: stop(Stop::Profit),
                 trailing_stop: stop(Stop::Trailing),
+                ..StopTexts::default()
             },
             sizing: Sizing {
-                margin_fraction: text(&self.sizing.margin_fraction),
-                leverage: text(&self.sizing.leverage),
+                margin_fraction: Some(text(&self.sizing.margin_fraction)),
+                leverage: Some(text(&self.sizing.leverage)),
+                ..Sizing::default()
             },
             risk: Risk {
                 margin_mode: match self.risk.margin_mode {
@@ -254,6 +256,7 @@ impl StrategyV1 {
                 cooldown: 0,
                 loss_limits: LossLimits::default(),
             },
+            ..StrategyFile::default()
         }
     }
 }

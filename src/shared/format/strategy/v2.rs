@@ -1,6 +1,6 @@
 //! Version 2 of a strategy's text: a number in front, and every range with all its fields.
 
-use super::CURRENT;
+use super::v3;
 use crate::account::MarginMode;
 use crate::format::tree::{self, Item, Table, row, some};
 use crate::strategy::file::{StrategyFile, Text};
@@ -26,6 +26,10 @@ fn range(range: &Range) -> Table {
         Range::Choice { choices, default } => {
             vec![row("type", "choice"), row("choices", &choices[..]), row("default", *default)]
         }
+        Range::Text { choices, default } => {
+            vec![row("type", "choice"), row("choices", &choices[..]), row("default", default)]
+        }
+        Range::Bool { default } => vec![row("type", "bool"), row("default", *default)],
     }
 }
 
@@ -57,11 +61,11 @@ fn risk(file: &StrategyFile) -> Table {
     out
 }
 
-/// The canonical text.
-pub fn text(file: &StrategyFile) -> String {
+/// The canonical text; with what the third format added where that is needed.
+pub fn text(file: &StrategyFile, format: u32) -> String {
     let (s, t, z) = (&file.signals, &file.stops, &file.sizing);
     let mut out = vec![
-        row("format", CURRENT),
+        row("format", format),
         row("name", &file.name),
         row("description", &file.description),
         row("interval", &file.interval),
@@ -87,7 +91,7 @@ pub fn text(file: &StrategyFile) -> String {
         ("take_profit", t.take_profit.as_ref()),
         ("trailing_stop", t.trailing_stop.as_ref()),
     ]);
-    let sizing = given([("margin_fraction", Some(&z.margin_fraction)), ("leverage", Some(&z.leverage))]);
+    let sizing = given([("margin_fraction", z.margin_fraction.as_ref()), ("leverage", z.leverage.as_ref())]);
     out.extend([
         row("parameters", ranges),
         row("indicators", named),
@@ -96,6 +100,9 @@ pub fn text(file: &StrategyFile) -> String {
         row("sizing", sizing),
         row("risk", risk(file)),
     ]);
+    if format > 2 {
+        v3::add(&mut out, file);
+    }
     tree::text(&out)
 }
 
