@@ -2,12 +2,12 @@
 //! constant folded, what nothing needs left out.
 
 use super::binder::Binder;
-use super::columns::choose;
 use super::compile::bars_problem;
 use super::compiled::{Compiled, Manner, Roots};
 use super::diagnostic::Diagnostic;
 use super::file::StrategyFile;
 use super::graph::{Check, Node, NodeId};
+use super::op::choose;
 use super::plan::{Id, Plan};
 use super::rules::{Size, SymbolRules};
 use super::space::{Params, Range};

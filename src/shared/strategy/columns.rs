@@ -3,7 +3,7 @@
 use super::bind::Bound;
 use super::circles::groups;
 use super::clock::{Calendar, Gathering, Ticks};
-use super::op::MemoryState;
+use super::op::{MemoryState, choose};
 use super::pair::PairState;
 use super::plan::{Id, Op, Plan};
 use super::step::{State, step};
@@ -325,15 +325,6 @@ impl<'m> Columns<'_, 'm> {
             }
         }
         Ok(())
-    }
-}
-
-/// `if(condition, a, b)`: unknown while the condition is unknown.
-pub(super) fn choose(c: f64, a: f64, b: f64) -> f64 {
-    match c {
-        1.0 => a,
-        0.0 => b,
-        _ => f64::NAN,
     }
 }
 

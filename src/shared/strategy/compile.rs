@@ -11,8 +11,6 @@ mod name;
 mod seen;
 mod window;
 
-pub(super) use window::bars_problem;
-
 use super::block::{Block, Def};
 use super::clock::CALENDAR;
 use super::diagnostic::Diagnostic;
@@ -34,11 +32,11 @@ const MAX_DEEP: usize = 700;
 const TRADE: usize = 1;
 
 /// One of several outputs: its name, node and kind.
-pub(super) type Part = (String, NodeId, Type);
+pub(crate) type Part = (String, NodeId, Type);
 
 /// What an expression is.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) enum Type {
+pub(crate) enum Type {
     Number,
     Truth,
     /// One of these texts, by its place.
@@ -57,11 +55,11 @@ impl Type {
     }
 }
 
-pub(super) type Typed = Result<(NodeId, Type), Diagnostic>;
+pub(crate) type Typed = Result<(NodeId, Type), Diagnostic>;
 
 /// Where an expression is compiled: for which symbol and clock, among which names.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct At<'a> {
+pub(crate) struct At<'a> {
     /// The symbol; none where only parameters are known.
     pub symbol: Option<usize>,
     /// The clock's number; 0 is that of the data.
@@ -329,4 +327,13 @@ pub fn column(name: &str) -> Option<Field> {
 /// Words that are values without being named in a file.
 pub(super) fn values() -> impl Iterator<Item = &'static str> {
     FIELDS.iter().map(|f| f.1).chain(["mark", "unknown"]).chain(CALENDAR.iter().map(|c| c.0))
+}
+
+/// A number of bars that is none.
+pub(super) fn bars_problem(least: usize, span: std::ops::Range<usize>) -> Diagnostic {
+    Diagnostic::new(
+        format!("the number of bars must be a whole number from {least} on, of numbers and parameters"),
+        span,
+    )
+    .help("looking ahead is impossible: only this bar and earlier ones are known")
 }

@@ -133,6 +133,15 @@ impl Binary {
     }
 }
 
+/// `if(condition, a, b)`: unknown while the condition is unknown.
+pub fn choose(c: f64, a: f64, b: f64) -> f64 {
+    match c {
+        1.0 => a,
+        0.0 => b,
+        _ => f64::NAN,
+    }
+}
+
 /// The running state of a [`Memory`]: a few values, at most `n`.
 #[derive(Debug, Clone)]
 pub struct MemoryState {

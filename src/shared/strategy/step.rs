@@ -1,7 +1,6 @@
 //! One node on one bar: the very function of both evaluations.
 
-use super::columns::choose;
-use super::op::MemoryState;
+use super::op::{MemoryState, choose};
 use super::pair::PairState;
 use super::plan::{Id, Op};
 use crate::indicator::{IndicatorError, Running};

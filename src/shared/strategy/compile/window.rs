@@ -1,19 +1,10 @@
 //! Functions that look back: over a number of bars, since a condition, at a distance.
 
 use super::call::arity;
-use super::{At, Compiler, Diagnostic, Expr, Kind, Node, NodeId, Type, Typed};
+use super::{At, Compiler, Diagnostic, Expr, Kind, Node, NodeId, Type, Typed, bars_problem};
 use crate::strategy::graph::{Check, Twin, Window};
 use crate::strategy::op::Binary;
 use crate::strategy::stat::{Figure, Paired};
-
-/// A number of bars that is none.
-pub(crate) fn bars_problem(least: usize, span: std::ops::Range<usize>) -> Diagnostic {
-    Diagnostic::new(
-        format!("the number of bars must be a whole number from {least} on, of numbers and parameters"),
-        span,
-    )
-    .help("looking ahead is impossible: only this bar and earlier ones are known")
-}
 
 /// Figures of one series by their words.
 const FIGURES: [(&str, Figure); 11] = [
