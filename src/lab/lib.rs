@@ -18,6 +18,7 @@
 //! | [`erased`] | what was destroyed on purpose |
 //! | `standing` | whose keys count, what is taken; what nobody vouched for is verified |
 //! | [`study`] | studies opened, run, resumed |
+//! | [`values`] | what a strategy's own names are, bar by bar |
 //! | [`trial`] | trials found |
 //! | [`report`] | a trial's report |
 //! | [`parity`] | research and production give the same stream |
@@ -99,6 +100,7 @@ pub mod tamper;
 #[cfg(test)]
 mod tests;
 pub mod trial;
+pub mod values;
 pub mod verify;
 pub mod witness;
 pub mod writer;

@@ -27,6 +27,15 @@ pub fn fields(config: &LiveConfig) -> BTreeMap<String, String> {
     out
 }
 
+/// Every field of a canonical text under its full name.
+pub fn of_text(text: &str) -> BTreeMap<String, String> {
+    let mut out = BTreeMap::new();
+    for (key, value) in toml::from_str::<toml::Table>(text).unwrap_or_default() {
+        put(&mut out, &key, value);
+    }
+    out
+}
+
 fn join(name: &str, key: &str) -> String {
     if name.is_empty() { key.into() } else { format!("{name}.{key}") }
 }

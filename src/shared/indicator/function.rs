@@ -65,6 +65,8 @@ pub struct OptionInfo {
     pub min: f64,
     /// Largest value.
     pub max: f64,
+    /// The value that TA-Lib takes when none is given; here each is given.
+    pub default: f64,
     /// Names of a closed list, with their values.
     pub names: Vec<(String, f64)>,
 }
@@ -110,17 +112,20 @@ impl Function {
     /// Its options.
     pub fn options(&self) -> Vec<OptionInfo> {
         let of = |o: &abstract_api::OptInputInfo| {
-            let (integer, min, max, names) = match o.kind {
-                OptInputType::RealRange { min, max, .. } => (false, min, max, Vec::new()),
-                OptInputType::IntegerRange { min, max, .. } => (true, f64::from(min), f64::from(max), Vec::new()),
-                OptInputType::RealList { values, .. } => {
-                    (false, 0.0, 0.0, values.iter().map(|(v, n)| ((*n).to_string(), *v)).collect())
+            let (integer, min, max, default, names) = match o.kind {
+                OptInputType::RealRange { min, max, default, .. } => (false, min, max, default, Vec::new()),
+                OptInputType::IntegerRange { min, max, default, .. } => {
+                    (true, f64::from(min), f64::from(max), f64::from(default), Vec::new())
                 }
-                OptInputType::IntegerList { values, .. } => {
-                    (true, 0.0, 15.0, values.iter().map(|(v, n)| ((*n).to_string(), *v as f64)).collect())
+                OptInputType::RealList { values, default } => {
+                    (false, 0.0, 0.0, default, values.iter().map(|(v, n)| ((*n).to_string(), *v)).collect())
+                }
+                OptInputType::IntegerList { values, default } => {
+                    let names = values.iter().map(|(v, n)| ((*n).to_string(), *v as f64)).collect();
+                    (true, 0.0, 15.0, default as f64, names)
                 }
             };
-            OptionInfo { name: o.display_name, integer, min, max, names }
+            OptionInfo { name: o.display_name, integer, min, max, default, names }
         };
         self.0.opt_inputs.iter().map(of).collect()
     }

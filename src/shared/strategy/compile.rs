@@ -20,7 +20,6 @@ use super::parse::{Expr, Kind};
 use super::program::Program;
 use super::space::Range;
 use crate::market::{FIELDS, Field};
-use function::Scope;
 use std::collections::BTreeMap;
 
 /// The most nodes of a strategy over all its symbols.
@@ -84,6 +83,29 @@ impl<'a> At<'a> {
     /// In a rule, which sees what belongs to a position too.
     pub(super) fn rule(symbol: usize) -> At<'a> {
         At { scope: TRADE, ..At::file(Some(symbol)) }
+    }
+}
+
+/// An argument: what stands in the call, and where.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Arg<'a> {
+    pub expr: &'a Expr,
+    pub at: At<'a>,
+}
+
+/// Names that see each other.
+#[derive(Debug)]
+pub(crate) struct Scope<'a> {
+    pub block: &'a Block,
+    pub args: BTreeMap<&'a str, Arg<'a>>,
+    /// The function whose body it is, and those that called it.
+    pub function: Option<Vec<&'a str>>,
+}
+
+impl<'a> Scope<'a> {
+    /// One without arguments.
+    pub(super) fn top(block: &'a Block) -> Scope<'a> {
+        Scope { block, args: BTreeMap::new(), function: None }
     }
 }
 
@@ -336,4 +358,12 @@ pub(super) fn bars_problem(least: usize, span: std::ops::Range<usize>) -> Diagno
         span,
     )
     .help("looking ahead is impossible: only this bar and earlier ones are known")
+}
+
+/// That a call has as many arguments as it takes.
+fn arity(args: &[Expr], n: usize, shape: &str, e: &Expr) -> Result<(), Diagnostic> {
+    if args.len() == n {
+        return Ok(());
+    }
+    Err(Diagnostic::new(format!("{shape} takes {n} arguments, {} given", args.len()), e.span.clone()))
 }

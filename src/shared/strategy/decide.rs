@@ -8,6 +8,7 @@
 
 mod levels;
 mod orders;
+mod values;
 
 use super::bind::{Bound, Outputs};
 use super::plan::{Id, Op};
@@ -19,7 +20,7 @@ use crate::indicator::IndicatorError;
 use crate::market::Bar;
 use crate::order::Orders;
 use crate::time::DAY_MS;
-use levels::{NOTHING, Values};
+use values::{NOTHING, Values};
 
 /// What is remembered of a symbol.
 #[derive(Debug, Clone, Copy)]

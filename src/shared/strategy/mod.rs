@@ -19,6 +19,7 @@ pub mod compile;
 pub mod compiled;
 pub mod decide;
 pub mod diagnostic;
+pub mod explain;
 pub mod file;
 pub mod graph;
 mod lex;

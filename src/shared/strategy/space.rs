@@ -178,6 +178,17 @@ impl Range {
         }
     }
 
+    /// A value that can be reached, of its text.
+    pub fn read(&self, text: &str) -> Option<Value> {
+        let value = match self {
+            Range::Int { .. } => Value::Int(text.parse().ok()?),
+            Range::Float { .. } | Range::Choice { .. } => Value::Float(text.parse().ok()?),
+            Range::Bool { .. } => Value::Truth(text.parse().ok()?),
+            Range::Text { .. } => Value::Text(text.into()),
+        };
+        Some(value).filter(|v| self.contains(v))
+    }
+
     /// Whether a value can be reached.
     pub fn contains(&self, value: &Value) -> bool {
         match (self, value) {

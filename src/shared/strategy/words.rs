@@ -189,3 +189,22 @@ pub const WORDS: [Word; 49] = [
         "hour * 60 + minute",
     ),
 ];
+
+/// What goes wrong when strategies are carried over, with the functions that it is about.
+pub const TRAPS: [(&[&str], &str); 6] = [
+    (
+        &["BBANDS", "STDDEV", "VAR"],
+        "divides by n, where pandas and freqtrade divide by n - 1: std(x, n) is the sample's, or take the factor sqrt(n / (n - 1))",
+    ),
+    (
+        &["EMA", "RMA", "DEMA", "TEMA", "MACD", "RSI", "ATR", "ADX"],
+        "begins with a mean of the first bars, where ewm(adjust=False) begins with the first value: early values differ",
+    ),
+    (&["ICHIMOKU"], "is not displaced: the cloud that a chart shows is prev(senkouspana, 26)"),
+    (&["VWAP"], "runs from the first bar of the data: that of a session is a state that begins anew with new_day"),
+    (&["SUPERTREND"], "averages the true range by Wilder, as Pine does; freqtrade's averages it plainly"),
+    (
+        &["on", "prev", "crosses_above", "crosses_below"],
+        "prev(on(4h, x)) is one bar of the data ago, on(4h, prev(x)) one of 4h; on(4h, crosses_above(a, b)) is true for all of 4 hours",
+    ),
+];

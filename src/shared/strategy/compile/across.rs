@@ -1,7 +1,6 @@
 //! Over all symbols that are traded: `across.rank(x)`, `across.sum(x)`, `mine(x)`.
 
-use super::call::arity;
-use super::{At, Compiler, Diagnostic, Expr, Node, NodeId, Type, Typed};
+use super::{At, Compiler, Diagnostic, Expr, Node, NodeId, Type, Typed, arity};
 use crate::strategy::op::Binary;
 use crate::strategy::plan::Across;
 

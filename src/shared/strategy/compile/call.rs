@@ -1,7 +1,7 @@
 //! Calls: the language's own functions, TA-Lib's by their names, the file's.
 
 use super::across::ACROSS;
-use super::{At, Compiler, Type, Typed};
+use super::{At, Compiler, Type, Typed, arity};
 use crate::indicator::Function;
 use crate::strategy::diagnostic::Diagnostic;
 use crate::strategy::graph::{Check, Node, NodeId};
@@ -23,13 +23,6 @@ const UNARY: [(&str, Unary); 8] = [
 
 /// The most steps of a counter.
 const MAX_STEPS: i64 = 1000;
-
-pub(super) fn arity(args: &[Expr], n: usize, shape: &str, e: &Expr) -> Result<(), Diagnostic> {
-    if args.len() == n {
-        return Ok(());
-    }
-    Err(Diagnostic::new(format!("{shape} takes {n} arguments, {} given", args.len()), e.span.clone()))
-}
 
 impl<'a> Compiler<'a> {
     pub(super) fn call(&mut self, name: &'a str, args: &'a [Expr], e: &'a Expr, at: At<'a>) -> Typed {

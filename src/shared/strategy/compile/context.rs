@@ -1,7 +1,6 @@
 //! Other clocks and symbols: `on(4h, …)`, `on(BTCUSDT, …)`, `on(BTCUSDT@4h, …)`, and members.
 
-use super::call::arity;
-use super::{At, Compiler, Diagnostic, Expr, Kind, Node, Type, Typed, column};
+use super::{At, Compiler, Diagnostic, Expr, Kind, Node, Type, Typed, arity, column};
 use crate::market::FIELDS;
 use crate::strategy::clock::begins;
 use crate::time::{DAY_MS, interval_text};

@@ -1,32 +1,7 @@
 //! Functions of the file: each call sees its arguments and has definitions, and states, of its own.
 
-use super::{At, Compiler, Diagnostic, Expr, Type, Typed};
-use crate::strategy::block::Block;
+use super::{Arg, At, Compiler, Diagnostic, Expr, Scope, Type, Typed};
 use crate::strategy::program::FunctionDef;
-use std::collections::BTreeMap;
-
-/// An argument: what stands in the call, and where.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Arg<'a> {
-    pub expr: &'a Expr,
-    pub at: At<'a>,
-}
-
-/// Names that see each other.
-#[derive(Debug)]
-pub(super) struct Scope<'a> {
-    pub block: &'a Block,
-    pub args: BTreeMap<&'a str, Arg<'a>>,
-    /// The function whose body it is, and those that called it.
-    pub function: Option<Vec<&'a str>>,
-}
-
-impl<'a> Scope<'a> {
-    /// One without arguments.
-    pub(super) fn top(block: &'a Block) -> Scope<'a> {
-        Scope { block, args: BTreeMap::new(), function: None }
-    }
-}
 
 impl<'a> Compiler<'a> {
     /// A call of a function of the file.

@@ -1,8 +1,7 @@
 //! Names: counters, arguments, definitions, parameters, the calendar, columns.
 
-use super::function::Arg;
 use super::{
-    At, CALENDAR, Compiler, Def, Diagnostic, Expr, Found, Kind, Later, Node, NodeId, Range, Twin, Type, Typed,
+    Arg, At, CALENDAR, Compiler, Def, Diagnostic, Expr, Found, Kind, Later, Node, NodeId, Range, Twin, Type, Typed,
 };
 use super::{Block, TRADE, column, values};
 use crate::strategy::block::names_one;

@@ -1,7 +1,6 @@
 //! Functions that look back: over a number of bars, since a condition, at a distance.
 
-use super::call::arity;
-use super::{At, Compiler, Diagnostic, Expr, Kind, Node, NodeId, Type, Typed, bars_problem};
+use super::{At, Compiler, Diagnostic, Expr, Kind, Node, NodeId, Type, Typed, arity, bars_problem};
 use crate::strategy::graph::{Check, Twin, Window};
 use crate::strategy::op::Binary;
 use crate::strategy::stat::{Figure, Paired};

@@ -1,6 +1,6 @@
 //! Orders: exits, entries with their ladders, adds, targets.
 
-use super::levels::read;
+use super::values::read;
 use super::{Decider, imagined};
 use crate::account::Held;
 use crate::account::signals::flag;

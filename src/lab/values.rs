@@ -1,0 +1,51 @@
+//! What a strategy's own names are, bar by bar.
+
+use crate::error::LabError;
+use crate::folder::Lab;
+use crate::study::prices;
+use assay_shared::market::Market;
+use assay_shared::strategy::read::Named;
+use assay_shared::strategy::space::defaults;
+use assay_shared::strategy::{Params, Strategy};
+
+/// Computes a strategy's names on a snapshot, the newest one when none is named: with its defaults, but for what `given`
+/// says. Gives the market too.
+///
+/// # Errors
+/// A snapshot that is missing or lacks a symbol; values that are in no range.
+pub fn values(
+    lab: &Lab,
+    strategy: &Strategy,
+    data: Option<&str>,
+    given: &[(String, String)],
+) -> Result<(Market, Vec<Named>), LabError> {
+    let params = with(strategy, given)?;
+    let snapshots = lab.mirror()?.snapshots()?;
+    let found = snapshots.iter().find(|s| data.is_none_or(|d| s.data_hash.starts_with(d)));
+    let hash = found.map(|s| s.data_hash.clone()).ok_or_else(|| {
+        LabError::usage(
+            "there is no such snapshot",
+            "import data with `assay data import`; list it with `assay data show`",
+        )
+    })?;
+    let (_, market) = prices(lab, &hash, strategy)?;
+    let named = strategy.named(&params, &market).map_err(|e| LabError::could_not(e.to_string()))?;
+    Ok((market, named))
+}
+
+/// The defaults, but for what is given.
+fn with(strategy: &Strategy, given: &[(String, String)]) -> Result<Params, LabError> {
+    let ranges = &strategy.file.parameters;
+    let mut params = defaults(ranges);
+    for (name, text) in given {
+        let known = ranges.keys().cloned().collect::<Vec<_>>().join(", ");
+        let range = ranges.get(name);
+        let range = range
+            .ok_or_else(|| LabError::usage(format!("there is no parameter '{name}'"), format!("there are {known}")))?;
+        let value = range.read(text).ok_or_else(|| {
+            LabError::usage(format!("'{text}' is not in the range of '{name}'"), serde_json::json!(range).to_string())
+        })?;
+        params.insert(name.clone(), value);
+    }
+    Ok(params)
+}
