@@ -20,6 +20,7 @@ mod import;
 mod judge;
 mod keys;
 mod kills;
+mod language;
 mod ledger;
 mod live;
 mod memory;

@@ -4,6 +4,7 @@ use crate::cli::Context;
 use crate::cli::output::{print, print_json};
 use assay_lab::LabError;
 use assay_shared::indicator::Function;
+use assay_shared::strategy::library::{LIBRARY, about};
 use assay_shared::strategy::seen::SEEN;
 use assay_shared::strategy::words::{TRAPS, WORDS};
 use serde_json::{Value, json};
@@ -31,6 +32,15 @@ fn own() -> impl Iterator<Item = Entry> {
     }))
 }
 
+fn library() -> impl Iterator<Item = Entry> {
+    LIBRARY.iter().map(|(name, text)| Entry {
+        name: (*name).into(),
+        shape: format!("{name}(…), of the library: import = [\"{name}\"]"),
+        gives: about(text),
+        more: text.lines().skip_while(|l| l.starts_with('#')).map(String::from).collect(),
+    })
+}
+
 fn talib() -> impl Iterator<Item = Entry> {
     Function::all().map(|f| {
         let options: Vec<String> = f.options().iter().map(|o| format!("<{}>", o.name)).collect();
@@ -56,7 +66,7 @@ fn talib() -> impl Iterator<Item = Entry> {
 
 /// Lists all, or shows those that a word names.
 pub fn show(cx: &Context, word: Option<&str>) -> Result<(), LabError> {
-    let all: Vec<Entry> = own().chain(talib()).collect();
+    let all: Vec<Entry> = own().chain(library()).chain(talib()).collect();
     let Some(word) = word else {
         if cx.json {
             print_json(&all.iter().map(json_of).collect::<Vec<_>>());

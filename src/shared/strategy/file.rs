@@ -113,6 +113,27 @@ pub enum FunctionText {
     Long(Box<LongFunction>),
 }
 
+impl FunctionText {
+    /// Says where all of it stands: a text of elsewhere has no place in the file but that of its name.
+    pub fn stands(&mut self, at: &std::ops::Range<usize>) {
+        let moved = |e: &mut Placed| *e = Spanned::new(at.clone(), e.get_ref().clone());
+        match self {
+            FunctionText::Short(e) => moved(e),
+            FunctionText::Long(long) => {
+                for def in long.defs.values_mut() {
+                    match def {
+                        DefText::Plain(e) => moved(e),
+                        DefText::State(state) => {
+                            moved(&mut state.start);
+                            state.next.iter_mut().for_each(moved);
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
 /// A function with definitions of its own.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LongFunction {

@@ -23,6 +23,7 @@ pub mod explain;
 pub mod file;
 pub mod graph;
 mod lex;
+pub mod library;
 pub mod op;
 pub mod pair;
 pub mod parse;

@@ -5,6 +5,7 @@ use super::file::{
     AddText, DefText, EntryText, ExitText, FunctionText, Levels, LongFunction, OrderText, Placed, Risk, RiskText,
     SignalTexts, SizeText, Sizing, StateText, StepText, StopTexts, StrategyFile, TargetText, VolatilityText, Weights,
 };
+use super::library::{LIBRARY, text_of};
 use super::space::Range;
 use super::table::{Fields, Problems, Value, expression, plain};
 use crate::account::MarginMode;
@@ -27,6 +28,7 @@ pub(crate) fn read(text: &str) -> Result<StrategyFile, (Option<Box<StrategyFile>
     body(&mut f, &mut file);
     f.done();
     file.more = more;
+    import(&mut file, &mut problems);
     if problems.is_empty() { Ok(file) } else { Err((Some(Box::new(file)), problems)) }
 }
 
@@ -54,6 +56,44 @@ fn head(f: &mut Fields<'_, '_>) -> StrategyFile {
         constraints: constraints(f),
         import: f.texts("import"),
         ..StrategyFile::default()
+    }
+}
+
+/// Takes functions of the library in, as if they stood in the file.
+fn import(file: &mut StrategyFile, problems: &mut Problems) {
+    let mut taken: Table = Vec::new();
+    for name in &file.import {
+        let word = name.get_ref().as_str();
+        let Some(text) = text_of(word) else {
+            let d = Diagnostic::new(format!("the library has no '{word}'"), name.span());
+            let known: Vec<&str> = LIBRARY.iter().map(|l| l.0).collect();
+            problems.push(d.suggest(word, known.iter().copied()).or(|| format!("it has {}", known.join(", "))));
+            continue;
+        };
+        let Ok(document) = DeTable::parse(text) else { continue };
+        let functions = document.get_ref().get("functions").and_then(|f| f.get_ref().as_table());
+        for (key, value) in functions.into_iter().flat_map(DeTable::iter) {
+            let key = key.get_ref().to_string();
+            let Some(mut function) = function(&key, name.span(), value, problems) else { continue };
+            function.stands(&name.span());
+            if file.functions.insert(key.clone(), function).is_some() {
+                let what = format!("'{word}' is taken in twice, or is a function of the file too");
+                problems.push(Diagnostic::new(what, name.span()));
+            }
+            taken.push((key, item(plain(value.get_ref()))));
+        }
+    }
+    file.import.clear();
+    file.more.retain(|(key, _)| key != "import");
+    if taken.is_empty() {
+        return;
+    }
+    match file.more.iter_mut().find(|(key, _)| key == "functions") {
+        Some((_, Item::Table(own))) => own.extend(taken),
+        _ => file.more.insert(0, ("functions".into(), Item::Table(taken))),
+    }
+    if let Some((_, Item::Table(all))) = file.more.iter_mut().find(|(key, _)| key == "functions") {
+        all.sort_by(|a, b| a.0.cmp(&b.0));
     }
 }
 

@@ -183,7 +183,7 @@ impl<'a> Compiler<'a> {
         for symbol in 0..self.traded {
             for (name, found) in self.found.get(&(0, Some(symbol), 0)).into_iter().flatten() {
                 match found {
-                    Found::Done(_, Type::Outputs(parts)) => {
+                    Found::Done(_, Type::Outputs(parts)) if parts.len() > 1 => {
                         out.extend(parts.iter().map(|(part, id, _)| (symbol, format!("{name}.{part}"), *id)));
                     }
                     Found::Done(id, _) => out.push((symbol, name.to_string(), *id)),
