@@ -1,6 +1,8 @@
 //! The language as a whole: columns are bars, cut data are a prefix, research is production, and public strategies can
 //! be said.
 
+mod ahead;
+mod cases;
 mod loops;
 mod random;
 

@@ -20,15 +20,17 @@ pub(super) fn check(file: &StrategyFile, places: &Places<'_>) -> Vec<Diagnostic>
     if file.format.is_some_and(|f| !(2..=format::CURRENT).contains(&f)) {
         problem(format!("this release writes format {}; leave it out", format::CURRENT), &["format"]);
     }
-    if !name_ok(&file.name) {
+    // What is missing was told already.
+    if !file.name.is_empty() && !name_ok(&file.name) {
         problem("a name has 1 to 48 lower-case letters, digits and '-'".into(), &["name"]);
     }
-    if crate::time::interval_ms(&file.interval).is_none() {
+    if !file.interval.is_empty() && crate::time::interval_ms(&file.interval).is_none() {
         problem(format!("'{}' is not an interval such as 1m, 1h, 4h or 1d", file.interval), &["interval"]);
     }
     let all = file.all_symbols();
     let once = all.iter().collect::<BTreeSet<_>>().len() == all.len();
-    if file.symbols.is_empty() || !once || all.len() > MAX_SYMBOLS {
+    let there = places.has("symbols");
+    if there && (file.symbols.is_empty() || !once || all.len() > MAX_SYMBOLS) {
         let what = "symbols must be given, each once, those that are only read (references) included";
         problem(format!("{what}, at most {MAX_SYMBOLS}"), &["symbols"]);
     }

@@ -17,6 +17,11 @@ impl<'a> Places<'a> {
         Places { root: DeTable::parse(text).ok(), start: 0..1.min(text.len()) }
     }
 
+    /// Whether a key stands at the top of the text.
+    pub(super) fn has(&self, key: &str) -> bool {
+        self.root.as_ref().is_some_and(|root| root.get_ref().contains_key(key))
+    }
+
     /// The place of the key at a path; the nearest one above it that is there, else the text's start.
     pub(super) fn of(&self, path: &[&str]) -> Range<usize> {
         let mut found = self.start.clone();

@@ -156,6 +156,10 @@ impl<'a> Compiler<'a> {
         };
         let whole = |e: &Expr| match e.kind {
             Kind::Number(v) if v.trunc() == v && v.abs() < 1e6 => Ok(v as i64),
+            Kind::Unary(Unary::Negate, ref inner) => match inner.kind {
+                Kind::Number(v) if v.trunc() == v && v.abs() < 1e6 => Ok(-(v as i64)),
+                _ => Err(Diagnostic::new("a counter goes between two whole numbers", e.span.clone())),
+            },
             _ => Err(Diagnostic::new("a counter goes between two whole numbers", e.span.clone())),
         };
         let (from, to) = (whole(&args[1])?, whole(&args[2])?);
