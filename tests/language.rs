@@ -4,7 +4,9 @@
 mod ahead;
 mod cases;
 mod loops;
+mod machines;
 mod random;
+mod refused;
 
 use assay_lab::rules;
 use assay_production::engine::replay;

@@ -7,6 +7,7 @@ use assay_shared::market::Market;
 use assay_shared::strategy::read::Named;
 use assay_shared::strategy::space::defaults;
 use assay_shared::strategy::{Params, Strategy};
+use assay_shared::time::interval_text;
 
 /// Computes a strategy's names on a snapshot, the newest one when none is named: with its defaults, but for what `given`
 /// says. Gives the market too.
@@ -29,6 +30,11 @@ pub fn values(
         )
     })?;
     let (_, market) = prices(lab, &hash, strategy)?;
+    if market.interval_ms != strategy.interval_ms {
+        let (is, wanted) = (interval_text(market.interval_ms), interval_text(strategy.interval_ms));
+        let message = format!("the snapshot {} has bars of {is}, and the strategy wants {wanted}", &hash[..12]);
+        return Err(LabError::usage(message, "import such bars, or look at them with on(4h, …) from shorter ones"));
+    }
     let named = strategy.named(&params, &market).map_err(|e| LabError::could_not(e.to_string()))?;
     Ok((market, named))
 }

@@ -19,12 +19,13 @@ pub fn named(m: &Market, text: &str) -> Vec<Named> {
     all
 }
 
-fn ta(name: &str, inputs: &[&[f64]], options: &[f64]) -> Vec<f64> {
+pub fn ta(name: &str, inputs: &[&[f64]], options: &[f64]) -> Vec<f64> {
     Function::find(name).unwrap().columns(inputs, options).unwrap().swap_remove(0)
 }
 
+/// That a named column is what a loop gives.
 #[track_caller]
-fn equal(found: &[Named], name: &str, wanted: &[f64]) {
+pub fn equal(found: &[Named], name: &str, wanted: &[f64]) {
     let column = &found.iter().find(|n| n.name == name).unwrap_or_else(|| panic!("no {name}")).values;
     let known = wanted.iter().filter(|v| !v.is_nan()).count();
     assert!(known * 2 > wanted.len(), "{name}: only {known} of {} are known", wanted.len());
@@ -33,20 +34,20 @@ fn equal(found: &[Named], name: &str, wanted: &[f64]) {
     }
 }
 
-struct Prices<'m> {
-    high: &'m [f64],
-    low: &'m [f64],
-    close: &'m [f64],
-    volume: &'m [f64],
+pub struct Prices<'m> {
+    pub high: &'m [f64],
+    pub low: &'m [f64],
+    pub close: &'m [f64],
+    pub volume: &'m [f64],
 }
 
-fn prices(m: &Market) -> Prices<'_> {
+pub fn prices(m: &Market) -> Prices<'_> {
     let get = |field| m.columns[0].get(field);
     Prices { high: get(High), low: get(Low), close: get(Close), volume: get(Volume) }
 }
 
 /// A line that only rises or only falls while `hold` says so: the ratchet of most stops.
-fn ratchet(values: &[f64], hold: impl Fn(usize, f64) -> Option<bool>, up: bool) -> Vec<f64> {
+pub fn ratchet(values: &[f64], hold: impl Fn(usize, f64) -> Option<bool>, up: bool) -> Vec<f64> {
     let mut last = f64::NAN;
     let mut out = Vec::new();
     for (t, v) in values.iter().enumerate() {
@@ -63,7 +64,7 @@ fn ratchet(values: &[f64], hold: impl Fn(usize, f64) -> Option<bool>, up: bool) 
 }
 
 /// A side that turns where the first or the second is true; it begins long.
-fn sides(n: usize, turns: impl Fn(usize, f64) -> Option<f64>) -> Vec<f64> {
+pub fn sides(n: usize, turns: impl Fn(usize, f64) -> Option<f64>) -> Vec<f64> {
     let mut side = 1.0;
     let step = |t| {
         side = if t == 0 { side } else { turns(t, side).unwrap_or(side) };
@@ -346,95 +347,4 @@ fn sessions_and_days() {
         })
         .collect();
     equal(&found, "p.pivot", &pivot);
-}
-
-/// A trailing buy (a circle of eight), TD counters with a look-back by a value, a supertrend by a plain mean.
-#[test]
-fn machines_of_the_market() {
-    let m = market(2500, 9);
-    let p = prices(&m);
-    let found = named(
-        &m,
-        r#"
-[functions.trend]
-arguments = ["length", "factor"]
-range = "SMA(TRANGE(high, low, close), length)"
-upper = { start = "(high + low) / 2 + factor * range", next = "if(prev(close) > self, (high + low) / 2 + factor * range, min(self, (high + low) / 2 + factor * range))" }
-lower = { start = "(high + low) / 2 - factor * range", next = "if(prev(close) < self, (high + low) / 2 - factor * range, max(self, (high + low) / 2 - factor * range))" }
-side  = { start = "1", next = "if(close > prev(upper), 1, if(close < prev(lower), -1, self))" }
-outputs = ["side"]
-[states]
-run = { start = "0", next = "if(close < prev(close, 4), self + 1, 0)" }
-waiting = { start = "0", next = "if(bounce or give_up, 0, if(self == 1 or signal, 1, 0))" }
-age = { start = "0", next = "if(prev(waiting) == 1, self + 1, 0)" }
-begin = { start = "close", next = "if(waiting == 1 and prev(waiting) == 0, close, self)" }
-limit = { start = "close", next = "if(prev(waiting) == 0, close * 1.005, min(self, close * (1 + gap)))" }
-[indicators]
-low_3 = "at(low, run - 3, 60)"
-side = "trend(8, 2).side"
-signal = "close < SMA(close, 20) * 0.99 and RSI(close, 14) < 40"
-depth = "known((prev(begin) - close) / prev(begin), 0)"
-gap = "if(depth > 0.06, 0.02, if(depth > 0.03, 0.01, 0.005))"
-bounce = "prev(waiting) == 1 and close >= prev(limit) and close < prev(begin)"
-give_up = "prev(waiting) == 1 and (close > prev(begin) * 1.02 or age > 6)"
-"#,
-    );
-    let mut run = 0.0;
-    let runs: Vec<f64> = (0..m.len())
-        .map(|t| {
-            run = if t < 4 {
-                run
-            } else if p.close[t] < p.close[t - 4] {
-                run + 1.0
-            } else {
-                0.0
-            };
-            run
-        })
-        .collect();
-    equal(&found, "run", &runs);
-    let back = |t: usize| (runs[t] >= 3.0).then(|| p.low.get(t + 3 - runs[t] as usize).copied()).flatten();
-    let column = &found.iter().find(|n| n.name == "low_3").unwrap().values;
-    assert!((0..m.len()).all(|t| same(column[t], back(t).unwrap_or(f64::NAN))));
-    let range = ta("SMA", &[&ta("TRANGE", &[p.high, p.low, p.close], &[])], &[8.0]);
-    let middle = |t: usize| (p.high[t] + p.low[t]) / 2.0;
-    let above: Vec<f64> = (0..m.len()).map(|t| middle(t) + 2.0 * range[t]).collect();
-    let below: Vec<f64> = (0..m.len()).map(|t| middle(t) - 2.0 * range[t]).collect();
-    let upper = ratchet(&above, |t, last| Some(p.close[t - 1] <= last), false);
-    let lower = ratchet(&below, |t, last| Some(p.close[t - 1] >= last), true);
-    let side = sides(m.len(), |t, _| {
-        if p.close[t] > upper[t - 1] {
-            Some(1.0)
-        } else if p.close[t] < lower[t - 1] {
-            Some(-1.0)
-        } else {
-            None
-        }
-    });
-    equal(&found, "side", &side);
-    let (mean, rsi) = (ta("SMA", &[p.close], &[20.0]), ta("RSI", &[p.close], &[14.0]));
-    let (mut waiting, mut age, mut begin, mut limit) = (false, 0, p.close[0], p.close[0]);
-    let mut waits = vec![0.0];
-    for t in 1..m.len() {
-        let close = p.close[t];
-        let signal = close < mean[t] * 0.99 && rsi[t] < 40.0;
-        let depth = (begin - close) / begin;
-        let gap = if depth > 0.06 {
-            0.02
-        } else if depth > 0.03 {
-            0.01
-        } else {
-            0.005
-        };
-        age = if waiting { age + 1 } else { 0 };
-        let bounce = waiting && close >= limit && close < begin;
-        let give_up = waiting && (close > begin * 1.02 || age > 6);
-        let next = !(bounce || give_up) && (waiting || signal);
-        limit = if waiting { limit.min(close * (1.0 + gap)) } else { close * 1.005 };
-        begin = if next && !waiting { close } else { begin };
-        waiting = next;
-        waits.push(f64::from(u8::from(waiting)));
-    }
-    assert!(waits.iter().sum::<f64>() > 20.0, "it waits now and then");
-    equal(&found, "waiting", &waits);
 }

@@ -78,9 +78,7 @@ pub fn show(cx: &Context, word: Option<&str>) -> Result<(), LabError> {
     let lower = word.to_lowercase();
     let exact: Vec<&Entry> = all.iter().filter(|e| e.name.to_lowercase() == lower).collect();
     let found = if exact.is_empty() {
-        all.iter()
-            .filter(|e| e.name.to_lowercase().contains(&lower) || e.gives.to_lowercase().contains(&lower))
-            .collect()
+        all.iter().filter(|e| [&e.name, &e.shape, &e.gives].iter().any(|t| t.to_lowercase().contains(&lower))).collect()
     } else {
         exact
     };

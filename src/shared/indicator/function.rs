@@ -17,7 +17,7 @@ pub enum IndicatorError {
         options: Vec<f64>,
     },
     /// An input had a gap: values, then one that is not finite, then values again.
-    #[error("{function}: an input is not finite in between (a division by zero?)")]
+    #[error("{function}: an input is unknown or infinite in between: give it known(x, …) or hold(x)")]
     Gap {
         /// TA-Lib name.
         function: &'static str,

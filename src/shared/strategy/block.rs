@@ -64,7 +64,7 @@ impl Def {
         match self {
             Def::Plain(e) => uses(e, None, false, &mut out),
             Def::State { start, next } => {
-                uses(start, None, false, &mut out);
+                uses(start, Some(name), false, &mut out);
                 uses(next, Some(name), false, &mut out);
             }
         }
@@ -100,6 +100,8 @@ impl Block {
                 continue;
             }
             circle.extend(group.iter().map(|n| (names[*n].to_string(), number)));
+            let own: Vec<&str> = group.iter().map(|n| names[*n]).collect();
+            problems.extend(own.iter().filter_map(|n| never_starts(n, &own, &defs)));
             let states = group.iter().any(|n| matches!(defs[names[*n]], Def::State { .. }));
             if !states && all_before(&all, &group) {
                 problems.push(without_start(&names, &group, &defs));
@@ -179,6 +181,16 @@ fn without_prev(names: &[&str], circle: &[(usize, &Expr)]) -> Diagnostic {
     let span = circle.first().map_or(0..1, |c| c.1.span.clone());
     Diagnostic::new(format!("circle without prev: {}", way.join(" -> ")), span)
         .help("what a value was on the bar before is prev(…), or self in the next of a state")
+}
+
+/// A state of a circle whose first value is one that the circle had before.
+fn never_starts(name: &str, group: &[&str], defs: &BTreeMap<String, Def>) -> Option<Diagnostic> {
+    let Def::State { start, .. } = &defs[name] else { return None };
+    let mut found = Vec::new();
+    uses(start, Some(name), false, &mut found);
+    let bad = found.into_iter().find(|u| u.before && group.contains(&u.name))?;
+    let what = format!("the start of '{name}' is what its circle was before, so it never starts");
+    Some(Diagnostic::new(what, bad.place.span.clone()).help("begin with what is known without it: a number, a price"))
 }
 
 fn without_start(names: &[&str], group: &[usize], defs: &BTreeMap<String, Def>) -> Diagnostic {

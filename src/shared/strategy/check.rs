@@ -1,10 +1,13 @@
 //! What can be checked of a file without its expressions.
 
+use super::clock::CALENDAR;
 use super::compile::column;
 use super::diagnostic::Diagnostic;
-use super::file::{EntryText, SizeText, StrategyFile};
+use super::file::{EntryText, FunctionText, SizeText, StrategyFile, TargetText, Weights};
 use super::place::Places;
+use super::words;
 use crate::format::strategy as format;
+use crate::indicator::Function;
 use std::collections::BTreeSet;
 
 /// The most symbols of a strategy.
@@ -94,6 +97,26 @@ fn entered(file: &StrategyFile, problem: Problem<'_>) {
     }
     let size = file.sizing.margin_fraction.is_some() || file.sizing.other != SizeText::default();
     let own = |e: &EntryText| e.margin_fraction.is_some() || e.size != SizeText::default();
+    let risky = |z: &SizeText| z.risk.is_some();
+    let stop =
+        file.stops.stop_loss.is_some() || file.stops.levels.stop_price.is_some() || file.stops.trailing_stop.is_some();
+    let at_risk = risky(&file.sizing.other)
+        || file.entries.iter().any(|e| risky(&e.size))
+        || file.adds.iter().any(|a| risky(&a.size));
+    if at_risk && !stop && file.stops.levels.trailing.is_empty() {
+        problem(
+            "a size by risk is what is lost at a stop, and there is none: give stop_loss or stop_price".into(),
+            &["stops"],
+        );
+    }
+    if let Some(TargetText { weight: Weights::Each(each), .. }) = &file.target
+        && let Some(other) = each.keys().find(|s| !file.symbols.contains(s))
+    {
+        problem(format!("'{other}' has a weight and is not one of the symbols that are traded"), &["target", "weight"]);
+    }
+    if file.adds.iter().any(|a| a.max == Some(0)) {
+        problem("an add is made at least once: max is 1 or more".into(), &["adds"]);
+    }
     if !size && (signals || !file.entries.iter().all(own)) {
         problem(
             "nothing says how large a position is: [sizing] margin_fraction = 0.1, or a size of each entry".into(),
@@ -122,6 +145,8 @@ pub(super) fn hidden(file: &StrategyFile, places: &Places<'_>) -> Vec<Diagnostic
             format!("'{name}' is not a name: letters, digits and '_'")
         } else if column(name).is_some() {
             format!("'{name}' would hide the column of that name")
+        } else if CALENDAR.iter().any(|c| c.0 == name.as_str()) {
+            format!("'{name}' would hide the word of the calendar")
         } else if WORDS.contains(&name.as_str()) || file.all_symbols().contains(name) {
             format!("'{name}' has a meaning of its own already")
         } else if table != "parameters" && file.parameters.contains_key(name) {
@@ -135,5 +160,40 @@ pub(super) fn hidden(file: &StrategyFile, places: &Places<'_>) -> Vec<Diagnostic
         };
         Some(Diagnostic::new(what, places.of(&[table, name])).help("choose another name"))
     };
-    parameters.chain(named).chain(states).filter_map(problem).chain(interval).collect()
+    parameters.chain(named).chain(states).filter_map(problem).chain(interval).chain(functions(file, places)).collect()
+}
+
+/// A function's name is no word of the language, and its arguments are names of their own.
+fn functions(file: &StrategyFile, places: &Places<'_>) -> Vec<Diagnostic> {
+    let mut out = Vec::new();
+    for (key, function) in &file.functions {
+        let name = key.split('(').next().unwrap_or_default().trim();
+        let mut problem = |what: String| {
+            out.push(Diagnostic::new(what, places.of(&["functions", key])).help("choose another name"));
+        };
+        let of_language = words::WORDS.iter().any(|w| w.name == name) || Function::find(name).is_some();
+        if of_language || ["and", "or", "not", "mine", "self"].contains(&name) {
+            problem(format!("'{name}' is a function already"));
+        }
+        let short =
+            key.split_once('(').map(|(_, rest)| rest.trim_end_matches(')').split(',').map(|a| a.trim().to_string()));
+        let arguments: Vec<String> = match function {
+            FunctionText::Long(long) => long.arguments.clone(),
+            FunctionText::Short(_) => short.into_iter().flatten().filter(|a| !a.is_empty()).collect(),
+        };
+        for (n, argument) in arguments.iter().enumerate() {
+            if column(argument).is_some() || CALENDAR.iter().any(|c| c.0 == argument) {
+                problem(format!("the argument '{argument}' of '{name}' would hide a word of the language"));
+            }
+            if arguments[..n].contains(argument) {
+                problem(format!("'{name}' has the argument '{argument}' twice"));
+            }
+        }
+        if let FunctionText::Long(long) = function
+            && let Some(hidden) = long.defs.keys().find(|d| column(d).is_some() || arguments.contains(d))
+        {
+            problem(format!("'{hidden}' in '{name}' would hide a column or an argument"));
+        }
+    }
+    out
 }

@@ -5,6 +5,7 @@
 
 mod across;
 mod call;
+mod circle;
 mod context;
 mod function;
 mod name;
@@ -24,6 +25,10 @@ use std::collections::BTreeMap;
 
 /// The most nodes of a strategy over all its symbols.
 pub const MAX_NODES: usize = 200_000;
+/// The most expressions that are looked at, each as often as functions, symbols and clocks need it.
+const MAX_WORK: usize = 4_000_000;
+/// The most calls of functions with other arguments or at other places.
+const MAX_CALLS: usize = 50_000;
 /// How deep expressions may nest, through functions and clocks too.
 const MAX_DEEP: usize = 700;
 
@@ -142,12 +147,17 @@ pub struct Compiler<'a> {
     /// Definitions that are compiled.
     found: BTreeMap<Place, BTreeMap<&'a str, Found>>,
     later: Vec<(usize, Later<'a>, At<'a>, bool)>,
+    /// Of each slot the definition that asks for it, and where.
+    asked: Vec<(&'a str, std::ops::Range<usize>)>,
     slots: BTreeMap<(Place, String), (NodeId, bool)>,
     /// Counters with their values, each with those that are seen beside it.
     vars: Vec<(String, f64, Option<usize>)>,
     /// Names of rules, as `position.tag` gives them.
     pub tags: Vec<String>,
     deep: usize,
+    work: usize,
+    /// What expressions are for every symbol, inside `across`.
+    everywhere: BTreeMap<(usize, Place, Option<usize>), Vec<NodeId>>,
     /// Whether the limit was told.
     full: bool,
 }
@@ -170,10 +180,13 @@ impl<'a> Compiler<'a> {
             calls: BTreeMap::new(),
             found: BTreeMap::new(),
             later: Vec::new(),
+            asked: Vec::new(),
             slots: BTreeMap::new(),
             vars: Vec::new(),
             tags: program.tags(),
             deep: 0,
+            work: 0,
+            everywhere: BTreeMap::new(),
             full: false,
         }
     }
@@ -183,10 +196,18 @@ impl<'a> Compiler<'a> {
             let what = format!("expressions nest deeper than {MAX_DEEP}, functions and clocks included");
             return Err(Diagnostic::new(what, e.span.clone()));
         }
-        if self.graph.nodes.len() <= MAX_NODES {
-            return Ok(());
-        }
-        let what = format!("the strategy has over {MAX_NODES} distinct expressions over all its symbols");
+        self.work += 1;
+        let (nodes, work, calls) = (self.graph.nodes.len(), self.work, self.scopes.len());
+        let what = match () {
+            () if nodes > MAX_NODES => {
+                format!("the strategy has over {MAX_NODES} distinct expressions over all its symbols")
+            }
+            () if work > MAX_WORK => {
+                format!("the strategy takes over {MAX_WORK} steps to compile: functions, counters or symbols multiply")
+            }
+            () if calls > MAX_CALLS => format!("the strategy has over {MAX_CALLS} different calls of its functions"),
+            () => return Ok(()),
+        };
         let problem = Diagnostic::new(what, e.span.clone()).help("name fewer symbols, or shorten the file");
         // Told once; the rest of the text only comes to the same end.
         let told = std::mem::replace(&mut self.full, true);
@@ -297,7 +318,8 @@ impl<'a> Compiler<'a> {
             (_, t) => return Err(Diagnostic::new(format!("this is {}, and no text", t.name()), value.span.clone())),
         };
         let Some(number) = choices.iter().position(|c| c == text) else {
-            let what = format!("'{text}' is none of its texts: {}", choices.join(", "));
+            let known: Vec<&str> = choices.iter().map(String::as_str).filter(|c| !c.is_empty()).collect();
+            let what = format!("'{text}' is none of its texts: {}", known.join(", "));
             return Err(Diagnostic::new(what, place.span.clone()).suggest(text, choices.iter().map(String::as_str)));
         };
         let number = self.constant(number as f64);
@@ -309,32 +331,6 @@ impl<'a> Compiler<'a> {
         let id = self.add(Node::Column { symbol, field }, at);
         let hold = super::graph::Window::Hold;
         Some(if field == Field::Funding { self.add(Node::Window(hold, id), at) } else { id })
-    }
-
-    /// What remains: the values that slots give on the next bar.
-    ///
-    /// # Errors
-    /// The first problem, at its place.
-    pub(super) fn close_circles(&mut self) -> Result<(), Diagnostic> {
-        while let Some((slot, what, at, truth)) = self.later.pop() {
-            let (id, t, span) = match what {
-                Later::Own(name) => {
-                    let (id, t) = self.defined(name, 0..1, at)?;
-                    (id, t, 0..1)
-                }
-                Later::Expr(e) => {
-                    let (id, t) = self.single(e, at)?;
-                    (id, t, e.span.clone())
-                }
-            };
-            let want = if truth { Type::Truth } else { Type::Number };
-            if t != want {
-                let what = format!("this must be {}, but it is {}", want.name(), t.name());
-                return Err(Diagnostic::new(what, span));
-            }
-            self.graph.slots[slot] = id;
-        }
-        Ok(())
     }
 }
 
@@ -354,7 +350,7 @@ pub(super) fn values() -> impl Iterator<Item = &'static str> {
 /// A number of bars that is none.
 pub(super) fn bars_problem(least: usize, span: std::ops::Range<usize>) -> Diagnostic {
     Diagnostic::new(
-        format!("the number of bars must be a whole number from {least} on, of numbers and parameters"),
+        format!("the number of bars must be a whole number from {least} to 100000, of numbers and parameters"),
         span,
     )
     .help("looking ahead is impossible: only this bar and earlier ones are known")

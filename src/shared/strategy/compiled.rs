@@ -209,7 +209,11 @@ fn manner<'a>(
         keep(Diagnostic::new(format!("a level is measured from 'entry' or 'close', not from '{other}'"), place));
     }
     let band = program.target.as_ref().and_then(|t| t.band.as_ref());
-    let band = band.and_then(|e| c.number(e, At::file(None)).map_err(&mut *keep).ok());
+    let band = band.and_then(|e| {
+        let node = c.number(e, At::file(None)).map_err(&mut *keep).ok()?;
+        c.graph.checks.push(Check::Between { node, low: 0.0, high: 1.0, span: e.span.clone() });
+        Some(node)
+    });
     let account = |id: NodeId| c.graph.account.get(id).copied().unwrap_or(false);
     let signal = |r: &Roots| r.signals.iter().any(|s| account(s.1));
     let level = |r: &Roots| {

@@ -24,6 +24,7 @@ pub mod file;
 pub mod graph;
 mod lex;
 pub mod library;
+mod more;
 pub mod op;
 pub mod pair;
 pub mod parse;

@@ -66,6 +66,12 @@ pub enum Memory {
     Figure(Figure, usize),
 }
 
+/// What is no number is unknown: nothing is decided by a division by zero.
+#[inline]
+fn finite(v: f64) -> f64 {
+    if v.is_finite() { v } else { f64::NAN }
+}
+
 fn truth(b: bool) -> f64 {
     f64::from(u8::from(b))
 }
@@ -78,8 +84,8 @@ impl Unary {
             Unary::Not => 1.0 - a,
             Unary::Abs => a.abs(),
             Unary::Sqrt => a.sqrt(),
-            Unary::Log => libm::log(a),
-            Unary::Exp => libm::exp(a),
+            Unary::Log => finite(libm::log(a)),
+            Unary::Exp => finite(libm::exp(a)),
             Unary::Floor => a.floor(),
             Unary::Ceil => a.ceil(),
             Unary::Round => a.round(),
@@ -108,10 +114,10 @@ impl Binary {
     pub fn apply(self, a: f64, b: f64) -> f64 {
         let unknown = a.is_nan() || b.is_nan();
         match self {
-            Binary::Add => a + b,
-            Binary::Subtract => a - b,
-            Binary::Multiply => a * b,
-            Binary::Divide => a / b,
+            Binary::Add => finite(a + b),
+            Binary::Subtract => finite(a - b),
+            Binary::Multiply => finite(a * b),
+            Binary::Divide => finite(a / b),
             Binary::Known if a.is_nan() => b,
             Binary::Known => a,
             Binary::And if a == 0.0 || b == 0.0 => 0.0,
@@ -127,8 +133,8 @@ impl Binary {
             Binary::Or => 0.0,
             Binary::Min => a.min(b),
             Binary::Max => a.max(b),
-            Binary::Modulo => a - b * (a / b).floor(),
-            Binary::Power => libm::pow(a, b),
+            Binary::Modulo => finite(a - b * (a / b).floor()),
+            Binary::Power => finite(libm::pow(a, b)),
         }
     }
 }

@@ -227,6 +227,10 @@ impl Parsing<'_> {
             }
         };
         let (price, expires) = (self.some(order.price.as_ref()), self.some(order.expires.as_ref()));
+        if let (OrderKind::Market, Some(expires)) = (kind, &order.expires) {
+            self.problems
+                .push(Diagnostic::new("a market order does not expire: it is filled at the next open", expires.span()));
+        }
         if (kind != OrderKind::Market) != order.price.is_some() {
             let place = order.order.as_ref().map(toml::Spanned::span).or(order.price.as_ref().map(toml::Spanned::span));
             let what = "a limit or stop order has a price, and a market order has none";

@@ -96,7 +96,7 @@ impl Strategy {
         mut problems: Vec<Diagnostic>,
         canonical: Option<Canonical>,
     ) -> Result<Strategy, Vec<Diagnostic>> {
-        let interval_ms = crate::time::interval_ms(&file.interval).unwrap_or_default();
+        let interval_ms = crate::time::interval_ms(&file.interval).unwrap_or(crate::time::DAY_MS);
         match Program::parse(&file, text).and_then(|program| compile(&file, &program, interval_ms)) {
             Err(found) => problems.extend(found),
             Ok(compiled) if problems.is_empty() => {

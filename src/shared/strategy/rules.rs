@@ -184,7 +184,7 @@ pub(super) fn compile<'a>(
     let levels = levels(c, program, at, keep);
     let target = program.target.as_ref().and_then(|t| {
         let weight = t.all.as_ref().or_else(|| t.each.get(&file.symbols[symbol]))?;
-        let found = c.number(weight, at).and_then(|weight| Ok((weight, c.truth(&t.when, at)?)));
+        let found = within(c, weight, at, (-100.0, 100.0)).and_then(|weight| Ok((weight, c.truth(&t.when, at)?)));
         found.map_err(&mut *keep).ok()
     });
     SymbolRules { rules, levels, target }
@@ -192,16 +192,27 @@ pub(super) fn compile<'a>(
 
 pub(super) fn size<'a>(c: &mut Compiler<'a>, size: &'a SizeExpr, at: At<'a>) -> Result<Size, Diagnostic> {
     Ok(match size {
-        SizeExpr::Margin(e) => Size::Margin(c.number(e, at)?),
-        SizeExpr::Equity(e) => Size::Equity(c.number(e, at)?),
-        SizeExpr::Notional(e) => Size::Notional(c.number(e, at)?),
-        SizeExpr::Risk { fraction, distance } => {
-            Size::Risk { fraction: c.number(fraction, at)?, distance: c.number(distance, at)? }
-        }
+        SizeExpr::Margin(e) => Size::Margin(within(c, e, at, (1e-6, 1.0))?),
+        SizeExpr::Equity(e) => Size::Equity(within(c, e, at, (1e-6, 100.0))?),
+        SizeExpr::Notional(e) => Size::Notional(within(c, e, at, (1e-6, 1e12))?),
+        SizeExpr::Risk { fraction, distance } => Size::Risk {
+            fraction: within(c, fraction, at, (1e-6, 1.0))?,
+            distance: within(c, distance, at, (1e-12, 1e12))?,
+        },
         SizeExpr::Volatility { target, of } => {
-            Size::Volatility { target: c.number(target, at)?, of: c.number(of, at)? }
+            Size::Volatility { target: within(c, target, at, (1e-6, 10.0))?, of: within(c, of, at, (1e-6, 1e6))? }
         }
     })
+}
+
+/// A number that must lie between two others where it is of numbers and parameters only; what depends on data is looked
+/// at when it is known.
+fn within<'a>(c: &mut Compiler<'a>, e: &'a Expr, at: At<'a>, (low, high): (f64, f64)) -> Result<Place, Diagnostic> {
+    let node = c.number(e, at)?;
+    if c.graph.fixed[node] {
+        c.graph.checks.push(Check::Between { node, low, high, span: e.span.clone() });
+    }
+    Ok(node)
 }
 
 /// An expression of numbers and parameters only, between two numbers.
@@ -224,7 +235,7 @@ fn rule<'a>(c: &mut Compiler<'a>, r: &'a RuleExpr, at: At<'a>) -> Result<Rule, D
     let does = match &r.act {
         Act::Enter(side) => Does::Enter(*side),
         Act::Add(max) => Does::Add(*max),
-        Act::Leave(part) => Does::Leave(part.as_ref().map(|p| c.number(p, at)).transpose()?),
+        Act::Leave(part) => Does::Leave(part.as_ref().map(|p| within(c, p, at, (1e-6, 1.0))).transpose()?),
         Act::Ladder(rungs) => {
             let mut out = Vec::new();
             for k in 1..=*rungs {
@@ -268,8 +279,8 @@ fn levels<'a>(c: &mut Compiler<'a>, program: &'a Program, at: At<'a>, keep: Keep
         _ => fixed(c, e, at, (1.0, 1e6)).map_err(&mut *keep).ok(),
     });
     for (after, distance) in &program.trailing {
-        let found =
-            after.as_ref().map(|a| c.number(a, at)).transpose().and_then(|after| Ok((after, c.number(distance, at)?)));
+        let after = after.as_ref().map(|a| within(c, a, at, (0.0, 100.0))).transpose();
+        let found = after.and_then(|after| Ok((after, within(c, distance, at, (1e-6, 0.999_999))?)));
         out.trailing.extend(found.map_err(&mut *keep).ok());
     }
     out

@@ -37,15 +37,21 @@ pub enum Paired {
     Corr,
 }
 
-/// Mean, and sums of the second to fourth powers of what is left.
+/// Number, first value, and the mean of what the values are above it: of equal values exactly zero.
+fn above_first(values: impl Iterator<Item = f64> + Clone) -> (f64, f64, f64) {
+    let first = values.clone().next().unwrap_or(f64::NAN);
+    let (n, sum) = values.fold((0.0, 0.0), |(n, sum), v| (n + 1.0, sum + (v - first)));
+    (n, first, sum / n)
+}
+
+/// Number, mean, and sums of the second to fourth powers of what is left: of equal values exactly zero.
 fn moments(values: impl Iterator<Item = f64> + Clone) -> (f64, f64, [f64; 3]) {
-    let n = values.clone().count() as f64;
-    let mean = values.clone().sum::<f64>() / n;
+    let (n, first, mean) = above_first(values.clone());
     let sums = values.fold([0.0; 3], |[a, b, c], v| {
-        let d = v - mean;
+        let d = (v - first) - mean;
         [a + d * d, b + d * d * d, c + d * d * d * d]
     });
-    (n, mean, sums)
+    (n, first + mean, sums)
 }
 
 impl Figure {
@@ -84,8 +90,8 @@ impl Figure {
         match self {
             Figure::Sum => values.sum(),
             Figure::Mean => {
-                let n = values.len() as f64;
-                values.sum::<f64>() / n
+                let (_, first, mean) = above_first(values);
+                first + mean
             }
             Figure::Slope | Figure::Intercept => {
                 let time = (0..values.len()).map(|k| k as f64);
@@ -127,6 +133,9 @@ fn quantile(values: impl Iterator<Item = f64>, at: f64) -> f64 {
     sorted.sort_by(f64::total_cmp);
     let place = at * (sorted.len() - 1) as f64;
     let (low, part) = (place.floor() as usize, place - place.floor());
+    if part == 0.0 {
+        return sorted[low];
+    }
     let high = (low + 1).min(sorted.len() - 1);
     sorted[low] + (sorted[high] - sorted[low]) * part
 }
@@ -135,7 +144,8 @@ impl Paired {
     /// The figure of known pairs.
     pub fn of(self, y: impl Iterator<Item = f64> + Clone, x: impl Iterator<Item = f64> + Clone) -> f64 {
         let ((n, mean_y, [yy, ..]), (_, mean_x, [xx, ..])) = (moments(y.clone()), moments(x.clone()));
-        let xy: f64 = y.zip(x).map(|(y, x)| (y - mean_y) * (x - mean_x)).sum();
+        let ((_, first_y, above_y), (_, first_x, above_x)) = (above_first(y.clone()), above_first(x.clone()));
+        let xy: f64 = y.zip(x).map(|(y, x)| ((y - first_y) - above_y) * ((x - first_x) - above_x)).sum();
         match self {
             _ if n < 2.0 => f64::NAN,
             Paired::Slope => xy / xx,
@@ -148,6 +158,26 @@ impl Paired {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Of equal values, whatever they are, nothing is left: no noise of rounding.
+    #[test]
+    fn of_equal_values() {
+        for v in [0.0001, 0.1982, 1.0 / 3.0, 9394.21] {
+            for n in [3, 10, 24, 50] {
+                let all = vec![v; n];
+                let of = |figure: Figure| figure.of(all.iter().copied());
+                assert_eq!((of(Figure::Mean), of(Figure::Std), of(Figure::Median)), (v, 0.0, v));
+                assert!(of(Figure::Zscore).is_nan() && of(Figure::Skew).is_nan() && of(Figure::Kurtosis).is_nan());
+                let time = (0..n).map(|k| k as f64);
+                assert!(Paired::Slope.of(time.clone(), all.iter().copied()).is_nan());
+                assert!(Paired::Corr.of(all.iter().copied(), time).is_nan());
+                assert_eq!(of(Figure::Slope), 0.0);
+            }
+        }
+        let odd = [434.78, -1000.0, f64::INFINITY];
+        assert_eq!(Figure::Median.of(odd.iter().copied()), 434.78);
+        assert_eq!(Figure::Quantile(1_000_000).of(odd.iter().copied()), f64::INFINITY);
+    }
 
     /// Against pandas 2 and numpy 2 on `[3, 1, 4, 1, 5, 9, 2, 6]`.
     #[test]

@@ -18,10 +18,11 @@ const fn word(name: &'static str, shape: &'static str, gives: &'static str, exam
 }
 
 /// All of them.
-pub const WORDS: [Word; 49] = [
+pub const WORDS: [Word; 65] = [
     word("abs", "abs(x)", "x without its sign", "abs(close - open)"),
     word("sqrt", "sqrt(x)", "the square root; unknown below 0", "sqrt(volume)"),
     word("log", "log(x)", "the natural logarithm; unknown below 0", "log(close / prev(close))"),
+    word("^", "a ^ b", "a to the power of b, from the right: 2 ^ 3 ^ 2 is 2 ^ 9; -2 ^ 2 is -4", "close ^ 2"),
     word("exp", "exp(x)", "e to the power of x", "exp(funding)"),
     word("floor", "floor(x)", "the whole number below", "floor(close)"),
     word("ceil", "ceil(x)", "the whole number above", "ceil(close)"),
@@ -73,11 +74,16 @@ pub const WORDS: [Word; 49] = [
     ),
     word("highest", "highest(x, bars)", "the highest of the last bars, this one included", "highest(high, 20)"),
     word("lowest", "lowest(x, bars)", "the lowest of the last bars, this one included", "lowest(low, 20)"),
-    word("count", "count(condition, bars)", "on how many of the last bars it was true", "count(close > open, 10)"),
+    word(
+        "count",
+        "count(condition, bars)",
+        "on how many of the last bars it was true; unknown while one of them is",
+        "count(close > open, 10)",
+    ),
     word(
         "bars_since",
         "bars_since(condition)",
-        "bars since it was true, 0 on such a bar; unknown before the first",
+        "bars since it was true, 0 on such a bar; unknown before the first; what is unknown is not true",
         "bars_since(close > prev(high))",
     ),
     word("hold", "hold(x)", "the last known value of x", "hold(if(close > prev(high), close, unknown))"),
@@ -159,9 +165,9 @@ pub const WORDS: [Word; 49] = [
     ),
     word(
         "across.sum",
-        "across.sum(x); and mean, median, min, max, count",
-        "of the values of all symbols that are traded; those that are unknown are left out",
-        "across.mean(close / prev(close))",
+        "across.sum(x)",
+        "the sum over all symbols that are traded; unknown values are left out, and without a known one it is unknown",
+        "across.sum(volume)",
     ),
     word(
         "across.rank",
@@ -183,11 +189,41 @@ pub const WORDS: [Word; 49] = [
     ),
     word("mine", "mine(x)", "inside across, x of the symbol that asks", "across.sum(if(close > mine(close), 1, 0))"),
     word(
-        "hour",
-        "hour, minute, weekday, day, month, year",
-        "of the bar's opening time in UTC; weekday 0 is Monday",
-        "hour * 60 + minute",
+        "across.mean",
+        "across.mean(x)",
+        "the mean over all symbols that are traded",
+        "across.mean(close / prev(close))",
     ),
+    word(
+        "across.median",
+        "across.median(x)",
+        "the middle value over all symbols",
+        "across.median(close / prev(close))",
+    ),
+    word("across.min", "across.min(x)", "the lowest over all symbols", "across.min(close / prev(close))"),
+    word("across.max", "across.max(x)", "the highest over all symbols", "across.max(close / prev(close))"),
+    word("across.count", "across.count(x)", "for how many symbols x is known", "across.count(prev(close, 24))"),
+    word("hour", "hour", "of the bar's opening time in UTC, 0 to 23", "hour * 60 + minute"),
+    word("minute", "minute", "of the bar's opening time, 0 to 59", "hour * 60 + minute"),
+    word("weekday", "weekday", "0 is Monday, 6 is Sunday", "weekday * 24 + hour"),
+    word("day", "day", "the day of the month", "day + 0"),
+    word("month", "month", "1 to 12", "month + 0"),
+    word("year", "year", "such as 2024", "year + 0"),
+    word(
+        "new_day",
+        "new_day, new_week, new_month",
+        "whether the bar is the first one of its UTC day, of its week (from Monday), of its month",
+        "bars_since(new_day)",
+    ),
+    word(
+        "funding",
+        "funding",
+        "the rate that was settled last, a fraction; one at a bar's opening is of that bar",
+        "mean(funding, 24)",
+    ),
+    word("mark", "mark", "the mark price at the close; mark_open, mark_high and mark_low too", "mark - close"),
+    word("unknown", "unknown", "no value: a comparison with it is unknown, and no signal fires", "known(unknown, 1)"),
+    word("%", "a % b", "what is left of a after whole b: a - b * floor(a / b), with the sign of b", "hour % 8"),
 ];
 
 /// What goes wrong when strategies are carried over, with the functions that it is about.

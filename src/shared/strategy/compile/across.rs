@@ -1,6 +1,6 @@
 //! Over all symbols that are traded: `across.rank(x)`, `across.sum(x)`, `mine(x)`.
 
-use super::{At, Compiler, Diagnostic, Expr, Node, NodeId, Type, Typed, arity};
+use super::{At, Compiler, Diagnostic, Expr, Kind, Node, NodeId, Type, Typed, arity};
 use crate::strategy::op::Binary;
 use crate::strategy::plan::Across;
 
@@ -17,14 +17,26 @@ pub(super) const ACROSS: [&str; 9] = [
     "across.bottom",
 ];
 
+/// Whether an expression names the symbol that asks.
+fn asks(e: &Expr) -> bool {
+    matches!(&e.kind, Kind::Call(name, _) if name == "mine") || e.parts().into_iter().any(asks)
+}
+
 impl<'a> Compiler<'a> {
     /// What each symbol's own value is, in the order of symbols.
     fn everywhere(&mut self, e: &'a Expr, at: At<'a>, symbol: usize) -> Result<Vec<NodeId>, Diagnostic> {
-        let own = |other| At { symbol: Some(other), mine: Some(symbol), ..at };
+        // Without the symbol that asks it is the same for all of them.
+        let mine = asks(e).then_some(symbol);
+        let key = (std::ptr::from_ref(e) as usize, (at.scope, mine, at.clock), at.vars);
+        if let Some(known) = self.everywhere.get(&key) {
+            return Ok(known.clone());
+        }
+        let own = |other| At { symbol: Some(other), mine, ..at };
         let all: Vec<NodeId> = (0..self.traded).map(|other| self.number(e, own(other))).collect::<Result<_, _>>()?;
         if all.iter().any(|id| self.graph.account[*id]) {
             return Err(Diagnostic::new("what the account shows is of one symbol", e.span.clone()));
         }
+        self.everywhere.insert(key, all.clone());
         Ok(all)
     }
 

@@ -5,6 +5,7 @@ use super::{At, Compiler, Type, Typed, arity};
 use crate::indicator::Function;
 use crate::strategy::diagnostic::Diagnostic;
 use crate::strategy::graph::{Check, Node, NodeId};
+use crate::strategy::library::text_of;
 use crate::strategy::op::{Binary, Unary};
 use crate::strategy::parse::{Expr, Kind};
 use crate::strategy::words::WORDS;
@@ -61,10 +62,23 @@ impl<'a> Compiler<'a> {
     fn no_function(&self, name: &str, e: &Expr) -> Diagnostic {
         let span = e.span.start..e.span.start + name.len();
         let problem = Diagnostic::new(format!("unknown function or indicator '{name}'"), span);
-        let idiom = match name {
+        // Libraries of others stand before their functions: ta.rsi, np.where, close.shift.
+        let bare = name.rsplit('.').next().unwrap_or(name);
+        let idiom = match bare {
             "shift" | "ref" | "delay" => "an earlier bar is prev(x, bars)",
+            "hour" | "minute" | "weekday" | "day" | "month" | "year" => {
+                "the calendar's words stand without parentheses"
+            }
+            "na" | "isna" | "isnan" | "notna" => "whether x is known is known(x); another value for it is known(x, 0)",
+            "cross" => "write crosses_above(a, b) or crosses_below(a, b)",
+            "pct_change" => "write x / prev(x) - 1",
+            "heikinashi" | "heikin_ashi" => "TA-Lib's HA(open, high, low, close) has haopen, hahigh, halow and haclose",
+            "tr" => "write TRANGE(high, low, close)",
             "iff" | "where" | "iif" | "select" => "a choice is if(condition, a, b)",
             "nz" | "fillna" | "coalesce" => "another value for what is not known is known(x, 0)",
+            "vwap" => {
+                "since midnight: import = [\"session_vwap\"], session_vwap(); from the first bar: VWAP(high, low, close, volume)"
+            }
             "valuewhen" => "write value_when(condition, x)",
             "barssince" => "write bars_since(condition)",
             "crossover" | "crossed_above" | "cross_above" => "write crosses_above(a, b)",
@@ -74,8 +88,14 @@ impl<'a> Compiler<'a> {
             "mod" => "write x % 2",
             "security" | "request" | "resample" => "another clock or symbol is on(4h, x), on(BTCUSDT@4h, x)",
             "avg" | "average" | "sma" => "write mean(x, bars), or SMA(x, bars) of TA-Lib",
-            _ if Function::find(&name.to_uppercase()).is_some() => {
-                return problem.help(format!("TA-Lib's functions are written in capitals: {}", name.to_uppercase()));
+            _ if Function::find(&bare.to_uppercase()).is_some() => {
+                return problem.help(format!("TA-Lib's functions are written in capitals: {}", bare.to_uppercase()));
+            }
+            _ if bare != name && WORDS.iter().any(|w| w.name == bare) => {
+                return problem.help(format!("write {bare}(…)"));
+            }
+            _ if text_of(name).is_some() => {
+                return problem.help(format!("it is in the library: import = [\"{name}\"]"));
             }
             _ => {
                 let own = WORDS.iter().map(|w| w.name).chain(ACROSS);
@@ -154,6 +174,10 @@ impl<'a> Compiler<'a> {
         let Kind::Name(counter) = &args[0].kind else {
             return Err(Diagnostic::new("the counter is a name such as k", args[0].span.clone()));
         };
+        if super::column(counter).is_some() || super::values().any(|v| v == counter) {
+            let what = format!("the counter '{counter}' would hide a word of the language");
+            return Err(Diagnostic::new(what, args[0].span.clone()).help("call it k"));
+        }
         let whole = |e: &Expr| match e.kind {
             Kind::Number(v) if v.trunc() == v && v.abs() < 1e6 => Ok(v as i64),
             Kind::Unary(Unary::Negate, ref inner) => match inner.kind {

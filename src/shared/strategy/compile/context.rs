@@ -39,6 +39,8 @@ impl<'a> Compiler<'a> {
                 }
                 _ => Err(Diagnostic::new("before '@' stands a symbol", of.span.clone())),
             },
+            Kind::Text(text) => Err(Diagnostic::new("a clock or symbol stands without quotes", e.span.clone())
+                .help(format!("on({text}, x)"))),
             _ => Err(Diagnostic::new("this is neither a clock such as 4h nor a symbol", e.span.clone())
                 .help("on(4h, x), on(BTCUSDT, x) or on(BTCUSDT@4h, x)")),
         }

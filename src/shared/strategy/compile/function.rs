@@ -43,7 +43,12 @@ impl<'a> Compiler<'a> {
         let inside = At { scope, own: None, circle: None, vars: None, mine: None, ..at };
         let mut parts = Vec::new();
         for output in &def.outputs {
-            let (id, t) = self.defined(output, e.span.clone(), inside)?;
+            let (id, t) = match self.defined(output, e.span.clone(), inside)? {
+                (_, Type::Outputs(mut inner)) if inner.len() == 1 => {
+                    inner.pop().map_or((0, Type::Number), |p| (p.1, p.2))
+                }
+                other => other,
+            };
             parts.push((output.clone(), id, t));
         }
         let first = parts.first().map_or(0, |p| p.1);

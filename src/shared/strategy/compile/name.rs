@@ -90,6 +90,12 @@ impl<'a> Compiler<'a> {
                 "the position is position.entry, position.side, position.profit, position.bars, …"
             }
             "bars_held" | "barssince_entry" => "the bars of a position are position.bars",
+            "AND" | "OR" | "NOT" => "and, or and not are written small",
+            "True" | "False" | "TRUE" | "FALSE" => "true and false are written small",
+            "current_profit" | "profit" => "the profit of a position is position.profit, a fraction",
+            "time" | "timeframe" | "dayofyear" => {
+                "the calendar has hour, minute, weekday, day, month, year, new_day, new_week, new_month"
+            }
             "dayofweek" => "the day of the week is weekday: 0 is Monday",
             "dayofmonth" => "the day of the month is day",
             "open_interest" | "market_cap" => "columns from outside are not there yet",
@@ -116,7 +122,7 @@ impl<'a> Compiler<'a> {
                 .help("what a value was on the bar before is prev(x)"));
         };
         let truth = self.is_truth_of(own, at, 0);
-        Ok(self.back(format!("={own}"), Later::Own(own), at, truth))
+        Ok(self.back(format!("={own}"), (Later::Own(own), e.span.clone()), at, truth))
     }
 
     /// What an expression of the own circle was on the bar before; nothing where it is of none.
@@ -127,16 +133,29 @@ impl<'a> Compiler<'a> {
         }
         let truth = self.is_truth(e, at, 0);
         Some(match &e.kind {
-            Kind::Name(name) if name != "self" => self.back(format!("={name}"), Later::Expr(e), at, truth),
-            _ => self.back(format!("{}", e.span.start), Later::Expr(e), at, truth),
+            Kind::Name(name) if name != "self" => {
+                self.back(format!("={name}"), (Later::Expr(e), e.span.clone()), at, truth)
+            }
+            _ => self.back(format!("{}", e.span.start), (Later::Expr(e), e.span.clone()), at, truth),
         })
     }
 
-    fn back(&mut self, key: String, what: Later<'a>, at: At<'a>, truth: bool) -> (NodeId, Type) {
+    fn back(
+        &mut self,
+        key: String,
+        (what, span): (Later<'a>, std::ops::Range<usize>),
+        at: At<'a>,
+        truth: bool,
+    ) -> (NodeId, Type) {
         let place = ((at.scope, at.symbol, at.clock), key);
         let known = self.slots.get(&place).copied();
         let (id, truth) = known.unwrap_or_else(|| {
             self.graph.slots.push(0);
+            let span = match &what {
+                Later::Expr(e) => e.span.clone(),
+                Later::Own(_) => span,
+            };
+            self.asked.push((at.own.unwrap_or_default(), span));
             let slot = self.graph.slots.len() - 1;
             self.later.push((slot, what, at, truth));
             let node = match at.symbol {

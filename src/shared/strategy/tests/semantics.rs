@@ -97,6 +97,10 @@ fn fixed(e: &Expr) -> bool {
     made && e.args.iter().all(fixed)
 }
 
+fn finite(v: f64) -> f64 {
+    if v.is_finite() { v } else { f64::NAN }
+}
+
 /// What it means at a bar: a number, 1 for true, 0 for false, NaN for unknown.
 fn value(e: &Expr, m: &Market, symbol: usize, t: usize) -> f64 {
     let at = |i: usize, t: usize| value(&e.args[i], m, symbol, t);
@@ -121,10 +125,10 @@ fn value(e: &Expr, m: &Market, symbol: usize, t: usize) -> f64 {
         "constant" => e.n as f64 + 0.5,
         "own" => column(m, symbol, COLUMNS[e.n], t),
         "other" => column(m, 1, COLUMNS[e.n], t),
-        "+" => at(0, t) + at(1, t),
-        "-" => at(0, t) - at(1, t),
-        "*" => at(0, t) * at(1, t),
-        "/" => at(0, t) / at(1, t),
+        "+" => finite(at(0, t) + at(1, t)),
+        "-" => finite(at(0, t) - at(1, t)),
+        "*" => finite(at(0, t) * at(1, t)),
+        "/" => finite(at(0, t) / at(1, t)),
         "neg" => -at(0, t),
         "abs" => at(0, t).abs(),
         "min" => both(&f64::min),
