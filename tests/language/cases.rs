@@ -114,3 +114,19 @@ fn the_reference_has_examples_that_work() {
         assert!(word.example.contains(word.name) || word.shape.contains(word.name), "{}", word.name);
     }
 }
+
+/// Every file in the guide's page is one, and says what it does.
+#[test]
+fn the_guides_files_are_strategies() {
+    let page = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("src/guide/language.md")).unwrap();
+    let blocks: Vec<&str> = page.split("```toml\n").skip(1).map(|b| b.split("```").next().unwrap()).collect();
+    assert!(blocks.len() >= 4);
+    for text in blocks {
+        let s = parse(text);
+        assert!(!explain(&s).is_empty() && trades(&s) > 0, "{} never trades", s.file.name);
+    }
+    // Every word of the account that the page names is there, and the other way round.
+    for (space, word, ..) in assay_shared::strategy::seen::SEEN {
+        assert!(page.contains(word) && page.contains(space), "{space}.{word} is not in the guide");
+    }
+}
