@@ -56,7 +56,7 @@ fn each_mistake_has_one_clear_error_and_changes_nothing() {
         (&["strategy", "check", "missing.toml"], 3, "missing.toml"),
         (&["strategy", "check", "bad.toml"], 2, "did you mean 'EMA'?"),
         (&["strategy", "check", "range.toml"], 2, "the range of 'fast' is impossible"),
-        (&["strategy", "indicator", "NOPE"], 2, "no function 'NOPE'"),
+        (&["strategy", "indicator", "NOPE"], 2, "has a function 'NOPE'"),
         (&["study", "run", "trend.toml", "splits.toml"], 2, "one fold needs"),
         (&["study", "run", "trend.toml", "trend.toml"], 2, "unknown field"),
         (&["study", "run", "trend.toml", "study.toml", "--data", "ffff"], 2, "no such snapshot"),

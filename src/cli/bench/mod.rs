@@ -4,6 +4,7 @@ mod data;
 mod figure;
 mod gate;
 mod growth;
+mod language;
 mod ledger;
 
 use super::Context;
@@ -38,6 +39,8 @@ enum Part {
     Ledger,
     /// The simulation on one core.
     Simulation,
+    /// The strategy language: the largest files, and what states cost.
+    Language,
     /// A whole study with ledger and mirror on.
     Study,
     /// Importing files of one-minute bars of five symbols, and opening them.
@@ -219,6 +222,10 @@ fn measure(dir: &Path, args: &Args, figures: &mut Vec<Figure>) -> Result<(), Lab
     if wanted(Part::Simulation) {
         say("measuring the simulation");
         simulation(figures)?;
+    }
+    if wanted(Part::Language) {
+        say("measuring the language");
+        language::measure(figures)?;
     }
     if wanted(Part::Study) {
         say("measuring a whole study");

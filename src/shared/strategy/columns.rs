@@ -1,12 +1,12 @@
 //! Evaluation over whole columns, for research.
 
 use super::bind::Bound;
+use super::circle::Circle;
 use super::circles::groups;
 use super::clock::{Calendar, Gathering, Ticks};
 use super::op::{MemoryState, choose};
 use super::pair::PairState;
 use super::plan::{Id, Op, Plan};
-use super::step::{State, step};
 use crate::account::Signals;
 use crate::indicator::IndicatorError;
 use crate::market::{FIELDS, Field, Market};
@@ -93,7 +93,8 @@ fn column(market: &Market, symbol: usize, field: Field) -> Result<&[f64], Indica
     Err(IndicatorError::NoData { column: format!("{}.{name}", market.symbols[symbol]) })
 }
 
-/// The nodes in the order in which they are computed: circles as a whole, for they go bar by bar.
+/// The nodes in the order in which they are computed. Circles go bar by bar, and those that do not need each other go
+/// together: a processor computes several chains at once.
 fn schedule(plan: &Plan) -> Vec<Vec<Id>> {
     if plan.slots.is_empty() {
         return (0..plan.ops.len()).map(|id| vec![id]).collect();
@@ -106,7 +107,31 @@ fn schedule(plan: &Plan) -> Vec<Vec<Id>> {
         }
         out
     };
-    groups(&plan.ops.iter().enumerate().map(needs).collect::<Vec<_>>())
+    let needs: Vec<Vec<Id>> = plan.ops.iter().enumerate().map(needs).collect();
+    // How many circles stand below a node, one on the other.
+    let mut level = vec![0; plan.ops.len()];
+    let mut circles: BTreeMap<(usize, u8), Vec<Id>> = BTreeMap::new();
+    let mut plain: BTreeMap<usize, Vec<Vec<Id>>> = BTreeMap::new();
+    for group in groups(&needs) {
+        let below = group.iter().flat_map(|id| &needs[*id]).filter(|of| !group.contains(of)).map(|of| level[*of]).max();
+        let below = below.unwrap_or_default();
+        let alone = group.len() == 1 && !needs[group[0]].contains(&group[0]);
+        group.iter().for_each(|id| level[*id] = below + usize::from(!alone));
+        match alone {
+            true => plain.entry(below).or_default().push(group),
+            false => circles.entry((below + 1, plan.clock_of[group[0]])).or_default().extend(group),
+        }
+    }
+    let most = level.iter().copied().max().unwrap_or_default();
+    let mut out = Vec::with_capacity(plan.ops.len());
+    for at in 0..=most {
+        for ((_, _), ids) in circles.range_mut((at, 0)..=(at, u8::MAX)) {
+            ids.sort_unstable();
+            out.push(std::mem::take(ids));
+        }
+        out.extend(plain.remove(&at).unwrap_or_default());
+    }
+    out
 }
 
 /// For each step of a schedule, the nodes that nothing needs any more once it is done.
@@ -161,7 +186,7 @@ fn evaluate<'m>(
         match ids[..] {
             [id] if plan.waits(id) => {}
             [id] if !matches!(plan.ops[id], Op::Back(slot) if plan.slots[slot] == id) => c.values[id] = c.column(id)?,
-            _ => c.scan(ids)?,
+            _ => c.scan(ids, spent)?,
         }
         for of in spent {
             c.values[*of] = Cow::Borrowed(&[]);
@@ -281,49 +306,14 @@ impl<'m> Columns<'_, 'm> {
         bars.map(at).collect()
     }
 
-    /// A circle, bar by bar, by the very function that streaming uses.
-    fn scan(&mut self, ids: &[Id]) -> Result<(), IndicatorError> {
+    /// A circle, bar by bar. What nobody needs afterwards (`spent`) is not kept.
+    fn scan(&mut self, ids: &[Id], spent: &[Id]) -> Result<(), IndicatorError> {
         let len = ids.iter().map(|id| self.len(*id)).min().unwrap_or_default();
-        let place = |id: Id| ids.binary_search(&id).ok();
-        let mut states = ids.iter().map(|id| State::of(&self.plan.ops[*id])).collect::<Result<Vec<_>, _>>()?;
-        let mut now = vec![f64::NAN; ids.len()];
-        let mut out: Vec<Vec<f64>> = vec![Vec::with_capacity(len); ids.len()];
-        let mut backs: Vec<f64> = vec![f64::NAN; self.plan.slots.len()];
-        let several = |id: &Id| match &self.plan.ops[*id] {
-            Op::Ta { function, .. } => function.outputs().len(),
-            _ => 1,
-        };
-        let mut others: Vec<Vec<Vec<f64>>> = ids.iter().map(|id| vec![Vec::new(); several(id)]).collect();
-        for t in 0..len {
-            for (k, id) in ids.iter().enumerate() {
-                let at = |of: Id| place(of).map_or_else(|| self.values[of][t], |k| now[k]);
-                now[k] = match &self.plan.ops[*id] {
-                    Op::Back(slot) => backs[*slot],
-                    Op::Output(of, output) => match place(*of) {
-                        Some(k) => states[k].output(*output),
-                        None => self.others.get(of).map_or(f64::NAN, |o| o[*output][t]),
-                    },
-                    op => step(op, &mut states[k], at)?,
-                };
-                out[k].push(now[k]);
-                if others[k].len() > 1 {
-                    (0..others[k].len()).for_each(|o| others[k][o].push(states[k].output(o)));
-                }
-            }
-            for id in ids {
-                if let Op::Back(slot) = self.plan.ops[*id]
-                    && let Some(k) = place(self.plan.slots[slot])
-                {
-                    backs[slot] = now[k];
-                }
-            }
-        }
-        for ((id, column), others) in ids.iter().zip(out).zip(others) {
+        let (columns, several) = Circle::new(self.plan, ids, &self.values, &self.others)?.run(len, spent)?;
+        for (id, column) in ids.iter().zip(columns) {
             self.values[*id] = column.into();
-            if others.len() > 1 {
-                self.others.insert(*id, others);
-            }
         }
+        self.others.extend(several);
         Ok(())
     }
 }

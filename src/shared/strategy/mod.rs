@@ -12,6 +12,7 @@ pub mod bind;
 mod binder;
 mod block;
 mod check;
+mod circle;
 mod circles;
 pub mod clock;
 pub mod columns;

@@ -78,6 +78,7 @@ fn truth(b: bool) -> f64 {
 
 impl Unary {
     /// Applies it. Logarithm and exponential come from `libm`, the same on every machine.
+    #[inline]
     pub fn apply(self, a: f64) -> f64 {
         match self {
             Unary::Negate => -a,

@@ -56,7 +56,7 @@ fn limits_are_stated() {
     assert!(messages("", "", &deep)[0].contains("nests deeper than 64"));
     let chain = vec!["close"; 300].join(" + ");
     assert!(messages("", "", &format!("{chain} > 1"))[0].contains("chains more than 256"));
-    assert!(messages("", "", &"x".repeat(33_000))[0].contains("over 32768 bytes"));
+    assert!(messages("", "", &"x".repeat(66_000))[0].contains("over 65536 bytes"));
     let many: Vec<String> = (0..1001).map(|i| format!("\"A{i}\"")).collect();
     let symbols = text("", "", "close > 1").replace("\"S0USDT\", \"S1USDT\"", &many.join(","));
     assert!(Strategy::parse(&symbols).unwrap_err()[0].message.contains("at most 1000"));

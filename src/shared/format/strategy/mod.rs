@@ -11,7 +11,7 @@ use assay_ledger::Hash;
 /// The version that is written.
 pub const CURRENT: u32 = 3;
 /// The largest strategy file.
-pub const MAX_TEXT: usize = 32_768;
+pub const MAX_TEXT: usize = 65_536;
 
 /// A strategy's canonical text with its number.
 #[derive(Debug, Clone, PartialEq, Eq)]

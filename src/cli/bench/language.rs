@@ -1,0 +1,122 @@
+//! The language: reading the largest files, and what states cost.
+
+use super::figure::{Figure, Goal};
+use assay_lab::LabError;
+use assay_lab::study::parse_strategy;
+use assay_research::data::generate;
+use assay_shared::strategy::columns::of_nodes;
+use assay_shared::strategy::space::defaults;
+use std::fmt::Write as _;
+use std::time::Instant;
+
+/// Files that are read.
+const FILES: usize = 200;
+/// Bytes of the largest of them.
+const LARGEST: usize = 64_000;
+
+/// A small random number generator: a bench needs to be the same again, not to be good.
+struct Dice(u64);
+
+impl Dice {
+    fn roll(&mut self, sides: usize) -> usize {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) as usize % sides
+    }
+}
+
+/// A file of so many bytes: states, circles, clocks, functions, windows.
+fn file(seed: u64, bytes: usize) -> String {
+    let mut d = Dice(seed | 1);
+    let mut out = String::from(
+        "name = \"bench\"\ninterval = \"1h\"\nsymbols = [\"BTCUSDT\", \"ETHUSDT\"]\n[functions]\n\"ease(x)\" = \"0.5 * x + 0.5 * prev(x)\"\n\
+         [states]\n",
+    );
+    let mut n = 0;
+    let mut states = 0;
+    while states == 0 || out.len() < bytes / 3 {
+        let (a, b) = (d.roll(states + 1), 1 + d.roll(9));
+        let other = if states == 0 { "close".into() } else { format!("prev(s{})", a.min(states - 1)) };
+        let _ = writeln!(
+            out,
+            "s{states} = {{ start = \"close\", next = \"if(close > {other}, max(self, close - {b}), self * 0.9)\" }}"
+        );
+        states += 1;
+    }
+    out += "[indicators]\n";
+    while n == 0 || out.len() < bytes {
+        let (a, b, s) = (d.roll(n.max(1)), 2 + d.roll(40), d.roll(states));
+        let before = if n == 0 { "open".into() } else { format!("i{a}") };
+        let e = match d.roll(6) {
+            0 => format!("ease({before}) + std(close, {b})"),
+            1 => format!("on(4h, EMA(close, {b})) - {before}"),
+            2 => format!("sum_of(k, 0, 4, prev({before}, k)) / s{s}"),
+            3 => format!("if({before} > s{s}, highest(high, {b}), lowest(low, {b}))"),
+            4 => format!("across.rank({before})"),
+            _ => format!("{before} * 0.5 + s{s} - mean(volume, {b})"),
+        };
+        let _ = writeln!(out, "i{n} = \"{e}\"");
+        n += 1;
+    }
+    let last = n.saturating_sub(1);
+    let _ = writeln!(out, "[signals]\nlong_entry = \"i{last} > s0\"\n[sizing]\nmargin_fraction = 0.1\nleverage = 2");
+    out
+}
+
+/// Measures.
+pub fn measure(out: &mut Vec<Figure>) -> Result<(), LabError> {
+    let (mut most, mut slowest, mut nodes) = (0.0_f64, 0, 0);
+    for n in 0..FILES {
+        let text = file(n as u64, LARGEST / FILES * (n + 1) - 300);
+        let start = Instant::now();
+        let s = parse_strategy(&text, "bench")?;
+        let spent = start.elapsed().as_secs_f64() * 1e3;
+        if spent > most {
+            (most, slowest, nodes) = (spent, text.len(), s.compiled.graph.nodes.len());
+        }
+    }
+    out.push(
+        Figure::new(format!("compiling {FILES} files of up to {LARGEST} bytes, the slowest"), most, "ms")
+            .goal(Goal::AtMost(100.0)),
+    );
+    out.push(Figure::new(format!("nodes of that file, {slowest} bytes"), nodes as f64, "nodes"));
+    states(out)
+}
+
+/// What three states cost that need each other, beside four indicators.
+fn states(out: &mut Vec<Figure>) -> Result<(), LabError> {
+    let plain = "[indicators]\nf = \"EMA(close, 24)\"\ns = \"EMA(close, 168)\"\nr = \"ATR(high, low, close, 24)\"\na = \"ADX(high, low, close, 24)\"\n\
+                 up = \"crosses_above(f, s) and a > 20\"\n";
+    let three = format!(
+        "{plain}[states]\nline = {{ start = \"close\", next = \"if(close > self, max(self, close - r), min(self, close + r))\" }}\n\
+         rising = {{ start = \"0\", next = \"if(line > prev(line), self + 1, if(line < prev(line), 0, self))\" }}\n\
+         side = {{ start = \"0\", next = \"if(rising == 3, 1, if(line < prev(line), -1, self))\" }}\n"
+    );
+    let cost = |text: &str| -> Result<f64, LabError> {
+        let head = "name = \"bench\"\ninterval = \"1h\"\nsymbols = [\"BTCUSDT\", \"ETHUSDT\", \"XRPUSDT\", \"ADAUSDT\", \"LTCUSDT\"]\n";
+        let entry = if text.contains("side") { "up and side == 1" } else { "up" };
+        let s = parse_strategy(
+            &format!(
+                "{head}{text}[signals]\nlong_entry = \"{entry}\"\n[sizing]\nmargin_fraction = 0.1\nleverage = 2\n"
+            ),
+            "bench",
+        )?;
+        let market = generate::market(&s.file.symbols, 24_000, 7);
+        let bound = s.bind(&defaults(&s.file.parameters)).map_err(|d| LabError::Verification(d.to_string()))?;
+        let wanted: Vec<usize> = bound.outputs.iter().flat_map(|o| o.signals.iter().map(|s| s.1)).collect();
+        let mut times = Vec::new();
+        for _ in 0..15 {
+            let start = Instant::now();
+            let columns = of_nodes(&bound, &market, &wanted).map_err(|e| LabError::Verification(e.to_string()))?;
+            std::hint::black_box(columns);
+            times.push(start.elapsed().as_secs_f64() * 1e3);
+        }
+        times.sort_by(f64::total_cmp);
+        Ok(times[times.len() / 2])
+    };
+    let (without, with) = (cost(plain)?, cost(&three)?);
+    out.push(Figure::new("columns of five symbols x 24 000 bars without states", without, "ms"));
+    out.push(
+        Figure::new("the same with three states that need each other", with, "ms").goal(Goal::AtMost(2.0 * without)),
+    );
+    Ok(())
+}
