@@ -9,6 +9,8 @@ use assay_lab::review::{Changed, Review, proposals, review};
 use assay_production::gate::{Check, Figures};
 use assay_shared::event::SeedGrade;
 use assay_shared::metric::Metric;
+use assay_shared::strategy::Strategy;
+use assay_shared::strategy::explain::{Section, explain};
 use assay_shared::time::format_ms;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -123,6 +125,11 @@ fn blocks(r: &Review, branch: &str) -> Vec<Block> {
         None => {}
     }
     changes(r, &mut out);
+    if let Ok(strategy) = Strategy::recorded(&r.proposal.config.strategy_text) {
+        out.push(Block::Title("what it does".into()));
+        let lines = |(head, lines): Section| vec![head.to_string(), lines.join("; ")];
+        out.push(Block::Table(vec!["", ""], explain(&strategy).into_iter().map(lines).collect()));
+    }
     if let Some(figures) = &r.preview.figures {
         self::figures(r, figures, &mut out);
     }
