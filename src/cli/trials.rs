@@ -9,6 +9,7 @@ use assay_lab::{Lab, LabError};
 use assay_research::mirror::query::{Order, TrialRow};
 use assay_shared::event::study::FoldFact;
 use assay_shared::metric::Metric;
+use assay_shared::strategy::Value;
 use serde_json::json;
 
 /// List a study's trials, best first
@@ -67,7 +68,14 @@ fn percent(v: f64) -> String {
 
 fn params(t: &TrialRow) -> String {
     let short = |v: f64| if v.fract() == 0.0 { format!("{v:.0}") } else { format!("{v:.3}") };
-    t.params.iter().map(|(k, v)| format!("{k}={}", short(v.number()))).collect::<Vec<_>>().join(" ")
+    t.params
+        .iter()
+        .map(|(k, v)| match v.number() {
+            number if number.is_nan() || matches!(v, Value::Truth(_)) => format!("{k}={v}"),
+            number => format!("{k}={}", short(number)),
+        })
+        .collect::<Vec<_>>()
+        .join(" ")
 }
 
 /// Prints a study's (or the newest's) best trials and its statistics.

@@ -33,6 +33,7 @@ pub fn write(
     let snapshots = lab.mirror()?.snapshots()?;
     let data = snapshots.into_iter().find(|row| row.data_hash == s.data_hash);
     let report = Report::new(s, t, opened.market.symbols.clone(), times, found.run, tested, reproduced).with_data(data);
+    let report = report.with_tags(opened.strategy.compiled.tags.clone());
     let report = match study::of_trial(lab, &study_id, Some(number))? {
         Some(figures) => report.with_statistics(figures.statistics, figures.pbo),
         None => report,

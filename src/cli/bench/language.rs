@@ -10,7 +10,7 @@ use std::fmt::Write as _;
 use std::time::Instant;
 
 /// Files that are read.
-const FILES: usize = 200;
+const FILES: usize = 1000;
 /// Bytes of the largest of them.
 const LARGEST: usize = 64_000;
 

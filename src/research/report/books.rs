@@ -22,7 +22,7 @@ pub struct Sum {
 }
 
 impl Sum {
-    fn add(&mut self, t: &Trade) {
+    pub(super) fn add(&mut self, t: &Trade) {
         self.trades += 1;
         self.won += u32::from(t.pnl_usdt > 0.0);
         self.pnl_usdt += t.pnl_usdt;
@@ -46,7 +46,10 @@ pub struct Books {
     pub by_rule: BTreeMap<String, Sum>,
     /// By the name of the order that opened it, where orders have names.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    pub by_tag: BTreeMap<u16, Sum>,
+    pub by_tag: BTreeMap<String, Sum>,
+    /// By the name of the order that closed it, where it has one.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub by_exit: BTreeMap<String, Sum>,
 }
 
 /// The name of a value that is recorded by name.
@@ -68,9 +71,6 @@ impl Books {
             out.by_symbol.entry(t.symbol).or_default().add(t);
             out.by_side.entry(t.side).or_default().add(t);
             out.by_rule.entry(name(t.rule)).or_default().add(t);
-            if t.tag > 0 {
-                out.by_tag.entry(t.tag).or_default().add(t);
-            }
         }
         out
     }

@@ -2,6 +2,7 @@
 
 use super::Report;
 use super::svg::Chart;
+use assay_shared::account::record::Trade;
 use assay_shared::time::{format_date, format_ms, interval_text};
 use std::fmt::Write as _;
 
@@ -147,12 +148,25 @@ fn books(out: &mut String, r: &Report) {
     let symbol = |s: &usize| r.symbols.get(*s).cloned().unwrap_or_default();
     let rows = r.books.by_symbol.iter().map(|(s, sum)| (symbol(s), sum));
     let rows = rows.chain(r.books.by_side.iter().map(|(side, sum)| ((*side).to_string(), sum)));
-    for (name, sum) in rows.chain(r.books.by_rule.iter().map(|(rule, sum)| (rule.clone(), sum))) {
+    let rows = rows.chain(r.books.by_rule.iter().map(|(rule, sum)| (rule.clone(), sum)));
+    let rows = rows.chain(r.books.by_tag.iter().map(|(tag, sum)| (format!("entered by '{tag}'"), sum)));
+    for (name, sum) in rows.chain(r.books.by_exit.iter().map(|(tag, sum)| (format!("left by '{tag}'"), sum))) {
         let (n, won) = (sum.trades, sum.won);
         let _ = write!(out, "<tr><td>{}</td><td>{n}</td><td>{won}</td>", escape(&name));
         let _ = write!(out, "{}{}{}</tr>", amount(-sum.fees_usdt), amount(sum.funding_usdt), amount(sum.pnl_usdt));
     }
     out.push_str("</table>");
+}
+
+/// The rule that closed a trade, with the names of those that opened and closed it.
+fn why(r: &Report, t: &Trade) -> String {
+    let rule = serde_json::to_value(t.rule).ok().and_then(|v| v.as_str().map(str::to_string)).unwrap_or_default();
+    match (r.tag(t.tag), r.tag(t.exit_tag)) {
+        ("", "") => rule,
+        (entry, "") => format!("{entry}: {rule}"),
+        ("", exit) => format!("{rule} ({exit})"),
+        (entry, exit) => format!("{entry}: {rule} ({exit})"),
+    }
 }
 
 fn trades(out: &mut String, r: &Report) {
@@ -172,7 +186,7 @@ fn trades(out: &mut String, r: &Report) {
             t.entry,
             format_ms(t.exit_ms),
             t.exit,
-            serde_json::to_value(t.rule).ok().and_then(|v| v.as_str().map(str::to_string)).unwrap_or_default(),
+            escape(&why(r, t)),
             percent(t.mae),
             percent(t.mfe),
             t.funding_usdt,

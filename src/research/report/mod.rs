@@ -18,6 +18,7 @@ use assay_shared::recount::figures::Statistics;
 use assay_shared::time::format_ms;
 use serde::Serialize;
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 
 /// How a stream's file begins.
 const STREAM: &str = "{\"stream_hash\":";
@@ -55,6 +56,8 @@ pub struct Report {
     pub reproduced: bool,
     /// Sums of cash flows and trades.
     pub books: Books,
+    /// Names of the strategy's rules, by their numbers.
+    pub tags: Vec<String>,
     /// Trades.
     pub trades: Vec<Trade>,
     /// Orders, fills and cash flows, in a file of their own.
@@ -100,6 +103,7 @@ impl Report {
             out_of_sample_ms: times_ms.get(tested).copied(),
             reproduced,
             books: Books::of(&run),
+            tags: Vec::new(),
             times_ms,
             margin_usage: run.margin_usage,
             trades: run.trades,
@@ -119,6 +123,24 @@ impl Report {
         Report { statistics, pbo, ..self }
     }
 
+    /// The same with the names of the strategy's rules, in the order of their numbers.
+    pub fn with_tags(self, tags: Vec<String>) -> Report {
+        let mut books = Books { by_tag: BTreeMap::new(), by_exit: BTreeMap::new(), ..self.books };
+        for t in &self.trades {
+            for (of, tag) in [(&mut books.by_tag, t.tag), (&mut books.by_exit, t.exit_tag)] {
+                if let Some(name) = tags.get(usize::from(tag)).filter(|name| !name.is_empty()) {
+                    of.entry(name.clone()).or_default().add(t);
+                }
+            }
+        }
+        Report { books, tags, ..self }
+    }
+
+    /// The name of a rule by its number.
+    fn tag(&self, number: u16) -> &str {
+        self.tags.get(usize::from(number)).map(String::as_str).unwrap_or_default()
+    }
+
     /// The same with what was registered of its data.
     pub fn with_data(self, data: Option<SnapshotRow>) -> Report {
         Report { data, ..self }
@@ -130,6 +152,8 @@ impl Report {
         if let Some(trades) = value.get_mut("trades").and_then(Value::as_array_mut) {
             for (row, trade) in trades.iter_mut().zip(&self.trades) {
                 row["symbol"] = json!(self.symbols.get(trade.symbol));
+                row["tag"] = json!(self.tag(trade.tag));
+                row["exit_tag"] = json!(self.tag(trade.exit_tag));
                 row["entry_time"] = json!(format_ms(trade.entry_ms));
                 row["exit_time"] = json!(format_ms(trade.exit_ms));
             }

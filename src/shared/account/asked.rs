@@ -29,6 +29,10 @@ impl Account<'_> {
                 Ask::Cancel => {
                     self.remove(bar.end(), *symbol, Outcome::Cancelled, |o| o.kind != Kind::Market || o.rest);
                 }
+                Ask::CancelEntries => {
+                    let entry = |o: &Resting| o.action == Action::Enter || o.waits != 0;
+                    self.remove(bar.end(), *symbol, Outcome::Cancelled, entry);
+                }
                 Ask::Levels(levels) => self.look_again(bar, *symbol, levels),
                 Ask::Order(intent) => self.take_order(bar, *symbol, intent),
             }

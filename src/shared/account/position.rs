@@ -31,6 +31,11 @@ pub(crate) struct Position {
     /// Furthest prices against and for the position.
     pub(super) adverse: f64,
     pub(super) favourable: f64,
+    /// The best and the worst profit that it had, each as a fraction of the average entry of its moment.
+    pub(super) best_profit: f64,
+    pub(super) worst_profit: f64,
+    /// The best of them at the ends of bars, which steps of a stop that follows look at.
+    gained: f64,
     pub(super) fees: f64,
     pub(super) funding: f64,
     /// All that was ever entered, base asset, and quantity times price of it.
@@ -83,6 +88,9 @@ impl Position {
             best: fill.price,
             adverse: fill.price,
             favourable: fill.price,
+            best_profit: 0.0,
+            worst_profit: 0.0,
+            gained: 0.0,
             fees: fill.fee,
             funding: 0.0,
             entered: fill.qty,
@@ -144,14 +152,17 @@ impl Position {
         let (a, f) = (self.adverse, self.favourable);
         (self.adverse, self.favourable) =
             if self.side > 0.0 { (a.min(price), f.max(price)) } else { (a.max(price), f.min(price)) };
+        let profit = self.side * (price / self.entry - 1.0);
+        (self.best_profit, self.worst_profit) = (self.best_profit.max(profit), self.worst_profit.min(profit));
     }
 
     /// Takes the best price of a bar that has ended into the trailing stop and its steps. A stop that follows never
     /// goes back.
     pub(super) fn follow(&mut self, with: f64) {
         self.best = if self.side > 0.0 { self.best.max(with) } else { self.best.min(with) };
-        let gained = self.side * (self.best / self.entry - 1.0);
-        let reached = self.levels.steps.iter().flatten().rfind(|step| gained >= step.after);
+        // What it had: an average that moved since makes no profit of an earlier price.
+        self.gained = self.gained.max(self.side * (with / self.entry - 1.0));
+        let reached = self.levels.steps.iter().flatten().rfind(|step| self.gained >= step.after);
         let level = match reached.map(|step| step.follow) {
             Some(Follow::Best(distance)) => self.best * (1.0 - self.side * distance),
             Some(Follow::Entry(offset)) => self.entry * (1.0 + self.side * offset),
@@ -169,5 +180,34 @@ impl Position {
             Level::Price(price) => price,
             Level::Average(fraction) => self.entry * (1.0 + way * self.side * fraction),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::order::Step;
+
+    fn fill(qty: f64, price: f64) -> Filled {
+        Filled { side: 1.0, qty, price, ms: 0, bar: 0, margin: 1.0, fee: 0.0, leverage: 1.0 }
+    }
+
+    /// Entered at 102.23, a quarter of a percent up at best; then a rung at 99.14 brings the average to 99.76. The high
+    /// from before is no profit of that average: it arms no step, and is no best profit.
+    #[test]
+    fn an_average_makes_no_profit_of_an_earlier_price() {
+        let mut levels = Levels::NONE;
+        levels.steps[0] = Some(Step { after: 0.015, follow: Follow::Best(0.006) });
+        let mut p = Position::open(&fill(1.0, 102.23), levels, 0, true);
+        p.saw(102.50);
+        p.follow(102.50);
+        p.add(&fill(4.0, 99.14), true);
+        p.saw(99.40);
+        p.follow(99.40);
+        assert!((p.entry - 99.758).abs() < 1e-9 && p.followed.is_nan());
+        assert!((p.best_profit - (102.50 / 102.23 - 1.0)).abs() < 1e-12, "{}", p.best_profit);
+        // One that it really has arms it.
+        p.follow(101.50);
+        assert!((p.followed - 102.50 * 0.994).abs() < 1e-9, "{}", p.followed);
     }
 }

@@ -11,6 +11,8 @@ pub enum Ask {
     Levels(Levels),
     /// No more of the orders that stand.
     Cancel,
+    /// No more of the entries that stand, and of what would come with them.
+    CancelEntries,
 }
 
 /// What to hold, instead of when to trade.
@@ -52,6 +54,11 @@ impl Orders {
     /// Takes back the orders that stand.
     pub fn cancel(&mut self, symbol: usize) {
         self.asks.push((symbol, Ask::Cancel));
+    }
+
+    /// Takes back the entries that stand.
+    pub fn cancel_entries(&mut self, symbol: usize) {
+        self.asks.push((symbol, Ask::CancelEntries));
     }
 
     /// Asks for weights.

@@ -242,6 +242,7 @@ impl Decider {
                 let last = view.last(symbol).zip(view.bars_since_last(symbol));
                 last.map_or(f64::NAN, |(last, bars)| seen.of_last(&last, bars))
             }
+            Seen::Side => position.map_or(0.0, |p| p.side),
             _ => position.map_or(f64::NAN, |p| seen.of_position(p)),
         }
     }

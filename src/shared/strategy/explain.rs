@@ -26,6 +26,7 @@ fn percent(e: &Placed) -> String {
 pub fn explain(s: &Strategy) -> Vec<Section> {
     let sections = [
         ("Reads", reads(s)),
+        ("Where", wheres(s)),
         ("Remembers", remembers(&s.file)),
         ("Enters", enters(&s.file)),
         ("Adds", adds(&s.file)),
@@ -56,6 +57,16 @@ fn reads(s: &Strategy) -> Vec<String> {
     if !clocks.is_empty() {
         out.push(format!("bars of {} too, each after its close", clocks.join(", ")));
     }
+    out
+}
+
+/// Names that stand for expressions, parameters with their ranges, and what must hold of them.
+fn wheres(s: &Strategy) -> Vec<String> {
+    let f = &s.file;
+    let mut out: Vec<String> = f.indicators.iter().map(|(name, e)| format!("{name} is {}", text(e))).collect();
+    out.extend(f.parameters.iter().map(|(name, range)| format!("{name} is searched {}", range.words())));
+    out.extend(f.constraints.iter().map(|c| format!("{} holds", text(c))));
+    out.extend(f.functions.keys().map(|name| format!("{name} is a function of the file or the library")));
     out
 }
 
@@ -119,7 +130,8 @@ fn ends(f: &StrategyFile) -> Vec<String> {
     for (side, e) in [("a long", &s.long_exit), ("a short", &s.short_exit)] {
         out.extend(e.as_ref().map(|e| format!("{side}, at the next open, when {}", text(e))));
     }
-    if s.long_entry.is_some() && s.short_entry.is_some() {
+    let side = |side: &str| f.entries.iter().any(|e| e.side.get_ref() == side);
+    if (s.long_entry.is_some() || side("long")) && (s.short_entry.is_some() || side("short")) {
         out.push("an entry of the other side".into());
     }
     for e in &f.exits {

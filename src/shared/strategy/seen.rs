@@ -33,7 +33,7 @@ pub enum Seen {
 
 /// The words with what they mean: whose they are, the word, what it is of, and a line for the reference.
 pub const SEEN: [(&str, &str, Seen, &str); 23] = [
-    ("position", "side", Seen::Side, "1 long, -1 short; unknown while flat, like all of a position"),
+    ("position", "side", Seen::Side, "1 long, -1 short, 0 while flat; all else of a position is unknown then"),
     ("position", "entry", Seen::Entry, "average entry, USDT"),
     ("position", "first_entry", Seen::FirstEntry, "price of the first fill, USDT"),
     ("position", "last_entry", Seen::LastEntry, "price of the last fill that opened or added, USDT"),

@@ -178,6 +178,17 @@ impl Range {
         }
     }
 
+    /// In words.
+    pub fn words(&self) -> String {
+        match self {
+            Range::Int { low, high, default, .. } => format!("from {low} to {high}, {default} without a search"),
+            Range::Float { low, high, default, .. } => format!("from {low} to {high}, {default} without a search"),
+            Range::Bool { default } => format!("true or false, {default} without a search"),
+            Range::Choice { choices, default } => format!("among {choices:?}, {default} without a search"),
+            Range::Text { choices, default } => format!("among {}, {default} without a search", choices.join(", ")),
+        }
+    }
+
     /// A value that can be reached, of its text.
     pub fn read(&self, text: &str) -> Option<Value> {
         let value = match self {

@@ -12,7 +12,8 @@ impl Decider {
     /// Levels as the account takes them. Fractions are of the entry, or of a close.
     pub(super) fn measured(&self, v: &Values, side: f64, close: f64) -> Levels {
         let fraction = |f: f64, way: f64| match f {
-            f if f.is_nan() || f <= 0.0 => Level::None,
+            // Zero is the entry itself, less than zero lies on its other side.
+            f if f.is_nan() || f <= -1.0 || way < 0.0 && f >= 1.0 => Level::None,
             f if self.bound.manner.from_close => Level::Price(close * (1.0 + way * side * f)),
             f => Level::Average(f),
         };

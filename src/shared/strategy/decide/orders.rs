@@ -96,9 +96,9 @@ impl Decider {
         let size = rule.size.or(outputs.size);
         let made = self.intent(Action::Enter, side, rule, size, &self.scratch, close);
         let Some(intent) = made.filter(|_| !unsafe_ && at > 0.0) else { return Ok(false) };
-        if view.standing(symbol) > 0 && view.position(symbol).is_none() {
+        if view.standing(symbol) > 0 {
             // The newest one counts.
-            orders.cancel(symbol);
+            orders.cancel_entries(symbol);
         }
         orders.order(symbol, Intent { levels, ..intent });
         for ladder in &outputs.rules.rules {
