@@ -3,7 +3,7 @@
 //!
 //! At each close, for each symbol in order: levels of the position that stands are looked at again; the first exit that
 //! fires leaves; the first entry that fires enters, with its ladder; then adds. Targets come last. What belongs to a
-//! position ([trade]) and the levels of an entry are those of the position as it would stand if it were filled at its
+//! position (`[trade]`) and the levels of an entry are those of the position as it would stand if it were filled at its
 //! price: entry there, no profit, no bars.
 
 mod levels;
@@ -20,6 +20,7 @@ use crate::indicator::IndicatorError;
 use crate::market::Bar;
 use crate::order::Orders;
 use crate::time::DAY_MS;
+use std::sync::Arc;
 use values::{NOTHING, Values};
 
 /// What is remembered of a symbol.
@@ -37,13 +38,15 @@ struct Symbol {
 /// Decides, bar by bar.
 pub struct Decider {
     bound: Bound,
+    /// What each symbol's bars are decided from.
+    outputs: Vec<Arc<Outputs>>,
     /// The nodes that wait for the account, in order, with what they remember.
     ids: Vec<Id>,
     states: Vec<State>,
     values: Vec<f64>,
     /// Values for a position that does not stand yet.
     scratch: Vec<f64>,
-    /// What a node of [trade] was last, and what it would be of a position that was decided.
+    /// What a node of `[trade]` was last, and what it would be of a position that was decided.
     born: Vec<(f64, f64)>,
     recalled: Vec<(f64, f64)>,
     /// Nodes that do not wait, and are asked for.
@@ -103,6 +106,7 @@ impl Decider {
             recalled: vec![(f64::NAN, f64::NAN); plan.recalled.len()],
             symbols: vec![fresh; bound.outputs.len()],
             entry: Vec::new(),
+            outputs: bound.outputs.iter().cloned().map(Arc::new).collect(),
             bound: bound.clone(),
             reviewed: false,
             ids,

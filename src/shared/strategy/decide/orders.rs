@@ -11,6 +11,7 @@ use crate::order::{self, Action, Intent, Kind, Level, Orders, Target};
 use crate::strategy::plan::Id;
 use crate::strategy::program::OrderKind;
 use crate::strategy::rules::{Does, Order, Rule, Size};
+use std::sync::Arc;
 
 impl Decider {
     pub(super) fn rules<B: Bar>(
@@ -20,7 +21,7 @@ impl Decider {
         view: &View<'_, '_, B>,
         orders: &mut Orders,
     ) -> Result<(), IndicatorError> {
-        let outputs = self.bound.outputs[symbol].clone();
+        let outputs = Arc::clone(&self.outputs[symbol]);
         let fires = |values: &[f64], when: Option<Id>| when.is_none_or(|id| values[id] == 1.0);
         let flags = outputs.signals.iter().filter(|(_, id)| self.values[*id] == 1.0).fold(0, |f, (bit, _)| f | bit);
         if let Some(p) = position {
@@ -48,8 +49,7 @@ impl Decider {
             let Does::Add(max) = rule.does else { continue };
             let added = f64::from(p.adds) < f64::from(max);
             if added && fires(&self.values, rule.when) {
-                let close = view.bar().get(symbol, Field::Close);
-                let made = self.intent(Action::Add, p.side, rule, rule.size.or(outputs.size), &self.values, close);
+                let made = self.intent(Action::Add, p.side, rule, rule.size.or(outputs.size), &self.values);
                 made.into_iter().for_each(|intent| orders.order(symbol, intent));
             }
         }
@@ -87,14 +87,14 @@ impl Decider {
         let close = view.bar().get(symbol, Field::Close);
         let at = rule.order.price.map_or(close, |id| self.values[id]);
         self.imagine(symbol, &imagined(side, at, rule.tag))?;
-        let outputs = self.bound.outputs[symbol].clone();
+        let outputs = Arc::clone(&self.outputs[symbol]);
         let values = read(&outputs.rules.levels, &self.scratch);
         let levels = self.measured(&values, side, close);
         let l = &outputs.rules.levels;
         let unsafe_ = (l.stop_loss.is_some() || l.stop_price.is_some()) && levels.stop == Level::None
             || l.trailing_stop.is_some() && levels.trail.is_nan();
         let size = rule.size.or(outputs.size);
-        let made = self.intent(Action::Enter, side, rule, size, &self.scratch, close);
+        let made = self.intent(Action::Enter, side, rule, size, &self.scratch);
         let Some(intent) = made.filter(|_| !unsafe_ && at > 0.0) else { return Ok(false) };
         if view.standing(symbol) > 0 {
             // The newest one counts.
@@ -109,7 +109,7 @@ impl Decider {
             for (order, size) in rungs {
                 let rung = Rule { does: Does::Enter(side), order: *order, ..ladder.clone() };
                 let size = size.or(rule.size).or(outputs.size);
-                let made = self.intent(Action::AddWithEntry, side, &rung, size, &self.scratch, close);
+                let made = self.intent(Action::AddWithEntry, side, &rung, size, &self.scratch);
                 made.into_iter().for_each(|intent| orders.order(symbol, intent));
             }
         }
@@ -129,15 +129,7 @@ impl Decider {
     }
 
     /// An order, if its price and size are known.
-    fn intent(
-        &self,
-        action: Action,
-        side: f64,
-        rule: &Rule,
-        size: Option<Size>,
-        values: &[f64],
-        _close: f64,
-    ) -> Option<Intent> {
+    fn intent(&self, action: Action, side: f64, rule: &Rule, size: Option<Size>, values: &[f64]) -> Option<Intent> {
         let known = |id: Id| Some(values[id]).filter(|v| v.is_finite() && *v > 0.0);
         let size = match size? {
             Size::Margin(id) => order::Size::Margin(known(id)?),
