@@ -2,7 +2,7 @@
 
 use crate::error::LabError;
 use crate::folder::Lab;
-use crate::study::prices;
+use crate::study::{chosen, prices};
 use assay_shared::market::Market;
 use assay_shared::strategy::read::Named;
 use assay_shared::strategy::space::defaults;
@@ -21,14 +21,7 @@ pub fn values(
     given: &[(String, String)],
 ) -> Result<(Market, Vec<Named>), LabError> {
     let params = with(strategy, given)?;
-    let snapshots = lab.mirror()?.snapshots()?;
-    let found = snapshots.iter().find(|s| data.is_none_or(|d| s.data_hash.starts_with(d)));
-    let hash = found.map(|s| s.data_hash.clone()).ok_or_else(|| {
-        LabError::usage(
-            "there is no such snapshot",
-            "import data with `assay data import`; list it with `assay data show`",
-        )
-    })?;
+    let hash = chosen(lab, data)?;
     let (_, market) = prices(lab, &hash, strategy)?;
     if market.interval_ms != strategy.interval_ms {
         let (is, wanted) = (interval_text(market.interval_ms), interval_text(strategy.interval_ms));

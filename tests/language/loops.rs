@@ -151,10 +151,6 @@ fn trends_that_turn_at_their_own_stops() {
     );
     // OTT: an average paced by the absolute momentum of nine bars.
     let change = |t: usize| p.close[t] - p.close[t - 1];
-    let sum = |t: usize, f: fn(f64) -> f64| {
-        (t >= 9).then(|| ta("SUM", &[&(t - 8..=t).map(|k| f(change(k))).collect::<Vec<_>>()], &[9.0])[8])
-    };
-    let _ = sum;
     let ups: Vec<f64> = (0..m.len()).map(|t| if t == 0 { f64::NAN } else { change(t).max(0.0) }).collect();
     let downs: Vec<f64> = (0..m.len()).map(|t| if t == 0 { f64::NAN } else { (-change(t)).max(0.0) }).collect();
     let (up, down) = (ta("SUM", &[&ups], &[9.0]), ta("SUM", &[&downs], &[9.0]));
@@ -279,7 +275,7 @@ fn halftrend_and_ssl() {
         "s.up",
         &(0..m.len())
             .map(|t| {
-                if last_known(&side, t) < 0.0 {
+                if side[t] < 0.0 {
                     below[t]
                 } else if side[t].is_nan() {
                     f64::NAN
@@ -289,10 +285,6 @@ fn halftrend_and_ssl() {
             })
             .collect::<Vec<_>>(),
     );
-}
-
-fn last_known(values: &[f64], t: usize) -> f64 {
-    values[t]
 }
 
 /// Days, sessions and the day before, by a plain grouping of the bars.

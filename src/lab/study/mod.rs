@@ -10,7 +10,7 @@ mod texts;
 
 pub use figures::{Figures, of_trial};
 pub use finish::finish_pruned;
-pub use opened::{Opened, Seed, open, prices, reopen};
+pub use opened::{Opened, Seed, chosen, open, prices, reopen};
 pub use recorded::recorded;
 pub use run::{Ended, jobs, run, walk_forward};
 pub use seeded::{ready, seeded};

@@ -87,6 +87,21 @@ pub fn prices(lab: &Lab, hash: &str, strategy: &Strategy) -> Result<(Hash, Marke
     Ok((hash, if (from, to) == (0, market.len()) { market } else { market.slice(from, to) }))
 }
 
+/// The hash of the snapshot that begins so; of the newest one when none is named.
+///
+/// # Errors
+/// There is no such snapshot.
+pub fn chosen(lab: &Lab, data: Option<&str>) -> Result<String, LabError> {
+    let snapshots = lab.mirror()?.snapshots()?;
+    let found = snapshots.iter().find(|s| data.is_none_or(|d| s.data_hash.starts_with(d)));
+    found.map(|s| s.data_hash.clone()).ok_or_else(|| {
+        LabError::usage(
+            "there is no such snapshot",
+            "import data with `assay data import`; list it with `assay data show`",
+        )
+    })
+}
+
 /// Opens a study: registers the strategy and records everything its trials depend on. `data` is the
 /// beginning of a snapshot's hash; the newest snapshot when none is given. `rulebook` is the beginning of a rule
 /// book's hash; the snapshot's own when none is given. With [`Seed::Wanting`] the study's own seed does not count: a
@@ -105,14 +120,7 @@ pub fn open(
     if seed != Seed::Named {
         study.seed = 0;
     }
-    let snapshots = lab.mirror()?.snapshots()?;
-    let found = snapshots.iter().find(|s| data.is_none_or(|d| s.data_hash.starts_with(d)));
-    let hash = found.map(|s| s.data_hash.clone()).ok_or_else(|| {
-        LabError::usage(
-            "there is no such snapshot",
-            "import data with `assay data import`; list it with `assay data show`",
-        )
-    })?;
+    let hash = chosen(lab, data)?;
     let (data_hash, market) = prices(lab, &hash, &strategy)?;
     let book = rulebook.map_or_else(|| rulebook_of(lab, &data_hash), |begin| named_rulebook(lab, begin))?;
     let environment = environment();
