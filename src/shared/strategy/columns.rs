@@ -1,12 +1,12 @@
 //! Evaluation over whole columns, for research.
 
 use super::bind::Bound;
-use super::circle::Circle;
-use super::circles::groups;
+use super::circle;
 use super::clock::{Calendar, Gathering, Ticks};
-use super::op::{MemoryState, choose};
+use super::op::{Memory, MemoryState, choose};
 use super::pair::PairState;
 use super::plan::{Id, Op, Plan};
+use super::schedule::{Step, schedule, spent};
 use crate::account::Signals;
 use crate::indicator::IndicatorError;
 use crate::market::{FIELDS, Field, Market};
@@ -93,68 +93,6 @@ fn column(market: &Market, symbol: usize, field: Field) -> Result<&[f64], Indica
     Err(IndicatorError::NoData { column: format!("{}.{name}", market.symbols[symbol]) })
 }
 
-/// The nodes in the order in which they are computed. Circles go bar by bar, and those that do not need each other go
-/// together: a processor computes several chains at once.
-fn schedule(plan: &Plan) -> Vec<Vec<Id>> {
-    if plan.slots.is_empty() {
-        return (0..plan.ops.len()).map(|id| vec![id]).collect();
-    }
-    let needs = |(_, op): (usize, &Op)| {
-        let mut out = Vec::new();
-        op.needs(|of| out.push(of));
-        if let Op::Back(slot) = op {
-            out.push(plan.slots[*slot]);
-        }
-        out
-    };
-    let needs: Vec<Vec<Id>> = plan.ops.iter().enumerate().map(needs).collect();
-    // How many circles stand below a node, one on the other.
-    let mut level = vec![0; plan.ops.len()];
-    let mut circles: BTreeMap<(usize, u8), Vec<Id>> = BTreeMap::new();
-    let mut plain: BTreeMap<usize, Vec<Vec<Id>>> = BTreeMap::new();
-    for group in groups(&needs) {
-        let below = group.iter().flat_map(|id| &needs[*id]).filter(|of| !group.contains(of)).map(|of| level[*of]).max();
-        let below = below.unwrap_or_default();
-        let alone = group.len() == 1 && !needs[group[0]].contains(&group[0]);
-        group.iter().for_each(|id| level[*id] = below + usize::from(!alone));
-        match alone {
-            true => plain.entry(below).or_default().push(group),
-            false => circles.entry((below + 1, plan.clock_of[group[0]])).or_default().extend(group),
-        }
-    }
-    let most = level.iter().copied().max().unwrap_or_default();
-    let mut out = Vec::with_capacity(plan.ops.len());
-    for at in 0..=most {
-        for ((_, _), ids) in circles.range_mut((at, 0)..=(at, u8::MAX)) {
-            ids.sort_unstable();
-            out.push(std::mem::take(ids));
-        }
-        out.extend(plain.remove(&at).unwrap_or_default());
-    }
-    out
-}
-
-/// For each step of a schedule, the nodes that nothing needs any more once it is done.
-fn spent(plan: &Plan, schedule: &[Vec<Id>], wanted: impl Iterator<Item = Id>) -> Vec<Vec<Id>> {
-    let mut last = vec![0; plan.ops.len()];
-    for (step, ids) in schedule.iter().enumerate() {
-        for id in ids {
-            last[*id] = last[*id].max(step);
-            plan.ops[*id].needs(|of| last[of] = last[of].max(step));
-            if let Op::Back(slot) = plan.ops[*id] {
-                let of = plan.slots[slot];
-                last[of] = last[of].max(step);
-            }
-        }
-    }
-    wanted.for_each(|id| last[id] = usize::MAX);
-    let mut out = vec![Vec::new(); schedule.len()];
-    for (id, last) in last.into_iter().enumerate().filter(|(_, last)| *last != usize::MAX) {
-        out[last].push(id);
-    }
-    out
-}
-
 /// A plan over a market while it is computed.
 struct Columns<'p, 'm> {
     plan: &'p Plan,
@@ -182,11 +120,11 @@ fn evaluate<'m>(
     let closes = ticks.iter().map(closed).collect();
     let values = vec![Cow::Borrowed(&[][..]); plan.ops.len()];
     let mut c = Columns { plan, market, ticks, closes, values, others: BTreeMap::new() };
-    for (ids, spent) in schedule.iter().zip(&spent) {
-        match ids[..] {
-            [id] if plan.waits(id) => {}
-            [id] if !matches!(plan.ops[id], Op::Back(slot) if plan.slots[slot] == id) => c.values[id] = c.column(id)?,
-            _ => c.scan(ids, spent)?,
+    for (step, spent) in schedule.iter().zip(&spent) {
+        match step {
+            Step::Node(id) if plan.waits(*id) => {}
+            Step::Node(id) => c.values[*id] = c.column(*id)?,
+            Step::Circles(circles) => c.scan(circles, spent)?,
         }
         for of in spent {
             c.values[*of] = Cow::Borrowed(&[]);
@@ -226,14 +164,15 @@ impl<'m> Columns<'_, 'm> {
             Op::Column { symbol, field } if clock == 0 => column(self.market, *symbol, *field)?.into(),
             Op::Column { symbol, field } => self.gathered(column(self.market, *symbol, *field)?, *field, clock).into(),
             Op::Calendar(calendar) => self.calendar(*calendar, clock, len).into(),
-            Op::Unary(op, a) => of(a).iter().map(|a| op.apply(*a)).collect(),
-            Op::Binary(op, a, b) => {
-                let op = *op;
-                of(a).iter().zip(of(b)).map(|(a, b)| op.apply(*a, *b)).collect()
-            }
+            Op::Unary(op, a) => op.column(of(a)).into(),
+            Op::Binary(op, a, b) => op.column(of(a), of(b)).into(),
             Op::If(c, a, b) => {
                 let (c, a, b) = (of(c), of(a), of(b));
                 (0..len).map(|t| choose(c[t], a[t], b[t])).collect()
+            }
+            Op::Memory(Memory::Prev(n), a) => {
+                let (n, a) = ((*n).min(len), of(a));
+                [&vec![f64::NAN; n], &a[..len - n]].concat().into()
             }
             Op::Memory(kind, a) => {
                 let mut state = MemoryState::new(*kind);
@@ -249,7 +188,8 @@ impl<'m> Columns<'_, 'm> {
             }
             Op::Back(slot) => {
                 let of = self.of(self.plan.slots[*slot], len);
-                [f64::NAN].into_iter().chain(of.iter().copied()).take(len).collect()
+                let n = len.min(1);
+                [&[f64::NAN][..n], &of[..len - n]].concat().into()
             }
             Op::Held(a) => self.held(*a, clock).into(),
             // What waits for the account is no column.
@@ -306,14 +246,15 @@ impl<'m> Columns<'_, 'm> {
         bars.map(at).collect()
     }
 
-    /// A circle, bar by bar. What nobody needs afterwards (`spent`) is not kept.
-    fn scan(&mut self, ids: &[Id], spent: &[Id]) -> Result<(), IndicatorError> {
-        let len = ids.iter().map(|id| self.len(*id)).min().unwrap_or_default();
-        let (columns, several) = Circle::new(self.plan, ids, &self.values, &self.others)?.run(len, spent)?;
-        for (id, column) in ids.iter().zip(columns) {
-            self.values[*id] = column.into();
+    /// Circles, bar by bar. What nobody needs afterwards (`spent`) is not kept.
+    fn scan(&mut self, circles: &[Vec<Id>], spent: &[Id]) -> Result<(), IndicatorError> {
+        let len = circles.iter().flatten().map(|id| self.len(*id)).min().unwrap_or_default();
+        let kept = |id: Id| !spent.contains(&id);
+        let done = circle::run(self.plan, circles, &self.values, len, &kept)?;
+        for (id, column) in done.columns {
+            self.values[id] = column.into();
         }
-        self.others.extend(several);
+        self.others.extend(done.several);
         Ok(())
     }
 }

@@ -34,6 +34,7 @@ pub mod plan;
 pub mod program;
 pub mod read;
 pub mod rules;
+mod schedule;
 pub mod seen;
 pub mod space;
 pub mod stat;

@@ -7,7 +7,7 @@ use super::stat::Figure;
 use std::collections::VecDeque;
 
 /// Prefix operators and functions of one value.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 #[allow(missing_docs)]
 pub enum Unary {
     Negate,
@@ -24,7 +24,7 @@ pub enum Unary {
 }
 
 /// Infix operators and functions of two values.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 #[allow(missing_docs)]
 pub enum Binary {
     Add,
@@ -48,7 +48,7 @@ pub enum Binary {
 }
 
 /// Functions of one value that remember earlier bars.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Memory {
     /// The value `n` bars ago.
     Prev(usize),
@@ -78,7 +78,7 @@ fn truth(b: bool) -> f64 {
 
 impl Unary {
     /// Applies it. Logarithm and exponential come from `libm`, the same on every machine.
-    #[inline]
+    #[inline(always)]
     pub fn apply(self, a: f64) -> f64 {
         match self {
             Unary::Negate => -a,
@@ -111,7 +111,7 @@ impl Binary {
     }
 
     /// Applies it.
-    #[inline]
+    #[inline(always)]
     pub fn apply(self, a: f64, b: f64) -> f64 {
         let unknown = a.is_nan() || b.is_nan();
         match self {
@@ -140,13 +140,64 @@ impl Binary {
     }
 }
 
-/// `if(condition, a, b)`: unknown while the condition is unknown.
-pub fn choose(c: f64, a: f64, b: f64) -> f64 {
-    match c {
-        1.0 => a,
-        0.0 => b,
-        _ => f64::NAN,
+/// Compiles what follows for each operator by itself: a loop over many values does not ask for it again and again.
+macro_rules! for_each_operator {
+    ($kind:ident, $self:expr, $op:ident => $then:expr, $($name:ident),+) => {
+        match $self {
+            $($kind::$name => {
+                const $op: $kind = $kind::$name;
+                $then
+            })+
+        }
+    };
+}
+
+macro_rules! unary {
+    ($self:expr, $op:ident => $then:expr) => {
+        for_each_operator!(Unary, $self, $op => $then, Negate, Not, Abs, Sqrt, Log, Exp, Floor, Ceil, Round, Sign, IsKnown)
+    };
+}
+
+macro_rules! binary {
+    ($self:expr, $op:ident => $then:expr) => {
+        for_each_operator!(
+            Binary, $self, $op => $then, Add, Subtract, Multiply, Divide, Less, LessEqual, Greater, GreaterEqual, Equal,
+            NotEqual, And, Or, Min, Max, Modulo, Power, Known
+        )
+    };
+}
+
+impl Unary {
+    /// Applies it to several values.
+    #[inline]
+    pub fn lanes<const L: usize>(self, a: [f64; L]) -> [f64; L] {
+        unary!(self, OP => std::array::from_fn(|i| OP.apply(a[i])))
     }
+
+    /// Applies it to a column.
+    pub fn column(self, a: &[f64]) -> Vec<f64> {
+        unary!(self, OP => a.iter().map(|a| OP.apply(*a)).collect())
+    }
+}
+
+impl Binary {
+    /// Applies it to several pairs.
+    #[inline]
+    pub fn lanes<const L: usize>(self, a: [f64; L], b: [f64; L]) -> [f64; L] {
+        binary!(self, OP => std::array::from_fn(|i| OP.apply(a[i], b[i])))
+    }
+
+    /// Applies it to two columns.
+    pub fn column(self, a: &[f64], b: &[f64]) -> Vec<f64> {
+        binary!(self, OP => a.iter().zip(b).map(|(a, b)| OP.apply(*a, *b)).collect())
+    }
+}
+
+/// `if(condition, a, b)`: unknown while the condition is unknown.
+#[inline(always)]
+pub fn choose(c: f64, a: f64, b: f64) -> f64 {
+    let otherwise = if c == 0.0 { b } else { f64::NAN };
+    if c == 1.0 { a } else { otherwise }
 }
 
 /// The running state of a [`Memory`]: a few values, at most `n`.

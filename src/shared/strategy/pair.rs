@@ -18,6 +18,13 @@ pub enum Pair {
     State,
 }
 
+/// A state's value from the last one, its start and what comes next.
+#[inline(always)]
+pub(super) fn state(last: f64, start: f64, next: f64) -> f64 {
+    let value = if last.is_nan() { start } else { next };
+    if value.is_nan() { last } else { value }
+}
+
 /// The running state of a [`Pair`].
 #[derive(Debug, Clone)]
 pub struct PairState {
@@ -69,8 +76,7 @@ impl PairState {
                 self.queue[self.queue.len() - 1 - b as usize].0
             }
             Pair::State => {
-                let value = if self.last.is_nan() { a } else { b };
-                self.last = if value.is_nan() { self.last } else { value };
+                self.last = state(self.last, a, b);
                 self.last
             }
         }
