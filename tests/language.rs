@@ -9,7 +9,7 @@ mod random;
 mod refused;
 
 use assay_lab::rules;
-use assay_production::engine::replay;
+use assay_production::engine::{Anchors, EngineError, replay};
 use assay_production::feed::Recorded;
 use assay_research::data::generate;
 use assay_research::simulate::{prepare, run};
@@ -22,6 +22,7 @@ use assay_shared::strategy::bars::Stepper;
 use assay_shared::strategy::bind::bind_with;
 use assay_shared::strategy::columns::of_nodes;
 use assay_shared::strategy::space::defaults;
+use assay_shared::time::format_ms;
 use std::cell::Cell;
 
 fn parse(text: &str) -> Strategy {
@@ -43,6 +44,12 @@ fn book_of(market: &Market) -> Rulebook {
 
 fn same(a: f64, b: f64) -> bool {
     a.to_bits() == b.to_bits() || a == b || a.is_nan() && b.is_nan()
+}
+
+/// Where each symbol of a market begins.
+fn anchors(m: &Market) -> Anchors {
+    let said = m.symbols.iter().enumerate().filter_map(|(s, name)| Some((name.clone(), format_ms(m.anchor(s)?))));
+    Anchors::new(&m.symbols, &said.collect())
 }
 
 fn assumptions() -> Assumptions {
@@ -104,8 +111,11 @@ fn research_is_production_and_nothing_looks_ahead() {
         let Ok(prepared) = prepare(&bound, &m) else { continue };
         let bars = 20..m.len();
         let whole = run(&bound, &prepared, &m, &book, &assumptions(), bars.clone(), true).unwrap();
-        let live = replay(&bound, &mut Recorded::new(&m), &book, &assumptions(), &bars).unwrap();
+        let live = replay(&bound, (&mut Recorded::new(&m), &anchors(&m)), &book, &assumptions(), &bars).unwrap();
         assert_eq!(live.stream_hash, whole.stream_hash, "seed {seed}\n{text}");
+        let late = m.slice(1, 200);
+        let refused = replay(&bound, (&mut Recorded::new(&late), &anchors(&m)), &book, &assumptions(), &(20..199));
+        assert!(matches!(refused, Err(EngineError::Anchor { .. })), "{refused:?}");
         let cut = m.slice(0, 200);
         let Ok(prepared) = prepare(&bound, &cut) else { continue };
         let short = run(&bound, &prepared, &cut, &book, &assumptions(), 20..cut.len(), true).unwrap();

@@ -5,7 +5,7 @@ use crate::error::LabError;
 use crate::folder::Lab;
 use crate::{study, trial};
 use assay_ledger::Hash;
-use assay_production::engine::replay;
+use assay_production::engine::{Anchors, replay};
 use assay_production::feed::Recorded;
 use assay_shared::event::ParityVerified;
 
@@ -30,8 +30,9 @@ pub fn prove(lab: &Lab, wanted: Option<&str>, number: Option<u32>) -> Result<(Pa
         });
     }
     let bound = opened.strategy.bind(&trial.seen.params).map_err(|d| LabError::Verification(d.to_string()))?;
+    let anchors = Anchors::new(&opened.market.symbols, &opened.anchors());
     let mut feed = Recorded::new(&opened.market);
-    let live = replay(&bound, &mut feed, &opened.book, &opened.study.assumptions, &research.bars)?;
+    let live = replay(&bound, (&mut feed, &anchors), &opened.book, &opened.study.assumptions, &research.bars)?;
     if live.stream_hash != research.run.stream_hash {
         let message = format!(
             "no parity: research {} and production {}",

@@ -70,6 +70,7 @@ pub fn propose(lab: &Lab, wanted: Option<&str>, number: Option<u32>) -> Result<P
         environment: Versions::from(&opened.environment),
         assumptions: opened.study.assumptions,
         parameters: trial.seen.params.clone(),
+        anchors: opened.anchors(),
         strategy_text: opened.strategy.canonical().into(),
         ledger: None,
     };

@@ -11,7 +11,7 @@ use crate::study::{Opened, Seed};
 use assay_ledger::format::hash::unhex;
 use assay_ledger::keys::sshsig;
 use assay_ledger::{Hash, Signer};
-use assay_production::engine::replay;
+use assay_production::engine::{Anchors, replay};
 use assay_production::feed::Recorded;
 use assay_production::gate;
 use assay_production::repository::Repo;
@@ -26,7 +26,7 @@ use assay_shared::format::reproduction::{Origin, Reproduction};
 use assay_shared::policy::Role;
 use assay_shared::recount::Case;
 use assay_shared::strategy::{Params, Strategy};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -71,7 +71,7 @@ pub fn reproduce(lab: &Lab, how: &How<'_>) -> Result<Reproduced, LabError> {
     let case = recorded(&repo, &proposal)?;
     obtain(lab, &case, &how.from)?;
     let opened = opened(lab, &case)?;
-    as_proposed(&case, &proposal.config)?;
+    as_proposed(&case, &proposal.config, &opened.anchors())?;
     as_registered(lab, &case)?;
     let (evaluator, threads) = (opened.evaluator()?, how.threads);
     let no_threads = |e| LabError::could_not(format!("cannot start threads: {e}"));
@@ -185,7 +185,7 @@ fn opened(lab: &Lab, case: &Case) -> Result<Opened, LabError> {
 }
 
 /// That the config is of the very study and trial that are run again.
-fn as_proposed(case: &Case, config: &LiveConfig) -> Result<(), LabError> {
+fn as_proposed(case: &Case, config: &LiveConfig, anchors: &BTreeMap<String, String>) -> Result<(), LabError> {
     let p = &config.promotion;
     let trial = case.trials.iter().find(|(_, t)| t.number == p.trial_id);
     let ledger = config.ledger.as_ref();
@@ -195,6 +195,7 @@ fn as_proposed(case: &Case, config: &LiveConfig) -> Result<(), LabError> {
         ("the trial", ledger.zip(trial).is_some_and(|(l, (seq, _))| l.trial.seq == *seq)),
         ("the parameters", trial.is_some_and(|(_, t)| t.params == config.parameters)),
         ("the strategy", strategy.is_ok_and(|hash| hash.0 == case.fact.strategy_hash && hash == p.strategy_hash)),
+        ("the first bars", config.anchors == *anchors),
         ("the assumptions", case.study.assumptions == config.assumptions),
         ("the data", p.data_hash.0 == case.fact.data_hash && p.generated_data == case.fact.generated),
         ("the rule book", p.rulebook_hash.0 == case.fact.rulebook_hash),
@@ -300,17 +301,23 @@ fn drawn(
 /// The promoted trial's stream by both engines, and the hash of it that is the reproducer's alone.
 fn both_engines(opened: &Opened, proposal: &Proposal, signer: &Signer) -> Result<(Hash, Hash), LabError> {
     let config = &proposal.config;
-    let research = streams(opened, &config.parameters, config.promotion.stream_hash, "config")?;
+    let research = streams(opened, &config.parameters, &config.anchors, (config.promotion.stream_hash, "config"))?;
     Ok((research.stream_hash, Recorder::hash_with(&signer.public().to_bytes(), &research.records)))
 }
 
 /// A trial run by both engines, which must give the stream that somebody says.
-fn streams(opened: &Opened, params: &Params, stated: Hash, who: &str) -> Result<Run, LabError> {
+fn streams(
+    opened: &Opened,
+    params: &Params,
+    said: &BTreeMap<String, String>,
+    (stated, who): (Hash, &str),
+) -> Result<Run, LabError> {
+    let anchors = Anchors::new(&opened.market.symbols, said);
     let no = |what: String| LabError::Verification(format!("not reproduced: {what}"));
     let research = opened.evaluator()?.recorded_run(params)?;
     let bound = opened.strategy.bind(params).map_err(|d| no(d.to_string()))?;
     let mut feed = Recorded::new(&opened.market);
-    let live = replay(&bound, &mut feed, &opened.book, &opened.study.assumptions, &research.bars)?;
+    let live = replay(&bound, (&mut feed, &anchors), &opened.book, &opened.study.assumptions, &research.bars)?;
     for (engine, hash) in [("research", research.run.stream_hash), ("production", live.stream_hash)] {
         if hash != stated {
             let (hash, stated) = (hash.short(), stated.short());
@@ -339,10 +346,10 @@ pub fn own(lab: &Lab, wanted: Option<&str>, number: Option<u32>) -> Result<(u32,
     events.ok_or_else(stopped)?.iter().try_for_each(|event| same(&case, event))?;
     let recorded = case.trials.iter().find(|(_, t)| t.number == trial.number).map(|(_, t)| t);
     let stream = match recorded.map(|t| &t.ended) {
-        Some(Completed { stream_hash, .. }) => Some(
-            streams(&opened, &recorded.map(|t| t.params.clone()).unwrap_or_default(), Hash(*stream_hash), "ledger")?
-                .stream_hash,
-        ),
+        Some(Completed { stream_hash, .. }) => {
+            let params = recorded.map(|t| t.params.clone()).unwrap_or_default();
+            Some(streams(&opened, &params, &opened.anchors(), (Hash(*stream_hash), "ledger"))?.stream_hash)
+        }
         _ => None,
     };
     Ok((trial.number, stream))

@@ -1,6 +1,6 @@
 //! Public strategies in the language: each is read, said in sentences, and run by both engines.
 
-use super::{assumptions, book_of, parse};
+use super::{anchors, assumptions, book_of, parse};
 use assay_production::engine::replay;
 use assay_production::feed::Recorded;
 use assay_research::data::generate;
@@ -25,7 +25,7 @@ fn trades(s: &Strategy) -> usize {
     let prepared = prepare(&bound, &m).unwrap_or_else(|e| panic!("{}: {e}", s.file.name));
     let bars = 300..m.len();
     let r = run(&bound, &prepared, &m, &book, &assumptions(), bars.clone(), false).unwrap();
-    let live = replay(&bound, &mut Recorded::new(&m), &book, &assumptions(), &bars).unwrap();
+    let live = replay(&bound, (&mut Recorded::new(&m), &anchors(&m)), &book, &assumptions(), &bars).unwrap();
     assert_eq!(live.stream_hash, r.stream_hash, "{}", s.file.name);
     r.trades.len()
 }

@@ -17,6 +17,8 @@ use assay_shared::recount::number_of;
 use assay_shared::rulebook::Rulebook;
 use assay_shared::strategy::Strategy;
 use assay_shared::study::Study;
+use assay_shared::time::format_ms;
+use std::collections::BTreeMap;
 
 /// A study that is ready to run.
 #[derive(Debug)]
@@ -72,6 +74,12 @@ impl Opened {
             }
             e => LabError::usage(e.to_string(), hint),
         })
+    }
+
+    /// The first bar of each symbol, by which everything that a strategy remembers is anchored.
+    pub fn anchors(&self) -> BTreeMap<String, String> {
+        let anchor = |(s, name): (usize, &String)| Some((name.clone(), format_ms(self.market.anchor(s)?)));
+        self.market.symbols.iter().enumerate().filter_map(anchor).collect()
     }
 }
 

@@ -22,7 +22,11 @@ use assay_shared::metric::Metric;
 use assay_shared::policy::Policy;
 use assay_shared::strategy::Strategy;
 use assay_shared::study::Study;
+use assay_shared::time::parse;
 use std::collections::BTreeMap;
+
+/// Results from which on a config says where its strategy began.
+const ANCHORED: u32 = 3;
 
 /// Verifies every claim of a config against the events of its log, and the policy's gates. What is restored was
 /// judged when it first went live, and is not judged by figures again.
@@ -250,6 +254,7 @@ fn claims(config: &LiveConfig, f: &Facts, path: &str) -> Result<Strategy, GateEr
     if config.parameters != f.trial.params {
         return differs("a parameter");
     }
+    anchored(config, &strategy, path)?;
     if p.data_hash.0 != f.study.data_hash
         || p.rulebook_hash.0 != f.study.rulebook_hash
         || p.generated_data != f.study.generated
@@ -266,5 +271,21 @@ fn claims(config: &LiveConfig, f: &Facts, path: &str) -> Result<Strategy, GateEr
         Ok(study) if study.assumptions == config.assumptions => Ok(strategy),
         Ok(_) => differs("an assumption"),
         Err(e) => refuse(Code::MalformedEvent, path, format!("the study in the log: {e}")),
+    }
+}
+
+/// That a config says where each symbol that its strategy reads begins. That it is where the data begin is for a
+/// reproduction to see.
+fn anchored(config: &LiveConfig, strategy: &Strategy, path: &str) -> Result<(), GateError> {
+    if config.environment.results.unwrap_or_default() < ANCHORED {
+        return Ok(());
+    }
+    let named: Vec<&String> = config.anchors.keys().collect();
+    let mut wanted = strategy.file.all_symbols();
+    wanted.sort();
+    match config.anchors.values().find(|time| parse(time).is_none()) {
+        Some(time) => refuse(Code::BadConfig, path, format!("the anchor '{time}' is no time")),
+        None if named.into_iter().eq(&wanted) => Ok(()),
+        None => refuse(Code::BadConfig, path, "it does not say at which bar each symbol of the strategy begins"),
     }
 }

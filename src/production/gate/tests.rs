@@ -140,6 +140,7 @@ fn config() -> LiveConfig {
             target: text(),
             results: Some(2),
         },
+        anchors: [("BTCUSDT".to_string(), "2024-01-01T00:00:00Z".to_string())].into(),
         assumptions: Assumptions { initial_cash_usdt: 1.0, ..Assumptions::default() },
         parameters: Params::new(),
         strategy_text: "format = 2\n".into(),

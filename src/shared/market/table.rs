@@ -52,6 +52,12 @@ impl Market {
         self.times[bar] + self.interval_ms
     }
 
+    /// The opening time of a symbol's first bar; none where it has no bars.
+    pub fn anchor(&self, symbol: usize) -> Option<i64> {
+        let span = &self.columns[symbol].span;
+        if span.is_empty() { None } else { self.times.get(span.start).copied() }
+    }
+
     /// The bars `from..to` of all symbols, with what settles in them.
     pub fn slice(&self, from: usize, to: usize) -> Market {
         let times = self.times[from..to].to_vec();

@@ -9,6 +9,7 @@ use crate::event::Environment;
 use crate::strategy::Params;
 use assay_ledger::Hash;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// The version that is written.
 pub const CURRENT: u32 = 2;
@@ -37,6 +38,10 @@ pub struct LiveConfig {
     pub assumptions: Assumptions,
     /// The bound parameters.
     pub parameters: Params,
+    /// The first bar of each symbol that it reads: what it remembers depends on where it began. Configs of before have
+    /// none.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub anchors: BTreeMap<String, String>,
     /// The whole strategy, in its canonical text of whatever version.
     pub strategy_text: String,
     /// Where the evidence stands. Not part of what the proposal event hashes.

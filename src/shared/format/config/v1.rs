@@ -132,6 +132,7 @@ pub(super) fn read(text: &str) -> Result<LiveConfig, FormatError> {
             ..Assumptions::default()
         },
         parameters: c.parameters.into_iter().map(|(k, v)| (k, value(v))).collect(),
+        anchors: BTreeMap::new(),
         strategy_text: c.strategy.text(),
         ledger: c.ledger.map(reference),
     })

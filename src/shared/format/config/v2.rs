@@ -9,6 +9,7 @@ use crate::format::assumed::assumptions;
 use crate::format::tree::{self, Table, row, some};
 use crate::strategy::Params;
 use serde::Deserialize;
+use std::collections::BTreeMap;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -19,6 +20,8 @@ struct ConfigV2 {
     environment: Versions,
     assumptions: Assumptions,
     parameters: Params,
+    #[serde(default)]
+    anchors: BTreeMap<String, String>,
     strategy: StrategyV2,
     #[serde(default)]
     ledger: Option<LedgerRef>,
@@ -39,6 +42,7 @@ pub(super) fn read(text: &str) -> Result<LiveConfig, FormatError> {
         environment: c.environment,
         assumptions: c.assumptions,
         parameters: c.parameters,
+        anchors: c.anchors,
         strategy_text: c.strategy.text,
         ledger: c.ledger,
     })
@@ -54,8 +58,12 @@ pub(super) fn text(c: &LiveConfig) -> String {
         row("environment", environment),
         row("assumptions", assumptions(&c.assumptions)),
         row("parameters", parameters(&c.parameters)),
-        row("strategy", vec![row("text", &c.strategy_text)]),
     ];
+    if !c.anchors.is_empty() {
+        let anchors: Table = c.anchors.iter().map(|(symbol, time)| row(symbol, time)).collect();
+        out.push(row("anchors", anchors));
+    }
+    out.push(row("strategy", vec![row("text", &c.strategy_text)]));
     let counted = |c: &Counted| -> Table { vec![row("origin", &c.origin), row("size", c.size), row("root", c.root)] };
     out.extend(c.ledger.as_ref().map(|l| {
         let mut table = ledger(l);
