@@ -3,9 +3,9 @@
 mod functions;
 
 use super::Context;
-use super::output::{print, print_bytes, print_json};
+use super::output::{print, print_bytes, print_json, say};
 use assay_lab::LabError;
-use assay_lab::study::read_strategy;
+use assay_lab::study::{read_strategy, warnings};
 use assay_lab::values::values;
 use assay_shared::format::flat;
 use assay_shared::market::Market;
@@ -91,12 +91,15 @@ pub fn run(cx: &Context, args: Args) -> Result<(), LabError> {
 
 fn check(cx: &Context, file: &Path) -> Result<(), LabError> {
     let s = read_strategy(file)?;
+    let warnings = warnings(file, &s)?;
     if cx.json {
-        print_json(
-            &json!({"name": s.file.name, "hash": s.hash(), "symbols": s.file.symbols, "parameters": s.file.parameters}),
-        );
+        let (name, symbols, parameters) = (&s.file.name, &s.file.symbols, &s.file.parameters);
+        print_json(&json!({
+            "name": name, "hash": s.hash(), "symbols": symbols, "parameters": parameters, "warnings": warnings,
+        }));
         return Ok(());
     }
+    warnings.iter().for_each(|w| say(w));
     print(&format!("{} is fine\nhash {}", s.file.name, s.hash()));
     for (name, range) in &s.file.parameters {
         print(&format!("  {name}: {}", json!(range)));

@@ -1,6 +1,7 @@
 //! What a file may not say, each with words that help.
 
 use assay_shared::strategy::Strategy;
+use assay_shared::strategy::warn::warnings;
 
 fn text(more: &str, entry: &str) -> String {
     format!(
@@ -118,7 +119,13 @@ fn idioms_of_others() {
         ("nz(close) > 1", "known(x, 0)"),
         ("hour() > 3", "without parentheses"),
         ("close > 1 && open > 1", "write 'and'"),
-        ("close > 1 AND open > 1", "expected"),
+        ("close > 1 AND open > 1", "it is written small: and"),
+        ("NOT close > 1", "it is written small: not"),
+        ("close ** 2 > 1", "a power is a ^ b"),
+        ("10 < close < 30", "10 < x and x < 30"),
+        ("SMA(close, timeperiod=20) > 1", "arguments have no names"),
+        ("close.rolling(20).mean() > 1", "mean(x, 20)"),
+        ("EMA(close, 20).shift(1) > 1", "mean(x, 20)"),
         ("True", "written small"),
         ("current_profit > 0.01", "position.profit"),
         ("bar_index > 3", "count the bars with a state"),
@@ -166,4 +173,36 @@ fn work_is_bounded() {
     refused(&text(&format!("[functions]\n\"f0(x)\" = \"x\"\n{doubled}"), "f39(close) > 1"), "over");
     let counters = (0..4).fold("close".to_string(), |e, n| format!("sum_of(k{n}, 1, 900, {e} * k{n})"));
     refused(&text("", &format!("{counters} > 1")), "over");
+}
+
+/// What is allowed and hardly meant is said when a file is checked.
+#[test]
+fn what_is_hardly_meant() {
+    let file = text(
+        "[parameters]\nidle = { type = \"int\", low = 1, high = 9, default = 3 }\nn = { type = \"int\", low = 2, high = 9, default = 3 }\n\
+         [indicators]\na = \"EMA(close, n)\"\nspare = \"high\"\nbands = \"BBANDS(close, 20, 2, 2, SMA)\"\nslow = \"on(4h, close)\"\n",
+        "close > bands.realupperband and prev(on(4h, close)) > a",
+    )
+    .replace("leverage = 1", "leverage = 1\n")
+    .replace("[sizing]", "short_entry = \"n > 3\"\n[sizing]");
+    let s = Strategy::parse(&file).unwrap_or_else(|e| panic!("{e:?}"));
+    let said = warnings(&s, &file);
+    for (word, text) in [
+        ("warning", "nothing reads 'idle'"),
+        ("warning", "nothing that trades reads 'spare'"),
+        ("warning", "nothing that trades reads 'slow'"),
+        ("warning", "no bar changes this"),
+        ("note", "BBANDS: divides by n"),
+        ("note", "EMA: begins with a mean"),
+        ("note", "prev: prev(on(4h, x))"),
+    ] {
+        assert!(said.iter().any(|(w, d)| *w == word && d.message.contains(text)), "{word} {text} is not in {said:?}");
+    }
+    assert_eq!(said.len(), 7, "{said:?}");
+    for shipped in std::fs::read_dir("configs/strategies").unwrap().map(|f| f.unwrap().path()) {
+        let Some("toml") = shipped.extension().and_then(|e| e.to_str()) else { continue };
+        let file = std::fs::read_to_string(&shipped).unwrap();
+        let said = warnings(&Strategy::parse(&file).unwrap(), &file);
+        assert!(said.iter().all(|w| w.0 == "note"), "{}: {said:?}", shipped.display());
+    }
 }

@@ -2,7 +2,7 @@
 
 use crate::error::LabError;
 use crate::place::read_text;
-use assay_shared::strategy::Strategy;
+use assay_shared::strategy::{Strategy, warn};
 use assay_shared::study::Study;
 use std::path::Path;
 
@@ -26,6 +26,15 @@ const MAX_TEXT: usize = 1 << 20;
 /// [`LabError::Strategy`] with every problem at its place.
 pub fn read_strategy(path: &Path) -> Result<Strategy, LabError> {
     parse_strategy(&read_text(path, MAX_TEXT)?, &path.display().to_string())
+}
+
+/// What a strategy file says that is allowed and hardly meant, as it is shown.
+///
+/// # Errors
+/// A file that cannot be read.
+pub fn warnings(path: &Path, strategy: &Strategy) -> Result<Vec<String>, LabError> {
+    let (text, name) = (read_text(path, MAX_TEXT)?, path.display().to_string());
+    Ok(warn::warnings(strategy, &text).iter().map(|(word, d)| d.render_as(word, &name, &text)).collect())
 }
 
 /// Reads a strategy's text.

@@ -67,6 +67,11 @@ impl Diagnostic {
 
     /// Shows the problem with its line and a caret under the place.
     pub fn render(&self, name: &str, text: &str) -> String {
+        self.render_as("error", name, text)
+    }
+
+    /// The same under another word than "error".
+    pub fn render_as(&self, word: &str, name: &str, text: &str) -> String {
         let at = floor_boundary(text, self.span.start);
         let line_start = text[..at].rfind('\n').map_or(0, |p| p + 1);
         let line_end = text[at..].find('\n').map_or(text.len(), |p| at + p);
@@ -77,7 +82,7 @@ impl Diagnostic {
         let gutter = " ".repeat(line_no.to_string().len());
         let (line, shown) = window(&text[line_start..line_end], column);
         let width = width.min(line.chars().count().saturating_sub(shown).max(1));
-        let mut out = format!("error: {}\n{gutter}--> {name}:{line_no}:{}\n", self.message, column + 1);
+        let mut out = format!("{word}: {}\n{gutter}--> {name}:{line_no}:{}\n", self.message, column + 1);
         out += &format!("{gutter} |\n{line_no} | {line}\n{gutter} | {}{}", " ".repeat(shown), "^".repeat(width));
         if let Some(help) = &self.help {
             out += &format!("\n{gutter} = help: {help}");

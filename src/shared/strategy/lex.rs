@@ -95,6 +95,9 @@ pub(super) fn lex(text: &str) -> Result<Vec<(Token, Range<usize>)>, Diagnostic> 
             let len = rest.chars().next().map_or(1, char::len_utf8);
             let d = Diagnostic::new(format!("'{}' does not belong in an expression", &rest[..len]), at..at + len);
             return Err(match &rest[..len] {
+                "=" if matches!(out.as_slice(), [.., (Token::Symbol("(" | ","), _), (Token::Name(_), _)]) => {
+                    d.help("arguments have no names, only places: SMA(close, 20); equal is '=='")
+                }
                 "=" => d.help("compare with '=='"),
                 "&" => d.help("write 'and'"),
                 "|" => d.help("write 'or'"),

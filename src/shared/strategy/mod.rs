@@ -43,6 +43,7 @@ mod table;
 #[cfg(test)]
 mod tests;
 pub(crate) mod text;
+pub mod warn;
 pub mod words;
 
 pub use bind::Bound;

@@ -116,7 +116,20 @@ impl Parser {
             Token::Symbol(s) => format!("'{s}'"),
             Token::End => "the end".into(),
         };
-        Diagnostic::new(format!("expected {wanted}, found {found}"), self.span())
+        let d = Diagnostic::new(format!("expected {wanted}, found {found}"), self.span());
+        let before = self.at.checked_sub(1).map(|at| &self.tokens[at].0);
+        match self.peek() {
+            Token::Name(n) if ["AND", "OR", "NOT"].contains(&n.as_str()) => {
+                d.help(format!("it is written small: {}", n.to_lowercase()))
+            }
+            _ if matches!(before, Some(Token::Name(n)) if n == "NOT") => d.help("it is written small: not"),
+            Token::Symbol("*") if matches!(before, Some(Token::Symbol("*"))) => d.help("a power is a ^ b"),
+            Token::Symbol("<" | "<=" | ">" | ">=" | "==" | "!=") => d.help("10 < x < 30 is: 10 < x and x < 30"),
+            Token::Symbol("." | "(") => {
+                d.help("functions take what they look at: mean(x, 20), not x.rolling(20).mean()")
+            }
+            _ => d,
+        }
     }
 
     fn take_symbol(&mut self, symbols: &[&'static str]) -> Option<&'static str> {
