@@ -37,3 +37,38 @@ fn optuna_loads_the_study() {
     assert_eq!(lines[2], ["True", "True"]);
     assert_eq!(lines[3], ["49"]);
 }
+
+const CATEGORIES: &str = r#"
+import optuna, sys
+optuna.logging.set_verbosity(optuna.logging.ERROR)
+s = optuna.load_study(study_name="trend-walkforward", storage="sqlite:///" + sys.argv[1])
+for name in ("kind", "both"):
+    seen = sorted({repr(t.params[name]) for t in s.trials})
+    d = {repr(t.distributions[name]) for t in s.trials}
+    print(name, ";".join(seen), ";".join(sorted(d)), sep="|")
+print(s.best_params["kind"] in ("fast", "slow", "both"), s.best_params["both"] in (True, False))
+"#;
+
+/// Text and truth parameters are categories to Optuna, with their own values.
+#[test]
+fn categories_of_text_and_truth() {
+    let python = std::env::var("ASSAY_PYTHON").expect("ASSAY_PYTHON is not set: run tests/run, which installs Optuna");
+    let desk = Desk::new();
+    desk.lab_with_market();
+    let text = std::fs::read_to_string(desk.path("trend.toml")).unwrap();
+    let entry = text.lines().find(|l| l.starts_with("long_entry")).unwrap();
+    let condition = entry.split_once('"').unwrap().1.trim_end_matches('"').to_string();
+    let other = format!("long_entry = \"({condition}) and (both or kind == 'slow')\"");
+    let categories = "kind = { type = \"text\", choices = [\"fast\", \"slow\", \"both\"], default = \"slow\" }\n\
+                      both = { type = \"bool\", default = true }\n";
+    let text = text.replace(entry, &other).replacen("[parameters]\n", &format!("[parameters]\n{categories}"), 1);
+    std::fs::write(desk.path("trend.toml"), text).unwrap();
+    desk.assay(&["--lab", "lab", "study", "run", "trend.toml", "study.toml"]).ok();
+    desk.assay(&["--lab", "lab", "mirror", "copy", "copy.sqlite"]).ok();
+    let copy = desk.path("copy.sqlite");
+    let said = desk.run(&python, &["-c", CATEGORIES, copy.to_str().unwrap()]).ok();
+    let lines: Vec<&str> = said.out.lines().collect();
+    assert_eq!(lines[0], "kind|'both';'fast';'slow'|CategoricalDistribution(choices=('fast', 'slow', 'both'))");
+    assert_eq!(lines[1], "both|False;True|CategoricalDistribution(choices=(False, True))");
+    assert_eq!(lines[2], "True True");
+}

@@ -6,6 +6,7 @@ use assay_lab::LabError;
 use assay_shared::indicator::Function;
 use assay_shared::strategy::library::{LIBRARY, about};
 use assay_shared::strategy::seen::SEEN;
+use assay_shared::strategy::settings::SETTINGS;
 use assay_shared::strategy::words::{TRAPS, WORDS};
 use serde_json::{Value, json};
 
@@ -24,7 +25,13 @@ fn own() -> impl Iterator<Item = Entry> {
         gives: w.gives.into(),
         more: vec![format!("example: {}", w.example)],
     });
-    words.chain(SEEN.iter().map(|(space, word, _, gives)| Entry {
+    let settings = SETTINGS.iter().map(|(table, name, gives)| Entry {
+        name: (*name).into(),
+        shape: if table.is_empty() { format!("{name} = …") } else { format!("[{table}] {name} = …") },
+        gives: (*gives).into(),
+        more: Vec::new(),
+    });
+    words.chain(settings).chain(SEEN.iter().map(|(space, word, _, gives)| Entry {
         name: format!("{space}.{word}"),
         shape: format!("{space}.{word}"),
         gives: (*gives).into(),

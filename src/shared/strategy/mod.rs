@@ -36,6 +36,7 @@ pub mod read;
 pub mod rules;
 mod schedule;
 pub mod seen;
+pub mod settings;
 pub mod space;
 pub mod stat;
 mod step;

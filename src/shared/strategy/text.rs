@@ -110,7 +110,7 @@ fn body(f: &mut Fields<'_, '_>, file: &mut StrategyFile) {
                 Ok(range) => drop(file.parameters.insert(name, range)),
                 Err(e) => t.problem(
                     Diagnostic::new(format!("the parameter '{name}': {}", e.message()), value.span())
-                        .help("{ type = \"int\", low = 5, high = 50, default = 20 }; or float, choice, bool, text"),
+                        .help(Range::shape(value.get_ref().get("type").and_then(|t| t.get_ref().as_str()))),
                 ),
             }
         }
