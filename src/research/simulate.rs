@@ -1,7 +1,8 @@
 //! A bound strategy over bars: whole columns of signals, then one account bar by bar.
 
-use assay_shared::account::{Account, Assumptions, Mark, Run, Signals, Unbalanced, Window};
+use assay_shared::account::{Account, Assumptions, Mark, Run, Unbalanced, Window};
 use assay_shared::indicator::IndicatorError;
+use assay_shared::market::course::Course;
 use assay_shared::market::{Market, MarketBar};
 use assay_shared::rulebook::{Rulebook, RulebookError};
 use assay_shared::strategy::Bound;
@@ -9,6 +10,7 @@ use assay_shared::strategy::columns::{SymbolSignals, of_nodes, signals};
 use assay_shared::strategy::decide::Decider;
 use std::collections::BTreeMap;
 use std::ops::Range;
+use std::sync::{Arc, OnceLock};
 
 /// Why a simulation could not be done.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -30,6 +32,20 @@ pub struct Prepared {
     /// Signals of each symbol; of a strategy with rules none.
     pub signals: Vec<SymbolSignals>,
     columns: Vec<Vec<f64>>,
+    /// How far prices went.
+    courses: Arc<Vec<Course>>,
+}
+
+/// What all runs over one market share, computed when it is first asked for.
+#[derive(Debug, Default)]
+pub struct Ground {
+    courses: OnceLock<Arc<Vec<Course>>>,
+}
+
+impl Ground {
+    fn courses(&self, market: &Market) -> Arc<Vec<Course>> {
+        self.courses.get_or_init(|| Arc::new(Course::of(market))).clone()
+    }
 }
 
 /// Computes what does not depend on an account.
@@ -37,9 +53,20 @@ pub struct Prepared {
 /// # Errors
 /// An indicator that refuses its input.
 pub fn prepare(bound: &Bound, market: &Market) -> Result<Prepared, SimulateError> {
+    prepare_on(&Ground::default(), bound, market)
+}
+
+/// The same with what other runs over the same market share.
+///
+/// # Errors
+/// An indicator that refuses its input.
+pub fn prepare_on(ground: &Ground, bound: &Bound, market: &Market) -> Result<Prepared, SimulateError> {
     Ok(match Decider::new(bound)? {
-        None => Prepared { signals: signals(bound, market)?, columns: Vec::new() },
-        Some(decider) => Prepared { signals: Vec::new(), columns: of_nodes(bound, market, decider.given())? },
+        None => {
+            let (signals, courses) = (signals(bound, market)?, ground.courses(market));
+            Prepared { signals, courses, ..Prepared::default() }
+        }
+        Some(decider) => Prepared { columns: of_nodes(bound, market, decider.given())?, ..Prepared::default() },
     })
 }
 
@@ -80,24 +107,23 @@ impl<'a> Simulation<'a> {
     /// # Errors
     /// A rule book that does not cover a bar.
     pub fn advance(&mut self, to: usize) -> Result<(), SimulateError> {
-        while self.next < to {
-            let (market, index) = (self.market, self.next);
-            let (bar, prepared) = (MarketBar { market, index }, self.prepared);
-            match &mut self.decider {
-                None => self.account.step(&bar, |s| {
-                    let signals = &prepared.signals[s];
-                    if signals.flags[index] == 0 { Signals::NONE } else { signals.at(index) }
-                })?,
-                Some(decider) => {
+        let (market, prepared) = (self.market, self.prepared);
+        match &mut self.decider {
+            None if self.next < to => {
+                self.account.steps(market, &prepared.courses, self.next..to, &prepared.signals)?;
+            }
+            None => {}
+            Some(decider) => {
+                for index in self.next..to {
                     let mut refused = Ok(());
-                    self.account.step_with(&bar, |view, orders| {
+                    self.account.step_with(&MarketBar { market, index }, |view, orders| {
                         refused = decider.decide(|id| prepared.columns[id][index], view, orders);
                     })?;
                     refused?;
                 }
             }
-            self.next += 1;
         }
+        self.next = self.next.max(to);
         self.marks.insert(to, self.account.so_far().mark());
         Ok(())
     }

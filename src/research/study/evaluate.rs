@@ -1,7 +1,7 @@
 //! One trial: bind, simulate all its bars in one account, judge every fold in and out of sample, score.
 
 use super::identity::{Inputs, of, shared};
-use crate::simulate::{Prepared, SimulateError, Simulation, prepare, stretch};
+use crate::simulate::{Ground, Prepared, SimulateError, Simulation, prepare_on, stretch};
 use assay_ledger::Hash;
 use assay_shared::account::{Mark, Run, Window};
 use assay_shared::event::codec::Real;
@@ -53,6 +53,8 @@ pub struct Evaluator<'a> {
     folds: Vec<FoldBars>,
     /// What all identities begin with.
     identity: Vec<u8>,
+    /// What all trials share.
+    ground: Ground,
 }
 
 /// What became of a trial.
@@ -145,7 +147,7 @@ impl<'a> Evaluator<'a> {
         let bound = inputs.strategy.bind(&defaults(&inputs.strategy.file.parameters)).map_err(StudyError::Bind)?;
         columns_there(&bound, market).map_err(SimulateError::from)?;
         let identity = shared(&inputs, &folds);
-        Ok(Evaluator { inputs, folds, identity })
+        Ok(Evaluator { inputs, folds, identity, ground: Ground::default() })
     }
 
     /// The folds.
@@ -189,7 +191,7 @@ impl<'a> Evaluator<'a> {
         if let Some(constraint) = &bound.violated {
             return Err(format!("infeasible: {constraint} does not hold"));
         }
-        let signals = prepare(&bound, self.inputs.market).map_err(words)?;
+        let signals = prepare_on(&self.ground, &bound, self.inputs.market).map_err(words)?;
         let leverage = bound.terms().highest_leverage();
         let mut simulation = self.simulation(&bound, &signals, false).map_err(words)?;
         let cuts = self.cuts();
@@ -317,7 +319,7 @@ impl<'a> Evaluator<'a> {
     /// Why it cannot be simulated.
     pub fn recorded_run(&self, params: &Params) -> Result<TrialRun, StudyError> {
         let bound = self.inputs.strategy.bind(params).map_err(StudyError::Bind)?;
-        let signals = prepare(&bound, self.inputs.market)?;
+        let signals = prepare_on(&self.ground, &bound, self.inputs.market)?;
         let mut simulation = self.simulation(&bound, &signals, true)?;
         simulation.advance(self.out_of_sample().start)?;
         let from = simulation.account().so_far().mark();

@@ -221,6 +221,7 @@ impl<'r> Account<'r> {
             losses_in_row: self.losses_in_row,
             halt: self.halt,
             peak: self.peak,
+            wallets: Vec::new(),
             bar: self.bar,
             at_open: self.at_open,
             within: self.within,

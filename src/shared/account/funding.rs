@@ -50,7 +50,17 @@ impl Account<'_> {
         most: &dyn Fn(&Position) -> f64,
         which: &dyn Fn(&Settlement, f64) -> bool,
     ) {
-        for s in bar.settlements(symbol) {
+        self.settle_all((bar, symbol, bar.settlements(symbol)), most, which);
+    }
+
+    /// The same of settlements of a bar that were found already.
+    pub(super) fn settle_all<B: Bar>(
+        &mut self,
+        (bar, symbol, settlements): (&B, usize, &[Settlement]),
+        most: &dyn Fn(&Position) -> f64,
+        which: &dyn Fn(&Settlement, f64) -> bool,
+    ) {
+        for s in settlements {
             let Some(p) = &mut self.positions[symbol] else { return };
             let qty = p.qty.min(most(p));
             let amount = -p.side * qty * mark_at(bar, symbol, s) * s.rate;

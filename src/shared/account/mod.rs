@@ -109,6 +109,7 @@ mod asked;
 mod book;
 mod capacity;
 mod close;
+pub mod coast;
 mod costs;
 mod cross;
 mod fill;
@@ -190,6 +191,8 @@ pub struct Account<'r> {
     at_open: bool,
     /// Or between an open and a close, nobody knows when.
     within: bool,
+    /// Until which bars the wallet was what; kept to be filled again.
+    wallets: Vec<(usize, f64)>,
     /// When it could not trade any more.
     ruined_ms: Option<i64>,
     recorder: Recorder,
@@ -240,6 +243,7 @@ impl<'r> Account<'r> {
             within: false,
             numbers: 0,
             entry_of: vec![None; n],
+            wallets: Vec::new(),
             ruined_ms: None,
             recorder: Recorder::new(record),
             trades: Vec::new(),

@@ -21,6 +21,8 @@ pub(crate) struct Position {
     pub(super) wallet: f64,
     /// Isolated liquidation price, NaN when there is none.
     pub(super) liquidation: f64,
+    /// Nearer to its price than where it is liquidated: settlements may not move that beyond.
+    pub(super) near: f64,
     pub(super) stop: f64,
     pub(super) take: f64,
     pub(super) trail: f64,
@@ -81,6 +83,7 @@ impl Position {
             initial_margin: fill.margin,
             wallet: if isolated { fill.margin } else { 0.0 },
             liquidation: f64::NAN,
+            near: f64::NAN,
             stop: f64::NAN,
             take: f64::NAN,
             trail: levels.trail,

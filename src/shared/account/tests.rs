@@ -1,6 +1,7 @@
 //! The state machine against worked numbers and invariants.
 
 mod bounds;
+mod coast;
 mod detail;
 mod edges;
 mod events;

@@ -53,7 +53,7 @@ impl Bar for MarketBar<'_> {
         let columns = &self.market.columns[symbol];
         match columns.at(Field::Funding, self.index).is_nan() {
             true => &[],
-            false => columns.settled(self.time(), self.end()),
+            false => columns.settled_in(self.index, self.time(), self.end()),
         }
     }
 

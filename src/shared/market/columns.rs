@@ -78,6 +78,9 @@ pub struct Columns {
     pub settlements: Vec<Settlement>,
     /// The bars that the symbol has: the others are unknown.
     pub span: Range<usize>,
+    /// For each bar the number of the first settlement in or after it, and the number of all; empty where it was not
+    /// counted.
+    pub first: Vec<u32>,
 }
 
 impl Columns {
@@ -118,6 +121,14 @@ impl Columns {
         &self.settlements[at(from_ms)..at(to_ms)]
     }
 
+    /// The settlements in a bar that opens at a time.
+    pub(super) fn settled_in(&self, bar: usize, from_ms: i64, to_ms: i64) -> &[Settlement] {
+        match self.first.get(bar..bar + 2) {
+            Some([from, to]) => self.settlements.get(*from as usize..*to as usize).unwrap_or_default(),
+            _ => self.settled(from_ms, to_ms),
+        }
+    }
+
     /// Finds the span and the funding column from what was filled in.
     pub(super) fn seal(&mut self, times: &[i64], interval_ms: i64) {
         let known = |v: &f64| !v.is_nan();
@@ -130,12 +141,23 @@ impl Columns {
             funding[((s.ms - begin) / interval_ms) as usize] = s.rate;
         }
         self.fields[Field::Funding as usize] = funding;
+        let mut before = 0;
+        let ends = times.iter().map(|ms| ms + interval_ms);
+        let first = times.first().map(|ms| self.settlements.partition_point(|s| s.ms < *ms));
+        self.first = first.into_iter().map(|n| n as u32).collect();
+        before += first.unwrap_or_default();
+        for end in ends {
+            before += self.settlements[before..].iter().take_while(|s| s.ms < end).count();
+            self.first.push(before as u32);
+        }
     }
 
     pub(super) fn slice(&self, from: usize, to: usize) -> Columns {
         let cut = |c: &Vec<f64>| if c.is_empty() { Vec::new() } else { c[from..to].to_vec() };
         let inside = |at: usize| at.clamp(from, to) - from;
         let span = inside(self.span.start)..inside(self.span.end);
-        Columns { fields: std::array::from_fn(|i| cut(&self.fields[i])), settlements: Vec::new(), span }
+        let begin = self.first.get(from).copied().unwrap_or_default();
+        let first = self.first.get(from..=to).unwrap_or_default().iter().map(|n| n - begin).collect();
+        Columns { fields: std::array::from_fn(|i| cut(&self.fields[i])), settlements: Vec::new(), span, first }
     }
 }

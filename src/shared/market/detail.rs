@@ -44,7 +44,7 @@ impl Market {
                 }
                 _ => Vec::new(),
             });
-            Columns { fields, settlements: c.settlements.clone(), span: 0..0 }
+            Columns { fields, settlements: c.settlements.clone(), ..Columns::default() }
         };
         let columns: Vec<Columns> = self.symbols.iter().zip(&self.columns).map(|(name, c)| own(name, c)).collect();
         let times: Vec<i64> = (0..bars as i64).map(|t| begin + t * fine).collect();
@@ -83,7 +83,7 @@ impl Market {
                 Field::Funding => Vec::new(),
                 field => fold(field, &c.fields[i]),
             });
-            Columns { fields, settlements: c.settlements.clone(), span: 0..0 }
+            Columns { fields, settlements: c.settlements.clone(), ..Columns::default() }
         };
         let times = (0..bars).map(|t| self.times[t * per]).collect();
         let columns = self.columns.iter().map(own).collect();

@@ -7,6 +7,7 @@
 
 mod bar;
 mod columns;
+pub mod course;
 mod detail;
 mod hash;
 mod table;

@@ -8,7 +8,9 @@ use super::pair::PairState;
 use super::plan::{Id, Op, Plan};
 use super::schedule::{Step, schedule, spent};
 use crate::account::Signals;
+use crate::account::coast::Said;
 use crate::indicator::IndicatorError;
+use crate::market::course::{Bits, next_of};
 use crate::market::{FIELDS, Field, Market};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -16,8 +18,8 @@ use std::collections::BTreeMap;
 /// Signals of all bars of one symbol.
 #[derive(Debug, Clone)]
 pub struct SymbolSignals {
-    /// Bits of [`crate::account::signals::flag`], bar by bar.
-    pub flags: Vec<u8>,
+    /// For each bit of [`crate::account::signals::flag`], the bars in which it is set.
+    flags: [Bits; 4],
     stops: [Option<Series>; 3],
 }
 
@@ -28,15 +30,42 @@ enum Series {
 }
 
 impl SymbolSignals {
+    /// Bits of [`crate::account::signals::flag`] at the close of a bar.
+    pub fn flags(&self, t: usize) -> u8 {
+        self.flags.iter().enumerate().fold(0, |flags, (k, bits)| flags | u8::from(bits.at(t)) << k)
+    }
+
     /// The signals at the close of a bar.
-    #[inline]
     pub fn at(&self, t: usize) -> Signals {
         let stop = |i: usize| match &self.stops[i] {
             None => f64::NAN,
             Some(Series::Same(v)) => *v,
             Some(Series::Column(c)) => c[t],
         };
-        Signals { flags: self.flags[t], stop_loss: stop(0), take_profit: stop(1), trailing_stop: stop(2) }
+        Signals { flags: self.flags(t), stop_loss: stop(0), take_profit: stop(1), trailing_stop: stop(2) }
+    }
+
+    /// A word of bits that concern a symbol with a position of a side.
+    #[inline]
+    fn word(&self, side: f64, w: usize) -> u64 {
+        let [long, leave_long, short, leave_short] =
+            std::array::from_fn(|k| self.flags[k].0.get(w).copied().unwrap_or_default());
+        // Both entries at once contradict each other.
+        match side {
+            0.0 => long ^ short,
+            1.0 => short & !long | leave_long,
+            _ => long & !short | leave_short,
+        }
+    }
+}
+
+impl Said for Vec<SymbolSignals> {
+    fn at(&self, symbol: usize, bar: usize) -> Signals {
+        self[symbol].at(bar)
+    }
+
+    fn next(&self, symbol: usize, side: f64, from: usize, to: usize) -> usize {
+        next_of(from, to, |w| self[symbol].word(side, w))
     }
 }
 
@@ -50,11 +79,10 @@ pub fn signals(bound: &Bound, market: &Market) -> Result<Vec<SymbolSignals>, Ind
     let values = evaluate(&bound.plan, market, wanted)?;
     let bars = market.len();
     let of = |outputs: &super::bind::Outputs| {
-        let mut flags = vec![0u8; bars];
+        let mut flags: [Bits; 4] = Default::default();
         for (bit, id) in &outputs.signals {
-            for (f, v) in flags.iter_mut().zip(values[*id].iter()) {
-                *f |= if *v == 1.0 { *bit } else { 0 };
-            }
+            let values = &values[*id];
+            flags[bit.trailing_zeros() as usize] = Bits::of(bars, |t| values[t] == 1.0);
         }
         let series = |id: Id| match bound.plan.ops[id] {
             Op::Const(v) => Series::Same(v),
