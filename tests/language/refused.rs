@@ -124,6 +124,7 @@ fn idioms_of_others() {
         ("close ** 2 > 1", "a power is a ^ b"),
         ("10 < close < 30", "10 < x and x < 30"),
         ("SMA(close, timeperiod=20) > 1", "arguments have no names"),
+        (".5 * close > 1", "begins with a digit"),
         ("close.rolling(20).mean() > 1", "mean(x, 20)"),
         ("EMA(close, 20).shift(1) > 1", "mean(x, 20)"),
         ("True", "written small"),
@@ -199,6 +200,29 @@ fn what_is_hardly_meant() {
         assert!(said.iter().any(|(w, d)| *w == word && d.message.contains(text)), "{word} {text} is not in {said:?}");
     }
     assert_eq!(said.len(), 7, "{said:?}");
+    for (more, entry, text) in [
+        ("[parameters]\nn = { type = \"float\", low = 5, high = 50, default = 20 }", "mean(close, n) > 1", "with n = "),
+        (
+            "[parameters]\nn = { type = \"int\", low = 5, high = 50, default = 20 }",
+            "mean(close, n / 2) > 1",
+            "with n = 5 it",
+        ),
+        (
+            "[parameters]\nn = { type = \"int\", low = 5, high = 50, default = 20 }",
+            "prev(close, n - 10) > 1",
+            "with n = 5 it",
+        ),
+        (
+            "constraints = [\"n < 6\"]\n[parameters]\nn = { type = \"int\", low = 5, high = 50, default = 20 }",
+            "mean(close, n) > 1",
+            "the defaults do not keep this",
+        ),
+        ("[states]\nb = { start = \"0\", next = \"on(4h, prev(b)) + 1\" }", "b > 3", "'b' in here is another state"),
+    ] {
+        let file = self::text(more, entry);
+        let said = warnings(&Strategy::parse(&file).unwrap_or_else(|e| panic!("{e:?}\n{file}")), &file);
+        assert!(said.iter().any(|(w, d)| *w == "warning" && d.message.contains(text)), "{text}: {said:?}");
+    }
     for shipped in std::fs::read_dir("configs/strategies").unwrap().map(|f| f.unwrap().path()) {
         let Some("toml") = shipped.extension().and_then(|e| e.to_str()) else { continue };
         let file = std::fs::read_to_string(&shipped).unwrap();

@@ -353,7 +353,7 @@ pub(super) fn bars_problem(least: usize, span: std::ops::Range<usize>) -> Diagno
         format!("the number of bars must be a whole number from {least} to 100000, of numbers and parameters"),
         span,
     )
-    .help("looking ahead is impossible: only this bar and earlier ones are known")
+    .help("what comes later is not known: a negative number looks nowhere")
 }
 
 /// That a call has as many arguments as it takes.

@@ -3,7 +3,7 @@
 //! A value that is not yet known is NaN. Comparisons of unknown values are unknown; `and` and
 //! `or` decide where one side suffices (Kleene); a signal fires only when it is known to be true.
 
-use super::stat::Figure;
+use super::stat::{Figure, quantile};
 use std::collections::VecDeque;
 
 /// Prefix operators and functions of one value.
@@ -208,13 +208,15 @@ pub struct MemoryState {
     /// Bars since the input was last unknown.
     known: usize,
     queue: VecDeque<(usize, f64)>,
+    /// The values of the queue in their order of size, for figures that look at it.
+    sorted: Vec<f64>,
     last: f64,
 }
 
 impl MemoryState {
     /// Nothing seen yet.
     pub fn new(kind: Memory) -> MemoryState {
-        MemoryState { kind, bar: 0, known: 0, queue: VecDeque::new(), last: f64::NAN }
+        MemoryState { kind, bar: 0, known: 0, queue: VecDeque::new(), sorted: Vec::new(), last: f64::NAN }
     }
 
     /// Takes this bar's value and gives the function's.
@@ -265,8 +267,14 @@ impl MemoryState {
     /// Computed anew from the window at each bar: the same from wherever the data begin.
     fn figure(&mut self, x: f64, figure: Figure, n: usize) -> f64 {
         self.queue.push_back((self.bar, x));
-        if self.queue.len() > n {
-            self.queue.pop_front();
+        let gone = if self.queue.len() > n { self.queue.pop_front() } else { None };
+        if let Some(at) = figure.quantile() {
+            let place = |sorted: &[f64], x: f64| sorted.partition_point(|v| v.total_cmp(&x).is_lt());
+            if let Some((_, gone)) = gone {
+                self.sorted.remove(place(&self.sorted, gone));
+            }
+            self.sorted.insert(place(&self.sorted, x), x);
+            return if self.known < n { f64::NAN } else { quantile(&self.sorted, at) };
         }
         if self.known < n { f64::NAN } else { figure.of(self.queue.iter().map(|(_, v)| *v)) }
     }

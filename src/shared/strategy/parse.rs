@@ -125,6 +125,9 @@ impl Parser {
             _ if matches!(before, Some(Token::Name(n)) if n == "NOT") => d.help("it is written small: not"),
             Token::Symbol("*") if matches!(before, Some(Token::Symbol("*"))) => d.help("a power is a ^ b"),
             Token::Symbol("<" | "<=" | ">" | ">=" | "==" | "!=") => d.help("10 < x < 30 is: 10 < x and x < 30"),
+            Token::Symbol(".") if matches!(self.tokens.get(self.at + 1), Some((Token::Number(_), _))) => {
+                d.help("a number begins with a digit: 0.5")
+            }
             Token::Symbol("." | "(") => {
                 d.help("functions take what they look at: mean(x, 20), not x.rolling(20).mean()")
             }

@@ -74,6 +74,15 @@ impl Figure {
         100 + kind
     }
 
+    /// Of a quantile, which one.
+    pub(super) fn quantile(self) -> Option<f64> {
+        match self {
+            Figure::Quantile(millionths) => Some(f64::from(millionths) / 1e6),
+            Figure::Median => Some(0.5),
+            _ => None,
+        }
+    }
+
     /// The fewest values that it needs.
     pub fn least(self) -> usize {
         match self {
@@ -104,8 +113,11 @@ impl Figure {
                     values.rev().skip(1).map(|v| if v < last { 1.0 } else { f64::from(u8::from(v == last)) / 2.0 });
                 below.sum::<f64>() / others
             }
-            Figure::Quantile(millionths) => quantile(values, f64::from(millionths) / 1e6),
-            Figure::Median => quantile(values, 0.5),
+            Figure::Quantile(_) | Figure::Median => {
+                let mut sorted: Vec<f64> = values.collect();
+                sorted.sort_by(f64::total_cmp);
+                quantile(&sorted, self.quantile().unwrap_or(0.5))
+            }
             Figure::Var | Figure::Std | Figure::Zscore | Figure::Skew | Figure::Kurtosis => {
                 let (n, mean, [two, three, four]) = moments(values);
                 let variance = two / (n - 1.0);
@@ -128,9 +140,8 @@ impl Figure {
     }
 }
 
-fn quantile(values: impl Iterator<Item = f64>, at: f64) -> f64 {
-    let mut sorted: Vec<f64> = values.collect();
-    sorted.sort_by(f64::total_cmp);
+/// The quantile of values in their order of size.
+pub(super) fn quantile(sorted: &[f64], at: f64) -> f64 {
     let place = at * (sorted.len() - 1) as f64;
     let (low, part) = (place.floor() as usize, place - place.floor());
     if part == 0.0 {

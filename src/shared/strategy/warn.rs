@@ -6,6 +6,7 @@ use super::diagnostic::Diagnostic;
 use super::parse::{Expr, Kind};
 use super::program::{Act, Program, SizeExpr};
 use super::read::Strategy;
+use super::space::{Range, Value, defaults};
 use super::words::TRAPS;
 use std::collections::BTreeSet;
 
@@ -103,6 +104,9 @@ pub fn warnings(s: &Strategy, text: &str) -> Vec<(&'static str, Diagnostic)> {
             );
         }
     }
+    out.extend(bounds(s));
+    out.extend(constrained(s));
+    out.extend(restarted(&program));
     out.extend(never(s, &program));
     let mut out: Vec<(&str, Diagnostic)> = out.into_iter().map(|d| ("warning", d)).collect();
     let mut told = BTreeSet::new();
@@ -143,4 +147,66 @@ fn never(s: &Strategy, program: &Program) -> Vec<Diagnostic> {
     let rules = program.rules.iter().filter(|r| matches!(r.act, Act::Enter(_))).filter_map(|r| r.when.as_ref());
     let fixed = entries.chain(rules).filter(|e| !read(e));
     fixed.map(|e| Diagnostic::new("no bar changes this: it is true, or not, at every close", e.span.clone())).collect()
+}
+
+/// Parameters with which, at an end of their range or between, the strategy cannot run at all.
+fn bounds(s: &Strategy) -> Vec<Diagnostic> {
+    let mut out: Vec<Diagnostic> = Vec::new();
+    for (name, range) in &s.file.parameters {
+        let values = match range {
+            Range::Int { low, high, .. } => vec![Value::Int(*low), Value::Int(low + 1), Value::Int(*high)],
+            Range::Float { low, high, step: None, .. } => {
+                vec![Value::Float(*low), Value::Float(low + 0.377 * (high - low)), Value::Float(*high)]
+            }
+            Range::Float { low, high, .. } => vec![Value::Float(*low), Value::Float(*high)],
+            Range::Choice { choices, .. } => choices.iter().map(|v| Value::Float(*v)).collect(),
+            Range::Bool { .. } | Range::Text { .. } => Vec::new(),
+        };
+        for value in values.into_iter().filter(|v| !matches!(v, Value::Int(i) if !range.contains(v))) {
+            let params = [(name.clone(), value.clone())].into_iter();
+            let all = defaults(&s.file.parameters).into_iter().chain(params).collect();
+            if let Err(d) = s.bind(&all) {
+                let shown = value;
+                let d = Diagnostic::new(format!("with {name} = {shown} it cannot run: {}", d.message), d.span);
+                out.push(d.help("trials with such values fail: narrow the range, or make it whole numbers"));
+                break;
+            }
+        }
+    }
+    out
+}
+
+/// Constraints that the defaults do not keep.
+fn constrained(s: &Strategy) -> Option<Diagnostic> {
+    let bound = s.bind(&defaults(&s.file.parameters)).ok()?;
+    let text = bound.violated?;
+    let at = s.file.constraints.iter().find(|c| c.get_ref().0 == text)?;
+    Some(Diagnostic::new("the defaults do not keep this: a trial of them is infeasible", at.span()))
+}
+
+/// States that read themselves on another clock: there they are others.
+fn restarted(program: &Program) -> Vec<Diagnostic> {
+    let on = |e: &Expr, name: &str| {
+        let mut open = vec![e];
+        while let Some(e) = open.pop() {
+            open.extend(e.parts());
+            let read = |part: &&Expr| reads(part, name);
+            if matches!(&e.kind, Kind::Call(n, _) if n == "on") && e.parts().iter().any(read) {
+                return Some(e.span.clone());
+            }
+        }
+        None
+    };
+    let state = |(name, def): (&String, &Def)| match def {
+        Def::State { next, .. } => on(next, name).map(|span| (name.clone(), span)),
+        Def::Plain(_) => None,
+    };
+    let said = |(name, span)| {
+        Diagnostic::new(format!("'{name}' in here is another state: it sees bars of this clock only"), span)
+    };
+    program.block.defs.iter().filter_map(state).map(said).collect()
+}
+
+fn reads(e: &Expr, name: &str) -> bool {
+    matches!(&e.kind, Kind::Name(n) if n == name) || e.parts().iter().any(|part| reads(part, name))
 }

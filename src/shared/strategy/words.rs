@@ -184,7 +184,7 @@ pub const WORDS: [Word; 65] = [
     word(
         "across.bottom",
         "across.bottom(x, n)",
-        "whether this symbol is among the n lowest",
+        "whether this symbol is among the n lowest, by across.rank: of equal ones the later symbol is lower",
         "across.bottom(close / prev(close, 24), 1)",
     ),
     word("mine", "mine(x)", "inside across, x of the symbol that asks", "across.sum(if(close > mine(close), 1, 0))"),
@@ -227,7 +227,11 @@ pub const WORDS: [Word; 65] = [
 ];
 
 /// What goes wrong when strategies are carried over, with the functions that it is about.
-pub const TRAPS: [(&[&str], &str); 6] = [
+pub const TRAPS: [(&[&str], &str); 7] = [
+    (
+        &["SMA"],
+        "is a running sum, in which a very large value leaves rounding behind: mean(x, n) is of its window alone",
+    ),
     (
         &["BBANDS", "STDDEV", "VAR"],
         "divides by n, where pandas and freqtrade divide by n - 1: std(x, n) is the sample's, or take the factor sqrt(n / (n - 1))",
@@ -241,6 +245,6 @@ pub const TRAPS: [(&[&str], &str); 6] = [
     (&["SUPERTREND"], "averages the true range by Wilder, as Pine does; freqtrade's averages it plainly"),
     (
         &["on", "prev", "crosses_above", "crosses_below"],
-        "prev(on(4h, x)) is one bar of the data ago, on(4h, prev(x)) one of 4h; on(4h, crosses_above(a, b)) is true for all of 4 hours",
+        "prev(on(4h, x)) is one bar of the data ago, on(4h, prev(x)) one of 4h; on(4h, crosses_above(a, b)) is true for all of 4 hours; a state inside on(4h, …) is one of its own that sees bars of 4h only",
     ),
 ];
