@@ -17,11 +17,12 @@ use assay_shared::account::Assumptions;
 use assay_shared::market::{Market, MarketBar};
 use assay_shared::rulebook::Rulebook;
 use assay_shared::rulebook::book::{Between, Wanted};
-use assay_shared::strategy::Strategy;
 use assay_shared::strategy::bars::Stepper;
 use assay_shared::strategy::bind::bind_with;
 use assay_shared::strategy::columns::of_nodes;
-use assay_shared::strategy::space::defaults;
+use assay_shared::strategy::kept::Kept;
+use assay_shared::strategy::space::{Range, defaults};
+use assay_shared::strategy::{Params, Strategy, Value};
 use assay_shared::time::format_ms;
 use std::cell::Cell;
 
@@ -56,6 +57,21 @@ fn assumptions() -> Assumptions {
     Assumptions { initial_cash_usdt: 50_000.0, slippage_bps: 1.5, ..Assumptions::default() }
 }
 
+/// The lowest value of each parameter.
+fn lowest(s: &Strategy) -> Params {
+    let low = |(name, range): (&String, &Range)| {
+        let value = match range {
+            Range::Int { low, .. } => Value::Int(*low),
+            Range::Float { low, .. } => Value::Float(*low),
+            Range::Choice { choices, .. } => Value::Float(choices[0]),
+            Range::Bool { .. } => Value::Truth(false),
+            Range::Text { choices, .. } => Value::Text(choices[0].clone()),
+        };
+        (name.clone(), value)
+    };
+    s.file.parameters.iter().map(low).collect()
+}
+
 /// Every node of a random strategy: whole columns and bar by bar give the same bits, and cutting the data anywhere
 /// leaves what came before as it was.
 #[test]
@@ -75,13 +91,26 @@ fn columns_are_bars_and_cut_data_are_a_prefix() {
         let all: Vec<usize> = (0..plan.ops.len()).filter(|id| !plan.waits(*id) && plan.clock_of[*id] == 0).collect();
         let mut stepper = Stepper::new(bound.clone()).unwrap();
         let mut step = |index| stepper.step(&MarketBar { market: &m, index }).map(|_| stepper.values().to_vec());
-        let Ok(whole) = of_nodes(&bound, &m, &all) else {
+        let Ok(whole) = of_nodes(&bound, &m, &all, None) else {
             // An indicator that met a gap refuses in both.
             assert!((0..m.len()).any(|t| step(t).is_err()), "{text}");
             refused += 1;
             continue;
         };
-        let short = of_nodes(&bound, &m.slice(0, cut), &all);
+        // The same from what is kept, whatever was kept before: of all nodes, and of one alone.
+        let kept = Kept::new(1 << 26);
+        if let Ok(other) = s.bind(&lowest(&s)) {
+            let some: Vec<usize> = (0..other.plan.ops.len()).filter(|id| !other.plan.waits(*id)).collect();
+            drop(of_nodes(&other, &m, &some, Some(&kept)));
+        }
+        for wanted in [&all[..], &all[all.len() / 2..], &all[..1]] {
+            let again = of_nodes(&bound, &m, wanted, Some(&kept)).unwrap();
+            for id in wanted {
+                assert_eq!(again[*id].len(), whole[*id].len());
+                assert!(again[*id].iter().zip(&*whole[*id]).all(|(a, b)| same(*a, *b)), "node {id} kept\n{text}");
+            }
+        }
+        let short = of_nodes(&bound, &m.slice(0, cut), &all, None);
         for t in 0..m.len() {
             let bars = step(t).unwrap();
             for id in &all {

@@ -8,6 +8,8 @@ use assay_shared::rulebook::{Rulebook, RulebookError};
 use assay_shared::strategy::Bound;
 use assay_shared::strategy::columns::{SymbolSignals, of_nodes, signals};
 use assay_shared::strategy::decide::Decider;
+use assay_shared::strategy::kept::Kept;
+use assay_shared::strategy::series::Series;
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::{Arc, OnceLock};
@@ -31,18 +33,24 @@ pub enum SimulateError {
 pub struct Prepared {
     /// Signals of each symbol; of a strategy with rules none.
     pub signals: Vec<SymbolSignals>,
-    columns: Vec<Vec<f64>>,
+    columns: Vec<Series>,
     /// How far prices went.
     courses: Arc<Vec<Course>>,
 }
 
 /// What all runs over one market share, computed when it is first asked for.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Ground {
     courses: OnceLock<Arc<Vec<Course>>>,
+    kept: Kept,
 }
 
 impl Ground {
+    /// Room for so many bytes of columns.
+    pub fn new(bytes: usize) -> Ground {
+        Ground { courses: OnceLock::new(), kept: Kept::new(bytes) }
+    }
+
     fn courses(&self, market: &Market) -> Arc<Vec<Course>> {
         self.courses.get_or_init(|| Arc::new(Course::of(market))).clone()
     }
@@ -53,7 +61,7 @@ impl Ground {
 /// # Errors
 /// An indicator that refuses its input.
 pub fn prepare(bound: &Bound, market: &Market) -> Result<Prepared, SimulateError> {
-    prepare_on(&Ground::default(), bound, market)
+    prepare_on(&Ground::new(0), bound, market)
 }
 
 /// The same with what other runs over the same market share.
@@ -63,10 +71,12 @@ pub fn prepare(bound: &Bound, market: &Market) -> Result<Prepared, SimulateError
 pub fn prepare_on(ground: &Ground, bound: &Bound, market: &Market) -> Result<Prepared, SimulateError> {
     Ok(match Decider::new(bound)? {
         None => {
-            let (signals, courses) = (signals(bound, market)?, ground.courses(market));
+            let (signals, courses) = (signals(bound, market, Some(&ground.kept))?, ground.courses(market));
             Prepared { signals, courses, ..Prepared::default() }
         }
-        Some(decider) => Prepared { columns: of_nodes(bound, market, decider.given())?, ..Prepared::default() },
+        Some(decider) => {
+            Prepared { columns: of_nodes(bound, market, decider.given(), Some(&ground.kept))?, ..Prepared::default() }
+        }
     })
 }
 

@@ -109,7 +109,7 @@ fn states(out: &mut Vec<Figure>) -> Result<(), LabError> {
         let (mut columns, mut trials) = (Vec::new(), Vec::new());
         for _ in 0..15 {
             let start = Instant::now();
-            std::hint::black_box(of_nodes(&bound, &market, &wanted).map_err(wrong)?);
+            std::hint::black_box(of_nodes(&bound, &market, &wanted, None).map_err(wrong)?);
             columns.push(start.elapsed().as_secs_f64() * 1e3);
             let start = Instant::now();
             let prepared = prepare(&bound, &market).map_err(wrong)?;

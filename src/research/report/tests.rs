@@ -32,7 +32,7 @@ fn ran(seed: u64, bars: usize) -> (Vec<String>, Vec<i64>, Run) {
     book.brackets.insert(0, BracketSet { effective: "2020-01-01".into(), ..first });
     let market = crate::data::generate::market(&strategy.file.symbols, bars, seed);
     let bound = strategy.bind(&defaults(&strategy.file.parameters)).unwrap();
-    let signals = columns::signals(&bound, &market).unwrap();
+    let signals = columns::signals(&bound, &market, None).unwrap();
     let assumptions = Assumptions { initial_cash_usdt: 10_000.0, slippage_bps: 1.0, ..Assumptions::default() };
     let mut account = Account::new(bound.terms(), &book, &assumptions, market.times[0], true).unwrap();
     for index in 0..market.len() {

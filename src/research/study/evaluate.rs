@@ -9,7 +9,7 @@ use assay_shared::event::study::{FoldFact, recorded_folds, recorded_params};
 use assay_shared::event::{
     BlockV2, Event, MetricCode, PrunedTrialFinished, TrialCompletedV2, TrialFailedV2, TrialPrunedV2,
 };
-use assay_shared::metric::{self, Metric, Metrics};
+use assay_shared::metric::{self, Drawdown, Metric, Metrics};
 use assay_shared::recount::{blocks, pruning};
 use assay_shared::rulebook::RulebookError;
 use assay_shared::strategy::columns::columns_there;
@@ -147,7 +147,7 @@ impl<'a> Evaluator<'a> {
         let bound = inputs.strategy.bind(&defaults(&inputs.strategy.file.parameters)).map_err(StudyError::Bind)?;
         columns_there(&bound, market).map_err(SimulateError::from)?;
         let identity = shared(&inputs, &folds);
-        Ok(Evaluator { inputs, folds, identity, ground: Ground::default() })
+        Ok(Evaluator { inputs, folds, identity, ground: Ground::new(room_for_columns()) })
     }
 
     /// The folds.
@@ -195,12 +195,13 @@ impl<'a> Evaluator<'a> {
         let leverage = bound.terms().highest_leverage();
         let mut simulation = self.simulation(&bound, &signals, false).map_err(words)?;
         let cuts = self.cuts();
+        let mut drawdown = Drawdown::new(self.inputs.study.assumptions.initial_cash_usdt);
         // Fold by fold, so that a pruned trial costs no more than it has to; the last one when the run has ended.
         let (last, others) = self.folds.split_last().ok_or("there is no fold")?;
         for fold in others {
             advance(&mut simulation, &cuts, fold.out_of_sample.end).map_err(words)?;
             let whole = simulation.account().so_far();
-            self.check(leverage, &whole, simulation.account().ruined_ms())?;
+            self.check(leverage, &whole, simulation.account().ruined_ms(), &mut drawdown)?;
             folds.push(self.fold(fold, &whole, simulation.marks(), leverage)?);
             if let Some(reason) = self.prune(folds, medians) {
                 let out_of_sample = self.out_of_sample().start..fold.out_of_sample.end;
@@ -213,7 +214,7 @@ impl<'a> Evaluator<'a> {
         advance(&mut simulation, &cuts, last.out_of_sample.end).map_err(words)?;
         let (run, marks) = simulation.finish().map_err(words)?;
         let whole = run.whole();
-        self.check(leverage, &whole, run.ruined_ms)?;
+        self.check(leverage, &whole, run.ruined_ms, &mut drawdown)?;
         folds.push(self.fold(last, &whole, &marks, leverage)?);
         Ok((self.completed(folds, &whole, &marks)?, run.stream_hash))
     }
@@ -259,11 +260,17 @@ impl<'a> Evaluator<'a> {
     }
 
     /// What ends a trial without a score: an account that is ruined, or has fallen further than it may.
-    fn check(&self, leverage: f64, whole: &Window<'_>, ruined_ms: Option<i64>) -> Result<(), String> {
+    fn check(
+        &self,
+        leverage: f64,
+        whole: &Window<'_>,
+        ruined_ms: Option<i64>,
+        drawdown: &mut Drawdown,
+    ) -> Result<(), String> {
         if let Some(ms) = ruined_ms {
             return Err(format!("infeasible: from {} on the account is too small to trade", format_ms(ms)));
         }
-        let fell = -metric::max_drawdown(whole.initial_usdt, whole.equity);
+        let fell = -drawdown.at(whole.equity);
         match self.inputs.study.guardrails.drawdown_limit(leverage) {
             Some(limit) if fell > limit => {
                 let (fell, limit) = (fell * 100.0, limit * 100.0);
@@ -348,6 +355,15 @@ impl TrialRun {
         let whole = self.run.whole();
         whole.between(&self.from, &whole.mark())
     }
+}
+
+/// Bytes of columns that the trials of a study share: a sixteenth of the machine's memory, and no more than it takes.
+fn room_for_columns() -> usize {
+    const MOST: usize = 192 << 20;
+    let said = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
+    let total =
+        said.lines().find_map(|l| l.strip_prefix("MemTotal:")?.trim().strip_suffix(" kB")?.parse::<usize>().ok());
+    total.map_or(MOST, |kb| (kb * 1024 / 16).min(MOST))
 }
 
 fn advance(simulation: &mut Simulation<'_>, cuts: &BTreeSet<usize>, to: usize) -> Result<(), SimulateError> {

@@ -22,12 +22,17 @@ impl Account<'_> {
         if !self.costs.looks_at_bars() {
             return;
         }
-        for (symbol, depth) in self.depth.iter_mut().enumerate() {
-            let close = bar.get(symbol, Field::Close);
-            if !close.is_nan() {
-                let range = (bar.get(symbol, Field::High) - bar.get(symbol, Field::Low)) / close;
-                *depth = Depth { volume: bar.get(symbol, Field::Volume), range };
-            }
+        for symbol in 0..self.depth.len() {
+            self.look_at_depth_of(bar, symbol);
+        }
+    }
+
+    /// The same of one symbol.
+    pub(super) fn look_at_depth_of<B: Bar>(&mut self, bar: &B, symbol: usize) {
+        let close = bar.get(symbol, Field::Close);
+        if !close.is_nan() {
+            let range = (bar.get(symbol, Field::High) - bar.get(symbol, Field::Low)) / close;
+            self.depth[symbol] = Depth { volume: bar.get(symbol, Field::Volume), range };
         }
     }
 

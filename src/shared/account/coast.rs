@@ -66,6 +66,7 @@ impl Account<'_> {
         if self.open == 0 {
             if at < end && self.cannot_be_ruined(courses) {
                 self.rest(end - at);
+                self.saw_depth(market, at..end);
                 at = end;
             }
             return at;
@@ -87,7 +88,6 @@ impl Account<'_> {
             && self.standing == 0
             && self.ruined_ms.is_none()
             && self.terms.limits == super::LossLimits::default()
-            && !self.costs.looks_at_bars()
             && self.positions.iter().flatten().all(|p| follows_simply(p, market))
     }
 
@@ -101,6 +101,19 @@ impl Account<'_> {
         };
         let least = (0..self.positions.len()).map(asked).fold(f64::MAX, f64::min);
         self.wallet > least * (1.0 + MARGIN)
+    }
+
+    /// Notes what the last of some bars says of each symbol.
+    fn saw_depth(&mut self, market: &Market, bars: Range<usize>) {
+        if !self.costs.looks_at_bars() {
+            return;
+        }
+        for (symbol, columns) in market.columns.iter().enumerate().take(self.positions.len()) {
+            let last = bars.end.min(columns.span.end);
+            if last > bars.start.max(columns.span.start) {
+                self.look_at_depth_of(&MarketBar { market, index: last - 1 }, symbol);
+            }
+        }
     }
 
     /// So many bars without a position.
@@ -193,6 +206,7 @@ impl Account<'_> {
             self.margin_usage.extend(self.equity[first..].iter().map(usage));
         }
         self.bar += end - bars.start;
+        self.saw_depth(market, bars.start..end);
         end
     }
 

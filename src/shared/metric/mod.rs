@@ -69,12 +69,32 @@ pub fn moments(xs: &[f64]) -> Option<Moments> {
 
 /// Largest fall from a peak as a negative fraction; the first peak is the initial equity.
 pub fn max_drawdown(initial: f64, equity: &[f64]) -> f64 {
-    let (mut peak, mut worst) = (initial, 0.0f64);
-    for e in equity {
-        peak = peak.max(*e);
-        worst = worst.min(e / peak - 1.0);
+    Drawdown::new(initial).at(equity)
+}
+
+/// The largest fall of an equity that grows longer.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Drawdown {
+    peak: f64,
+    worst: f64,
+    seen: usize,
+}
+
+impl Drawdown {
+    /// Before the first bar; the first peak is the initial equity, USDT.
+    pub fn new(initial: f64) -> Drawdown {
+        Drawdown { peak: initial, worst: 0.0, seen: 0 }
     }
-    worst.max(-1.0)
+
+    /// The largest fall up to the end of an equity that begins with what was seen before.
+    pub fn at(&mut self, equity: &[f64]) -> f64 {
+        for e in &equity[self.seen..] {
+            self.peak = self.peak.max(*e);
+            self.worst = self.worst.min(e / self.peak - 1.0);
+        }
+        self.seen = equity.len();
+        self.worst.max(-1.0)
+    }
 }
 
 /// What grows to `times` itself over so many years, as growth a year; −1 when nothing is left.
@@ -188,6 +208,11 @@ mod tests {
         // -2 % on the first bar shows: the peak is the initial equity.
         close(max_drawdown(1.0, &equity), -0.020949400000000118);
         assert_eq!(max_drawdown(1.0, &[0.9, 0.9]), -0.09999999999999998);
+        // Part by part it is the same, to the last bit.
+        let mut fell = Drawdown::new(1.0);
+        for end in [0, 1, 1, 4, equity.len()] {
+            assert_eq!(fell.at(&equity[..end]), max_drawdown(1.0, &equity[..end]));
+        }
     }
 
     #[test]

@@ -167,7 +167,7 @@ max_concurrent_positions = 2
         let bound = strategy.bind(&defaults(&strategy.file.parameters)).unwrap();
         for (symbol, span) in [(0, 100..400), (1, 100..400), (0, 0..300), (1, 150..250)] {
             let m = young(walk(400, 2, 11), symbol, span.clone());
-            let whole = columns::signals(&bound, &m).unwrap();
+            let whole = columns::signals(&bound, &m, None).unwrap();
             for (t, bar) in stepped(&bound, &m).iter().enumerate() {
                 for s in 0..2 {
                     assert!(same(&whole[s].at(t), &bar[s]), "{span:?} of {symbol}: bar {t} symbol {s}");
@@ -187,9 +187,9 @@ max_concurrent_positions = 2
             let strategy = Strategy::parse(TEXT).unwrap();
             let bound = strategy.bind(&defaults(&strategy.file.parameters)).unwrap();
             let m = walk(400, 2, seed);
-            let whole = columns::signals(&bound, &m).unwrap();
+            let whole = columns::signals(&bound, &m, None).unwrap();
             let bars = stepped(&bound, &m);
-            let short = columns::signals(&bound, &m.slice(0, cut)).unwrap();
+            let short = columns::signals(&bound, &m.slice(0, cut), None).unwrap();
             for (t, bar) in bars.iter().enumerate() {
                 for s in 0..2 {
                     prop_assert!(same(&whole[s].at(t), &bar[s]), "bar {t} symbol {s}");

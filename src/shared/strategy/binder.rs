@@ -36,7 +36,7 @@ impl<'a> Binder<'a> {
     }
 
     /// Adds an operation, or finds the same one: values can make different expressions equal.
-    fn add(&mut self, op: Op, (clock, account): (u8, bool), mut key: Vec<u64>) -> Id {
+    fn add(&mut self, op: Op, (clock, account, varies): (u8, bool, bool), mut key: Vec<u64>) -> Id {
         key.push(u64::from(clock));
         if let Some(id) = self.seen.get(&key) {
             return *id;
@@ -44,26 +44,27 @@ impl<'a> Binder<'a> {
         self.plan.ops.push(op);
         self.plan.clock_of.push(clock);
         self.plan.account.push(account);
+        self.plan.varies.push(varies);
         self.seen.insert(key, self.plan.ops.len() - 1);
         self.plan.ops.len() - 1
     }
 
-    fn constant(&mut self, v: f64) -> Id {
-        self.add(Op::Const(v), (0, false), vec![0, v.to_bits()])
+    fn constant(&mut self, v: f64, varies: bool) -> Id {
+        self.add(Op::Const(v), (0, false, varies), vec![0, v.to_bits()])
     }
 
     /// A bound node; what it needs is bound already.
     fn node(&mut self, id: NodeId) -> Id {
         if self.c.graph.fixed[id] {
-            return self.constant(self.values[id]);
+            return self.constant(self.values[id], self.c.graph.touched[id]);
         }
         let at = |id: NodeId| self.bound[id].unwrap_or_default();
         let (op, key) = match &self.c.graph.nodes[id] {
-            Node::Const(_) | Node::Param(_) => return self.constant(self.values[id]),
+            Node::Const(_) | Node::Param(_) => return self.constant(self.values[id], self.c.graph.touched[id]),
             Node::If(k, a, b) if self.c.graph.fixed[*k] => match self.values[*k] {
                 1.0 => return at(*a),
                 0.0 => return at(*b),
-                _ => return self.constant(f64::NAN),
+                _ => return self.constant(f64::NAN, true),
             },
             Node::Window(..) | Node::Twin(..) => self.looking_back(id),
             Node::Back(slot) => {
@@ -89,7 +90,7 @@ impl<'a> Binder<'a> {
             }
             node => plain(node, &at),
         };
-        self.add(op, (self.c.graph.clock[id], self.c.graph.account[id]), key)
+        self.add(op, (self.c.graph.clock[id], self.c.graph.account[id], self.c.graph.touched[id]), key)
     }
 
     /// A node that remembers earlier bars, with its lengths.

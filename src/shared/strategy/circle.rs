@@ -4,9 +4,9 @@
 use super::op::{Binary, Memory, MemoryState, Unary, choose};
 use super::pair::{Pair, PairState, state};
 use super::plan::{Id, Op, Plan};
+use super::series::Column;
 use super::step::{State, step};
 use crate::indicator::IndicatorError;
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 /// Most circles beside each other.
@@ -87,7 +87,7 @@ pub(super) fn shape(plan: &Plan, ids: &[Id]) -> Option<Vec<(Kind, Vec<usize>)>> 
 pub(super) fn run<'c>(
     plan: &'c Plan,
     circles: &'c [Vec<Id>],
-    values: &'c [Cow<'_, [f64]>],
+    values: &'c [Column<'_>],
     len: usize,
     kept: &dyn Fn(Id) -> bool,
 ) -> Result<Computed, IndicatorError> {
@@ -109,7 +109,7 @@ pub(super) fn run<'c>(
 
 impl<'c, const L: usize> Circles<'c, L> {
     /// Finds the inputs of all nodes.
-    fn new(plan: &'c Plan, ids: [&'c [Id]; L], values: &'c [Cow<'_, [f64]>]) -> Result<Circles<'c, L>, IndicatorError> {
+    fn new(plan: &'c Plan, ids: [&'c [Id]; L], values: &'c [Column<'_>]) -> Result<Circles<'c, L>, IndicatorError> {
         let needs: Vec<Vec<[Id; L]>> = (0..ids[0].len()).map(|k| needs(plan, ids, k)).collect();
         let (mut columns, mut first) = (Vec::new(), BTreeMap::new());
         for of in needs.iter().flatten().filter(|of| ids[0].binary_search(&of[0]).is_err()) {

@@ -3,30 +3,30 @@
 use super::bind::Bound;
 use super::circle;
 use super::clock::{Calendar, Gathering, Ticks};
+use super::kept::{Kept, Known};
 use super::op::{Memory, MemoryState, choose};
 use super::pair::PairState;
 use super::plan::{Id, Op, Plan};
 use super::schedule::{Step, schedule, spent};
+use super::series::{Column, Series};
 use crate::account::Signals;
 use crate::account::coast::Said;
 use crate::indicator::IndicatorError;
 use crate::market::course::{Bits, next_of};
 use crate::market::{FIELDS, Field, Market};
-use std::borrow::Cow;
-use std::collections::BTreeMap;
 
 /// Signals of all bars of one symbol.
 #[derive(Debug, Clone)]
 pub struct SymbolSignals {
     /// For each bit of [`crate::account::signals::flag`], the bars in which it is set.
     flags: [Bits; 4],
-    stops: [Option<Series>; 3],
+    stops: [Option<Stop>; 3],
 }
 
 #[derive(Debug, Clone)]
-enum Series {
+enum Stop {
     Same(f64),
-    Column(Vec<f64>),
+    Column(Series),
 }
 
 impl SymbolSignals {
@@ -39,8 +39,8 @@ impl SymbolSignals {
     pub fn at(&self, t: usize) -> Signals {
         let stop = |i: usize| match &self.stops[i] {
             None => f64::NAN,
-            Some(Series::Same(v)) => *v,
-            Some(Series::Column(c)) => c[t],
+            Some(Stop::Same(v)) => *v,
+            Some(Stop::Column(c)) => c[t],
         };
         Signals { flags: self.flags(t), stop_loss: stop(0), take_profit: stop(1), trailing_stop: stop(2) }
     }
@@ -74,9 +74,9 @@ impl Said for Vec<SymbolSignals> {
 ///
 /// # Errors
 /// An indicator that refuses its input.
-pub fn signals(bound: &Bound, market: &Market) -> Result<Vec<SymbolSignals>, IndicatorError> {
+pub fn signals(bound: &Bound, market: &Market, kept: Option<&Kept>) -> Result<Vec<SymbolSignals>, IndicatorError> {
     let wanted = bound.outputs.iter().flat_map(|o| o.signals.iter().map(|s| s.1).chain(o.stops.into_iter().flatten()));
-    let values = evaluate(&bound.plan, market, wanted)?;
+    let values = evaluate(&bound.plan, market, wanted, kept)?;
     let bars = market.len();
     let of = |outputs: &super::bind::Outputs| {
         let mut flags: [Bits; 4] = Default::default();
@@ -85,8 +85,8 @@ pub fn signals(bound: &Bound, market: &Market) -> Result<Vec<SymbolSignals>, Ind
             flags[bit.trailing_zeros() as usize] = Bits::of(bars, |t| values[t] == 1.0);
         }
         let series = |id: Id| match bound.plan.ops[id] {
-            Op::Const(v) => Series::Same(v),
-            _ => Series::Column(values[id].to_vec()),
+            Op::Const(v) => Stop::Same(v),
+            _ => Stop::Column(values[id].shared()),
         };
         SymbolSignals { flags, stops: outputs.stops.map(|id| id.map(series)) }
     };
@@ -97,9 +97,14 @@ pub fn signals(bound: &Bound, market: &Market) -> Result<Vec<SymbolSignals>, Ind
 ///
 /// # Errors
 /// An indicator that refuses its input.
-pub fn of_nodes(bound: &Bound, market: &Market, ids: &[Id]) -> Result<Vec<Vec<f64>>, IndicatorError> {
-    let values = evaluate(&bound.plan, market, ids.iter().copied())?;
-    Ok(values.into_iter().map(Cow::into_owned).collect())
+pub fn of_nodes(
+    bound: &Bound,
+    market: &Market,
+    ids: &[Id],
+    kept: Option<&Kept>,
+) -> Result<Vec<Series>, IndicatorError> {
+    let values = evaluate(&bound.plan, market, ids.iter().copied(), kept)?;
+    Ok(values.iter().map(Column::shared).collect())
 }
 
 /// Refuses data that lack a column which the strategy reads.
@@ -129,9 +134,7 @@ struct Columns<'p, 'm> {
     ticks: Vec<Vec<(bool, bool)>>,
     /// For each clock the bars of the data with which its bars close; empty for that of the data.
     closes: Vec<Vec<usize>>,
-    values: Vec<Cow<'m, [f64]>>,
-    /// All outputs of functions with several.
-    others: BTreeMap<Id, Vec<Vec<f64>>>,
+    values: Vec<Column<'m>>,
 }
 
 /// The values of the wanted nodes at every bar of their clocks. A column is given back after its last use: there
@@ -140,26 +143,67 @@ fn evaluate<'m>(
     plan: &Plan,
     market: &'m Market,
     wanted: impl Iterator<Item = Id>,
-) -> Result<Vec<Cow<'m, [f64]>>, IndicatorError> {
+    kept: Option<&Kept>,
+) -> Result<Vec<Column<'m>>, IndicatorError> {
     let schedule = schedule(plan);
-    let spent = spent(plan, &schedule, wanted);
+    let known = kept.map(|kept| Known::new(kept, plan, &schedule));
+    let wanted: Vec<Id> = wanted.collect();
+    let mut values = vec![Column::Market(&[]); plan.ops.len()];
+    let needed = needed(plan, &schedule, &wanted, known.as_ref(), &mut values);
+    let spent = spent(plan, &schedule, wanted.into_iter());
     let ticks: Vec<Vec<(bool, bool)>> = plan.clocks.iter().map(|clock| ticks(market, *clock)).collect();
     let closed = |ticks: &Vec<(bool, bool)>| ticks.iter().enumerate().filter(|t| t.1.1).map(|t| t.0).collect();
     let closes = ticks.iter().map(closed).collect();
-    let values = vec![Cow::Borrowed(&[][..]); plan.ops.len()];
-    let mut c = Columns { plan, market, ticks, closes, values, others: BTreeMap::new() };
+    let mut c = Columns { plan, market, ticks, closes, values };
     for (step, spent) in schedule.iter().zip(&spent) {
         match step {
-            Step::Node(id) if plan.waits(*id) => {}
+            Step::Node(id) if plan.waits(*id) || !needed[*id] => {}
             Step::Node(id) => c.values[*id] = c.column(*id)?,
-            Step::Circles(circles) => c.scan(circles, spent)?,
+            Step::Circles(circles) if circles.iter().flatten().any(|id| needed[*id]) => c.scan(circles, spent)?,
+            Step::Circles(_) => {}
         }
-        for of in spent {
-            c.values[*of] = Cow::Borrowed(&[]);
-            c.others.remove(of);
+        if let Some(known) = &known {
+            for id in step.ids().filter(|id| needed[*id]) {
+                if let Column::Made(series) = &c.values[id] {
+                    known.put(id, series);
+                }
+            }
         }
+        spent.iter().for_each(|of| c.values[*of] = Column::Market(&[]));
     }
     Ok(c.values)
+}
+
+/// Which nodes are to be computed: what is kept is taken from there, and what it was computed from is not asked for.
+fn needed(
+    plan: &Plan,
+    schedule: &[Step],
+    wanted: &[Id],
+    known: Option<&Known<'_>>,
+    values: &mut [Column<'_>],
+) -> Vec<bool> {
+    let mut out = vec![known.is_none(); plan.ops.len()];
+    let Some(known) = known else { return out };
+    wanted.iter().for_each(|id| out[*id] = true);
+    for step in schedule.iter().rev() {
+        let asked: Vec<Id> = step.ids().filter(|id| out[*id]).collect();
+        let found: Vec<Option<Series>> = asked.iter().map(|id| known.get(*id)).collect();
+        let all = found.iter().all(Option::is_some);
+        if asked.is_empty() || all {
+            for (id, series) in asked.into_iter().zip(found.into_iter().flatten()) {
+                (values[id], out[id]) = (Column::Made(series), false);
+            }
+            continue;
+        }
+        // Of circles that go together one is computed with the others.
+        for id in step.ids() {
+            plan.ops[id].needs(|of| out[of] = true);
+            if let Op::Back(slot) = plan.ops[id] {
+                out[plan.slots[slot]] = true;
+            }
+        }
+    }
+    out
 }
 
 fn ticks(market: &Market, clock: i64) -> Vec<(bool, bool)> {
@@ -184,19 +228,19 @@ impl<'m> Columns<'_, 'm> {
     }
 
     /// A node that is in no circle, over all bars at once.
-    fn column(&mut self, id: Id) -> Result<Cow<'m, [f64]>, IndicatorError> {
+    fn column(&self, id: Id) -> Result<Column<'m>, IndicatorError> {
         let (len, op, clock) = (self.len(id), &self.plan.ops[id], usize::from(self.plan.clock_of[id]));
         let of = |id: &Id| self.of(*id, len);
         Ok(match op {
             Op::Const(v) => vec![*v; self.market.len()].into(),
-            Op::Column { symbol, field } if clock == 0 => column(self.market, *symbol, *field)?.into(),
+            Op::Column { symbol, field } if clock == 0 => Column::Market(column(self.market, *symbol, *field)?),
             Op::Column { symbol, field } => self.gathered(column(self.market, *symbol, *field)?, *field, clock).into(),
             Op::Calendar(calendar) => self.calendar(*calendar, clock, len).into(),
             Op::Unary(op, a) => op.column(of(a)).into(),
             Op::Binary(op, a, b) => op.column(of(a), of(b)).into(),
             Op::If(c, a, b) => {
                 let (c, a, b) = (of(c), of(a), of(b));
-                (0..len).map(|t| choose(c[t], a[t], b[t])).collect()
+                (0..len).map(|t| choose(c[t], a[t], b[t])).collect::<Vec<_>>().into()
             }
             Op::Memory(Memory::Prev(n), a) => {
                 let (n, a) = ((*n).min(len), of(a));
@@ -204,15 +248,15 @@ impl<'m> Columns<'_, 'm> {
             }
             Op::Memory(kind, a) => {
                 let mut state = MemoryState::new(*kind);
-                of(a).iter().map(|x| state.push(*x)).collect()
+                of(a).iter().map(|x| state.push(*x)).collect::<Vec<_>>().into()
             }
             Op::Pair(kind, a, b) => {
                 let mut state = PairState::new(*kind);
-                of(a).iter().zip(of(b)).map(|(a, b)| state.push(*a, *b)).collect()
+                of(a).iter().zip(of(b)).map(|(a, b)| state.push(*a, *b)).collect::<Vec<_>>().into()
             }
             Op::Across(across, ids) => {
                 let columns: Vec<&[f64]> = ids.iter().map(of).collect();
-                (0..len).map(|t| across.of(columns.iter().map(|c| c[t]))).collect()
+                (0..len).map(|t| across.of(columns.iter().map(|c| c[t]))).collect::<Vec<_>>().into()
             }
             Op::Back(slot) => {
                 let of = self.of(self.plan.slots[*slot], len);
@@ -224,14 +268,12 @@ impl<'m> Columns<'_, 'm> {
             Op::Seen(..) | Op::Recalled(_) | Op::Born(..) => Vec::new().into(),
             Op::Ta { function, options, inputs } => {
                 let columns: Vec<&[f64]> = inputs.iter().map(of).collect();
-                let outputs = function.columns(&columns, options)?;
-                let first = outputs[0].clone();
-                if outputs.len() > 1 {
-                    self.others.insert(id, outputs);
-                }
-                first.into()
+                Column::Made(Series::of(function.columns(&columns, options)?))
             }
-            Op::Output(of, k) => self.others.get(of).and_then(|o| o.get(*k)).cloned().unwrap_or_default().into(),
+            Op::Output(of, k) => match &self.values[*of] {
+                Column::Made(series) => Column::Made(series.output(*k)),
+                Column::Market(_) => Vec::new().into(),
+            },
         })
     }
 
@@ -279,10 +321,11 @@ impl<'m> Columns<'_, 'm> {
         let len = circles.iter().flatten().map(|id| self.len(*id)).min().unwrap_or_default();
         let kept = |id: Id| !spent.contains(&id);
         let done = circle::run(self.plan, circles, &self.values, len, &kept)?;
-        for (id, column) in done.columns {
-            self.values[id] = column.into();
+        let several = done.several.into_iter().map(|(id, outputs)| (id, Series::of(outputs)));
+        let plain = done.columns.into_iter().map(|(id, column)| (id, Series::of(vec![column])));
+        for (id, series) in plain.chain(several) {
+            self.values[id] = Column::Made(series);
         }
-        self.others.extend(done.several);
         Ok(())
     }
 }
@@ -306,7 +349,7 @@ mod tests {
         }
         assert_eq!((most, live), (3, 1), "only what is wanted is left");
         let market = crate::market::tests::walk(20, 1, 1);
-        let values = evaluate(&plan, &market, [999].into_iter()).unwrap();
+        let values = evaluate(&plan, &market, [999].into_iter(), None).unwrap();
         assert_eq!(values.iter().filter(|v| !v.is_empty()).count(), 1);
         let close = market.columns[0].get(Field::Close);
         assert!(values[999].iter().zip(close).all(|(v, c)| (v - 1000.0 * c).abs() < 1e-6 * v.abs()));
@@ -319,7 +362,7 @@ mod tests {
         let mut market = crate::market::tests::walk(20, 1, 1);
         let of = |market: &Market, field| {
             let plan = Plan { ops: vec![Op::Column { symbol: 0, field }], clock_of: vec![0], ..Plan::default() };
-            evaluate(&plan, market, [0].into_iter()).map(|v| v[0].to_vec()).map_err(|e| e.to_string())
+            evaluate(&plan, market, [0].into_iter(), None).map(|v| v[0].to_vec()).map_err(|e| e.to_string())
         };
         for field in [Field::Volume, Field::MarkClose, Field::Funding] {
             assert!(of(&market, field).is_ok());

@@ -182,6 +182,8 @@ pub struct Graph {
     pub fixed: Vec<bool>,
     /// Whether a node depends on what the account shows.
     pub account: Vec<bool>,
+    /// Whether a node depends on a parameter.
+    pub touched: Vec<bool>,
     /// The number of each node's clock; 0 is that of the data, and of what is fixed.
     pub clock: Vec<u8>,
     /// Milliseconds of a bar of each clock.
@@ -239,5 +241,36 @@ impl Graph {
     /// Forgets what only building needs.
     pub fn finish(&mut self) {
         self.seen = BTreeMap::new();
+        self.touch();
+    }
+
+    /// Finds what a parameter touches, through circles too.
+    fn touch(&mut self) {
+        let mut touched = vec![false; self.nodes.len()];
+        loop {
+            let before = touched.iter().filter(|t| **t).count();
+            for id in 0..self.nodes.len() {
+                let mut any = matches!(self.nodes[id], Node::Param(_));
+                self.needs(id, |of| any |= touched[of]);
+                let lengths: &[NodeId] = match &self.nodes[id] {
+                    Node::Window(
+                        Window::Prev(n)
+                        | Window::Highest(n)
+                        | Window::Lowest(n)
+                        | Window::Count(n)
+                        | Window::Figure(_, n),
+                        _,
+                    )
+                    | Node::Twin(Twin::Figure(_, n) | Twin::ValueWhen(n) | Twin::At(n), ..) => std::slice::from_ref(n),
+                    Node::Ta { options, .. } => options,
+                    _ => &[],
+                };
+                touched[id] |= any || lengths.iter().any(|n| touched[*n]);
+            }
+            if touched.iter().filter(|t| **t).count() == before {
+                break;
+            }
+        }
+        self.touched = touched;
     }
 }

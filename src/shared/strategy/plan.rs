@@ -87,6 +87,8 @@ pub struct Plan {
     pub recalled: Vec<(usize, Id)>,
     /// Whether a node depends on what the account shows: it is computed when that is known.
     pub account: Vec<bool>,
+    /// Whether a node depends on a parameter: other values make it another one.
+    pub varies: Vec<bool>,
 }
 
 impl Plan {

@@ -142,12 +142,12 @@ impl Strategy {
     pub fn named(&self, params: &Params, market: &Market) -> Result<Vec<Named>, NamedError> {
         let ids: Vec<usize> = self.compiled.named.iter().map(|n| n.2).collect();
         let bound = bind::bind_with(&self.compiled, &self.file, params, &ids).map_err(NamedError::Values)?;
-        let columns = columns::of_nodes(&bound.0, market, &bound.1)?;
+        let columns = columns::of_nodes(&bound.0, market, &bound.1, None)?;
         let named = self.compiled.named.iter().zip(&bound.1);
         let column = |((symbol, name, _), id): (&(usize, String, usize), &usize)| Named {
             symbol: *symbol,
             name: name.clone(),
-            values: columns[*id].clone(),
+            values: columns[*id].to_vec(),
         };
         Ok(named.map(column).collect())
     }

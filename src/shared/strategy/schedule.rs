@@ -14,7 +14,7 @@ pub(super) enum Step {
 }
 
 impl Step {
-    fn ids(&self) -> impl Iterator<Item = Id> {
+    pub(super) fn ids(&self) -> impl Iterator<Item = Id> {
         let (node, circles) = match self {
             Step::Node(id) => (Some(*id), &[][..]),
             Step::Circles(circles) => (None, &circles[..]),

@@ -192,7 +192,7 @@ proptest! {
         prop_assert_eq!(bound.violated.is_none(), n != m);
         prop_assert_eq!(s.allows(&params), n != m);
         let market = walk(200, 2, seed);
-        let (a, b) = (columns::signals(&bound, &market).unwrap(), columns::signals(&self::bound(&plain), &market).unwrap());
+        let (a, b) = (columns::signals(&bound, &market, None).unwrap(), columns::signals(&self::bound(&plain), &market, None).unwrap());
         for (a, b) in a.iter().zip(&b) {
             prop_assert!((0..market.len()).all(|t| a.flags(t) == b.flags(t)));
         }

@@ -188,7 +188,7 @@ proptest! {
         let m = walk(24, 2, seed | 1);
         let s = strategy(&text(&entry), &text(&stop));
         let bound = s.bind(&defaults(&s.file.parameters)).unwrap();
-        let columns = columns::signals(&bound, &m).unwrap();
+        let columns = columns::signals(&bound, &m, None).unwrap();
         let mut stepper = Stepper::new(bound).unwrap();
         for t in 0..m.len() {
             let bars = stepper.step(&MarketBar { market: &m, index: t }).unwrap();
