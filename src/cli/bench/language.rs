@@ -4,10 +4,10 @@ use super::figure::{Figure, Goal};
 use assay_lab::LabError;
 use assay_lab::study::parse_strategy;
 use assay_research::data::generate;
-use assay_research::simulate::{prepare, run};
+use assay_research::simulate::{Ground, prepare_on, run};
 use assay_shared::account::Assumptions;
+use assay_shared::strategy::Value;
 use assay_shared::strategy::columns::of_nodes;
-use assay_shared::strategy::space::defaults;
 use std::fmt::Write as _;
 use std::time::Instant;
 
@@ -84,55 +84,60 @@ pub fn measure(out: &mut Vec<Figure>) -> Result<(), LabError> {
     states(out)
 }
 
-/// What three states cost that need each other, beside four indicators.
+/// What three states cost that need each other, beside four indicators: columns alone with nothing kept, and trials of
+/// a study, in which a parameter touches the states.
 fn states(out: &mut Vec<Figure>) -> Result<(), LabError> {
-    let plain = "[indicators]\nf = \"EMA(close, 24)\"\ns = \"EMA(close, 168)\"\nr = \"ATR(high, low, close, 24)\"\na = \"ADX(high, low, close, 24)\"\n\
-                 up = \"crosses_above(f, s) and a > 20\"\n";
+    let plain = "[parameters]\nlevel = { type = \"float\", low = 0.0, high = 90.0, default = 20.0 }\n\
+                 x = { type = \"float\", low = 0.1, high = 9.0, default = 1.0 }\n\
+                 [indicators]\nf = \"EMA(close, 24)\"\ns = \"EMA(close, 168)\"\n\
+                 r = \"ATR(high, low, close, 24) * x\"\na = \"ADX(high, low, close, 24)\"\n\
+                 up = \"crosses_above(f, s) and a > level and r > 0\"\n";
     let three = format!(
         "{plain}[states]\nline = {{ start = \"close\", next = \"if(close > self, max(self, close - r), min(self, close + r))\" }}\n\
          rising = {{ start = \"0\", next = \"if(line > prev(line), self + 1, if(line < prev(line), 0, self))\" }}\n\
          side = {{ start = \"0\", next = \"if(rising == 3, 1, if(line < prev(line), -1, self))\" }}\n"
     );
-    let cost = |text: &str| -> Result<[f64; 2], LabError> {
-        let head = "name = \"bench\"\ninterval = \"1h\"\nsymbols = [\"BTCUSDT\", \"ETHUSDT\", \"XRPUSDT\", \"ADAUSDT\", \"LTCUSDT\"]\n";
-        let entry = if text.contains("side") { "up and side == 1" } else { "up" };
-        let s = parse_strategy(
-            &format!(
-                "{head}{text}[signals]\nlong_entry = \"{entry}\"\n[sizing]\nmargin_fraction = 0.1\nleverage = 2\n"
-            ),
-            "bench",
-        )?;
-        let market = generate::market(&s.file.symbols, 24_000, 7);
-        let bound = s.bind(&defaults(&s.file.parameters)).map_err(|d| LabError::Verification(d.to_string()))?;
-        let wanted: Vec<usize> = bound.outputs.iter().flat_map(|o| o.signals.iter().map(|s| s.1)).collect();
-        let book = super::bench_book()?;
-        let (mut columns, mut trials) = (Vec::new(), Vec::new());
-        for _ in 0..15 {
-            let start = Instant::now();
-            std::hint::black_box(of_nodes(&bound, &market, &wanted, None).map_err(wrong)?);
-            columns.push(start.elapsed().as_secs_f64() * 1e3);
-            let start = Instant::now();
-            let prepared = prepare(&bound, &market).map_err(wrong)?;
-            let all = 0..market.len();
-            std::hint::black_box(
-                run(&bound, &prepared, &market, &book, &Assumptions::default(), all, false).map_err(wrong)?,
-            );
-            trials.push(start.elapsed().as_secs_f64() * 1e3);
-        }
-        let median = |times: &mut Vec<f64>| {
-            times.sort_by(f64::total_cmp);
-            times[times.len() / 2]
-        };
-        Ok([median(&mut columns), median(&mut trials)])
-    };
     let (without, with) = (cost(plain)?, cost(&three)?);
-    for (k, what) in ["columns", "a trial"].into_iter().enumerate() {
+    for (k, what) in ["columns", "a trial of a study"].into_iter().enumerate() {
         let bars = "five symbols x 24 000 bars";
-        out.push(Figure::new(format!("{what} of {bars} without states"), without[k], "ms"));
+        out.push(Figure::new(format!("{what}, {bars}, without states"), without[k], "ms"));
         let figure = Figure::new(format!("{what} with three states that need each other"), with[k], "ms");
         out.push(if k == 1 { figure.goal(Goal::AtMost(2.0 * without[k])) } else { figure });
     }
     Ok(())
+}
+
+/// Milliseconds of the columns with nothing kept, and of a trial beside others.
+fn cost(text: &str) -> Result<[f64; 2], LabError> {
+    let head = "name = \"bench\"\ninterval = \"1h\"\nsymbols = [\"BTCUSDT\", \"ETHUSDT\", \"XRPUSDT\", \"ADAUSDT\", \"LTCUSDT\"]\n";
+    let entry = if text.contains("side") { "up and side == 1" } else { "up" };
+    let tail = format!(
+        "[signals]\nlong_entry = \"{entry}\"\nlong_exit = \"crosses_below(f, s)\"\n[sizing]\nmargin_fraction = 0.1\nleverage = 2\n"
+    );
+    let s = parse_strategy(&format!("{head}{text}{tail}"), "bench")?;
+    let (market, book) = (generate::market(&s.file.symbols, 24_000, 7), super::bench_book()?);
+    let (ground, assumptions) = (Ground::new(256 << 20), Assumptions::default());
+    let (mut columns, mut trials) = (Vec::new(), Vec::new());
+    for n in 0..30 {
+        let values = [
+            ("x".to_string(), Value::Float(0.5 + 0.1 * f64::from(n))),
+            ("level".into(), Value::Float(10.0 + f64::from(n))),
+        ];
+        let bound = s.bind(&values.into()).map_err(wrong)?;
+        let wanted: Vec<usize> = bound.outputs.iter().flat_map(|o| o.signals.iter().map(|s| s.1)).collect();
+        let start = Instant::now();
+        std::hint::black_box(of_nodes(&bound, &market, &wanted, None).map_err(wrong)?);
+        columns.push(start.elapsed().as_secs_f64() * 1e3);
+        let start = Instant::now();
+        let prepared = prepare_on(&ground, &bound, &market).map_err(wrong)?;
+        let all = 0..market.len();
+        std::hint::black_box(run(&bound, &prepared, &market, &book, &assumptions, all, false).map_err(wrong)?);
+        trials.push(start.elapsed().as_secs_f64() * 1e3);
+    }
+    Ok([columns, trials].map(|mut times| {
+        times.sort_by(f64::total_cmp);
+        times[times.len() / 2]
+    }))
 }
 
 fn wrong(e: impl std::fmt::Display) -> LabError {

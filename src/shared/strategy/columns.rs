@@ -240,7 +240,7 @@ impl<'m> Columns<'_, 'm> {
             Op::Binary(op, a, b) => op.column(of(a), of(b)).into(),
             Op::If(c, a, b) => {
                 let (c, a, b) = (of(c), of(a), of(b));
-                (0..len).map(|t| choose(c[t], a[t], b[t])).collect::<Vec<_>>().into()
+                c.iter().zip(a).zip(b).map(|((c, a), b)| choose(*c, *a, *b)).collect::<Vec<_>>().into()
             }
             Op::Memory(Memory::Prev(n), a) => {
                 let (n, a) = ((*n).min(len), of(a));

@@ -73,7 +73,7 @@ fn finite(v: f64) -> f64 {
 }
 
 fn truth(b: bool) -> f64 {
-    f64::from(u8::from(b))
+    if b { 1.0 } else { 0.0 }
 }
 
 impl Unary {
@@ -113,7 +113,9 @@ impl Binary {
     /// Applies it.
     #[inline(always)]
     pub fn apply(self, a: f64, b: f64) -> f64 {
-        let unknown = a.is_nan() || b.is_nan();
+        // Without a branch, so that loops go over several values at once.
+        let unknown = a.is_nan() | b.is_nan();
+        let known = |v: f64| if unknown { f64::NAN } else { v };
         match self {
             Binary::Add => finite(a + b),
             Binary::Subtract => finite(a - b),
@@ -121,21 +123,25 @@ impl Binary {
             Binary::Divide => finite(a / b),
             Binary::Known if a.is_nan() => b,
             Binary::Known => a,
-            Binary::And if a == 0.0 || b == 0.0 => 0.0,
-            Binary::Or if a == 1.0 || b == 1.0 => 1.0,
-            _ if unknown => f64::NAN,
-            Binary::Less => truth(a < b),
-            Binary::LessEqual => truth(a <= b),
-            Binary::Greater => truth(a > b),
-            Binary::GreaterEqual => truth(a >= b),
-            Binary::Equal => truth(a == b),
-            Binary::NotEqual => truth(a != b),
-            Binary::And => 1.0,
-            Binary::Or => 0.0,
-            Binary::Min => a.min(b),
-            Binary::Max => a.max(b),
+            Binary::And => {
+                let otherwise = known(1.0);
+                if (a == 0.0) | (b == 0.0) { 0.0 } else { otherwise }
+            }
+            Binary::Or => {
+                let otherwise = known(0.0);
+                if (a == 1.0) | (b == 1.0) { 1.0 } else { otherwise }
+            }
+            Binary::Less => known(truth(a < b)),
+            Binary::LessEqual => known(truth(a <= b)),
+            Binary::Greater => known(truth(a > b)),
+            Binary::GreaterEqual => known(truth(a >= b)),
+            Binary::Equal => known(truth(a == b)),
+            Binary::NotEqual => known(truth(a != b)),
+            Binary::Min => known(a.min(b)),
+            Binary::Max => known(a.max(b)),
             Binary::Modulo => finite(a - b * (a / b).floor()),
-            Binary::Power => finite(libm::pow(a, b)),
+            // One to the power of what is unknown would be known.
+            Binary::Power => known(finite(libm::pow(a, b))),
         }
     }
 }
@@ -302,6 +308,69 @@ mod tests {
         assert_eq!(Binary::Or.apply(n, 1.0), 1.0);
         assert_eq!(Binary::And.apply(0.0, n), 0.0);
         assert!(Binary::And.apply(1.0, n).is_nan() && Binary::Or.apply(0.0, n).is_nan());
+    }
+
+    const VALUES: [f64; 12] = [f64::NAN, 0.0, -0.0, 1.0, -1.0, 0.5, 2.0, -3.5, 1e300, -1e300, f64::MIN_POSITIVE, 7.25];
+
+    /// What each operator is, written with branches.
+    fn plainly(op: Binary, a: f64, b: f64) -> f64 {
+        let number = |v: f64| if v.is_finite() { v } else { f64::NAN };
+        match op {
+            Binary::Known => return if a.is_nan() { b } else { a },
+            Binary::And if a == 0.0 || b == 0.0 => return 0.0,
+            Binary::Or if a == 1.0 || b == 1.0 => return 1.0,
+            _ if a.is_nan() || b.is_nan() => return f64::NAN,
+            _ => {}
+        }
+        let holds = match op {
+            Binary::Less => a < b,
+            Binary::LessEqual => a <= b,
+            Binary::Greater => a > b,
+            Binary::GreaterEqual => a >= b,
+            Binary::Equal => a == b,
+            Binary::NotEqual => a != b,
+            Binary::And => true,
+            Binary::Or => false,
+            Binary::Add => return number(a + b),
+            Binary::Subtract => return number(a - b),
+            Binary::Multiply => return number(a * b),
+            Binary::Divide => return number(a / b),
+            Binary::Min => return a.min(b),
+            Binary::Max => return a.max(b),
+            Binary::Modulo => return number(a - b * (a / b).floor()),
+            Binary::Power => return number(libm::pow(a, b)),
+            Binary::Known => unreachable!(),
+        };
+        if holds { 1.0 } else { 0.0 }
+    }
+
+    /// One value, lanes and columns are the same, to the last bit, whatever is unknown.
+    #[test]
+    fn lanes_and_columns_are_one_by_one() {
+        let same = |a: f64, b: f64| a.to_bits() == b.to_bits() || a.is_nan() && b.is_nan();
+        let all = |op: Binary| {
+            for b in VALUES {
+                let (lanes, column) = (op.lanes(VALUES, [b; 12]), op.column(&VALUES, &[b; 12]));
+                for (k, a) in VALUES.into_iter().enumerate() {
+                    let one = op.apply(a, b);
+                    assert!(same(one, plainly(op, a, b)), "{op:?} {a} {b}: {one}");
+                    assert!(same(one, lanes[k]) && same(one, column[k]), "{op:?} {a} {b}");
+                }
+            }
+        };
+        use Binary::*;
+        let arithmetic = [Add, Subtract, Multiply, Divide, Min, Max, Modulo, Power, Known];
+        arithmetic.into_iter().for_each(all);
+        [Less, LessEqual, Greater, GreaterEqual, Equal, NotEqual, And, Or].into_iter().for_each(all);
+        use Unary::*;
+        for op in [Negate, Not, Abs, Sqrt, Log, Exp, Floor, Ceil, Round, Sign, IsKnown] {
+            let (lanes, column) = (op.lanes(VALUES), op.column(&VALUES));
+            for (k, a) in VALUES.into_iter().enumerate() {
+                assert!(same(op.apply(a), lanes[k]) && same(op.apply(a), column[k]), "{op:?} {a}");
+            }
+        }
+        assert_eq!([choose(1.0, 2.0, 3.0), choose(0.0, 2.0, 3.0)], [2.0, 3.0]);
+        assert!(choose(f64::NAN, 2.0, 3.0).is_nan() && choose(0.5, 2.0, 3.0).is_nan());
     }
 
     proptest! {
