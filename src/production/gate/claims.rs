@@ -289,3 +289,33 @@ fn anchored(config: &LiveConfig, strategy: &Strategy, path: &str) -> Result<(), 
         None => refuse(Code::BadConfig, path, "it does not say at which bar each symbol of the strategy begins"),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A config of results that are anchored names a time for each symbol that its strategy reads, and for no other.
+    #[test]
+    fn anchors_are_of_the_strategys_symbols() {
+        let golden = include_bytes!("../../shared/format/config/golden/v2.toml");
+        let mut config = LiveConfig::parse(golden).unwrap();
+        let strategy = Strategy::recorded(&config.strategy_text).unwrap();
+        let says = |config: &LiveConfig| match anchored(config, &strategy, "configs/live/s.toml") {
+            Ok(()) => "fine".to_string(),
+            Err(e) => e.to_string(),
+        };
+        assert_eq!(says(&config), "fine", "older results have none");
+        config.environment.results = Some(ANCHORED);
+        assert!(says(&config).contains("does not say at which bar"));
+        let begin = "2022-03-01 00:00:00".to_string();
+        config.anchors = strategy.file.all_symbols().into_iter().map(|s| (s, begin.clone())).collect();
+        assert_eq!(says(&config), "fine");
+        let (first, _) = config.anchors.pop_first().unwrap();
+        assert!(says(&config).contains("does not say at which bar"));
+        config.anchors.insert(first.clone(), "soon".into());
+        assert!(says(&config).contains("'soon' is no time"));
+        config.anchors.insert(first, begin.clone());
+        config.anchors.insert("XTZUSDT".into(), begin);
+        assert!(says(&config).contains("does not say at which bar"));
+    }
+}
