@@ -10,8 +10,9 @@ use assay_shared::market::Market;
 use assay_shared::metric::{self, Metric};
 use assay_shared::rulebook::Rulebook;
 use assay_shared::rulebook::book::{Between, Wanted};
-use assay_shared::search::{self, Observation, Request, Sampler, Space, suggest};
+use assay_shared::search::{self, Observation, Sampler, Search, Space};
 use assay_shared::statistic::{Blocks, Observed, dsr, expected_max, min_track_record, pbo, psr};
+use assay_shared::strategy::Params;
 use assay_shared::strategy::Strategy;
 use assay_shared::strategy::space::{Range, defaults};
 use std::path::{Path, PathBuf};
@@ -103,23 +104,30 @@ fn suggestions(out: &mut Vec<String>) {
         ("e".into(), Range::Float { low: 1e-4, high: 1.0, step: None, log: true, default: 0.1 }),
     ]);
     out.push(format!("sampler version {}", search::VERSION));
-    for (name, sampler) in
-        [("random", Sampler::Random {}), ("tpe", Sampler::Tpe { startup_trials: 10, candidates: 24 })]
-    {
+    let tpe = |multivariate| Sampler::Tpe { startup_trials: 10, candidates: 24, multivariate };
+    for (name, sampler) in [
+        ("random", Sampler::Random {}),
+        ("grid", Sampler::Grid { points: 4 }),
+        ("sobol", Sampler::Sobol {}),
+        ("cma-es", Sampler::CmaEs {}),
+        ("tpe", tpe(None)),
+        ("tpe-multivariate", tpe(Some(true))),
+        ("tpe-univariate", tpe(Some(false))),
+    ] {
+        let allowed = |p: &Params| p["a"].number() < p["b"].number();
+        let mut search = Search::new(&sampler, &space, 5, &allowed);
         let mut history: Vec<Observation> = Vec::new();
-        let mut pending = Vec::new();
+        let mut pending: Vec<Params> = Vec::new();
         for number in 0..80u32 {
             if number % 4 == 0 {
-                history.extend(std::mem::take(&mut pending).into_iter().enumerate().map(
-                    |(i, params): (usize, assay_shared::strategy::Params)| {
-                        let score = (i != 2)
-                            .then(|| -(params["e"].number() - 0.3).abs() - params["d"].number() / params["a"].number());
-                        Observation { params, score, violation: if i == 3 { 1.0 } else { 0.0 } }
-                    },
-                ));
+                for (i, params) in pending.drain(..).enumerate() {
+                    let score = (i != 2)
+                        .then(|| -(params["e"].number() - 0.3).abs() - params["d"].number() / params["a"].number());
+                    history.push(Observation { params, score, violation: if i == 3 { 1.0 } else { 0.0 } });
+                    history.last().iter().for_each(|o| search.tell(o));
+                }
             }
-            let request = Request { space: &space, seed: 5, number, history: &history, pending: &pending };
-            let params = suggest(&sampler, &request, &|p| p["a"].number() < p["b"].number());
+            let params = search.ask(number, &pending);
             if number % 10 == 9 {
                 let values: Vec<String> = params.iter().map(|(k, v)| format!("{k}={v}")).collect();
                 out.push(format!("suggestion {name} {number} {}", values.join(" ")));

@@ -4,7 +4,7 @@ use super::source::{self, CRATES, all, files, is_test, product, root};
 use std::collections::BTreeSet;
 
 /// Where each outside crate is used. `*` stands for everywhere in the workspace.
-const ROOMS: [(&str, &[&str]); 45] = [
+const ROOMS: [(&str, &[&str]); 46] = [
     ("axum", &["src/cli/serve.rs"]),
     ("base64", &["ledger/src/keys/", "ledger/src/tree/"]),
     ("bincode", &["src/shared/event/codec.rs"]),
@@ -66,6 +66,7 @@ const ROOMS: [(&str, &[&str]); 45] = [
         ],
     ),
     ("sled", &["ledger/src/storage/sled_store.rs"]),
+    ("sobol_burley", &["src/shared/search/"]),
     ("ssh_key", &["ledger/src/keys/"]),
     ("ta_lib", &["src/shared/indicator/"]),
     ("tempfile", &["ledger/src/audit/seen.rs", "ledger/src/storage/sled_store/copy.rs", "src/lab/recover.rs"]),

@@ -2,10 +2,9 @@
 
 use super::evaluate::Evaluator;
 use assay_shared::event::Event;
-use assay_shared::event::study::FoldFact;
 use assay_shared::recount::pruning::fold_medians;
-use assay_shared::recount::{Finished, best};
-use assay_shared::search::{Observation, Request, suggest};
+use assay_shared::recount::{Best, Finished};
+use assay_shared::search::Search;
 use assay_shared::strategy::Params;
 use rayon::ThreadPool;
 use rayon::prelude::*;
@@ -36,6 +35,15 @@ pub fn finish(
     pool.install(|| trials.par_iter().map(one).collect())
 }
 
+/// What a trial is pruned by, of the trials before its batch; nothing where nothing is pruned.
+fn medians(evaluator: &Evaluator<'_>, before: &[Finished]) -> Vec<f64> {
+    if !evaluator.inputs.study.guardrails.prune_below_median {
+        return Vec::new();
+    }
+    let completed = before.iter().filter(|f| f.seen.score.is_some()).map(|f| f.folds.as_slice());
+    fold_medians(&completed.collect::<Vec<_>>())
+}
+
 /// Runs some trials of a study again, each with what was known when it was asked for; none after a stop.
 pub fn again(
     pool: &ThreadPool,
@@ -47,11 +55,9 @@ pub fn again(
 ) -> Option<Vec<Event>> {
     let batch = evaluator.inputs.study.batch;
     let one = |number: &u32| {
-        let before = &finished[..(number / batch * batch) as usize];
-        let completed: Vec<&[FoldFact]> =
-            before.iter().filter(|f| f.seen.score.is_some()).map(|f| f.folds.as_slice()).collect();
+        let medians = medians(evaluator, &finished[..(number / batch * batch) as usize]);
         let params = &finished[*number as usize].seen.params;
-        let run = || evaluator.evaluate(params, &fold_medians(&completed)).event(study_id, *number, params);
+        let run = || evaluator.evaluate(params, &medians).event(study_id, *number, params);
         (!stop()).then(run)
     };
     pool.install(|| numbers.par_iter().map(one).collect())
@@ -75,10 +81,12 @@ pub fn run<E>(
 ) -> Result<(), E> {
     let study = evaluator.inputs.study;
     let started = (Instant::now(), finished.len() as u32);
-    let mut seen: Vec<Observation> = finished.iter().map(|f| f.seen.clone()).collect();
+    let allowed = |p: &Params| evaluator.allowed(p);
+    let mut search = Search::new(&study.sampler, &evaluator.inputs.strategy.file.parameters, study.seed, &allowed);
+    let (mut told, mut best) = (0, Best::default());
     loop {
         let next = finished.len() as u32;
-        progress(&StudyProgress { done: next, total: study.trials, best: best(finished), started });
+        progress(&StudyProgress { done: next, total: study.trials, best: best.of(finished), started });
         if next >= study.trials || stop() {
             return Ok(());
         }
@@ -86,36 +94,24 @@ pub fn run<E>(
         // only what was finished before it, and the ones asked before them.
         let first = next / study.batch * study.batch;
         let end = (first + study.batch).min(study.trials);
-        let history = &seen[..first as usize];
-        let mut pending: Vec<Params> = finished[first as usize..].iter().map(|f| f.seen.params.clone()).collect();
+        finished[told..first as usize].iter().for_each(|f| search.tell(&f.seen));
+        told = first as usize;
+        let mut pending: Vec<Params> = finished[told..].iter().map(|f| f.seen.params.clone()).collect();
         for number in next..end {
-            let request = Request {
-                space: &evaluator.inputs.strategy.file.parameters,
-                seed: study.seed,
-                number,
-                history,
-                pending: &pending,
-            };
-            pending.push(suggest(&study.sampler, &request, &|p| evaluator.allowed(p)));
+            pending.push(search.ask(number, &pending));
         }
-        let completed: Vec<&[FoldFact]> =
-            finished[..first as usize].iter().filter(|f| f.seen.score.is_some()).map(|f| f.folds.as_slice()).collect();
-        let medians = fold_medians(&completed);
+        let medians = medians(evaluator, &finished[..told]);
         let asked = &pending[(next - first) as usize..];
         let evaluate = |p: &Params| (!stop()).then(|| evaluator.evaluate(p, &medians));
         let results: Option<Vec<_>> = pool.install(|| asked.par_iter().map(evaluate).collect());
         // A batch that was cut short is asked again when the study goes on.
         let Some(results) = results else { return Ok(()) };
-        let (mut events, mut told) = (Vec::with_capacity(results.len()), Vec::new());
+        let mut events = Vec::with_capacity(results.len());
         for ((number, params), r) in (next..end).zip(asked).zip(results) {
             let event = r.event(study_id, number, params);
-            if let Some(f) = Finished::of(&event) {
-                told.push(f.seen.clone());
-                finished.push(f);
-            }
+            finished.extend(Finished::of(&event));
             events.push(event);
         }
-        seen.extend(told);
         tell(events)?;
     }
 }

@@ -8,7 +8,7 @@ use super::pruning::{fold_medians, stops};
 use crate::event::SeedGrade;
 use crate::event::study::{Ended, FoldFact, TrialFact};
 use crate::metric::{self, Metric, YEAR_MS};
-use crate::search::{self, Observation, Request, suggest};
+use crate::search::{self, Search};
 use crate::strategy::Params;
 use crate::study::objective::Objective;
 use std::ops::Range;
@@ -256,19 +256,16 @@ impl Case {
             return Some(finding(self.seq, Wrong::Suggestion, what));
         }
         let batch = self.study.batch as usize;
-        let seen: Vec<Observation> = self.finished.iter().map(|f| f.seen.clone()).collect();
         let params: Vec<&Params> = self.trials.iter().map(|(_, t)| &t.params).collect();
+        let allowed = |p: &Params| self.strategy.allows(p);
+        let mut search = Search::new(&self.study.sampler, &self.strategy.file.parameters, self.study.seed, &allowed);
+        let mut told = 0;
         range.into_iter().find_map(|i| {
             let first = i / batch * batch;
+            self.finished[told..first].iter().for_each(|f| search.tell(&f.seen));
+            told = first;
             let pending: Vec<Params> = params[first..i].iter().map(|p| (*p).clone()).collect();
-            let request = Request {
-                space: &self.strategy.file.parameters,
-                seed: self.study.seed,
-                number: i as u32,
-                history: &seen[..first],
-                pending: &pending,
-            };
-            let asked = suggest(&self.study.sampler, &request, &|p| self.strategy.allows(p));
+            let asked = search.ask(i as u32, &pending);
             if asked == *params[i] {
                 return None;
             }

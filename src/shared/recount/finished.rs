@@ -61,10 +61,27 @@ pub(super) fn equal(blocks: &[crate::event::study::BlockFact]) -> Blocks {
 
 /// The best feasible trial: highest score, earliest among equals.
 pub fn best(finished: &[Finished]) -> Option<(u32, f64)> {
-    let feasible =
-        finished.iter().filter(|f| f.seen.violation <= 0.0).filter_map(|f| f.seen.score.map(|s| (f.number, s)));
-    feasible.fold(None, |best, (n, s)| match best {
-        Some((_, b)) if b >= s => best,
-        _ => Some((n, s)),
-    })
+    Best::default().of(finished)
+}
+
+/// The best feasible trial of a list that grows.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Best {
+    seen: usize,
+    best: Option<(u32, f64)>,
+}
+
+impl Best {
+    /// The best of a list that begins with what was seen of it before.
+    pub fn of(&mut self, finished: &[Finished]) -> Option<(u32, f64)> {
+        let new = finished.get(self.seen..).unwrap_or_default();
+        self.seen = finished.len();
+        let feasible =
+            new.iter().filter(|f| f.seen.violation <= 0.0).filter_map(|f| f.seen.score.map(|s| (f.number, s)));
+        self.best = feasible.fold(self.best, |best, (n, s)| match best {
+            Some((_, b)) if b >= s => best,
+            _ => Some((n, s)),
+        });
+        self.best
+    }
 }

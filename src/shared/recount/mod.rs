@@ -28,5 +28,5 @@ mod tally;
 pub use case::{Case, Finding, Wrong, number_of};
 pub use closing::close;
 pub use counts::{Counts, Lineage, Scope, Sharpes};
-pub use finished::{Finished, best};
+pub use finished::{Best, Finished, best};
 pub use tally::Tally;

@@ -35,18 +35,6 @@ impl Rng {
     pub fn below(&mut self, n: usize) -> usize {
         ((u128::from(self.bits()) * n as u128) >> 64) as usize
     }
-
-    /// An index drawn by weight; the weights need not sum to one.
-    pub fn weighted(&mut self, weights: &[f64]) -> usize {
-        let mut left = self.uniform() * weights.iter().sum::<f64>();
-        for (i, w) in weights.iter().enumerate() {
-            left -= w;
-            if left < 0.0 {
-                return i;
-            }
-        }
-        weights.len() - 1
-    }
 }
 
 #[cfg(test)]

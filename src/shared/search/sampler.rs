@@ -8,7 +8,18 @@ use serde::{Deserialize, Serialize};
 pub enum Sampler {
     /// Independent uniform draws.
     Random {},
-    /// Tree-structured Parzen estimator, multivariate.
+    /// All points of the space, in an order that spreads over it.
+    Grid {
+        /// Points of a range that has no steps, or very many.
+        #[serde(default = "points")]
+        points: u32,
+    },
+    /// Owen-scrambled Sobol sequence: spreads more evenly than random draws.
+    Sobol {},
+    /// Evolution strategy with an adapted covariance matrix (CMA-ES); choices are drawn evenly.
+    #[serde(rename = "cma-es")]
+    CmaEs {},
+    /// Tree-structured Parzen estimator.
     Tpe {
         /// Random trials before the model is used.
         #[serde(default = "startup")]
@@ -16,13 +27,40 @@ pub enum Sampler {
         /// Candidates drawn for each suggestion.
         #[serde(default = "candidates")]
         candidates: u32,
+        /// Whether parameters are modelled together, or each alone; by default two trials of three together: neither
+        /// is better on every space, and this is near the better one on each that was measured.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        multivariate: Option<bool>,
     },
 }
 
+fn points() -> u32 {
+    5
+}
+
 fn startup() -> u32 {
-    24
+    10
 }
 
 fn candidates() -> u32 {
     24
+}
+
+impl Sampler {
+    /// Its name in a study.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Sampler::Random {} => "random",
+            Sampler::Grid { .. } => "grid",
+            Sampler::Sobol {} => "sobol",
+            Sampler::CmaEs {} => "cma-es",
+            Sampler::Tpe { .. } => "tpe",
+        }
+    }
+}
+
+impl Default for Sampler {
+    fn default() -> Sampler {
+        Sampler::Tpe { startup_trials: startup(), candidates: candidates(), multivariate: None }
+    }
 }

@@ -1,60 +1,92 @@
-//! The tree-structured Parzen estimator, multivariate: candidates from the good trials' mixture,
-//! the one kept that is likeliest there and least likely among the rest.
+//! The tree-structured Parzen estimator: candidates from the good trials' mixture, the one kept that is likeliest there
+//! and least likely among the rest.
 //!
-//! Pending trials stand with the rest, so a batch spreads out. The rest is capped: recency
-//! weights have discounted the oldest anyway, and cost would grow with every trial.
+//! Pending trials stand with the rest, so a batch spreads out. Of the rest the newest are modelled: its mixture says
+//! where the search has been of late, and a suggestion costs the same however long the study is.
 
-use super::parzen::Parzen;
+use super::history::{History, places};
+use super::parzen::{Axis, Parzen};
 use super::rng::Rng;
-use super::{Observation, Request, from_unit};
+use super::unit::{self, Space};
 use crate::strategy::Params;
-use std::cmp::Ordering;
 
-/// Most good trials.
-const MAX_GOOD: usize = 25;
+/// Share of the trials that count as good, up to the most that a history keeps.
+const GOOD_SHARE: f64 = 0.12;
 /// Most other trials that are modelled.
-const MAX_REST: usize = 1000;
+const MAX_REST: usize = 250;
 
-/// Feasible before infeasible, better before worse, earlier before later.
-fn rank(a: &(usize, &Observation), b: &(usize, &Observation)) -> Ordering {
-    let group = |o: &Observation| match (o.score, o.violation > 0.0) {
-        (Some(_), false) => 0,
-        (Some(_), true) => 1,
-        (None, _) => 2,
-    };
-    let by_score = |a: &Observation, b: &Observation| match (a.score, b.score) {
-        (Some(x), Some(y)) if group(a) == 0 => y.total_cmp(&x),
-        _ => a.violation.total_cmp(&b.violation),
-    };
-    group(a.1).cmp(&group(b.1)).then_with(|| by_score(a.1, b.1)).then(a.0.cmp(&b.0))
+/// What a suggestion is made from, whatever the drawing.
+pub struct Model {
+    /// Parameters that are modelled together, by their places in the space.
+    groups: Vec<Vec<usize>>,
+    mixtures: Vec<(Parzen, Parzen)>,
+    candidates: u32,
 }
 
-/// Suggests values from at least one finished trial.
-pub fn suggest(request: &Request<'_>, candidates: u32, rng: &mut Rng) -> Params {
-    let mut ranked: Vec<(usize, &Observation)> = request.history.iter().enumerate().collect();
-    ranked.sort_by(rank);
-    let scored = ranked.iter().filter(|(_, o)| o.score.is_some()).count();
-    let good = (ranked.len().div_ceil(10)).min(MAX_GOOD).min(scored);
-    if good == 0 {
-        return super::random(request.space, rng);
+impl Model {
+    /// The model of a history; none when nothing in it has a score.
+    pub fn new(space: &Space, history: &History, pending: &[Params], joint: bool, candidates: u32) -> Option<Model> {
+        let n = history.len();
+        let mut good: Vec<usize> =
+            history.good[..(GOOD_SHARE * n as f64).ceil().min(history.good.len() as f64) as usize].to_vec();
+        if good.is_empty() {
+            return None;
+        }
+        good.sort_unstable();
+        let others = (0..n).rev().filter(|i| good.binary_search(i).is_err());
+        let mut rest: Vec<usize> = others.take(MAX_REST).collect();
+        rest.reverse();
+        let pending: Vec<Vec<f64>> = pending.iter().map(|p| places(space, p)).collect();
+        let axes: Vec<Axis> = space.values().map(axis).collect();
+        let all: Vec<usize> = (0..axes.len()).collect();
+        let groups = if joint { vec![all] } else { all.into_iter().map(|d| vec![d]).collect() };
+        let mixture = |group: &Vec<usize>, of: &[usize], with: &[Vec<f64>]| {
+            let axes: Vec<Axis> = group.iter().map(|d| axes[*d]).collect();
+            let column = |d: &usize| -> Vec<f64> {
+                of.iter().map(|i| history.places[*d][*i]).chain(with.iter().map(|p| p[*d])).collect()
+            };
+            Parzen::new(&axes, group.iter().map(column).collect())
+        };
+        let mixtures = groups.iter().map(|g| (mixture(g, &good, &[]), mixture(g, &rest, &pending))).collect();
+        Some(Model { groups, mixtures, candidates })
     }
-    let by_age = |part: &[(usize, &Observation)]| {
-        let mut at: Vec<usize> = part.iter().map(|(i, _)| *i).collect();
-        at.sort_unstable();
-        at
-    };
-    let best: Vec<&Params> = by_age(&ranked[..good]).into_iter().map(|i| &request.history[i].params).collect();
-    let rest = by_age(&ranked[good..]);
-    let kept = &rest[rest.len().saturating_sub(MAX_REST)..];
-    let others: Vec<&Params> = kept.iter().map(|i| &request.history[*i].params).chain(request.pending).collect();
-    let (good, rest) = (Parzen::new(request.space, &best), Parzen::new(request.space, &others));
-    let mut winner = (f64::NEG_INFINITY, good.draw(rng));
-    for _ in 0..candidates {
-        let point = good.draw(rng);
-        let gain = good.log_density(&point) - rest.log_density(&point);
-        if gain > winner.0 {
-            winner = (gain, point);
+
+    /// A point: of each group the best of its candidates. `keep` says which candidates may be had; it is asked only
+    /// where a candidate is a whole point.
+    pub fn suggest(&self, rng: &mut Rng, keep: &dyn Fn(&[f64]) -> bool) -> Vec<f64> {
+        let (mut point, mut room) = (vec![0.0; self.groups.iter().map(Vec::len).sum()], Vec::new());
+        let whole = self.groups.len() == 1;
+        for (group, (good, rest)) in self.groups.iter().zip(&self.mixtures) {
+            let mut best = (f64::NEG_INFINITY, None);
+            let most = self.candidates * if whole { 8 } else { 1 };
+            let mut kept = 0;
+            for _ in 0..most {
+                let candidate = good.draw(rng);
+                if whole && !keep(&candidate) {
+                    continue;
+                }
+                kept += 1;
+                let gain = good.log_density(&candidate, &mut room) - rest.log_density(&candidate, &mut room);
+                if gain > best.0 || best.1.is_none() {
+                    best = (gain, Some(candidate));
+                }
+                if kept == self.candidates {
+                    break;
+                }
+            }
+            let candidate = best.1.unwrap_or_else(|| good.draw(rng));
+            group.iter().zip(candidate).for_each(|(d, x)| point[*d] = x);
+        }
+        point
+    }
+}
+
+fn axis(range: &crate::strategy::space::Range) -> Axis {
+    match range.choices() {
+        Some(choices) => Axis::Choices(choices.len()),
+        None => {
+            let (low, high) = unit::bounds(range);
+            Axis::Interval { low, high }
         }
     }
-    request.space.iter().zip(winner.1).map(|((name, range), x)| (name.clone(), from_unit(range, x))).collect()
 }

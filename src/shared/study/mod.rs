@@ -103,7 +103,7 @@ impl Study {
         ok((1..=1_000_000).contains(&self.trials), "trials must be 1 to 1,000,000")?;
         ok((1..=1024).contains(&self.batch), "batch must be 1 to 1024")?;
         ok(self.seed <= i64::MAX as u64, "seed must be below 2^63")?;
-        if let Sampler::Tpe { startup_trials, candidates } = self.sampler {
+        if let Sampler::Tpe { startup_trials, candidates, .. } = self.sampler {
             ok(
                 startup_trials >= 1 && (1..=1000).contains(&candidates),
                 "TPE needs startup_trials and 1 to 1000 candidates",

@@ -108,7 +108,9 @@ pub(super) fn read(text: &str) -> Result<Study, FormatError> {
         sampler_version,
         sampler: match s.sampler {
             SamplerV1::Random => Sampler::Random {},
-            SamplerV1::Tpe { startup_trials, candidates } => Sampler::Tpe { startup_trials, candidates },
+            SamplerV1::Tpe { startup_trials, candidates } => {
+                Sampler::Tpe { startup_trials, candidates, multivariate: Some(true) }
+            }
         },
         splits: Splits {
             mode: match s.splits.mode {

@@ -2,15 +2,19 @@
 
 use super::CURRENT;
 use crate::format::assumed::assumptions;
-use crate::format::tree::{self, Table, row};
+use crate::format::tree::{self, Table, row, some};
 use crate::search::Sampler;
 use crate::study::{Mode, Study};
 
 fn sampler(sampler: &Sampler) -> Table {
     match sampler {
-        Sampler::Random {} => vec![row("name", "random")],
-        Sampler::Tpe { startup_trials, candidates } => {
-            vec![row("name", "tpe"), row("startup_trials", *startup_trials), row("candidates", *candidates)]
+        Sampler::Random {} | Sampler::Sobol {} | Sampler::CmaEs {} => vec![row("name", sampler.name())],
+        Sampler::Grid { points } => vec![row("name", sampler.name()), row("points", *points)],
+        Sampler::Tpe { startup_trials, candidates, multivariate } => {
+            [row("name", sampler.name()), row("startup_trials", *startup_trials), row("candidates", *candidates)]
+                .into_iter()
+                .chain(some("multivariate", *multivariate))
+                .collect()
         }
     }
 }
