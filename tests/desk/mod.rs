@@ -141,6 +141,7 @@ impl Desk {
             .replace("startup_trials = 40", "startup_trials = 10");
         let study =
             study.replace("in_sample_days = 180", "in_sample_days = 120").replace("min_trades = 60", "min_trades = 5");
+        let study = study.replace("vault_days = 90", "vault_days = 0");
         std::fs::write(self.path("study.toml"), study).unwrap();
     }
 }

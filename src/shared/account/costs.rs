@@ -7,8 +7,10 @@ use serde::{Deserialize, Serialize};
 #[serde(deny_unknown_fields)]
 pub struct Assumptions {
     /// Wallet at the start, USDT.
+    #[serde(default = "cash")]
     pub initial_cash_usdt: f64,
     /// Market orders fill this much worse than the price, in hundredths of a percent.
+    #[serde(default = "slippage")]
     pub slippage_bps: f64,
     /// What comes on top of that.
     #[serde(default, skip_serializing_if = "Impact::is_none")]
@@ -53,6 +55,26 @@ impl Impact {
     #[allow(clippy::trivially_copy_pass_by_ref)]
     fn is_none(&self) -> bool {
         *self == Impact::None
+    }
+}
+
+fn cash() -> f64 {
+    100_000.0
+}
+
+fn slippage() -> f64 {
+    2.0
+}
+
+impl Assumptions {
+    /// Those of a study file that says nothing of them.
+    pub fn of_a_study() -> Assumptions {
+        Assumptions {
+            initial_cash_usdt: cash(),
+            slippage_bps: slippage(),
+            max_volume_share: Some(0.01),
+            ..Assumptions::default()
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 pub mod objective;
 pub mod split;
 
-pub use objective::{Figure, Objective};
+pub use objective::{Figure, Full, Objective, Stability};
 pub use split::{FoldBars, Mode, Splits};
 
 use crate::account::{Assumptions, Impact};
@@ -21,8 +21,10 @@ pub struct Study {
     /// Name of the study.
     pub name: String,
     /// Number of trials.
+    #[serde(default = "trials")]
     pub trials: u32,
     /// Seed of all random numbers.
+    #[serde(default = "seed")]
     pub seed: u64,
     /// Trials asked at a time. Part of the result: all of a batch know the same history.
     #[serde(default = "batch")]
@@ -31,15 +33,28 @@ pub struct Study {
     #[serde(default = "current_sampler")]
     pub sampler_version: u32,
     /// The sampler.
+    #[serde(default)]
     pub sampler: Sampler,
     /// Walk-forward windows.
+    #[serde(default)]
     pub splits: Splits,
     /// What is maximised.
+    #[serde(default)]
     pub objective: Objective,
     /// What a trial must keep.
+    #[serde(default)]
     pub guardrails: Guardrails,
     /// Cash and slippage.
+    #[serde(default = "Assumptions::of_a_study")]
     pub assumptions: Assumptions,
+}
+
+fn trials() -> u32 {
+    200
+}
+
+fn seed() -> u64 {
+    1
 }
 
 fn batch() -> u32 {
@@ -55,8 +70,10 @@ fn current_sampler() -> u32 {
 #[serde(deny_unknown_fields)]
 pub struct Guardrails {
     /// Fewest trades over all out-of-sample windows; a constraint.
+    #[serde(default = "min_trades")]
     pub min_trades: u32,
     /// Most liquidations in any window; a constraint.
+    #[serde(default)]
     pub max_liquidations: u32,
     /// Most bars of which nobody knows whether a cross account survived them, over the whole run; a constraint.
     #[serde(default)]
@@ -68,6 +85,22 @@ pub struct Guardrails {
     /// Stop a trial after a fold when it is below the median of earlier trials at that fold.
     #[serde(default)]
     pub prune_below_median: bool,
+}
+
+fn min_trades() -> u32 {
+    30
+}
+
+impl Default for Guardrails {
+    fn default() -> Guardrails {
+        Guardrails {
+            min_trades: min_trades(),
+            max_liquidations: 0,
+            max_undecided_bars: 0,
+            drawdown: Vec::new(),
+            prune_below_median: false,
+        }
+    }
 }
 
 /// A drawdown limit from a leverage on.

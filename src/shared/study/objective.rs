@@ -1,7 +1,7 @@
 //! The objective of a window, and the score over all folds.
 
 use crate::format::FormatError;
-use crate::metric::{Metric, Metrics};
+use crate::metric::{Metric, Metrics, log_growth};
 use serde::{Deserialize, Serialize};
 
 /// What is maximised.
@@ -9,23 +9,65 @@ use serde::{Deserialize, Serialize};
 #[serde(deny_unknown_fields)]
 pub struct Objective {
     /// The figure of one window.
+    #[serde(default)]
     pub figure: Figure,
+    /// Weight of the spread over the folds; an objective that is given without one punishes all of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stability_weight: Option<Stability>,
     /// Weight of the fall from in-sample to out-of-sample.
+    #[serde(default = "degradation")]
     pub degradation_weight: f64,
 }
 
-/// Figures of one window.
+/// How much a spread over the folds takes from the score.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Stability {
+    /// So many standard errors of the mean: `std / √folds`.
+    Errors(f64),
+    /// The whole standard deviation, as the design review has it.
+    Full(Full),
+}
+
+/// The word for the whole standard deviation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Full {
+    /// `"full"`
+    Full,
+}
+
+/// Weight of the spread, of a study file that says nothing of its objective.
+const STABILITY: Stability = Stability::Errors(1.0);
+
+fn degradation() -> f64 {
+    0.5
+}
+
+impl Default for Objective {
+    fn default() -> Objective {
+        Objective { figure: Figure::default(), stability_weight: Some(STABILITY), degradation_weight: degradation() }
+    }
+}
+
+/// Figures of one window.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Figure {
-    /// `CAGR × Calmar × WinRate / Leverage²` with its sign kept.
+    /// `CAGR × Calmar × WinRate / Leverage²` with its sign kept. Over short windows it prefers losers: what it gives to
+    /// one good window it takes back in none.
     CagrCalmarWinrate,
     /// Annualised Sharpe ratio.
+    #[default]
     Sharpe,
     /// Annualised Sortino ratio.
     Sortino,
     /// Calmar ratio.
     Calmar,
+    /// Compound annual growth rate.
+    Cagr,
+    /// Its logarithm, `ln(1 + CAGR)`: growth that adds up over windows.
+    Growth,
 }
 
 impl Figure {
@@ -36,6 +78,8 @@ impl Figure {
             Figure::Sharpe => "sharpe",
             Figure::Sortino => "sortino",
             Figure::Calmar => "calmar",
+            Figure::Cagr => "cagr",
+            Figure::Growth => "growth",
         }
     }
 
@@ -50,6 +94,8 @@ impl Figure {
             Figure::Sharpe => get(Metric::Sharpe)?,
             Figure::Sortino => get(Metric::Sortino)?,
             Figure::Calmar => get(Metric::Calmar)?,
+            Figure::Cagr => get(Metric::Cagr)?,
+            Figure::Growth => log_growth(get(Metric::Cagr)?.max(-1.0)),
             Figure::CagrCalmarWinrate => {
                 let cagr = get(Metric::Cagr)?;
                 // Without a trade there is nothing to tell a flat account by; a loss shows before it is realised.
@@ -65,16 +111,21 @@ impl Figure {
 }
 
 impl Objective {
-    /// Checks the weight.
+    /// Checks the weights.
     ///
     /// # Errors
     /// What is wrong, in words.
     pub fn check(&self) -> Result<(), FormatError> {
-        if (0.0..=100.0).contains(&self.degradation_weight) {
-            Ok(())
-        } else {
-            Err(FormatError::Wrong("degradation_weight must be 0 to 100".into()))
+        let spread = match self.stability_weight {
+            Some(Stability::Errors(weight)) => weight,
+            Some(Stability::Full(_)) | None => 0.0,
+        };
+        for (name, weight) in [("degradation_weight", self.degradation_weight), ("stability_weight", spread)] {
+            if !(0.0..=100.0).contains(&weight) {
+                return Err(FormatError::Wrong(format!("{name} must be 0 to 100")));
+            }
         }
+        Ok(())
     }
 
     /// What a window counts as in the score: one without a closed trade whose figure is undefined, for nothing. So a
@@ -83,8 +134,9 @@ impl Objective {
         value.or((trades == 0).then_some(0.0))
     }
 
-    /// `median(OOS) − std(OOS) − weight · max(0, mean(IS) − mean(OOS))`; absent when the figure of
-    /// any fold is undefined. The deviation of a single fold is zero.
+    /// `median(OOS) − stability_weight · std(OOS) / √folds − degradation_weight · max(0, mean(IS) − mean(OOS))`; absent
+    /// when the figure of any fold is undefined. The deviation of a single fold is zero. With `"full"` the second term
+    /// is `std(OOS)`.
     pub fn score(&self, folds: &[(Option<f64>, Option<f64>)]) -> Option<f64> {
         let is: Vec<f64> = folds.iter().map(|f| f.0).collect::<Option<_>>()?;
         let oos: Vec<f64> = folds.iter().map(|f| f.1).collect::<Option<_>>()?;
@@ -98,7 +150,11 @@ impl Objective {
         } else {
             (oos.iter().map(|x| (x - m) * (x - m)).sum::<f64>() / (oos.len() - 1) as f64).sqrt()
         };
-        let score = median(&oos) - std - self.degradation_weight * (mean(&is) - m).max(0.0);
+        let spread = match self.stability_weight {
+            Some(Stability::Errors(weight)) => weight * std / (oos.len() as f64).sqrt(),
+            Some(Stability::Full(_)) | None => std,
+        };
+        let score = median(&oos) - spread - self.degradation_weight * (mean(&is) - m).max(0.0);
         score.is_finite().then_some(score)
     }
 }
@@ -133,10 +189,17 @@ mod tests {
 
     #[test]
     fn the_score_punishes_spread_and_degradation() {
-        let o = Objective { figure: Figure::Sharpe, degradation_weight: 0.5 };
+        let o = Objective::default();
         assert_eq!(o.score(&[(Some(1.0), Some(1.0)), (Some(1.0), Some(1.0))]), Some(1.0));
         assert_eq!(o.score(&[(Some(3.0), Some(1.0)), (Some(3.0), Some(1.0))]), Some(0.0));
         assert_eq!(o.score(&[(Some(0.0), Some(1.0)), (Some(0.0), None)]), None);
         assert_eq!(o.score(&[]), None);
+        // Folds 1, 2, 6: median 2, deviation √7, of the mean √7/√3.
+        let folds = [(Some(0.0), Some(1.0)), (Some(0.0), Some(2.0)), (Some(0.0), Some(6.0))];
+        let with = |stability_weight| Objective { stability_weight, ..o.clone() }.score(&folds).unwrap();
+        assert!((with(None) - (2.0 - 7f64.sqrt())).abs() < 1e-15);
+        assert_eq!(with(Some(Stability::Full(Full::Full))), with(None));
+        assert!((with(Some(Stability::Errors(2.0))) - (2.0 - 2.0 * (7.0f64 / 3.0).sqrt())).abs() < 1e-15);
+        assert_eq!(with(Some(Stability::Errors(0.0))), 2.0);
     }
 }

@@ -20,10 +20,7 @@ impl Study {
         if text.len() > MAX_TEXT {
             return Err(FormatError::TooLong { limit: MAX_TEXT });
         }
-        if let found @ 3.. = number(text)? {
-            return Err(FormatError::Unknown { found, newest: CURRENT });
-        }
-        let study: Study = toml::from_str(text).map_err(|e| FormatError::toml(&e))?;
+        let study = read(text)?;
         study.check()?;
         Ok(study)
     }
@@ -40,7 +37,8 @@ impl Study {
         if text.starts_with('{') {
             return v1::read(text);
         }
-        let study = Study::parse(text)?;
+        let study = read(text)?;
+        study.check()?;
         canonical(text, &study.text())?;
         Ok(study)
     }
@@ -49,4 +47,11 @@ impl Study {
     pub fn text(&self) -> String {
         v2::text(self)
     }
+}
+
+fn read(text: &str) -> Result<Study, FormatError> {
+    if let found @ 3.. = number(text)? {
+        return Err(FormatError::Unknown { found, newest: CURRENT });
+    }
+    toml::from_str(text).map_err(|e| FormatError::toml(&e))
 }

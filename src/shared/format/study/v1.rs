@@ -121,6 +121,7 @@ pub(super) fn read(text: &str) -> Result<Study, FormatError> {
             out_of_sample_days: s.splits.out_of_sample_days,
             purge_bars: s.splits.purge_bars,
             warmup_bars: s.splits.warmup_bars,
+            vault_days: None,
         },
         objective: Objective {
             figure: match s.objective.figure {
@@ -129,6 +130,7 @@ pub(super) fn read(text: &str) -> Result<Study, FormatError> {
                 FigureV1::Sortino => Figure::Sortino,
                 FigureV1::Calmar => Figure::Calmar,
             },
+            stability_weight: None,
             degradation_weight: s.objective.degradation_weight,
         },
         guardrails: Guardrails {

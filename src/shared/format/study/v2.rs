@@ -4,7 +4,7 @@ use super::CURRENT;
 use crate::format::assumed::assumptions;
 use crate::format::tree::{self, Table, row, some};
 use crate::search::Sampler;
-use crate::study::{Mode, Study};
+use crate::study::{Mode, Stability, Study};
 
 fn sampler(sampler: &Sampler) -> Table {
     match sampler {
@@ -25,15 +25,24 @@ pub(super) fn text(s: &Study) -> String {
         Mode::Tile => "tile",
         Mode::Anchored => "anchored",
     };
-    let splits: Table = vec![
+    let mut splits: Table = vec![
         row("mode", mode),
         row("in_sample_days", s.splits.in_sample_days),
         row("out_of_sample_days", s.splits.out_of_sample_days),
         row("purge_bars", s.splits.purge_bars),
         row("warmup_bars", s.splits.warmup_bars),
     ];
-    let objective: Table =
-        vec![row("figure", s.objective.figure.name()), row("degradation_weight", s.objective.degradation_weight)];
+    // Not there in what was written before there was a vault, or a choice of the spread's weight.
+    splits.extend(some("vault_days", s.splits.vault_days));
+    let stability = s.objective.stability_weight.map(|weight| match weight {
+        Stability::Errors(weight) => row("stability_weight", weight),
+        Stability::Full(_) => row("stability_weight", "full"),
+    });
+    let objective: Table = [row("figure", s.objective.figure.name())]
+        .into_iter()
+        .chain(stability)
+        .chain([row("degradation_weight", s.objective.degradation_weight)])
+        .collect();
     let limits: Vec<Table> = s
         .guardrails
         .drawdown
@@ -84,6 +93,32 @@ mod tests {
         let again = Study::recorded(&study.text()).unwrap();
         assert_eq!(again.text(), study.text());
         assert!(Study::recorded(FILE).is_err(), "what is recorded is canonical");
+    }
+
+    /// A file of one line is a study; what it leaves out is recorded with it. What is recorded leaves out what was not
+    /// there when it was written: no vault, and the whole spread.
+    #[test]
+    fn what_a_file_leaves_out() {
+        let study = Study::parse("name = \"short\"\n").unwrap();
+        assert_eq!((study.splits.vault_days, study.objective.figure.name()), (Some(90), "sharpe"));
+        assert_eq!((study.trials, study.sampler.name(), study.assumptions.initial_cash_usdt), (200, "tpe", 1e5));
+        assert_eq!(Study::recorded(&study.text()).unwrap().text(), study.text());
+        let mut old = study.clone();
+        (old.splits.vault_days, old.objective.stability_weight) = (None, None);
+        let text = old.text();
+        assert!(!text.contains("vault") && !text.contains("stability"));
+        let read = Study::recorded(&text).unwrap();
+        assert_eq!((read.splits.vault_days, read.objective.stability_weight), (None, None));
+        let partial =
+            Study::parse("name = \"p\"\n[splits]\nvault_days = 0\n[objective]\nstability_weight = \"full\"\n");
+        let partial = partial.unwrap();
+        assert_eq!((partial.splits.vault_days, partial.splits.in_sample_days), (Some(0), 180));
+        assert_eq!(partial.objective.stability_weight, Some(crate::study::Stability::Full(crate::study::Full::Full)));
+        for sampler in ["grid\"\npoints = 4", "sobol\"", "cma-es\"", "random\"", "tpe\"\nmultivariate = false"] {
+            let text = format!("name = \"s\"\n[sampler]\nname = \"{sampler}\n");
+            let study = Study::parse(&text).unwrap();
+            assert_eq!(Study::recorded(&study.text()).unwrap(), Study { format: Some(2), ..study });
+        }
     }
 
     /// What release 0.1.0 recorded reads into the same study as its file.
