@@ -142,6 +142,8 @@ impl Study {
                 "TPE needs startup_trials and 1 to 1000 candidates",
             )?;
         }
+        let points = if let Sampler::Grid { points } = self.sampler { points } else { 1 };
+        ok((1..=1000).contains(&points), "a grid needs 1 to 1000 points for each range without steps")?;
         let a = &self.assumptions;
         ok(a.initial_cash_usdt.is_finite() && a.initial_cash_usdt > 0.0, "initial_cash_usdt must be positive")?;
         ok((0.0..1000.0).contains(&a.slippage_bps), "slippage_bps must be 0 to 1000")?;

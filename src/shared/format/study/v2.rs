@@ -164,6 +164,7 @@ mod tests {
         assert!(wrong(|s| s.name = "x".repeat(600)).contains("128 bytes"));
         assert!(wrong(|s| s.name = "a\nb".into()).contains("control"));
         assert!(wrong(|s| s.seed = u64::MAX).contains("seed"));
+        assert!(wrong(|s| s.sampler = crate::search::Sampler::Grid { points: 0 }).contains("points"));
         assert!(wrong(|s| s.assumptions.max_volume_share = Some(1.5)).contains("max_volume_share"));
         assert!(wrong(|s| s.assumptions.impact = Impact::Range { share: f64::NAN }).contains("impact"));
         assert!(Study::parse(&format!("format = 9\n{FILE}")).unwrap_err().to_string().contains("use a newer one"));
