@@ -12,36 +12,61 @@ use assay_shared::event::{Event, StrategyRegistered, StudyClosed};
 use rusqlite::{OptionalExtension, Transaction, params};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
+use trial::Studies;
 
-/// Turns an entry into rows.
-pub(super) fn entry(
-    tx: &Transaction<'_>,
-    entry: &Entry,
-    fail: &dyn Fn(rusqlite::Error) -> MirrorError,
-) -> Result<(), MirrorError> {
-    let seq = entry.seq as i64;
-    let mut insert = tx.prepare_cached("INSERT INTO assay_events VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)").map_err(fail)?;
-    let row = params![
-        seq,
-        entry.id.to_string(),
-        entry.kind(),
-        entry.version,
-        entry.time_us as i64,
-        entry.author.to_string(),
-        entry.leaf_hash().to_string()
-    ];
-    insert.execute(row).map_err(fail)?;
-    let event = Event::of(entry).map_err(|source| MirrorError::Event { seq: entry.seq, source })?;
-    event_rows(tx, entry, &event).map_err(fail)
+/// One transaction that entries are applied in, and what it has looked up.
+pub(super) struct Apply<'t> {
+    tx: &'t Transaction<'t>,
+    studies: Studies,
 }
 
-fn event_rows(tx: &Transaction<'_>, entry: &Entry, event: &Event) -> rusqlite::Result<()> {
-    let seq = entry.seq as i64;
+impl<'t> Apply<'t> {
+    pub(super) fn new(tx: &'t Transaction<'t>) -> Apply<'t> {
+        Apply { tx, studies: Studies::default() }
+    }
+
+    /// Turns an entry into rows, and gives its leaf hash.
+    pub(super) fn entry(
+        &mut self,
+        entry: &Entry,
+        fail: &dyn Fn(rusqlite::Error) -> MirrorError,
+    ) -> Result<String, MirrorError> {
+        let leaf = entry.leaf_hash().to_string();
+        self.listed(entry, &leaf).map_err(fail)?;
+        let event = Event::of(entry).map_err(|source| MirrorError::Event { seq: entry.seq, source })?;
+        self.event_rows(entry, &leaf, &event).map_err(fail)?;
+        Ok(leaf)
+    }
+
+    fn listed(&self, entry: &Entry, leaf: &str) -> rusqlite::Result<()> {
+        let row = params![
+            entry.seq as i64,
+            entry.id.to_string(),
+            entry.kind(),
+            entry.version,
+            entry.time_us as i64,
+            entry.author.to_string(),
+            leaf
+        ];
+        let sql = "INSERT INTO assay_events VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
+        self.tx.prepare_cached(sql)?.execute(row).map(|_| ())
+    }
+
+    fn event_rows(&mut self, entry: &Entry, leaf: &str, event: &Event) -> rusqlite::Result<()> {
+        if let Some(trial) = event.trial() {
+            return self.studies.trial(self.tx, entry, leaf, &trial);
+        }
+        // What was looked up may lack it: the rows must not depend on where transactions begin.
+        if matches!(event, Event::StrategyRegistered(_)) {
+            self.studies = Studies::default();
+        }
+        other_rows(self.tx, entry.seq as i64, event)
+    }
+}
+
+fn other_rows(tx: &Transaction<'_>, seq: i64, event: &Event) -> rusqlite::Result<()> {
     if let Some(study) = event.study() {
         return self::study(tx, seq, &study);
-    }
-    if let Some(trial) = event.trial() {
-        return trial::rows(tx, entry, &trial);
     }
     if let Some(fact) = event.snapshot() {
         return snapshot(tx, seq, &fact);
@@ -98,7 +123,7 @@ fn closed(tx: &Transaction<'_>, seq: i64, e: &StudyClosed) -> rusqlite::Result<(
     let row = params![hex(&e.study_id), seq, e.best, json!(statistics).to_string()];
     tx.execute("UPDATE assay_studies SET closed_seq = ?2, best = ?3, statistics = ?4 WHERE study_id = ?1", row)?;
     for (k, v) in statistics {
-        attribute(tx, "study_user", id, &format!("assay:{k}"), &json!(v))?;
+        attribute(tx, id, &format!("assay:{k}"), &json!(v))?;
     }
     Ok(())
 }
@@ -146,13 +171,12 @@ fn study(tx: &Transaction<'_>, seq: i64, e: &StudyFact) -> rusqlite::Result<()> 
         ("engine_version", json!(e.environment.engine_version)),
         ("generated_data", json!(e.generated)),
     ] {
-        attribute(tx, "study_user", optuna, &format!("assay:{key}"), &value)?;
+        attribute(tx, optuna, &format!("assay:{key}"), &value)?;
     }
     Ok(())
 }
 
-fn attribute(tx: &Transaction<'_>, table: &str, id: i64, key: &str, value: &Value) -> rusqlite::Result<()> {
-    let owner = if table.starts_with("study") { "study_id" } else { "trial_id" };
-    let sql = format!("INSERT OR IGNORE INTO {table}_attributes({owner}, \"key\", value_json) VALUES (?1, ?2, ?3)");
-    tx.prepare_cached(&sql)?.execute(params![id, key, value.to_string()]).map(|_| ())
+fn attribute(tx: &Transaction<'_>, study: i64, key: &str, value: &Value) -> rusqlite::Result<()> {
+    let sql = "INSERT OR IGNORE INTO study_user_attributes(study_id, \"key\", value_json) VALUES (?1, ?2, ?3)";
+    tx.prepare_cached(sql)?.execute(params![study, key, value.to_string()]).map(|_| ())
 }

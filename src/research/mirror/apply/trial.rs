@@ -1,6 +1,6 @@
 //! A trial into Optuna's rows and ours.
 
-use super::{attribute, ignored};
+use super::ignored;
 use assay_ledger::Entry;
 use assay_ledger::format::hash::hex;
 use assay_shared::event::study::{Ended, TrialFact};
@@ -24,54 +24,124 @@ fn state(t: &TrialFact) -> &'static str {
     }
 }
 
-/// The space that a study's strategy gives.
-fn space(tx: &Transaction<'_>, strategy_hash: &str) -> rusqlite::Result<BTreeMap<String, Range>> {
-    let text: Option<String> = tx
-        .prepare_cached("SELECT canonical FROM assay_strategies WHERE hash = ?1")?
-        .query_row([strategy_hash], |r| r.get(0))
-        .optional()?;
-    Ok(text.and_then(|t| strategy::read(&t).ok()).map(|(_, file)| file.parameters).unwrap_or_default())
+/// A study as its trials' rows need it.
+struct Known {
+    optuna: i64,
+    space: BTreeMap<String, Shown>,
 }
 
-/// Turns a trial into rows.
-pub(super) fn rows(tx: &Transaction<'_>, entry: &Entry, t: &TrialFact) -> rusqlite::Result<()> {
-    let (seq, study) = (entry.seq as i64, hex(&t.study_id));
-    let found: Option<(i64, String)> = tx
-        .prepare_cached("SELECT optuna_id, strategy_hash FROM assay_studies WHERE study_id = ?1")?
-        .query_row([&study], |r| Ok((r.get(0)?, r.get(1)?)))
-        .optional()?;
-    let Some((optuna, strategy_hash)) = found else { return ignored(tx, seq, "its study was never opened") };
-    let told: bool = tx
-        .prepare_cached("SELECT count(*) > 0 FROM assay_trials WHERE study_id = ?1 AND number = ?2")?
-        .query_row(params![study, t.number], |r| r.get(0))?;
-    if told {
-        return ignored(tx, seq, "the trial was recorded before");
-    }
-    let id: i64 =
-        tx.prepare_cached("SELECT coalesce(max(trial_id), 0) + 1 FROM trials")?.query_row([], |r| r.get(0))?;
-    let time = format_us(entry.time_us);
-    let sql = "INSERT INTO trials VALUES (?1, ?2, ?3, ?4, ?5, ?5)";
-    tx.prepare_cached(sql)?.execute(params![id, t.number, optuna, state(t), time])?;
-    parameters(tx, id, t, &space(tx, &strategy_hash)?)?;
-    folds(tx, id, t)?;
-    own(tx, id, entry, t)?;
-    attribute(tx, "trial_user", id, "assay:seq", &json!(entry.seq))?;
-    attribute(tx, "trial_user", id, "assay:event_hash", &json!(entry.leaf_hash()))?;
-    attribute(tx, "trial_user", id, "assay:identity", &json!(hex(&t.identity)))?;
-    match &t.ended {
-        Ended::Completed { score, constraints, metrics, .. } => completed(tx, id, *score, constraints, metrics),
-        Ended::Pruned { reason } | Ended::Failed { reason } => {
-            attribute(tx, "trial_user", id, "assay:reason", &json!(reason))
+/// A parameter's range, and the distribution that Optuna's tables hold of it.
+struct Shown {
+    range: Range,
+    json: String,
+}
+
+/// The studies that a transaction has met, and the last number of a trial in Optuna's tables.
+#[derive(Default)]
+pub(super) struct Studies {
+    known: BTreeMap<[u8; 16], Known>,
+    last: Option<i64>,
+}
+
+impl Studies {
+    /// Turns a trial into rows.
+    pub(super) fn trial(
+        &mut self,
+        tx: &Transaction<'_>,
+        entry: &Entry,
+        leaf: &str,
+        t: &TrialFact,
+    ) -> rusqlite::Result<()> {
+        let seq = entry.seq as i64;
+        let last = match self.last {
+            Some(last) => last,
+            None => tx.query_row("SELECT coalesce(max(trial_id), 0) FROM trials", [], |r| r.get(0))?,
+        };
+        if !self.known.contains_key(&t.study_id) {
+            let Some(known) = known(tx, &hex(&t.study_id))? else {
+                return ignored(tx, seq, "its study was never opened");
+            };
+            self.known.insert(t.study_id, known);
+        }
+        let known = &self.known[&t.study_id];
+        let id = last + 1;
+        if !own(tx, id, seq, t)? {
+            return ignored(tx, seq, "the trial was recorded before");
+        }
+        self.last = Some(id);
+        let time = format_us(entry.time_us);
+        let sql = "INSERT INTO trials VALUES (?1, ?2, ?3, ?4, ?5, ?5)";
+        tx.prepare_cached(sql)?.execute(params![id, t.number, known.optuna, state(t), time])?;
+        parameters(tx, id, t, &known.space)?;
+        folds(tx, id, t)?;
+        let mut told = Told::new(tx, id)?;
+        told.text("assay:seq", &seq.to_string())?;
+        told.text("assay:event_hash", &format!("\"{leaf}\""))?;
+        told.text("assay:identity", &format!("\"{}\"", hex(&t.identity)))?;
+        match &t.ended {
+            Ended::Completed { score, constraints, metrics, .. } => {
+                completed(tx, id, *score, constraints)?;
+                told.metrics(metrics)
+            }
+            Ended::Pruned { reason } | Ended::Failed { reason } => {
+                told.text("assay:reason", &json!(reason).to_string())
+            }
         }
     }
 }
 
-fn parameters(tx: &Transaction<'_>, id: i64, t: &TrialFact, space: &BTreeMap<String, Range>) -> rusqlite::Result<()> {
+/// A study as it stands in the mirror. One whose strategy is not there yet has no space.
+fn known(tx: &Transaction<'_>, study: &str) -> rusqlite::Result<Option<Known>> {
+    let sql = "SELECT optuna_id, canonical FROM assay_studies LEFT JOIN assay_strategies ON hash = strategy_hash \
+               WHERE study_id = ?1";
+    let row = |r: &rusqlite::Row<'_>| Ok((r.get(0)?, r.get::<_, Option<String>>(1)?));
+    let found = tx.prepare_cached(sql)?.query_row([study], row).optional()?;
+    Ok(found.map(|(optuna, text)| {
+        let file = text.and_then(|t| strategy::read(&t).ok()).map(|(_, file)| file.parameters).unwrap_or_default();
+        let shown = |range: Range| Shown { json: range_json(&range), range };
+        Known { optuna, space: file.into_iter().map(|(name, range)| (name, shown(range))).collect() }
+    }))
+}
+
+/// Optuna's user attributes of a trial.
+struct Told<'t> {
+    insert: rusqlite::CachedStatement<'t>,
+    id: i64,
+}
+
+impl<'t> Told<'t> {
+    fn new(tx: &'t Transaction<'_>, id: i64) -> rusqlite::Result<Told<'t>> {
+        let sql = "INSERT INTO trial_user_attributes(trial_id, \"key\", value_json) VALUES (?1, ?2, ?3)";
+        Ok(Told { insert: tx.prepare_cached(sql)?, id })
+    }
+
+    fn text(&mut self, key: &str, json: &str) -> rusqlite::Result<()> {
+        self.insert.execute(params![self.id, key, json]).map(|_| ())
+    }
+
+    /// All figures in one, from which `assay_metrics` shows them, and some beside it.
+    fn metrics(&mut self, metrics: &BTreeMap<String, f64>) -> rusqlite::Result<()> {
+        self.text("assay:metrics", &json!(metrics).to_string())?;
+        for metric in SHOWN {
+            if let Some(v) = metrics.get(metric.name()) {
+                self.text(metric.name(), &json!(v).to_string())?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn parameters(tx: &Transaction<'_>, id: i64, t: &TrialFact, space: &BTreeMap<String, Shown>) -> rusqlite::Result<()> {
     let sql = "INSERT INTO trial_params(trial_id, param_name, param_value, distribution_json) VALUES (?1,?2,?3,?4)";
     let mut insert = tx.prepare_cached(sql)?;
     for (name, value) in &t.params {
-        let (internal, distribution) = distribution(space.get(name), value);
-        insert.execute(params![id, name, internal, distribution])?;
+        match space.get(name) {
+            Some(shown) => insert.execute(params![id, name, internal(&shown.range, value), shown.json])?,
+            None => {
+                let (internal, json) = alone(value);
+                insert.execute(params![id, name, internal, json])?
+            }
+        };
     }
     Ok(())
 }
@@ -86,7 +156,8 @@ fn folds(tx: &Transaction<'_>, id: i64, t: &TrialFact) -> rusqlite::Result<()> {
     Ok(())
 }
 
-fn own(tx: &Transaction<'_>, id: i64, entry: &Entry, t: &TrialFact) -> rusqlite::Result<()> {
+/// Our own row of a trial; false where there is one.
+fn own(tx: &Transaction<'_>, id: i64, seq: i64, t: &TrialFact) -> rusqlite::Result<bool> {
     let (score, stream, reason) = match &t.ended {
         Ended::Completed { score, stream_hash, .. } => (Some(*score), Some(hex(stream_hash)), None),
         Ended::Pruned { reason } | Ended::Failed { reason } => (None, None, Some(reason)),
@@ -103,7 +174,7 @@ fn own(tx: &Transaction<'_>, id: i64, entry: &Entry, t: &TrialFact) -> rusqlite:
         hex(&t.study_id),
         t.number,
         id,
-        entry.seq as i64,
+        seq,
         state(t),
         score,
         score.map(|_| t.violation()),
@@ -113,50 +184,52 @@ fn own(tx: &Transaction<'_>, id: i64, entry: &Entry, t: &TrialFact) -> rusqlite:
         hex(&t.identity),
         stream
     ];
-    let sql = "INSERT INTO assay_trials VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12)";
-    tx.prepare_cached(sql)?.execute(row).map(|_| ())
+    let sql = "INSERT OR IGNORE INTO assay_trials VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12)";
+    Ok(tx.prepare_cached(sql)?.execute(row)? == 1)
 }
 
-fn completed(
-    tx: &Transaction<'_>,
-    id: i64,
-    score: f64,
-    constraints: &[f64],
-    metrics: &BTreeMap<String, f64>,
-) -> rusqlite::Result<()> {
+fn completed(tx: &Transaction<'_>, id: i64, score: f64, constraints: &[f64]) -> rusqlite::Result<()> {
     let sql = "INSERT INTO trial_values(trial_id, objective, value, value_type) VALUES (?1, 0, ?2, 'FINITE')";
     tx.prepare_cached(sql)?.execute(params![id, score])?;
-    attribute(tx, "trial_system", id, "constraints", &json!(constraints))?;
-    let mut insert = tx.prepare_cached("INSERT INTO assay_metrics VALUES (?1, ?2, ?3)")?;
-    for (name, value) in metrics {
-        insert.execute(params![id, name, value])?;
-    }
-    for metric in SHOWN {
-        if let Some(v) = metrics.get(metric.name()) {
-            attribute(tx, "trial_user", id, metric.name(), &json!(v))?;
-        }
-    }
-    Ok(())
+    let sql = "INSERT INTO trial_system_attributes(trial_id, \"key\", value_json) VALUES (?1, 'constraints', ?2)";
+    tx.prepare_cached(sql)?.execute(params![id, json!(constraints).to_string()]).map(|_| ())
 }
 
-/// Optuna's internal value and distribution of a parameter.
-fn distribution(range: Option<&Range>, value: &Value) -> (f64, String) {
-    let of = |name: &str, attributes: serde_json::Value| json!({"name": name, "attributes": attributes}).to_string();
-    let number = value.number();
+fn distribution(name: &str, attributes: &serde_json::Value) -> String {
+    json!({"name": name, "attributes": attributes}).to_string()
+}
+
+/// Optuna's distribution of a range.
+fn range_json(range: &Range) -> String {
     match range {
-        Some(Range::Int { low, high, step, log, .. }) => {
+        Range::Int { low, high, step, log, .. } => {
             let high = low + (high - low) / step * step;
-            (number, of("IntDistribution", json!({"log": log, "step": step, "low": low, "high": high})))
+            distribution("IntDistribution", &json!({"log": log, "step": step, "low": low, "high": high}))
         }
-        Some(Range::Float { low, high, step, log, .. }) => {
-            (number, of("FloatDistribution", json!({"step": step, "low": low, "high": high, "log": log})))
+        Range::Float { low, high, step, log, .. } => {
+            distribution("FloatDistribution", &json!({"step": step, "low": low, "high": high, "log": log}))
         }
-        Some(range) => {
-            let choices = range.choices().unwrap_or_default();
-            let index = choices.iter().position(|c| c == value || c.number() == number).unwrap_or(0);
-            (index as f64, of("CategoricalDistribution", json!({"choices": choices})))
+        range => distribution("CategoricalDistribution", &json!({"choices": range.choices().unwrap_or_default()})),
+    }
+}
+
+/// What Optuna's tables hold of a value: of a choice its place.
+fn internal(range: &Range, value: &Value) -> f64 {
+    let number = value.number();
+    match range.choices() {
+        Some(choices) => choices.iter().position(|c| c == value || c.number() == number).unwrap_or(0) as f64,
+        None => number,
+    }
+}
+
+/// Value and distribution of a parameter whose range is not known.
+fn alone(value: &Value) -> (f64, String) {
+    let number = value.number();
+    match number.is_nan() {
+        true => (0.0, distribution("CategoricalDistribution", &json!({"choices": [value]}))),
+        false => {
+            let attributes = json!({"step": null, "low": number, "high": number, "log": false});
+            (number, distribution("FloatDistribution", &attributes))
         }
-        None if number.is_nan() => (0.0, of("CategoricalDistribution", json!({"choices": [value]}))),
-        None => (number, of("FloatDistribution", json!({"step": null, "low": number, "high": number, "log": false}))),
     }
 }
