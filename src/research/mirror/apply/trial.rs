@@ -12,6 +12,7 @@ use assay_shared::time::format_us;
 use rusqlite::{OptionalExtension, Transaction, params};
 use serde_json::json;
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry as Slot;
 
 /// Figures that are shown beside a trial in Optuna's own tools.
 const SHOWN: [Metric; 4] = [Metric::Cagr, Metric::Sharpe, Metric::MaxDrawdown, Metric::Trades];
@@ -57,13 +58,13 @@ impl Studies {
             Some(last) => last,
             None => tx.query_row("SELECT coalesce(max(trial_id), 0) FROM trials", [], |r| r.get(0))?,
         };
-        if !self.known.contains_key(&t.study_id) {
-            let Some(known) = known(tx, &hex(&t.study_id))? else {
-                return ignored(tx, seq, "its study was never opened");
-            };
-            self.known.insert(t.study_id, known);
-        }
-        let known = &self.known[&t.study_id];
+        let known = match self.known.entry(t.study_id) {
+            Slot::Occupied(known) => known.into_mut(),
+            Slot::Vacant(slot) => match known(tx, &hex(&t.study_id))? {
+                Some(known) => slot.insert(known),
+                None => return ignored(tx, seq, "its study was never opened"),
+            },
+        };
         let id = last + 1;
         if !own(tx, id, seq, t)? {
             return ignored(tx, seq, "the trial was recorded before");
