@@ -119,3 +119,47 @@ fn an_edited_mirror_promotes_nothing() {
     desk.assay(&["mirror", "rebuild"]).ok();
     desk.assay(&["verify", "--deep"]).ok();
 }
+
+/// Questions in SQL are answered, whatever the form, and nothing is ever written by one.
+#[test]
+fn questions() {
+    let desk = Desk::new();
+    desk.demo(16, &[]).ok();
+    let best = &desk.assay(&["--json", "study", "show"]).ok().json()[0];
+    let sql = "SELECT b.number, o.trials, o.best_score, p.value, m.value FROM assay_best b JOIN assay_overview o USING (study_id) \
+               JOIN assay_params p USING (trial_id) JOIN assay_metrics m USING (trial_id) \
+               WHERE p.name = 'leverage' AND m.name = 'sharpe' AND m.value = b.sharpe";
+    let answer = desk.assay(&["--json", "query", sql]).ok().json();
+    let row = &answer["rows"][0];
+    assert_eq!(
+        (&row["number"], &row["trials"], &row["best_score"]),
+        (&best["best"], &best["trials"], &best["best_score"])
+    );
+    assert_eq!((answer["rows"].as_array().unwrap().len(), &answer["more"]), (1, &serde_json::json!(false)));
+    let csv =
+        desk.assay(&["query", "--csv", "SELECT 1 AS one, 'a,\"b\"' AS two UNION SELECT NULL, 'c' ORDER BY 2"]).ok().out;
+    assert_eq!(csv, "one,two\n1,\"a,\"\"b\"\"\"\n,c\n");
+    let said = desk.assay(&["query", "SELECT number FROM assay_trials", "--limit", "3"]).ok();
+    assert!(said.out.lines().count() == 4 && said.err.contains("--limit"), "{said:?}");
+    let listed = desk.assay(&["query"]).ok().out;
+    assert!(
+        listed.starts_with("assay_overview: ") && listed.contains("trial_user_attributes: one of Optuna's"),
+        "{listed}"
+    );
+    let before = std::fs::read(desk.path("lab/mirror.sqlite")).unwrap();
+    for (asked, words) in [
+        ("SELEC 1", "near \"SELEC\""),
+        ("", "only questions"),
+        ("DELETE FROM assay_trials", "only questions"),
+        ("DROP TABLE trials", "only questions"),
+        ("ATTACH 'new.db' AS other", "only questions"),
+        ("VACUUM INTO 'new.db'", "only questions"),
+        ("PRAGMA query_only=OFF", "only questions"),
+        ("SELECT 1; DELETE FROM trials", "Multiple statements"),
+        ("SELECT nope FROM trials", "no such column"),
+    ] {
+        desk.assay(&["query", asked]).fails(2, words);
+    }
+    assert_eq!(std::fs::read(desk.path("lab/mirror.sqlite")).unwrap(), before);
+    assert!(!desk.path("new.db").exists());
+}

@@ -27,6 +27,7 @@ mod place;
 mod policy;
 mod promote;
 mod prove;
+mod query;
 mod reconcile;
 mod report;
 mod reproduce;
@@ -122,6 +123,7 @@ enum Command {
     Log(log::Args),
     #[command(subcommand)]
     Mirror(mirror::Args),
+    Query(query::Args),
     Bench(bench::Args),
     Doctor(doctor::Args),
     Completions(completions::Args),
@@ -182,6 +184,7 @@ fn run(args: Args, session: Session) -> Result<(), LabError> {
         Command::Compromise(a) => compromise::run(&cx, a),
         Command::Log(a) => log::run(&cx, a),
         Command::Mirror(a) => mirror::run(&cx, a),
+        Command::Query(a) => query::run(&cx, a),
         Command::Bench(a) => bench::run(&cx, a),
         Command::Doctor(a) => doctor::run(&cx, a),
         Command::Completions(a) => completions::run(&cx, a),

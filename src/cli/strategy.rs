@@ -18,6 +18,19 @@ use std::path::{Path, PathBuf};
 /// Check and explain strategy files, and look functions up
 #[derive(Debug, clap::Subcommand)]
 pub enum Args {
+    /// Write a strategy file to begin with, with comments
+    ///
+    /// Example: assay strategy new mine --symbols BTCUSDT,ETHUSDT
+    New {
+        /// Name of the strategy
+        name: String,
+        /// Symbols that it trades
+        #[arg(long, value_delimiter = ',', default_value = "BTCUSDT")]
+        symbols: Vec<String>,
+        /// File to write [default: the name with .toml]
+        #[arg(long)]
+        out: Option<PathBuf>,
+    },
     /// Check a strategy file and print its hash
     ///
     /// Example: assay strategy check configs/strategies/trend.toml
@@ -74,6 +87,12 @@ pub enum Args {
 
 pub fn run(cx: &Context, args: Args) -> Result<(), LabError> {
     match args {
+        Args::New { name, symbols, out } => {
+            let path = assay_lab::begin::strategy(&name, &symbols, out.as_deref())?;
+            print(&path.display().to_string());
+            say(&format!("see what it does with `assay strategy explain {}`", path.display()));
+            Ok(())
+        }
         Args::Check { file } => check(cx, &file),
         Args::Explain { file } => explain(cx, &file),
         Args::Diff { old, new } => diff(cx, &old, &new),

@@ -4,9 +4,10 @@ use super::Context;
 use super::output::{grouped, heading, print, print_json, say, table};
 use super::trials;
 use assay_lab::LabError;
+use assay_lab::begin;
 use assay_lab::study::{
-    Changes, Ended, Opened, Seed, finish_pruned, jobs, open, read_strategy, read_study, ready, reopen, run as work,
-    seeded,
+    Changes, Ended, Opened, Seed, finish_pruned, jobs, open, plain_study, read_strategy, read_study, ready, reopen,
+    run as work, seeded,
 };
 use assay_lab::trial;
 use assay_research::mirror::query::StudyRow;
@@ -22,6 +23,16 @@ pub enum Args {
     ///
     /// Example: assay study run configs/strategies/trend.toml configs/studies/walkforward.toml
     Run(RunArgs),
+    /// Write a study file to begin with: every setting with what it means
+    ///
+    /// Example: assay study new first-look
+    New {
+        /// Name of the study
+        name: String,
+        /// File to write [default: the name with .toml]
+        #[arg(long)]
+        out: Option<PathBuf>,
+    },
     /// Go on with a study that was stopped or killed
     ///
     /// Example: assay study resume trend-walkforward
@@ -73,8 +84,8 @@ pub fn threads() -> impl TypedValueParser<Value = usize> {
 pub struct RunArgs {
     /// Strategy file
     pub strategy: PathBuf,
-    /// Study file
-    pub settings: PathBuf,
+    /// Study file [default: a study of the strategy's name in which every setting is the default]
+    pub settings: Option<PathBuf>,
     /// Data hash, or its beginning [default: the newest snapshot]
     #[arg(long)]
     pub data: Option<String>,
@@ -104,11 +115,21 @@ pub struct RunArgs {
 }
 
 pub fn run(cx: &Context, args: Args) -> Result<(), LabError> {
+    if let Args::New { name, out } = &args {
+        let path = begin::study(name, out.as_deref())?;
+        print(&path.display().to_string());
+        say(&format!("run it with `assay study run STRATEGY.toml {}`", path.display()));
+        return Ok(());
+    }
     let lab = cx.lab()?;
     let (mut opened, wanted, (witness, keys)) = match args {
         Args::Run(a) => {
             let changes = Changes { name: a.name, trials: a.trials, seed: a.seed };
-            let (strategy, study) = (read_strategy(&a.strategy)?, read_study(&a.settings, changes)?);
+            let strategy = read_strategy(&a.strategy)?;
+            let study = match &a.settings {
+                Some(path) => read_study(path, changes)?,
+                None => plain_study(&strategy.file.name, changes)?,
+            };
             let named = a.seed.is_some() || (a.witness.is_none() && lab.config.witness.is_none());
             let seed = if named { Seed::Named } else { Seed::Wanting };
             if !named {
@@ -127,6 +148,7 @@ pub fn run(cx: &Context, args: Args) -> Result<(), LabError> {
             say(&format!("{done} pruned trials were finished"));
             return trials::leaderboard(cx, &lab, Some(&row.study_id), 8);
         }
+        Args::New { .. } => return Ok(()),
         Args::Show { study: None } => return list(cx, &lab.mirror()?.studies()?),
         Args::Show { study: Some(name) } => return trials::leaderboard(cx, &lab, Some(&name), 20),
     };

@@ -150,6 +150,7 @@ impl LabError {
                 _ => Kind::Usage,
             },
             LabError::Mirror(MirrorError::Ahead { .. }) => Kind::Verification,
+            LabError::Mirror(MirrorError::Question { .. }) => Kind::Usage,
             LabError::Mirror(MirrorError::Ledger(e)) => ledger_kind(e),
             LabError::Mirror(_) => Kind::CouldNot,
             LabError::Gate(GateError::Refused(_)) | LabError::Repo(RepoError::Push { .. }) => Kind::Refused,

@@ -17,6 +17,7 @@
 //! | [`rules`] | what is known of the exchange's rules, and books made of it |
 //! | [`erased`] | what was destroyed on purpose |
 //! | `standing` | whose keys count, what is taken; what nobody vouched for is verified |
+//! | [`begin`] | files to begin with |
 //! | [`study`] | studies opened, run, resumed |
 //! | [`values`] | what a strategy's own names are, bar by bar |
 //! | [`trial`] | trials found |
@@ -54,6 +55,7 @@
 
 pub mod ask;
 pub mod audit;
+pub mod begin;
 pub mod clone;
 pub mod compromise;
 pub mod create;

@@ -14,4 +14,4 @@ pub use opened::{Opened, Seed, chosen, open, prices, reopen};
 pub use recorded::recorded;
 pub use run::{Ended, jobs, run, walk_forward};
 pub use seeded::{ready, seeded};
-pub use texts::{Changes, parse_strategy, parse_study, read_strategy, read_study, warnings, with_symbols};
+pub use texts::{Changes, parse_strategy, parse_study, plain_study, read_strategy, read_study, warnings, with_symbols};

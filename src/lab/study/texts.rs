@@ -63,7 +63,18 @@ pub fn with_symbols(strategy: &Strategy, symbols: &[String]) -> Result<Strategy,
 /// A file that does not read, or a value out of range.
 pub fn read_study(path: &Path, changes: Changes) -> Result<Study, LabError> {
     let name = path.display().to_string();
-    let mut study = parse_study(&read_text(path, MAX_TEXT)?, &name)?;
+    changed(parse_study(&read_text(path, MAX_TEXT)?, &name)?, changes)
+}
+
+/// A study of this name in which every setting is the default, with changes.
+///
+/// # Errors
+/// A value out of range.
+pub fn plain_study(name: &str, changes: Changes) -> Result<Study, LabError> {
+    changed(parse_study(&format!("name = {name:?}"), "a study of defaults")?, changes)
+}
+
+fn changed(mut study: Study, changes: Changes) -> Result<Study, LabError> {
     study.name = changes.name.unwrap_or(study.name);
     study.trials = changes.trials.unwrap_or(study.trials);
     study.seed = changes.seed.unwrap_or(study.seed);

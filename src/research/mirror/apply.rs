@@ -54,7 +54,8 @@ impl<'t> Apply<'t> {
 
     fn event_rows(&mut self, entry: &Entry, leaf: &str, event: &Event) -> rusqlite::Result<()> {
         if let Some(trial) = event.trial() {
-            return self.studies.trial(self.tx, entry, leaf, &trial);
+            let why = self.studies.trial(self.tx, entry, leaf, &trial)?;
+            return why.map_or(Ok(()), |why| ignored(self.tx, entry.seq as i64, why));
         }
         // What was looked up may lack it: the rows must not depend on where transactions begin.
         if matches!(event, Event::StrategyRegistered(_)) {

@@ -30,6 +30,12 @@ pub enum MirrorError {
         /// How they differ.
         what: String,
     },
+    /// A question that cannot be answered.
+    #[error("that cannot be asked: {what}")]
+    Question {
+        /// Why.
+        what: String,
+    },
     /// The ledger could not be read.
     #[error(transparent)]
     Ledger(#[from] LedgerError),
@@ -69,6 +75,7 @@ impl MirrorError {
             ),
             MirrorError::Event { .. } => Some("use the version of assay that wrote the event, or a newer one"),
             MirrorError::Ledger(e) => e.hint(),
+            MirrorError::Question { .. } => Some("`assay query` without a question lists tables, views and columns"),
             MirrorError::Io { .. } => None,
         }
     }

@@ -6,6 +6,7 @@
 //! out the same. Nothing decides from it.
 
 mod apply;
+pub mod ask;
 pub mod error;
 pub mod look;
 pub mod query;

@@ -1,6 +1,5 @@
 //! A trial into Optuna's rows and ours.
 
-use super::ignored;
 use assay_ledger::Entry;
 use assay_ledger::format::hash::hex;
 use assay_shared::event::study::{Ended, TrialFact};
@@ -45,14 +44,14 @@ pub(super) struct Studies {
 }
 
 impl Studies {
-    /// Turns a trial into rows.
+    /// Turns a trial into rows, or says why it counts for nothing.
     pub(super) fn trial(
         &mut self,
         tx: &Transaction<'_>,
         entry: &Entry,
         leaf: &str,
         t: &TrialFact,
-    ) -> rusqlite::Result<()> {
+    ) -> rusqlite::Result<Option<&'static str>> {
         let seq = entry.seq as i64;
         let last = match self.last {
             Some(last) => last,
@@ -62,12 +61,12 @@ impl Studies {
             Slot::Occupied(known) => known.into_mut(),
             Slot::Vacant(slot) => match known(tx, &hex(&t.study_id))? {
                 Some(known) => slot.insert(known),
-                None => return ignored(tx, seq, "its study was never opened"),
+                None => return Ok(Some("its study was never opened")),
             },
         };
         let id = last + 1;
         if !own(tx, id, seq, t)? {
-            return ignored(tx, seq, "the trial was recorded before");
+            return Ok(Some("the trial was recorded before"));
         }
         self.last = Some(id);
         let time = format_us(entry.time_us);
@@ -87,7 +86,8 @@ impl Studies {
             Ended::Pruned { reason } | Ended::Failed { reason } => {
                 told.text("assay:reason", &json!(reason).to_string())
             }
-        }
+        }?;
+        Ok(None)
     }
 }
 
