@@ -14,7 +14,7 @@ use assay_shared::event::{BlockV2, Event, ParamV2, StudySeeded, TrialCompletedV2
 use assay_shared::format::config::{LedgerRef, LiveConfig};
 use assay_shared::format::reproduction::Reproduction;
 use assay_shared::metric::Metric;
-use forger::{Forger, completed, is_trial, opened, reopened, set, walk};
+use forger::{Forger, completed, is_trial, opened, reopened, set, vault, walk};
 
 /// Figures of one trial, each changed alone or with those that show it.
 fn figures(f: &mut Forger) {
@@ -40,6 +40,23 @@ fn figures(f: &mut Forger) {
         value.1 = Real(-0.01);
     });
     f.refused("no-parity", |events, _| walk(events).stream_hash = [9; 32]);
+}
+
+/// What is said of bars that no trial saw.
+fn vaults(f: &mut Forger) {
+    let number = f.promoted();
+    f.refused("later-differs", |events, _| set(&mut vault(events).metrics, Metric::Sharpe, |_| 9.0));
+    f.refused("later-differs", |events, _| set(&mut vault(events).metrics, Metric::TotalReturn, |r| r + 1.0));
+    f.refused("later-differs", |events, _| vault(events).blocks[3].powers[1] = Real(0.5));
+    f.refused("later-differs", |events, _| vault(events).bars += 24);
+    f.refused("later-differs", |events, _| vault(events).last_ms += 86_400_000);
+    f.refused("later-differs", |events, _| vault(events).number = number + 1000);
+    f.refused("later-differs", |events, _| {
+        let at = events.iter().position(|e| matches!(e, Event::VaultOpened(_))).unwrap();
+        let early = events.remove(at);
+        let closed = events.iter().position(|e| matches!(e, Event::StudyClosed(_))).unwrap();
+        events.insert(closed, early);
+    });
 }
 
 /// Trials left out, moved, added, exchanged, pruned or failed as it suits.
@@ -294,6 +311,7 @@ fn invented(f: &mut Forger) {
 fn none_of_a_forgers_numbers_goes_live() {
     let mut f = Forger::new();
     figures(&mut f);
+    vaults(&mut f);
     trials(&mut f);
     studies(&mut f);
     twice(&mut f);

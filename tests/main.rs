@@ -6,6 +6,7 @@
 mod account;
 mod ages;
 mod attacks;
+mod begin;
 mod clones;
 mod database;
 mod deploy;
@@ -42,6 +43,7 @@ mod tidy;
 mod trust;
 mod unreachable;
 mod upgrade;
+mod vault;
 mod vectors;
 mod watch;
 mod whole_way;

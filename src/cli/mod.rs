@@ -16,6 +16,7 @@ mod halt;
 mod hook;
 mod init;
 mod key;
+mod later;
 mod ledger;
 mod log;
 mod mask;

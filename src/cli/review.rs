@@ -1,6 +1,7 @@
 //! `assay review`
 
 use super::Context;
+use super::later;
 use super::output::{harmless, one_line, print, print_json, say};
 use super::page::{self, Block};
 use super::place::Place;
@@ -86,7 +87,8 @@ fn to_json(r: &Review) -> Value {
         })
         .collect();
     let figures = r.preview.figures.as_ref().map(|f| {
-        json!({"metrics": f.metrics, "folds": f.folds, "trials": f.trials, "statistics": f.statistics, "pbo": f.pbo})
+        json!({"metrics": f.metrics, "folds": f.folds, "trials": f.trials, "statistics": f.statistics, "pbo": f.pbo,
+            "later": f.later.iter().map(later::to_json).collect::<Vec<_>>(), "vaults": f.vaults})
     });
     let reproduced: BTreeMap<&String, &str> = r.preview.reproduced.iter().map(|(who, o)| (who, o.name())).collect();
     json!({
@@ -198,6 +200,11 @@ fn figures(r: &Review, f: &Figures, out: &mut Vec<Block>) {
     out.push(Block::Title("folds".into()));
     let folds = f.folds.iter().enumerate().map(fold).collect();
     out.push(Block::Table(vec!["fold", "in sample", "out of sample", "trades"], folds));
+    out.push(Block::Title("seen afterwards".into()));
+    if !f.later.is_empty() {
+        out.push(Block::Table(later::HEAD.to_vec(), later::rows(&f.later)));
+    }
+    out.push(Block::Words(later::worth(f.vaults)));
     let d = &f.data;
     let (from, to) = (format_ms(d.first_ms), format_ms(d.last_ms));
     let files = d.files.map_or("nothing is said of its files".into(), |(all, checked)| {

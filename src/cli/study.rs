@@ -1,17 +1,19 @@
 //! `assay study`
 
 use super::Context;
+use super::later;
 use super::output::{grouped, heading, print, print_json, say, table};
 use super::trials;
 use assay_lab::LabError;
 use assay_lab::begin;
 use assay_lab::study::{
-    Changes, Ended, Opened, Seed, finish_pruned, jobs, open, plain_study, read_strategy, read_study, ready, reopen,
-    run as work, seeded,
+    Changes, Ended, Opened, Seed, Seen, finish_pruned, forward, jobs, open, open_vault, plain_study, read_strategy,
+    read_study, ready, reopen, run as work, seeded,
 };
 use assay_lab::trial;
 use assay_research::mirror::query::StudyRow;
 use clap::builder::TypedValueParser;
+use serde_json::json;
 use std::path::PathBuf;
 
 /// Run, resume and list studies
@@ -61,6 +63,32 @@ pub enum Args {
         /// Threads
         #[arg(long, value_parser = threads())]
         jobs: Option<usize>,
+    },
+    /// Run a trial over the vault: the last bars, which no trial of its study saw
+    ///
+    /// Each opening is an event and counts: a trial that is chosen by its vault was not proved by it. The account
+    /// begins flat, with its own cash.
+    ///
+    /// Example: assay study vault trend-walkforward
+    Vault {
+        /// Name or id [default: the newest]
+        study: Option<String>,
+        /// Trial number [default: the best]
+        #[arg(long)]
+        trial: Option<u32>,
+    },
+    /// Run a trial over bars that began after its study was opened: nobody can have looked at them
+    ///
+    /// Example: assay study forward trend-walkforward --data 0123abcd
+    Forward {
+        /// Name or id [default: the newest]
+        study: Option<String>,
+        /// Trial number [default: the best]
+        #[arg(long)]
+        trial: Option<u32>,
+        /// Data hash, or its beginning [default: the newest snapshot]
+        #[arg(long)]
+        data: Option<String>,
     },
     /// List studies, or show one with its best trials
     ///
@@ -149,6 +177,14 @@ pub fn run(cx: &Context, args: Args) -> Result<(), LabError> {
             return trials::leaderboard(cx, &lab, Some(&row.study_id), 8);
         }
         Args::New { .. } => return Ok(()),
+        Args::Vault { study, trial: number } => {
+            let row = trial::study(&lab.mirror()?, study.as_deref())?;
+            return seen(cx, &open_vault(&lab, &reopen(&lab, &row.study_id)?, number)?);
+        }
+        Args::Forward { study, trial: number, data } => {
+            let row = trial::study(&lab.mirror()?, study.as_deref())?;
+            return seen(cx, &forward(&lab, &reopen(&lab, &row.study_id)?, number, data.as_deref())?);
+        }
         Args::Show { study: None } => return list(cx, &lab.mirror()?.studies()?),
         Args::Show { study: Some(name) } => return trials::leaderboard(cx, &lab, Some(&name), 20),
     };
@@ -159,6 +195,15 @@ pub fn run(cx: &Context, args: Args) -> Result<(), LabError> {
         say(&format!("the study '{}' is complete", opened.study.name));
     }
     trials::leaderboard(cx, &lab, Some(&opened.study.name), 8)
+}
+
+fn seen(cx: &Context, seen: &Seen) -> Result<(), LabError> {
+    if cx.json {
+        print_json(&json!({"run": later::to_json(&seen.fact), "vaults": seen.vaults}));
+    } else {
+        print(&later::words(std::slice::from_ref(&seen.fact), seen.vaults));
+    }
+    Ok(())
 }
 
 fn list(cx: &Context, rows: &[StudyRow]) -> Result<(), LabError> {

@@ -1,9 +1,10 @@
 //! `assay trials` and `assay trial`
 
 use super::Context;
+use super::later;
 use super::output::{print, print_json, table};
 use assay_lab::reproduce::own;
-use assay_lab::study::{Figures, of_trial};
+use assay_lab::study::{Figures, of_trial, seen_later};
 use assay_lab::trial::{board, pick};
 use assay_lab::{Lab, LabError};
 use assay_research::mirror::query::{Order, TrialRow};
@@ -83,8 +84,10 @@ pub fn leaderboard(cx: &Context, lab: &Lab, study: Option<&str>, limit: u32) -> 
     let found = board(lab, study, Order::Best, limit)?;
     let s = &found.study;
     let figures = of_trial(lab, &s.study_id, None)?;
+    let (seen, vaults) = seen_later(lab, &s.study_id)?;
     if cx.json {
-        print_json(&json!({"study": s, "trials": found.trials, "best": figures}));
+        let later: Vec<_> = seen.iter().map(later::to_json).collect();
+        print_json(&json!({"study": s, "trials": found.trials, "best": figures, "later": later, "vaults": vaults}));
         return Ok(());
     }
     if s.generated {
@@ -96,6 +99,9 @@ pub fn leaderboard(cx: &Context, lab: &Lab, study: Option<&str>, limit: u32) -> 
         Some(_) if s.generated => print("no deflated Sharpe ratio is given for generated data: nothing on it is real"),
         Some(figures) => statistics(figures),
         None => print("no trial is feasible: there is nothing to give a probability of"),
+    }
+    if !seen.is_empty() {
+        print(&format!("\n{}", later::words(&seen, vaults)));
     }
     Ok(())
 }

@@ -7,7 +7,7 @@ use crate::obtain::{From, obtain};
 use crate::proposal::policy;
 use crate::review::{Proposal, read};
 use crate::session::Progress;
-use crate::study::{Opened, Seed};
+use crate::study::{Opened, Seed, vault_again};
 use assay_ledger::format::hash::unhex;
 use assay_ledger::keys::sshsig;
 use assay_ledger::{Hash, Signer};
@@ -85,6 +85,7 @@ pub fn reproduce(lab: &Lab, how: &How<'_>) -> Result<Reproduced, LabError> {
         drawn(lab, (&pool, threads), &evaluator, (&case, opened.id), &chosen, how.budget)?
     };
     let (stream, keyed) = both_engines(&opened, &proposal, &signer)?;
+    vault_again(&opened, &case, proposal.config.promotion.trial_id)?;
     let p = &proposal.config.promotion;
     let environment = crate::environment::environment();
     let statement = Reproduction {

@@ -7,7 +7,7 @@ use assay_production::repository::evidence::{commit_tiles, event_ref, files};
 use assay_production::repository::{Files, Repo};
 use assay_shared::event::codec::Real;
 use assay_shared::event::study::study_id;
-use assay_shared::event::{Event, MetricCode, StudyOpenedV2, TrialCompletedV2, WalkForwardCompleted};
+use assay_shared::event::{Event, MetricCode, StudyOpenedV2, TrialCompletedV2, VaultOpened, WalkForwardCompleted};
 use assay_shared::format::config::{
     APPROVAL_NAMESPACE, LedgerRef, LiveConfig, NAMESPACE, REPRODUCTION_NAMESPACE, approval_statement, evidence_dir,
 };
@@ -92,10 +92,13 @@ impl Forger {
         let study = std::fs::read_to_string(desk.path("study.toml")).unwrap();
         std::fs::write(
             desk.path("study.toml"),
-            study.replace("min_trades = 5", "min_trades = 5\nprune_below_median = true"),
+            study
+                .replace("min_trades = 5", "min_trades = 5\nprune_below_median = true")
+                .replace("vault_days = 0", "vault_days = 10"),
         )
         .unwrap();
         desk.assay(&["study", "run", "trend.toml", "study.toml"]).ok();
+        desk.assay(&["study", "vault"]).ok();
         desk.assay(&["parity"]).ok();
         let branch = desk.assay(&["promote"]).ok().out.trim().to_string();
         let key = |path: &str| Signer::read(&desk.path(path), &|_| None).unwrap();
@@ -257,6 +260,14 @@ pub fn walk(events: &mut [Event]) -> &mut WalkForwardCompleted {
     found.expect("the walk-forward")
 }
 
+pub fn vault(events: &mut [Event]) -> &mut VaultOpened {
+    let found = events.iter_mut().find_map(|e| match e {
+        Event::VaultOpened(v) => Some(v),
+        _ => None,
+    });
+    found.expect("the vault")
+}
+
 pub fn opened(events: &mut [Event]) -> &mut StudyOpenedV2 {
     let found = events.iter_mut().find_map(|e| match e {
         Event::StudyOpenedV2(o) => Some(o),
@@ -300,6 +311,7 @@ pub fn reopened(events: &mut [Event], config: &mut LiveConfig, change: impl Fn(&
             Event::PrunedTrialFinished(t) => t.study_id = id,
             Event::StudyClosed(c) => c.study_id = id,
             Event::WalkForwardCompleted(w) => w.study_id = id,
+            Event::VaultOpened(v) => v.study_id = id,
             Event::ParityVerified(p) => p.study_id = id,
             Event::PromotionProposed(p) => p.study_id = id,
             _ => {}

@@ -154,7 +154,7 @@ TWO_VERSIONS = CHANGES | set("StudyOpened TrialCompleted TrialPruned TrialFailed
 DEPLOYER = set("ApprovalRecorded PromotionDeployed DriftDetected DriftHealed".split())
 RESEARCHER = set(
     "RulebookRegistered SnapshotRegistered StrategyRegistered StudyOpened TrialCompleted TrialPruned TrialFailed "
-    "PrunedTrialFinished StudySeeded StudyClosed WalkForwardCompleted ParityVerified PromotionProposed RollbackProposed PayloadErased".split()
+    "PrunedTrialFinished StudySeeded StudyClosed WalkForwardCompleted VaultOpened ForwardRunCompleted ParityVerified PromotionProposed RollbackProposed PayloadErased".split()
 )
 
 

@@ -2,6 +2,7 @@
 
 mod figures;
 mod finish;
+mod later;
 mod opened;
 mod recorded;
 mod run;
@@ -10,6 +11,8 @@ mod texts;
 
 pub use figures::{Figures, of_trial};
 pub use finish::finish_pruned;
+pub(crate) use later::vault_again;
+pub use later::{Seen, forward, open_vault, seen_later};
 pub use opened::{Opened, Seed, chosen, open, prices, reopen};
 pub use recorded::recorded;
 pub use run::{Ended, jobs, run, walk_forward};

@@ -8,6 +8,7 @@ use super::verdict::{Judgement, Verdict};
 use super::{age, claims, policy, reproductions, restore};
 use crate::repository::git::Repo;
 use assay_ledger::Hash;
+use assay_shared::event::later::LaterFact;
 use assay_shared::event::snapshot::SnapshotFact;
 use assay_shared::event::study::{Ended, FoldFact, TrialFact};
 use assay_shared::format::config::LiveConfig;
@@ -42,6 +43,10 @@ pub struct Figures {
     pub statistics: Option<Statistics>,
     /// Probability of overfitting of its study.
     pub pbo: Option<f64>,
+    /// What was seen of its trial afterwards: the vault, and forward runs.
+    pub later: Vec<LaterFact>,
+    /// Openings of vaults on prices that overlap, in all logs that count.
+    pub vaults: u64,
 }
 
 /// A proposal as the gate sees it.
@@ -160,5 +165,7 @@ fn figures(judged: &Judged, trial: &TrialFact) -> Figures {
         data: case.snapshot.clone(),
         statistics: finished.and_then(|f| figures::of(f, bars as f64, &judged.lineage)),
         pbo: figures::pbo(&case.finished, bars),
+        later: case.later.iter().map(|(_, l)| l).filter(|l| l.number == trial.number).cloned().collect(),
+        vaults: judged.lineage.vaults,
     }
 }

@@ -226,5 +226,6 @@ fn code(wrong: Wrong) -> Code {
         Wrong::Figure => Code::FigureDiffers,
         Wrong::Pruning => Code::PruningDiffers,
         Wrong::Closing => Code::ClosingDiffers,
+        Wrong::Later => Code::LaterDiffers,
     }
 }

@@ -56,6 +56,7 @@ codes! {
     Genesis = "genesis",
     IndexDiffers = "index-differs",
     JournalDamaged = "journal-damaged",
+    LaterDiffers = "later-differs",
     LogKey = "log-key",
     MalformedEvent = "malformed-event",
     MixedPush = "mixed-push",

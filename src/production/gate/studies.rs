@@ -114,6 +114,8 @@ fn study_of(event: &Event) -> Option<[u8; 16]> {
         Event::StudySeeded(e) => Some(e.study_id),
         Event::PrunedTrialFinished(e) => Some(e.study_id),
         Event::WalkForwardCompleted(e) => Some(e.study_id),
+        Event::VaultOpened(e) => Some(e.study_id),
+        Event::ForwardRunCompleted(e) => Some(e.study_id),
         event => event.study().map(|s| s.study_id).or_else(|| event.trial_key().map(|(id, _)| id)),
     }
 }
@@ -123,6 +125,7 @@ fn study_of(event: &Event) -> Option<[u8; 16]> {
 fn is_named(entry: &Entry, event: &Event) -> bool {
     let keyed = event.study().is_some()
         || event.trial_key().is_some()
+        || event.later().is_some()
         || matches!(event, Event::StudyClosed(_) | Event::PrunedTrialFinished(_) | Event::StudySeeded(_));
     !keyed || event.id(entry.payload()) == entry.id
 }

@@ -69,6 +69,12 @@ fn other_rows(tx: &Transaction<'_>, seq: i64, event: &Event) -> rusqlite::Result
     if let Some(study) = event.study() {
         return self::study(tx, seq, &study);
     }
+    if let Some(later) = event.later() {
+        return match trial::later(tx, &later)? {
+            true => Ok(()),
+            false => ignored(tx, seq, "its trial is not recorded, or it was recorded before"),
+        };
+    }
     if let Some(fact) = event.snapshot() {
         return snapshot(tx, seq, &fact);
     }

@@ -7,7 +7,7 @@ use assay_ledger::{Draft, EventId, Log, Signer};
 use assay_shared::event::codec::Real;
 use assay_shared::event::{
     BlockV2, EnvironmentV2, Event, FoldV2, MetricCode, ParamV2, SeedGrade, SnapshotRegistered, StrategyRegistered,
-    StudyClosed, StudyOpenedV2, TrialCompletedV2, TrialFailedV2, TrialPrunedV2,
+    StudyClosed, StudyOpenedV2, TrialCompletedV2, TrialFailedV2, TrialPrunedV2, VaultOpened,
 };
 use assay_shared::metric::Metric;
 use assay_shared::strategy::{Strategy, Value};
@@ -251,4 +251,35 @@ fn older_tables_are_told_apart() {
     assert!(matches!(Mirror::look(&path, &stage.log).unwrap().1, Seen::Unreadable(_)));
     Mirror::rebuild(&path, &stage.log).unwrap();
     assert_eq!(Mirror::look(&path, &stage.log).unwrap().1, Seen::Current);
+}
+
+/// What was seen of a trial afterwards is an attribute of it, once; and that of no trial is listed.
+#[test]
+fn later_runs() {
+    let mut stage = full();
+    let vault = |study: u8, number: u32| VaultOpened {
+        study_id: [study; 16],
+        number,
+        first_ms: 0,
+        last_ms: 86_400_000,
+        bars: 2,
+        metrics: vec![(MetricCode(Metric::Sharpe.code()), Real(0.25))],
+        blocks: vec![],
+        stream_hash: [0; 32],
+    };
+    let first = stage.log.len();
+    stage.put(&[vault(1, 0).into(), vault(1, 99).into(), vault(9, 0).into()]);
+    let mut mirror = Mirror::open(&stage.path("m.sqlite")).unwrap();
+    mirror.catch_up_by(&stage.log, 2).unwrap();
+    let sql = "SELECT number, json_extract(value_json, '$.metrics.sharpe'), json_extract(value_json, '$.last') \
+               FROM trial_user_attributes JOIN assay_trials USING (trial_id) WHERE \"key\" = 'assay:vault'";
+    let answer = mirror.ask(sql, 10).unwrap();
+    assert_eq!(serde_json::json!(answer.rows), serde_json::json!([[0, 0.25, "1970-01-02 00:00:00"]]));
+    let ignored =
+        mirror.ask("SELECT seq FROM assay_ignored WHERE why LIKE 'its trial is not%' ORDER BY seq", 10).unwrap();
+    assert_eq!(serde_json::json!(ignored.rows), serde_json::json!([[first + 1], [first + 2]]));
+    assert_eq!(
+        mirror.digest().unwrap(),
+        Mirror::rebuild(&stage.path("n.sqlite"), &stage.log).unwrap().digest().unwrap()
+    );
 }

@@ -5,12 +5,16 @@
 
 mod evaluate;
 mod identity;
+mod later;
 mod run;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]
 mod truth;
+#[cfg(test)]
+mod truth_later;
 
 pub use evaluate::{Evaluated, Evaluator, StudyError, TrialOutcome, TrialRun};
 pub use identity::Inputs;
+pub use later::{Later, later};
 pub use run::{StudyProgress, again, finish, run};

@@ -9,10 +9,10 @@ use assay_shared::event::{
 };
 use assay_shared::recount::{Case, Finding, Finished, Lineage, Tally, Wrong, close, figures};
 
-const DATA: [u8; 32] = [7; 32];
+pub(super) const DATA: [u8; 32] = [7; 32];
 
 /// The log of a whole study: what it stands on, its opening, its trials, its closing.
-fn honest(s: &Stage) -> Vec<Event> {
+pub(super) fn honest(s: &Stage) -> Vec<Event> {
     let (text, book, strategy) = (s.study.text(), s.book.hash().0, s.strategy.hash().0);
     let id = study_id(&text, &strategy, &DATA, &book, &s.environment);
     let mut log: Vec<Event> = vec![
@@ -73,7 +73,7 @@ fn of_study(mut event: Event, id: [u8; 16]) -> Event {
     event
 }
 
-fn read(log: &[Event]) -> (Tally, Option<Result<Case, Finding>>) {
+pub(super) fn read(log: &[Event]) -> (Tally, Option<Result<Case, Finding>>) {
     let (mut tally, mut case) = (Tally::default(), None);
     for (seq, event) in (0..).zip(log) {
         if event.study().is_some() && case.is_none() {
@@ -87,7 +87,7 @@ fn read(log: &[Event]) -> (Tally, Option<Result<Case, Finding>>) {
     (tally, case)
 }
 
-fn findings(log: &[Event]) -> Vec<Finding> {
+pub(super) fn findings(log: &[Event]) -> Vec<Finding> {
     match read(log).1.unwrap() {
         Ok(case) => case.check().into_iter().chain(case.suggestions(0..case.trials.len())).collect(),
         Err(finding) => vec![finding],

@@ -17,17 +17,20 @@ pub mod change;
 pub mod codec;
 pub mod environment;
 pub mod kinds;
+pub mod later;
 pub mod people;
 pub mod roster;
 pub mod rules;
 pub mod snapshot;
 pub mod standing;
 pub mod study;
+pub mod vault;
 
 use assay_ledger::{Draft, Entry, EventId};
 pub use environment::Environment;
 pub use kinds::*;
 pub use people::*;
+pub use vault::*;
 
 /// Why a payload is no event.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -131,6 +134,8 @@ events! {
     StudySeeded = "StudySeeded" 1,
     StudyClosed = "StudyClosed" 1,
     WalkForwardCompleted = "WalkForwardCompleted" 1,
+    VaultOpened = "VaultOpened" 1,
+    ForwardRunCompleted = "ForwardRunCompleted" 1,
     ParityVerified = "ParityVerified" 1,
     PromotionProposed = "PromotionProposed" 1,
     RollbackProposed = "RollbackProposed" 1,
@@ -176,6 +181,10 @@ impl Event {
             Event::StudySeeded(s) => EventId::derived(&[b"study-seeded", &s.study_id]),
             Event::PrunedTrialFinished(t) => {
                 EventId::derived(&[b"trial-finished", &t.study_id, &t.number.to_be_bytes()])
+            }
+            Event::VaultOpened(v) => EventId::derived(&[b"vault", &v.study_id, &v.number.to_be_bytes()]),
+            Event::ForwardRunCompleted(f) => {
+                EventId::derived(&[b"forward", &f.study_id, &f.number.to_be_bytes(), &f.data_hash])
             }
             _ => EventId::derived(&[self.kind().as_bytes(), payload]),
         }

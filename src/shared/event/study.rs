@@ -215,7 +215,7 @@ pub fn study_id(text: &str, strategy: &Digest, data: &Digest, book: &Digest, env
     assay_ledger::EventId::derived(&[text.as_bytes(), strategy, data, book, &environment.hashed()]).0
 }
 
-fn metrics_v2(metrics: &[(MetricCode, Real)]) -> BTreeMap<String, f64> {
+pub(super) fn metrics_v2(metrics: &[(MetricCode, Real)]) -> BTreeMap<String, f64> {
     let name =
         |code: MetricCode| Metric::of_code(code.0).map_or_else(|| format!("metric-{}", code.0), |m| m.name().into());
     metrics.iter().map(|(code, v)| (name(*code), v.0)).collect()

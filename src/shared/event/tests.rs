@@ -210,6 +210,39 @@ pub(crate) fn samples() -> Vec<Event> {
             note: "assay/study-seed/v1\nl.example/x\nAQID\n\n— w.example/a AQIDBA==\n".into(),
         }
         .into(),
+        VaultOpened {
+            study_id,
+            number: 7,
+            first_ms: 8,
+            last_ms: 9,
+            bars: 16,
+            metrics: vec![(MetricCode(1), Real(0.5))],
+            blocks: vec![block.clone()],
+            stream_hash: h,
+        }
+        .into(),
+        ForwardRunCompleted {
+            study_id,
+            number: 7,
+            data_hash: h,
+            rulebook_hash: h,
+            environment: EnvironmentV2 {
+                engine_version: "0.3.0".into(),
+                source_commit: "c".into(),
+                lock_hash: "l".into(),
+                rustc: "r".into(),
+                target: "t".into(),
+                talib_version: "0.8.3".into(),
+                results: 3,
+            },
+            first_ms: 8,
+            last_ms: 9,
+            bars: 16,
+            metrics: vec![(MetricCode(1), Real(0.5))],
+            blocks: vec![block.clone()],
+            stream_hash: h,
+        }
+        .into(),
         PrunedTrialFinished {
             study_id,
             number: 8,

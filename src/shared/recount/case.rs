@@ -3,6 +3,7 @@
 use super::counts::Lineage;
 use super::finished::{Finished, equal};
 use super::tally::Tally;
+use crate::event::later::LaterFact;
 use crate::event::snapshot::SnapshotFact;
 use crate::event::study::{StudyFact, TrialFact, blocks_v2, study_id};
 use crate::event::{Event, SeedGrade, StudyClosed, StudySeeded};
@@ -31,6 +32,8 @@ pub enum Wrong {
     Pruning,
     /// Its closing is not what its trials give.
     Closing,
+    /// Its vault, or a forward run, is not what it can be.
+    Later,
 }
 
 impl fmt::Display for Wrong {
@@ -42,6 +45,7 @@ impl fmt::Display for Wrong {
             Wrong::Figure => "figure",
             Wrong::Pruning => "pruning",
             Wrong::Closing => "closing",
+            Wrong::Later => "later",
         })
     }
 }
@@ -90,8 +94,12 @@ pub struct Case {
     pub seeded: Option<String>,
     /// Its log, and the leaf of its opening: what a witness's note must be over.
     opening: Option<(String, Hash)>,
+    /// When it was opened, by its log; microseconds since 1970.
+    pub(super) opened_us: Option<u64>,
     /// Whether the walk-forward of a trial is recorded.
     pub walked: bool,
+    /// What was seen of its trials afterwards: the vault, and forward runs.
+    pub later: Vec<(u64, LaterFact)>,
     /// What was found while it was gathered.
     pub(super) findings: Vec<Finding>,
 }
@@ -152,7 +160,9 @@ impl Case {
                 closed,
                 seeded,
                 opening,
+                opened_us: None,
                 walked,
+                later: Vec::new(),
                 findings,
             });
         };
@@ -162,6 +172,7 @@ impl Case {
     /// The same, with the entry of its opening: without it no witness's seed can be told from another.
     pub fn at(mut self, entry: &Entry) -> Case {
         self.opening = Some((entry.origin().into(), entry.leaf_hash()));
+        self.opened_us = Some(entry.time_us);
         self
     }
 
@@ -206,6 +217,9 @@ impl Case {
             Event::WalkForwardCompleted(e) if e.study_id == id => self.walked = true,
             Event::StudySeeded(e) if e.study_id == id => self.seed(seq, e),
             Event::PrunedTrialFinished(e) if e.study_id == id => self.finish(seq, e),
+            event if event.later().is_some_and(|l| l.study_id == id) => {
+                event.later().into_iter().for_each(|fact| self.saw(seq, fact, tally));
+            }
             event => {
                 if event.trial_key().is_some_and(|(of, _)| of == id)
                     && let Some(trial) = event.trial()

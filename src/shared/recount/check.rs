@@ -5,16 +5,14 @@ use super::case::{Case, Finding, Wrong, finding};
 use super::closing::close;
 use super::finished::best;
 use super::pruning::{fold_medians, stops};
+use super::returns::disagree;
 use crate::event::SeedGrade;
 use crate::event::study::{Ended, FoldFact, TrialFact};
-use crate::metric::{self, Metric, YEAR_MS};
+use crate::metric::Metric;
 use crate::search::{self, Search};
 use crate::strategy::Params;
 use crate::study::objective::Objective;
 use std::ops::Range;
-
-/// How far a figure may lie from the same figure by another way.
-const NEAR: f64 = 1e-6;
 
 impl Case {
     /// Everything but the suggestions: order, scores, constraints, figures, pruning, closing. The first findings come
@@ -157,58 +155,8 @@ impl Case {
     /// Figures from the sums over returns.
     fn figures(&self, t: &TrialFact) -> Option<(Wrong, String)> {
         let Ended::Completed { metrics, .. } = &t.ended else { return None };
-        let bars = self.out_of_sample_bars(t.folds.len());
-        let found = blocks::bars(&t.blocks);
-        let equal = t.blocks.windows(2).take(blocks::BLOCKS - 1).all(|w| w[0].bars == w[1].bars);
-        if found != bars as u64 || !equal || t.blocks.len() < blocks::BLOCKS {
-            return Some((
-                Wrong::Figure,
-                format!("it has returns of {found} bars in blocks, and its folds have {bars}"),
-            ));
-        }
-        let per_year = YEAR_MS / self.strategy.interval_ms as f64;
-        let recorded = |metric: Metric| metrics.get(metric.name()).copied();
-        let o = blocks::observed(&t.blocks);
-        let sums = |f: fn(&crate::event::study::BlockFact) -> f64| t.blocks.iter().map(f).sum::<f64>();
-        let higher = |b: &crate::event::study::BlockFact| b.higher.unwrap_or_default();
-        let (s1, s2) = (sums(|b| b.sums.0), sums(|b| b.sums.1));
-        let (s3, s4): (f64, f64) = t.blocks.iter().map(higher).fold((0.0, 0.0), |a, b| (a.0 + b.0, a.1 + b.1));
-        let std = ((s2 - s1 * s1 / bars as f64) / (bars as f64 - 1.0)).sqrt();
-        let total = recorded(Metric::TotalReturn);
-        let cagr = total.map(|r| metric::growth_of_a_year(1.0 + r, bars as f64 / per_year));
-        let calmar = cagr.zip(recorded(Metric::MaxDrawdown)).filter(|(_, d)| *d < 0.0).map(|(c, d)| c / -d);
-        let computed = [
-            (Metric::SharpePerBar, o.map(|o| o.sharpe)),
-            (Metric::Skew, o.map(|o| o.skew)),
-            (Metric::Kurtosis, o.map(|o| o.kurtosis)),
-            (Metric::Sharpe, o.map(|o| o.sharpe * per_year.sqrt())),
-            (Metric::Volatility, o.map(|_| std * per_year.sqrt())),
-            (Metric::Cagr, cagr),
-            (Metric::Calmar, calmar),
-        ];
-        for (metric, computed) in computed {
-            let (said, name) = (recorded(metric), metric.name());
-            let near = match (said, computed) {
-                (Some(a), Some(b)) => (a - b).abs() <= NEAR * b.abs().max(1e-3),
-                (None, _) => o.is_none() || !matches!(metric, Metric::SharpePerBar | Metric::Sharpe),
-                (Some(_), None) => false,
-            };
-            if !near {
-                let show = |v: Option<f64>| v.map_or("nothing".into(), |v| v.to_string());
-                let what = format!("{name} {} is recorded, and its returns give {}", show(said), show(computed));
-                return Some((Wrong::Figure, what));
-            }
-        }
-        // The logarithm of the growth, by its series up to the fourth power.
-        let series = s1 - s2 / 2.0 + s3 / 3.0 - s4 / 4.0;
-        let growth = metric::log_growth(total.unwrap_or(0.0).max(-1.0));
-        let far = s4 < 0.1 && (growth - series).abs() > s4 + NEAR;
-        far.then(|| {
-            (
-                Wrong::Figure,
-                format!("total_return {} is recorded, and its returns do not give it", total.unwrap_or(0.0)),
-            )
-        })
+        let bars = self.out_of_sample_bars(t.folds.len()) as u64;
+        disagree(metrics, &t.blocks, bars, self.strategy.interval_ms).map(|what| (Wrong::Figure, what))
     }
 
     fn closing(&self, out: &mut Vec<Finding>) {

@@ -79,6 +79,8 @@ pub struct Lineage {
     pub trials: u64,
     /// Studies.
     pub studies: u64,
+    /// Openings of their vaults.
+    pub vaults: u64,
     /// Sharpe ratios per bar of the study that is looked at.
     pub sharpes: Sharpes,
 }
@@ -94,6 +96,7 @@ impl Lineage {
     pub fn add(&mut self, other: &Lineage) {
         self.trials += other.trials;
         self.studies += other.studies;
+        self.vaults += other.vaults;
         self.sharpes.merge(&other.sharpes, 1.0);
     }
 }
@@ -105,12 +108,15 @@ pub struct Counted {
     pub study_id: [u8; 16],
     /// Where it was opened.
     pub seq: u64,
-    /// Where the last of its trials stands.
+    /// Where the last of its trials stands, and of what was seen after them.
     pub last: u64,
     /// What it looks at, and from where on its log says so; none of a study whose snapshot is not registered.
     pub(super) scope: Option<(u64, Scope)>,
     pub(super) budget: u64,
     pub(super) trials: u64,
+    /// How often its vault was opened.
+    #[serde(default)]
+    pub(super) vaults: u64,
     pub(super) sharpes: Sharpes,
 }
 
@@ -142,6 +148,7 @@ impl Counts {
                 continue;
             }
             out.studies += 1;
+            out.vaults += study.vaults;
             out.trials += study.trials.max(study.budget);
             // A bar that is four times as long has twice the Sharpe ratio.
             let factor = own.map_or(1.0, |own| (scope.interval_ms as f64 / own.interval_ms as f64).sqrt());

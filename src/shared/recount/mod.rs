@@ -12,7 +12,7 @@
 //! | [`Tally`] | how much was ever tried on prices that overlap, in a log and over several |
 //! | [`Counts`] | the same, kept small: what a gate remembers of a log |
 //! | [`figures`] | PSR, DSR, minimum track record of one trial; PBO of a study |
-//! | [`Case`] | a study against itself: order, suggestions, scores, constraints, pruning, closing |
+//! | [`Case`] | a study against itself: order, suggestions, scores, constraints, pruning, closing, what was seen later |
 
 pub mod blocks;
 pub mod figures;
@@ -23,6 +23,8 @@ mod check;
 mod closing;
 mod counts;
 mod finished;
+mod later;
+mod returns;
 mod tally;
 
 pub use case::{Case, Finding, Wrong, number_of};

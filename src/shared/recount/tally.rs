@@ -24,6 +24,7 @@ struct Asked {
     scope: Option<(u64, Scope)>,
     budget: u64,
     trials: u64,
+    vaults: u64,
     sharpes: Sharpes,
 }
 
@@ -54,6 +55,8 @@ impl Tally {
                 | "TrialFailed"
                 | "PrunedTrialFinished"
                 | "WalkForwardCompleted"
+                | "VaultOpened"
+                | "ForwardRunCompleted"
                 | "ParityVerified"
         )
     }
@@ -79,9 +82,16 @@ impl Tally {
                         scope: scope.filter(|_| self.strategies.contains_key(&f.strategy_hash)),
                         budget,
                         trials: 0,
+                        vaults: 0,
                         sharpes: Sharpes::default(),
                     };
                     self.studies.entry(f.study_id).or_insert(asked);
+                }
+            }
+            Event::VaultOpened(e) => {
+                if let Some(study) = self.studies.get_mut(&e.study_id) {
+                    study.vaults += 1;
+                    study.last = seq;
                 }
             }
             event => {
@@ -147,6 +157,7 @@ impl Tally {
             scope: self.scope_of_study(study),
             budget: study.budget,
             trials: study.trials,
+            vaults: study.vaults,
             sharpes: study.sharpes,
         };
         let mut studies: Vec<Counted> = self.studies.iter().map(counted).collect();

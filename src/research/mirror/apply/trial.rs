@@ -2,12 +2,13 @@
 
 use assay_ledger::Entry;
 use assay_ledger::format::hash::hex;
+use assay_shared::event::later::LaterFact;
 use assay_shared::event::study::{Ended, TrialFact};
 use assay_shared::format::strategy;
 use assay_shared::metric::Metric;
 use assay_shared::strategy::Value;
 use assay_shared::strategy::space::Range;
-use assay_shared::time::format_us;
+use assay_shared::time::{format_ms, format_us};
 use rusqlite::{OptionalExtension, Transaction, params};
 use serde_json::json;
 use std::collections::BTreeMap;
@@ -155,6 +156,20 @@ fn folds(tx: &Transaction<'_>, id: i64, t: &TrialFact) -> rusqlite::Result<()> {
         steps.execute(params![id, step as i64, fold.out_of_sample, kind])?;
     }
     Ok(())
+}
+
+/// A trial's vault, or a forward run of it, as an attribute; false where there is no such trial, or the attribute is
+/// there.
+pub(super) fn later(tx: &Transaction<'_>, l: &LaterFact) -> rusqlite::Result<bool> {
+    let key = match &l.forward {
+        None => "assay:vault".to_string(),
+        Some(e) => format!("assay:forward:{}", &hex(&e.data_hash)[..12]),
+    };
+    let (first, last) = (format_ms(l.first_ms), format_ms(l.last_ms));
+    let json = json!({"first": first, "last": last, "bars": l.bars, "metrics": l.metrics}).to_string();
+    let sql = "INSERT OR IGNORE INTO trial_user_attributes(trial_id, \"key\", value_json) \
+               SELECT trial_id, ?3, ?4 FROM assay_trials WHERE study_id = ?1 AND number = ?2";
+    Ok(tx.prepare_cached(sql)?.execute(params![hex(&l.study_id), l.number, key, json])? == 1)
 }
 
 /// Our own row of a trial; false where there is one.
