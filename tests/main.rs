@@ -16,6 +16,7 @@ mod faults;
 mod gate;
 mod golden;
 mod golden_orders;
+mod guide;
 mod help;
 mod import;
 mod judge;

@@ -12,6 +12,7 @@ mod demo;
 mod deploy;
 mod doctor;
 mod explain;
+mod guide;
 mod halt;
 mod hook;
 mod init;
@@ -58,7 +59,7 @@ use terminal::Terminal;
 /// Prove a trading strategy before it trades.
 ///
 /// Studies, walk-forwards and promotions are signed events in an append-only ledger; what goes live
-/// is verified from them. Begin with `assay demo`.
+/// is verified from them. Begin with `assay guide` or `assay demo`.
 ///
 /// Exit codes: 0 fine, 1 verification failed, 2 usage or configuration, 3 could not check,
 /// 4 refused by policy.
@@ -106,6 +107,7 @@ enum Command {
     Retire(retire::Args),
     #[command(subcommand)]
     Hook(hook::Args),
+    Guide(guide::Args),
     Halt(halt::Args),
     Resume(halt::ResumeArgs),
     Reconcile(reconcile::Args),
@@ -170,6 +172,7 @@ fn run(args: Args, session: Session) -> Result<(), LabError> {
         Command::Rollback(a) => rollback::run(&cx, a),
         Command::Retire(a) => retire::run(&cx, a),
         Command::Hook(a) => hook::run(&cx, a),
+        Command::Guide(a) => guide::run(&cx, a),
         Command::Halt(a) => halt::run(&cx, a),
         Command::Resume(a) => halt::run_resume(&cx, a),
         Command::Reconcile(a) => reconcile::run(&cx, a),

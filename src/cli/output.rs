@@ -92,8 +92,13 @@ pub fn heading(text: &str) {
     let _ = writeln!(err, "\n{begin}{}{end}", plain(text));
 }
 
-/// Rows under a head, in columns; numbers to the right. A cell is one line.
+/// Rows under a head, in columns; numbers to the right. On a terminal they fit its width.
 pub fn table(head: &[&str], rows: &[Vec<String>]) -> String {
+    table_within(head, rows, width_of_terminal())
+}
+
+/// The same within so many characters.
+pub fn table_within(head: &[&str], rows: &[Vec<String>], most: Option<usize>) -> String {
     let rows: Vec<Vec<String>> =
         rows.iter().map(|r| r.iter().map(|c| c.replace(['\n', '\t'], "\u{fffd}")).collect()).collect();
     let width = |i: usize| {
@@ -115,6 +120,10 @@ pub fn table(head: &[&str], rows: &[Vec<String>]) -> String {
         })
     };
     let right: Vec<bool> = (0..head.len()).map(number).collect();
+    let (widths, rows) = match most {
+        Some(most) => fitted(widths, rows, most),
+        None => (widths, rows),
+    };
     let line = |cells: Vec<&str>| {
         let mut out = String::new();
         for (i, cell) in cells.iter().enumerate() {
@@ -127,6 +136,58 @@ pub fn table(head: &[&str], rows: &[Vec<String>]) -> String {
     let mut out = vec![line(head.to_vec())];
     out.extend(rows.iter().map(|r| line(r.iter().map(String::as_str).collect())));
     out.join("\n")
+}
+
+/// How many characters a line of the terminal holds, when stdout is one.
+fn width_of_terminal() -> Option<usize> {
+    let size = rustix::termios::tcgetwinsize(std::io::stdout()).ok()?;
+    Some(usize::from(size.ws_col)).filter(|columns| *columns > 0)
+}
+
+/// The fewest characters that a column of words is cut down to.
+const NARROW: usize = 16;
+
+/// Rows within so many characters: what is too wide in the last column goes on below itself.
+fn fitted(mut widths: Vec<usize>, rows: Vec<Vec<String>>, most: usize) -> (Vec<usize>, Vec<Vec<String>>) {
+    let (all, last) = (widths.iter().sum::<usize>() + 2 * widths.len().saturating_sub(1), widths.len() - 1);
+    let room = most.saturating_sub(all - widths[last]).max(NARROW);
+    if all <= most || widths[last] <= room {
+        return (widths, rows);
+    }
+    widths[last] = room;
+    let mut out = Vec::with_capacity(rows.len());
+    for mut row in rows {
+        let words = row.get_mut(last).map(std::mem::take).unwrap_or_default();
+        let mut lines = broken(&words, room).into_iter();
+        if let Some(cell) = row.get_mut(last) {
+            *cell = lines.next().unwrap_or_default();
+        }
+        let empty = vec![String::new(); last];
+        out.push(row);
+        out.extend(lines.map(|line| empty.iter().cloned().chain([line]).collect()));
+    }
+    (widths, out)
+}
+
+/// Words in lines of so many characters; a longer word is cut.
+pub fn broken(words: &str, room: usize) -> Vec<String> {
+    let mut lines = vec![String::new()];
+    for word in words.split(' ') {
+        let mut rest: Vec<char> = word.chars().collect();
+        let used = lines.last().map_or(0, |l| l.chars().count());
+        if used > 0 && used + 1 + rest.len() > room {
+            lines.push(String::new());
+        } else if used > 0 {
+            lines.last_mut().into_iter().for_each(|l| l.push(' '));
+        }
+        while rest.len() > room {
+            let cut: String = rest.drain(..room).collect();
+            lines.last_mut().into_iter().for_each(|l| l.push_str(&cut));
+            lines.push(String::new());
+        }
+        lines.last_mut().into_iter().for_each(|l| l.extend(&rest));
+    }
+    lines
 }
 
 /// Progress of long work: a bar on a terminal, a line now and then elsewhere.
@@ -210,4 +271,25 @@ pub fn harmless(text: &str) -> String {
         if odd { c.escape_unicode().to_string() } else { c.to_string() }
     };
     text.chars().map(shown).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Within a width nothing is lost: what is too wide goes on below itself, and a word that fits nowhere is cut.
+    #[test]
+    fn tables_fit() {
+        let row = |cells: [&str; 2]| cells.map(String::from).to_vec();
+        let rows = [row(["a", "one two three four five six seven"]), row(["bb", &"x".repeat(50)])];
+        let wide = table_within(&["name", "words"], &rows, Some(30));
+        assert!(wide.lines().all(|l| l.chars().count() <= 30), "{wide}");
+        let letters = |text: &str| text.chars().filter(|c| !c.is_whitespace()).collect::<String>();
+        assert_eq!(letters(&wide), letters(&table_within(&["name", "words"], &rows, None)));
+        assert_eq!(wide.lines().nth(1).unwrap().trim(), "a     one two three four five");
+        assert_eq!(wide.lines().nth(2).unwrap(), "      six seven");
+        assert_eq!(table_within(&["n"], &[vec!["12".into()]], Some(80)), " n\n12", "numbers to the right");
+        assert_eq!(broken("", 5), [""]);
+        assert_eq!(broken("ab  cd", 4), ["ab ", "cd"]);
+    }
 }

@@ -1,7 +1,9 @@
 //! A page of words and tables, made once and written three ways: for a terminal, as Markdown, as HTML.
 
 use super::output::{harmless, table};
+use assay_lab::LabError;
 use std::fmt::Write as _;
+use std::path::Path;
 
 /// A piece of a page. Whatever it holds is shown without what a terminal would obey.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -69,26 +71,7 @@ pub fn markdown(blocks: &[Block]) -> String {
 
 /// As one HTML file without scripts, which loads nothing.
 pub fn html(title: &str, blocks: &[Block]) -> String {
-    let escape = |text: &str| {
-        let mut out = String::new();
-        for c in harmless(text).chars() {
-            match c {
-                '&' => out += "&amp;",
-                '<' => out += "&lt;",
-                '>' => out += "&gt;",
-                '"' => out += "&quot;",
-                c => out.push(c),
-            }
-        }
-        out
-    };
-    let mut out = format!(
-        "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\n\
-         <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">\n\
-         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<title>{0}</title>\n\
-         <style>{STYLE}</style></head><body><main>\n<h1>{0}</h1>\n",
-        escape(title)
-    );
+    let mut out = format!("<h1>{}</h1>\n", escape(title));
     for block in blocks {
         let _ = match block {
             Block::Title(text) => writeln!(out, "<h2>{}</h2>", escape(text)),
@@ -109,7 +92,44 @@ pub fn html(title: &str, blocks: &[Block]) -> String {
             Block::Code(text) => writeln!(out, "<pre>{}</pre>", escape(text.trim_end())),
         };
     }
-    out + "</main></body></html>\n"
+    framed(title, &out)
+}
+
+/// A page around a body that is HTML already: without scripts, and loading nothing.
+pub fn framed(title: &str, body: &str) -> String {
+    let title = escape(title);
+    format!(
+        "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\n\
+         <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">\n\
+         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<title>{title}</title>\n\
+         <style>{STYLE}</style></head><body><main>\n{body}</main></body></html>\n"
+    )
+}
+
+/// Refuses a place where something stands that is no page.
+///
+/// # Errors
+/// What stands there.
+pub fn ours(file: &Path) -> Result<(), LabError> {
+    let ours = std::fs::read_to_string(file).is_ok_and(|old| old.starts_with("<!doctype html>"));
+    if ours || file.symlink_metadata().is_err() {
+        return Ok(());
+    }
+    Err(LabError::usage(format!("{} is there and is no page", file.display()), "name another file"))
+}
+
+fn escape(text: &str) -> String {
+    let mut out = String::new();
+    for c in harmless(text).chars() {
+        match c {
+            '&' => out += "&amp;",
+            '<' => out += "&lt;",
+            '>' => out += "&gt;",
+            '"' => out += "&quot;",
+            c => out.push(c),
+        }
+    }
+    out
 }
 
 const STYLE: &str = ":root{color-scheme:light dark}body{font:15px/1.5 system-ui,sans-serif;margin:0}\
@@ -118,7 +138,9 @@ main{max-width:70rem;margin:0 auto;padding:1rem}h1{font-size:1.4rem;overflow-wra
 th,td{text-align:left;padding:.25rem .7rem;border-bottom:1px solid #8886;vertical-align:top;overflow-wrap:break-word}\
 pre{background:#8881;padding:.7rem;overflow-x:auto;white-space:pre-wrap;overflow-wrap:anywhere}\
 .warning{border-left:.3rem solid #c33;background:#c332;padding:.5rem .8rem;font-weight:600}\
-@media print{.wide{overflow:visible}}";
+nav ul{display:flex;flex-wrap:wrap;gap:.2rem 1rem;list-style:none;margin:0;padding:.5rem 0;border-bottom:1px solid #8886}\
+nav li[aria-current]{font-weight:600}article{max-width:48rem}code{background:#8881;padding:0 .2rem}pre code{padding:0;background:none}\
+a{color:#06c}@media(prefers-color-scheme:dark){a{color:#7bf}}@media print{.wide{overflow:visible}nav{display:none}}";
 
 #[cfg(test)]
 mod tests {

@@ -62,11 +62,7 @@ pub fn run(cx: &Context, args: Args) -> Result<(), LabError> {
         print(&page::markdown(&[&[Block::Title(title(&review))][..], &blocks(&review, &branch)].concat()));
     } else if let Some(file) = args.html {
         let text = page::html(&title(&review), &blocks(&review, &branch));
-        let ours = std::fs::read_to_string(&file).is_ok_and(|old| old.starts_with("<!doctype html>"));
-        if !ours && file.symlink_metadata().is_ok() {
-            let message = format!("{} is there and is no page", file.display());
-            return Err(LabError::usage(message, "name another file"));
-        }
+        page::ours(&file)?;
         std::fs::write(&file, text).map_err(LabError::io("write", &file))?;
         say(&file.display().to_string());
     } else {

@@ -6,7 +6,8 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 const STRATEGY: &str = include_str!("begin/strategy.toml");
-const STUDY: &str = include_str!("begin/study.toml");
+/// A study file in which every setting is the default, with what it means.
+pub const STUDY: &str = include_str!("begin/study.toml");
 
 /// What the templates say where a name is wanted.
 const NAME: &str = "NAME";

@@ -62,6 +62,11 @@ pub fn checks(lab: &Lab) -> Vec<Check> {
         out.push(("deploy", lab.repo().and_then(|repo| elsewhere(lab, &repo, url)).map_err(words)));
         return out;
     }
+    if !lab.deploy_path().exists() {
+        let words = "none: `assay init` makes one with --reviewer, or names one elsewhere with --deploy";
+        out.push(("deploy", Ok(words.into())));
+        return out;
+    }
     out.extend([
         ("hooks", hooks::check(&lab.deploy_path()).map(|()| "in force".into()).map_err(words)),
         ("deploy log", deploy_log(lab).map_err(words)),

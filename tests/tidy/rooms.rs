@@ -4,7 +4,7 @@ use super::source::{self, CRATES, all, files, is_test, product, root};
 use std::collections::BTreeSet;
 
 /// Where each outside crate is used. `*` stands for everywhere in the workspace.
-const ROOMS: [(&str, &[&str]); 46] = [
+const ROOMS: [(&str, &[&str]); 47] = [
     ("axum", &["src/cli/serve.rs"]),
     ("base64", &["ledger/src/keys/", "ledger/src/tree/"]),
     ("bincode", &["src/shared/event/codec.rs"]),
@@ -46,10 +46,20 @@ const ROOMS: [(&str, &[&str]); 46] = [
             "src/research/data/snapshot/",
         ],
     ),
+    ("pulldown_cmark", &["src/cli/guide.rs"]),
     ("quick_xml", &["src/research/data/fetch/"]),
     ("rpassword", &["src/cli/terminal.rs"]),
     ("rusqlite", &["src/research/mirror/", "src/production/deploy/embedded.rs"]),
-    ("rustix", &["ledger/src/storage/lock.rs", "ledger/src/keys/signer.rs", "src/cli/mask.rs", "src/cli/stop.rs"]),
+    (
+        "rustix",
+        &[
+            "ledger/src/storage/lock.rs",
+            "ledger/src/keys/signer.rs",
+            "src/cli/mask.rs",
+            "src/cli/output.rs",
+            "src/cli/stop.rs",
+        ],
+    ),
     ("rustls", &["src/production/deploy/postgres/tls.rs"]),
     ("rustls_native_certs", &["src/production/deploy/postgres/tls.rs"]),
     ("serde", &["*"]),

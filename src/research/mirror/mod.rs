@@ -17,6 +17,7 @@ mod tests;
 use apply::Apply;
 use assay_ledger::tree::merkle::Nodes as _;
 pub use error::MirrorError;
+pub use schema::WORDS;
 
 use assay_ledger::{Hash, Log};
 use rusqlite::types::ValueRef;

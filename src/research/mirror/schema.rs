@@ -7,7 +7,7 @@ pub(super) const PRAGMAS: &str =
 pub(super) const VERSION: i64 = 4;
 
 /// Our tables and views, each with a word about it.
-pub(super) const WORDS: [(&str, &str); 11] = [
+pub const WORDS: [(&str, &str); 11] = [
     ("assay_overview", "a row for each study: how many trials became what, the best score, the statistics at its end"),
     ("assay_best", "the best feasible trial of each study, with its figures"),
     ("assay_params", "a row for each parameter of each trial"),
