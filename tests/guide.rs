@@ -159,7 +159,9 @@ fn its_files_read() {
         .take_while(|l| l.starts_with("    ") || l.is_empty())
         .map(|l| format!("{}\n", l.trim()))
         .collect();
-    std::fs::write(desk.path("study.toml"), &study).unwrap();
+    let more = blocks(&page("files"), "toml").into_iter().find(|b| b.starts_with("impact")).unwrap();
+    // The assumptions come last.
+    std::fs::write(desk.path("study.toml"), format!("{study}{more}")).unwrap();
     desk.assay(&["init", "lab"]).ok();
     // It is read before it is found that there are no data.
     desk.assay(&["strategy", "new", "mine"]).ok();
