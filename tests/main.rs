@@ -12,6 +12,7 @@ mod database;
 mod deploy;
 mod desk;
 mod docs;
+mod extend;
 mod faults;
 mod gate;
 mod golden;

@@ -85,7 +85,7 @@ pub fn run(cx: &Context, args: Args) -> Result<(), LabError> {
     settings.trials = args.trials.max(1);
     let jobs = args.jobs.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from));
     let name = settings.name.clone();
-    let opened = open(&lab, strategy, settings, Seed::Named, None, None)?;
+    let opened = open(&lab, strategy, settings, Seed::Named, None, None, &[])?;
     study::announce(&opened, jobs)?;
     work(&lab, &opened, jobs)?;
 

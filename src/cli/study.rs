@@ -7,8 +7,8 @@ use super::trials;
 use assay_lab::LabError;
 use assay_lab::begin;
 use assay_lab::study::{
-    Changes, Ended, Opened, Seed, Seen, finish_pruned, forward, jobs, open, open_vault, plain_study, read_strategy,
-    read_study, ready, reopen, run as work, seeded,
+    Changes, Ended, Opened, Seed, Seen, extend, finish_pruned, forward, jobs, open, open_vault, plain_study, points,
+    read_strategy, read_study, ready, reopen, run as work, seeded,
 };
 use assay_lab::trial;
 use assay_research::mirror::query::StudyRow;
@@ -50,6 +50,26 @@ pub enum Args {
         /// That witness's verifier key
         #[arg(long, value_name = "VKEY")]
         witness_key: Vec<String>,
+    },
+    /// Give a complete study further trials, or points of your own to try
+    ///
+    /// The search goes on from what it knows. Each further trial counts like the others, and the study is closed again at
+    /// its end.
+    ///
+    /// Example: assay study extend trend-walkforward --trials 200 --try fast=12,slow=96 --try best:other-study
+    Extend {
+        /// Name or id [default: the newest]
+        study: Option<String>,
+        /// Further trials [default: as many as points]
+        #[arg(long, required_unless_present = "points")]
+        trials: Option<u32>,
+        /// A point that is tried first: NAME=VALUE,… (the others at their defaults), `best:STUDY`, or `live`; repeat for
+        /// several
+        #[arg(long = "try", value_name = "POINT", id = "points")]
+        points: Vec<String>,
+        /// Threads
+        #[arg(long, value_parser = threads())]
+        jobs: Option<usize>,
     },
     /// Run the pruned trials of a complete study to their end
     ///
@@ -126,6 +146,9 @@ pub struct RunArgs {
     /// Number of trials instead of the file's
     #[arg(long)]
     pub trials: Option<u32>,
+    /// A point that is tried first: NAME=VALUE,… (the others at their defaults), `best:STUDY`, or `live`; repeat for several
+    #[arg(long = "try", value_name = "POINT")]
+    pub points: Vec<String>,
     /// Seed instead of the file's
     #[arg(long, conflicts_with = "witness")]
     pub seed: Option<u64>,
@@ -163,12 +186,25 @@ pub fn run(cx: &Context, args: Args) -> Result<(), LabError> {
             if !named {
                 ready(&lab, a.witness.as_deref(), &a.witness_key)?;
             }
-            let opened = open(&lab, strategy, study, seed, a.data.as_deref(), a.rulebook.as_deref())?;
+            let points = points(&lab, &strategy, &a.points)?;
+            if points.len() > study.trials as usize {
+                let what = format!("{} points for {} trials", points.len(), study.trials);
+                return Err(LabError::usage(what, "give it as many trials at least: --trials"));
+            }
+            let opened = open(&lab, strategy, study, seed, a.data.as_deref(), a.rulebook.as_deref(), &points)?;
             (opened, a.jobs, (a.witness, a.witness_key))
         }
         Args::Resume { study, jobs, witness, witness_key } => {
             let row = trial::study(&lab.mirror()?, study.as_deref())?;
             (reopen(&lab, &row.study_id)?, jobs, (witness, witness_key))
+        }
+        Args::Extend { study, trials, points: said, jobs } => {
+            let row = trial::study(&lab.mirror()?, study.as_deref())?;
+            let mut opened = reopen(&lab, &row.study_id)?;
+            let points = points(&lab, &opened.strategy, &said)?;
+            let trials = trials.unwrap_or(points.len() as u32);
+            extend(&lab, &mut opened, trials, &points)?;
+            (opened, jobs, (None, Vec::new()))
         }
         Args::Finish { study, jobs: wanted } => {
             let row = trial::study(&lab.mirror()?, study.as_deref())?;

@@ -89,7 +89,12 @@ impl Behind {
         let log = &writer.log;
         let missing = || LabError::Verification("the ledger lacks an event of the study".into());
         let study = log.find(&EventId::derived(&[b"study", &id]))?.ok_or_else(missing)?;
-        let closed = log.find(&EventId::derived(&[b"study-closed", &id]))?.ok_or_else(missing)?;
+        let mut closed = log.find(&EventId::derived(&[b"study-closed", &id]))?.ok_or_else(missing)?;
+        // The last close counts.
+        let mut round: u32 = 1;
+        while let Some(seq) = log.find(&EventId::derived(&[b"study-closed", &id, &round.to_be_bytes()]))? {
+            (closed, round) = (seq, round + 1);
+        }
         let trial = log.find(&trial_id(&id, number))?.ok_or_else(missing)?;
         Ok(Behind { study, trial, closed, walk, parity })
     }

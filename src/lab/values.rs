@@ -33,7 +33,7 @@ pub fn values(
 }
 
 /// The defaults, but for what is given.
-fn with(strategy: &Strategy, given: &[(String, String)]) -> Result<Params, LabError> {
+pub(crate) fn with(strategy: &Strategy, given: &[(String, String)]) -> Result<Params, LabError> {
     let ranges = &strategy.file.parameters;
     let mut params = defaults(ranges);
     for (name, text) in given {

@@ -150,11 +150,11 @@ class Entry:
 
 CHANGES = set("KeyAdded KeyRevoked KeyRotated".split())
 ADMIN = CHANGES | set("LabCreated KeyThresholdSet LogFollowed".split())
-TWO_VERSIONS = CHANGES | set("StudyOpened TrialCompleted TrialPruned TrialFailed".split())
+TWO_VERSIONS = CHANGES | set("StudyOpened StudyClosed TrialCompleted TrialPruned TrialFailed".split())
 DEPLOYER = set("ApprovalRecorded PromotionDeployed DriftDetected DriftHealed".split())
 RESEARCHER = set(
     "RulebookRegistered SnapshotRegistered StrategyRegistered StudyOpened TrialCompleted TrialPruned TrialFailed "
-    "PrunedTrialFinished StudySeeded StudyClosed WalkForwardCompleted VaultOpened ForwardRunCompleted ParityVerified PromotionProposed RollbackProposed PayloadErased".split()
+    "PrunedTrialFinished StudySeeded StudyExtended StudyClosed WalkForwardCompleted VaultOpened ForwardRunCompleted ParityVerified PromotionProposed RollbackProposed PayloadErased".split()
 )
 
 

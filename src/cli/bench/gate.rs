@@ -101,7 +101,7 @@ impl Bench {
         let strategy = with_symbols(&parse_strategy(&text, name)?, &SYMBOLS.map(String::from))?;
         let mut settings = parse_study(STUDY, "bench")?;
         (settings.name, settings.trials) = (name.into(), trials);
-        open(&self.lab, strategy, settings, Seed::Named, None, None)
+        open(&self.lab, strategy, settings, Seed::Named, None, None, &[])
     }
 
     /// A proposal of a new strategy, reproduced and approved. Gives its branch.

@@ -193,7 +193,7 @@ fn whole_study(dir: &Path, trials: u32, out: &mut Vec<Figure>) -> Result<(), Lab
     register(&lab, &Draft::of(Some(&lab.snapshot_dir()), &market)?, &bench_book()?, origin)?;
     let mut settings = parse_study(STUDY, "configs/studies/walkforward.toml")?;
     settings.trials = trials;
-    let opened = open(&lab, strategy, settings, Seed::Named, None, None)?;
+    let opened = open(&lab, strategy, settings, Seed::Named, None, None, &[])?;
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let start = Instant::now();
     work(&lab, &opened, cores)?;

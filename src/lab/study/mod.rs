@@ -1,14 +1,17 @@
 //! Studies of a lab: opened from texts or read back from the ledger, run, resumed, closed.
 
+mod extend;
 mod figures;
 mod finish;
 mod later;
 mod opened;
+mod queue;
 mod recorded;
 mod run;
 mod seeded;
 mod texts;
 
+pub use extend::{extend, points};
 pub use figures::{Figures, of_trial};
 pub use finish::finish_pruned;
 pub(crate) use later::vault_again;

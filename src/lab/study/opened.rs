@@ -1,5 +1,6 @@
 //! A study with everything its trials depend on: opened from texts, or read back from the ledger.
 
+use super::queue::{self, extended};
 use crate::data::{named_rulebook, rulebook_of};
 use crate::environment::environment;
 use crate::error::LabError;
@@ -15,7 +16,7 @@ use assay_shared::indicator::IndicatorError;
 use assay_shared::market::Market;
 use assay_shared::recount::number_of;
 use assay_shared::rulebook::Rulebook;
-use assay_shared::strategy::Strategy;
+use assay_shared::strategy::{Params, Strategy};
 use assay_shared::study::Study;
 use assay_shared::time::format_ms;
 use std::collections::BTreeMap;
@@ -124,6 +125,7 @@ pub fn open(
     seed: Seed,
     data: Option<&str>,
     rulebook: Option<&str>,
+    points: &[Params],
 ) -> Result<Opened, LabError> {
     if seed != Seed::Named {
         study.seed = 0;
@@ -135,8 +137,10 @@ pub fn open(
     let id = study_id(&study.text(), &strategy.hash().0, &data_hash.0, &book.hash().0, &environment);
     let mut opened = Opened { id, strategy, study, market, data_hash, book, environment, seed };
     opened.evaluator()?;
-    record(lab, &opened)?;
-    given(&lab.log()?, &mut opened)?;
+    record(lab, &opened, points)?;
+    let log = lab.log()?;
+    given(&log, &mut opened)?;
+    extended(&log, &opened.id, &mut opened.study)?;
     Ok(opened)
 }
 
@@ -151,7 +155,7 @@ pub(super) fn given(log: &Log, opened: &mut Opened) -> Result<(), LabError> {
     Ok(())
 }
 
-fn record(lab: &Lab, opened: &Opened) -> Result<(), LabError> {
+fn record(lab: &Lab, opened: &Opened, points: &[Params]) -> Result<(), LabError> {
     let s = &opened.strategy;
     let registered =
         StrategyRegistered { name: s.file.name.clone(), hash: s.hash().0, canonical: s.canonical().into() };
@@ -168,9 +172,27 @@ fn record(lab: &Lab, opened: &Opened) -> Result<(), LabError> {
         seed: if opened.seed == Seed::Named { SeedGrade::Named } else { SeedGrade::Witnessed },
     };
     let mut writer = lab.writer()?;
-    writer.record(&[registered.into(), event.into()])?;
+    writer.keep()?;
+    let mut events = vec![registered.into(), event.into()];
+    if !points.is_empty() {
+        let asked: Event = queue::event(opened.id, 0, 0, points).into();
+        if recorded_study(&writer.log, &hex(&opened.id))?.is_some() && !stands(&writer.log, &asked)? {
+            let hint = format!("extend it, when it is complete: `assay study extend {}`", opened.study.name);
+            return Err(LabError::usage("the study was opened before, without these points", hint));
+        }
+        events.push(asked);
+    }
+    writer.record(&events)?;
+    writer.release();
     writer.publish()?;
     lab.refresh_mirror()
+}
+
+/// Whether an event is recorded as it is.
+fn stands(log: &Log, event: &Event) -> Result<bool, LabError> {
+    let draft = event.draft()?;
+    let Some(seq) = log.find(&draft.id)? else { return Ok(false) };
+    Ok(log.entry(seq)?.payload() == draft.payload)
 }
 
 /// The opening of a study, by the id that its event has.
@@ -212,5 +234,6 @@ pub fn reopen(lab: &Lab, id: &str) -> Result<Opened, LabError> {
     let mut opened =
         Opened { id: e.study_id, strategy, study, market, data_hash, book, environment: e.environment, seed };
     given(&log, &mut opened)?;
+    extended(&log, &opened.id, &mut opened.study)?;
     Ok(opened)
 }

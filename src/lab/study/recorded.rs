@@ -12,8 +12,6 @@ pub struct Record {
     pub finished: Vec<Finished>,
     /// Whether its closing statistics are recorded.
     pub closed: bool,
-    /// Whether the walk-forward of its best trial is. A kill can fall between the two.
-    pub walked: bool,
     /// What was ever tried on prices that overlap with its own, in this log.
     pub lineage: Lineage,
     /// What it looks at; none of data that are not registered.
@@ -43,6 +41,6 @@ pub fn recorded(log: &Log, id: [u8; 16]) -> Result<Record, LabError> {
     let case = case.ok_or_else(|| LabError::Verification("the ledger lacks the study".into()))?;
     let scope = tally.scope(&id);
     let lineage = scope.as_ref().map(|scope| tally.lineage(scope)).unwrap_or_default();
-    let (finished, closed, walked) = (case.finished.clone(), case.closed.is_some(), case.walked);
-    Ok(Record { finished, closed, walked, lineage, scope, case })
+    let (finished, closed) = (case.finished.clone(), case.closed.is_some());
+    Ok(Record { finished, closed, lineage, scope, case })
 }

@@ -15,7 +15,7 @@ use crate::writer::Writer;
 use assay_research::study::{self, Evaluator, StudyProgress};
 use assay_shared::event::codec::Real;
 use assay_shared::event::study::recorded_folds_v1;
-use assay_shared::event::{Event, WalkForwardCompleted};
+use assay_shared::event::{Event, StudyClosed, StudyClosedV2, WalkForwardCompleted};
 use assay_shared::recount::{Finished, best, close as close_study};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::time::{Duration, Instant};
@@ -90,12 +90,21 @@ pub(super) fn same_build(opened: &Opened) -> Result<(), LabError> {
 fn close(opened: &Opened, evaluator: &Evaluator<'_>, writer: &mut Writer, record: &Record) -> Result<Ended, LabError> {
     writer.keep()?;
     let now = recorded(&writer.log, opened.id)?;
-    if !now.closed {
+    // Or have extended it meanwhile.
+    let ours = !now.closed && now.case.study.trials == opened.study.trials;
+    if ours {
         let bars = evaluator.out_of_sample().len();
-        writer.record_one(close_study(opened.id, &record.finished, bars, &now.lineage))?;
+        let end = close_study(opened.id, &record.finished, bars, &now.lineage);
+        match now.case.rounds {
+            0 => writer.record_one(end),
+            round => {
+                let StudyClosed { study_id, trials, best, statistics } = end;
+                writer.record_one(StudyClosedV2 { study_id, round, trials, best, statistics })
+            }
+        }?;
     }
     writer.release();
-    Ok(if now.closed { Ended::Already } else { Ended::Complete })
+    Ok(if ours { Ended::Complete } else { Ended::Already })
 }
 
 /// Asks, evaluates and records the trials that are still wanting.
@@ -172,7 +181,7 @@ fn finish(
 ) -> Result<(), LabError> {
     let number = best(&record.finished).map(|(number, _)| number);
     let chosen = number.and_then(|n| record.finished.iter().find(|f| f.number == n));
-    if let Some(trial) = chosen.filter(|_| !record.walked) {
+    if let Some(trial) = chosen.filter(|t| !record.case.walked.contains(&t.number)) {
         writer.record_one(walk_forward(opened, evaluator, trial)?)?;
     }
     writer.publish()?;

@@ -49,7 +49,7 @@ pub(super) fn facts(
     let Ended::Completed { constraints, .. } = &trial.ended else { return wrong("trial") };
     let constraints = constraints.clone();
     let (closed_entry, closed) = log.event("closed", &r.closed)?;
-    let Event::StudyClosed(closed) = closed else { return wrong("closed") };
+    let Some((_, closed)) = closed.closing() else { return wrong("closed") };
     let Event::WalkForwardCompleted(walk) = log.event("walk-forward", &r.walk_forward)?.1 else {
         return wrong("walk-forward");
     };

@@ -77,7 +77,7 @@ impl Gathering {
                 Event::ParityVerified(_) => course.parity = true,
                 _ => course.last = seq,
             }
-            course.closed |= matches!(event, Event::StudyClosed(_));
+            course.closed = (course.closed || event.closing().is_some()) && !matches!(event, Event::StudyExtended(_));
         }
         if study_of(event).is_none() {
             self.registered.push(seq);
@@ -111,6 +111,8 @@ fn study_of(event: &Event) -> Option<[u8; 16]> {
     match event {
         Event::ParityVerified(e) => Some(e.study_id),
         Event::StudyClosed(e) => Some(e.study_id),
+        Event::StudyClosedV2(e) => Some(e.study_id),
+        Event::StudyExtended(e) => Some(e.study_id),
         Event::StudySeeded(e) => Some(e.study_id),
         Event::PrunedTrialFinished(e) => Some(e.study_id),
         Event::WalkForwardCompleted(e) => Some(e.study_id),
@@ -126,6 +128,7 @@ fn is_named(entry: &Entry, event: &Event) -> bool {
     let keyed = event.study().is_some()
         || event.trial_key().is_some()
         || event.later().is_some()
-        || matches!(event, Event::StudyClosed(_) | Event::PrunedTrialFinished(_) | Event::StudySeeded(_));
+        || event.closing().is_some()
+        || matches!(event, Event::StudyExtended(_) | Event::PrunedTrialFinished(_) | Event::StudySeeded(_));
     !keyed || event.id(entry.payload()) == entry.id
 }

@@ -80,8 +80,11 @@ fn other_rows(tx: &Transaction<'_>, seq: i64, event: &Event) -> rusqlite::Result
     }
     match event {
         Event::StrategyRegistered(e) => strategy(tx, e),
-        Event::StudyClosed(e) => closed(tx, seq, e),
-        _ => Ok(()),
+        Event::StudyExtended(e) => {
+            let sql = "UPDATE assay_studies SET closed_seq = NULL, best = NULL, statistics = NULL WHERE study_id = ?1";
+            tx.execute(sql, [hex(&e.study_id)]).map(|_| ())
+        }
+        event => event.closing().map_or(Ok(()), |(_, e)| closed(tx, seq, &e)),
     }
 }
 
@@ -130,7 +133,9 @@ fn closed(tx: &Transaction<'_>, seq: i64, e: &StudyClosed) -> rusqlite::Result<(
     let row = params![hex(&e.study_id), seq, e.best, json!(statistics).to_string()];
     tx.execute("UPDATE assay_studies SET closed_seq = ?2, best = ?3, statistics = ?4 WHERE study_id = ?1", row)?;
     for (k, v) in statistics {
-        attribute(tx, id, &format!("assay:{k}"), &json!(v))?;
+        let key = format!("assay:{k}");
+        tx.execute("DELETE FROM study_user_attributes WHERE study_id = ?1 AND \"key\" = ?2", params![id, key])?;
+        attribute(tx, id, &key, &json!(v))?;
     }
     Ok(())
 }

@@ -12,6 +12,8 @@ mod tests;
 #[cfg(test)]
 mod truth;
 #[cfg(test)]
+mod truth_extended;
+#[cfg(test)]
 mod truth_later;
 
 pub use evaluate::{Evaluated, Evaluator, StudyError, TrialOutcome, TrialRun};

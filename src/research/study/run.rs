@@ -98,7 +98,7 @@ pub fn run<E>(
         told = first as usize;
         let mut pending: Vec<Params> = finished[told..].iter().map(|f| f.seen.params.clone()).collect();
         for number in next..end {
-            pending.push(search.ask(number, &pending));
+            pending.push(study.asked(&mut search, number, &pending));
         }
         let medians = medians(evaluator, &finished[..told]);
         let asked = &pending[(next - first) as usize..];

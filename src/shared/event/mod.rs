@@ -16,6 +16,7 @@
 pub mod change;
 pub mod codec;
 pub mod environment;
+pub mod extension;
 pub mod kinds;
 pub mod later;
 pub mod people;
@@ -28,6 +29,7 @@ pub mod vault;
 
 use assay_ledger::{Draft, Entry, EventId};
 pub use environment::Environment;
+pub use extension::*;
 pub use kinds::*;
 pub use people::*;
 pub use vault::*;
@@ -132,7 +134,9 @@ events! {
     TrialFailedV2 = "TrialFailed" 2,
     PrunedTrialFinished = "PrunedTrialFinished" 1,
     StudySeeded = "StudySeeded" 1,
+    StudyExtended = "StudyExtended" 1,
     StudyClosed = "StudyClosed" 1,
+    StudyClosedV2 = "StudyClosed" 2,
     WalkForwardCompleted = "WalkForwardCompleted" 1,
     VaultOpened = "VaultOpened" 1,
     ForwardRunCompleted = "ForwardRunCompleted" 1,
@@ -178,6 +182,8 @@ impl Event {
             Event::StudyOpened(s) => EventId::derived(&[b"study", &s.study_id]),
             Event::StudyOpenedV2(s) => EventId::derived(&[b"study", &s.study_id]),
             Event::StudyClosed(s) => EventId::derived(&[b"study-closed", &s.study_id]),
+            Event::StudyClosedV2(s) => EventId::derived(&[b"study-closed", &s.study_id, &s.round.to_be_bytes()]),
+            Event::StudyExtended(s) => EventId::derived(&[b"study-extended", &s.study_id, &s.round.to_be_bytes()]),
             Event::StudySeeded(s) => EventId::derived(&[b"study-seeded", &s.study_id]),
             Event::PrunedTrialFinished(t) => {
                 EventId::derived(&[b"trial-finished", &t.study_id, &t.number.to_be_bytes()])

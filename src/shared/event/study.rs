@@ -3,7 +3,7 @@
 use super::codec::Real;
 use super::environment::Environment;
 use super::kinds::{BlockV2, Digest, Fold, FoldV2, MetricCode, ParamV2, ParamValue};
-use super::{Event, SeedGrade};
+use super::{Event, SeedGrade, StudyClosed, StudyClosedV2};
 use crate::metric::Metric;
 use crate::strategy::{Params, Value};
 use std::collections::BTreeMap;
@@ -120,6 +120,18 @@ impl Event {
         }
     }
 
+    /// The close of a study, if it is one, with how often it was closed before.
+    pub fn closing(&self) -> Option<(u32, StudyClosed)> {
+        match self {
+            Event::StudyClosed(e) => Some((0, e.clone())),
+            Event::StudyClosedV2(StudyClosedV2 { study_id, round, trials, best, statistics }) => {
+                let statistics = statistics.clone();
+                Some((*round, StudyClosed { study_id: *study_id, trials: *trials, best: *best, statistics }))
+            }
+            _ => None,
+        }
+    }
+
     /// The end of a trial, if it is one.
     pub fn trial(&self) -> Option<TrialFact> {
         let (study_id, number) = self.trial_key()?;
@@ -145,15 +157,15 @@ impl Event {
                 let score = t.scores.first().map_or(f64::NEG_INFINITY, |s| s.0);
                 let metrics = metrics_v2(&t.metrics);
                 let ended = Ended::Completed { score, constraints, metrics, stream_hash: t.stream_hash };
-                (params_v2(&t.params), t.identity, folds_v2(&t.folds), blocks_v2(&t.blocks), ended)
+                (params_of(&t.params), t.identity, folds_v2(&t.folds), blocks_v2(&t.blocks), ended)
             }
             Event::TrialPrunedV2(t) => {
                 let ended = Ended::Pruned { reason: t.reason.clone() };
-                (params_v2(&t.params), t.identity, folds_v2(&t.folds), blocks_v2(&t.blocks), ended)
+                (params_of(&t.params), t.identity, folds_v2(&t.folds), blocks_v2(&t.blocks), ended)
             }
             Event::TrialFailedV2(t) => {
                 let ended = Ended::Failed { reason: t.reason.clone() };
-                (params_v2(&t.params), t.identity, folds_v2(&t.folds), Vec::new(), ended)
+                (params_of(&t.params), t.identity, folds_v2(&t.folds), Vec::new(), ended)
             }
             _ => return None,
         };
@@ -169,7 +181,8 @@ fn params_v1(params: &[(String, ParamValue)]) -> Params {
     params.iter().map(|(k, v)| (k.clone(), value(v))).collect()
 }
 
-fn params_v2(params: &[(String, ParamV2)]) -> Params {
+/// Parameters as version 2 records them.
+pub fn params_of(params: &[(String, ParamV2)]) -> Params {
     let value = |v: &ParamV2| match v {
         ParamV2::Int(i) => Value::Int(*i),
         ParamV2::Float(f) => Value::Float(f.0),
@@ -320,8 +333,8 @@ mod tests {
             ("b".into(), ParamV2::Truth(true)),
             ("n".into(), ParamV2::Int(1)),
         ];
-        assert_eq!(params_v2(&params)["t"], Value::Text("x".into()));
-        assert_eq!(params_v2(&params).len(), 3);
+        assert_eq!(params_of(&params)["t"], Value::Text("x".into()));
+        assert_eq!(params_of(&params).len(), 3);
         assert_eq!(metrics_v2(&[(MetricCode(4321), Real(1.0))])["metric-4321"], 1.0);
         let two = FoldV2 {
             in_sample: vec![Some(Real(1.0)), Some(Real(9.0))],

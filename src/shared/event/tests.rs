@@ -210,6 +210,9 @@ pub(crate) fn samples() -> Vec<Event> {
             note: "assay/study-seed/v1\nl.example/x\nAQID\n\n— w.example/a AQIDBA==\n".into(),
         }
         .into(),
+        StudyExtended { study_id, round: 1, trials: 50, points: vec![params_v2.clone()] }.into(),
+        StudyClosedV2 { study_id, round: 1, trials: 60, best: Some(55), statistics: vec![("dsr".into(), Real(0.9))] }
+            .into(),
         VaultOpened {
             study_id,
             number: 7,

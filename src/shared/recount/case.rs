@@ -14,6 +14,7 @@ use assay_ledger::keys::cosign::Witness;
 use assay_ledger::keys::seed::seed_of;
 use assay_ledger::{Entry, Hash, LedgerError};
 use serde::Serialize;
+use std::collections::BTreeSet;
 use std::fmt;
 
 /// What is wrong with a study.
@@ -96,8 +97,12 @@ pub struct Case {
     opening: Option<(String, Hash)>,
     /// When it was opened, by its log; microseconds since 1970.
     pub(super) opened_us: Option<u64>,
-    /// Whether the walk-forward of a trial is recorded.
-    pub walked: bool,
+    /// Trials whose walk-forward is recorded.
+    pub walked: BTreeSet<u32>,
+    /// How often it was extended, and closed before that.
+    pub(super) extended: u32,
+    /// How often it was closed and opened again.
+    pub rounds: u32,
     /// What was seen of its trials afterwards: the vault, and forward runs.
     pub later: Vec<(u64, LaterFact)>,
     /// What was found while it was gathered.
@@ -148,7 +153,7 @@ impl Case {
             "its id is not that of its contents".into()
         } else {
             let (trials, finished, findings, closed) = (Vec::new(), Vec::new(), Vec::new(), None);
-            let (snapshot, walked, seeded, opening) = (cover.clone(), false, None, None);
+            let (snapshot, walked, seeded, opening) = (cover.clone(), BTreeSet::new(), None, None);
             return Ok(Case {
                 fact,
                 seq,
@@ -162,6 +167,8 @@ impl Case {
                 opening,
                 opened_us: None,
                 walked,
+                extended: 0,
+                rounds: 0,
                 later: Vec::new(),
                 findings,
             });
@@ -205,16 +212,22 @@ impl Case {
             self.findings.push(finding(seq, Wrong::Opening, "the study is opened a second time"));
         }
         match event {
-            Event::StudyClosed(e) if e.study_id == id => {
-                if self.closed.is_some() {
+            Event::StudyClosed(_) | Event::StudyClosedV2(_)
+                if event.closing().is_some_and(|(_, c)| c.study_id == id) =>
+            {
+                let Some((round, e)) = event.closing() else { return };
+                if self.closed.is_some() || round != self.rounds {
                     self.findings.push(finding(seq, Wrong::Closing, "the study is closed a second time"));
                 }
                 let lineage = tally.scope(&id).map(|scope| tally.lineage(&scope)).unwrap_or_default();
                 if self.closed.is_none() {
-                    self.closed = Some((seq, e.clone(), lineage));
+                    self.closed = Some((seq, e, lineage));
                 }
             }
-            Event::WalkForwardCompleted(e) if e.study_id == id => self.walked = true,
+            Event::WalkForwardCompleted(e) if e.study_id == id => {
+                self.walked.insert(e.number);
+            }
+            Event::StudyExtended(e) if e.study_id == id => self.extend(seq, e),
             Event::StudySeeded(e) if e.study_id == id => self.seed(seq, e),
             Event::PrunedTrialFinished(e) if e.study_id == id => self.finish(seq, e),
             event if event.later().is_some_and(|l| l.study_id == id) => {

@@ -44,7 +44,7 @@ impl Case {
         out
     }
 
-    fn order(&self, out: &mut Vec<Finding>) {
+    pub(super) fn order(&self, out: &mut Vec<Finding>) {
         if self.fact.seed == SeedGrade::Witnessed && self.seeded.is_none() {
             let what = "a witness's seed is claimed, and no witness's signature is recorded";
             out.push(finding(self.seq, Wrong::Opening, what));
@@ -159,7 +159,7 @@ impl Case {
         disagree(metrics, &t.blocks, bars, self.strategy.interval_ms).map(|what| (Wrong::Figure, what))
     }
 
-    fn closing(&self, out: &mut Vec<Finding>) {
+    pub(super) fn closing(&self, out: &mut Vec<Finding>) {
         let Some((seq, closed, lineage)) = &self.closed else { return };
         if closed.best != best(&self.finished).map(|b| b.0) {
             let what = format!("the best trial of the study is not {:?}", closed.best);
@@ -213,7 +213,7 @@ impl Case {
             self.finished[told..first].iter().for_each(|f| search.tell(&f.seen));
             told = first;
             let pending: Vec<Params> = params[first..i].iter().map(|p| (*p).clone()).collect();
-            let asked = search.ask(i as u32, &pending);
+            let asked = self.study.asked(&mut search, i as u32, &pending);
             if asked == *params[i] {
                 return None;
             }

@@ -22,6 +22,7 @@ mod case;
 mod check;
 mod closing;
 mod counts;
+mod extension;
 mod finished;
 mod later;
 mod returns;

@@ -49,6 +49,7 @@ impl Tally {
                 | "StrategyRegistered"
                 | "StudyOpened"
                 | "StudySeeded"
+                | "StudyExtended"
                 | "StudyClosed"
                 | "TrialCompleted"
                 | "TrialPruned"
@@ -86,6 +87,12 @@ impl Tally {
                         sharpes: Sharpes::default(),
                     };
                     self.studies.entry(f.study_id).or_insert(asked);
+                }
+            }
+            Event::StudyExtended(e) => {
+                if let Some(study) = self.studies.get_mut(&e.study_id) {
+                    study.budget = study.budget.saturating_add(u64::from(e.trials));
+                    study.last = seq;
                 }
             }
             Event::VaultOpened(e) => {

@@ -8,8 +8,10 @@ pub use split::{FoldBars, Mode, Splits};
 
 use crate::account::{Assumptions, Impact};
 use crate::format::FormatError;
-use crate::search::{self, Sampler};
+use crate::search::{self, Sampler, Search};
+use crate::strategy::Params;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// A study. Recorded whole before the first trial.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -47,6 +49,9 @@ pub struct Study {
     /// Cash and slippage.
     #[serde(default = "Assumptions::of_a_study")]
     pub assumptions: Assumptions,
+    /// Points that are tried instead of the sampler's, by trial: events of their own, no part of the text.
+    #[serde(skip)]
+    pub queued: BTreeMap<u32, Params>,
 }
 
 fn trials() -> u32 {
@@ -124,6 +129,15 @@ impl Guardrails {
 }
 
 impl Study {
+    /// The point of a trial: one that was queued, or what the sampler asks for. Of the queued ones it learns as of all
+    /// others, and loses none of its own by them.
+    pub fn asked(&self, search: &mut Search<'_>, number: u32, pending: &[Params]) -> Params {
+        match self.queued.get(&number) {
+            Some(point) => point.clone(),
+            None => search.ask(number - self.queued.range(..number).count() as u32, pending),
+        }
+    }
+
     /// Everything that can be checked without data. Whoever changes a field of a study that was read
     /// checks it again.
     ///

@@ -1,0 +1,125 @@
+//! Studies that go on after their end, and points of one's own.
+
+use crate::desk::Desk;
+use serde_json::{Value, json};
+
+fn events(desk: &Desk, kind: &str) -> Vec<Value> {
+    let said = desk.assay(&["log", "--json", "--kind", kind, "--limit", "100"]).ok().out;
+    said.lines().map(|l| serde_json::from_str(l).unwrap()).collect()
+}
+
+fn trial(desk: &Desk, study: &str, number: u64) -> Value {
+    desk.assay(&["trial", "show", &number.to_string(), "--study", study, "--json"]).ok().json()["trial"].clone()
+}
+
+/// A lab with a complete study of 32 trials, and who may review what it proposes.
+fn studied() -> Desk {
+    let desk = Desk::new();
+    desk.assay(&["key", "new", "--out", "ben"]).ok();
+    desk.assay(&["init", "lab", "--person", "ana", "--reviewer", "ben=ben.pub", "--allow-generated"]).ok();
+    let market = assay_research::data::generate::market(&crate::desk::SYMBOLS.map(String::from), 24 * 420, 3);
+    crate::desk::write_market(&desk.path("market"), &market);
+    desk.assay(&["data", "import", "market", "--assume-brackets-from", "2020-01-01"]).ok();
+    desk.strategy_and_study(32);
+    desk.assay(&["study", "run", "trend.toml", "study.toml"]).ok();
+    desk
+}
+
+/// Further trials count, the study is closed again, and what it proposes then is computed whole by the gate and by a
+/// reviewer; the mirror and Optuna's tables follow.
+#[test]
+fn a_study_goes_on() {
+    let desk = studied();
+    let before = desk.assay(&["study", "show", "--json"]).ok().json()[0].clone();
+    let said = desk.assay(&["study", "extend", "--trials", "16", "--try", "fast=20,slow=96", "--try", "fast=9"]).ok();
+    assert!(said.out.contains("48 trials"), "{}", said.out);
+    let after = desk.assay(&["study", "show", "--json"]).ok().json()[0].clone();
+    assert_eq!((&before["trials"], &after["trials"], &after["closed"]), (&json!(32), &json!(48), &json!(true)));
+    assert!(after["best_score"].as_f64() >= before["best_score"].as_f64());
+    assert_eq!(after["statistics"]["trials_lineage"], 48.0);
+    let name = after["name"].as_str().unwrap();
+    let points = [trial(&desk, name, 32)["params"].clone(), trial(&desk, name, 33)["params"].clone()];
+    assert_eq!((&points[0]["fast"], &points[0]["slow"], &points[1]["fast"]), (&json!(20), &json!(96), &json!(9)));
+    assert_eq!(points[0]["leverage"], points[1]["leverage"], "the others at their defaults");
+    let kinds = ["StudyExtended", "StudyClosed", "TrialCompleted"].map(|k| events(&desk, k).len());
+    assert_eq!((kinds[0], kinds[1]), (1, 2));
+    desk.assay(&["verify", "--deep"]).ok();
+    // One thread and a kill in between give what two threads give: resumed, it is complete.
+    desk.assay(&["study", "resume", "--jobs", "1"]).ok();
+    desk.assay(&["parity"]).ok();
+    let branch = desk.assay(&["promote"]).ok().out.lines().find(|l| l.starts_with("promote/")).unwrap().to_string();
+    let said = desk.assay(&["reproduce", &branch, "--key", "ben", "--json"]).ok().json();
+    assert_eq!((&said["ran"], &said["counts"]), (&json!(48), &json!(true)));
+    let sha256 = desk.assay(&["review", &branch, "--json"]).ok().json()["config_sha256"].as_str().unwrap().to_string();
+    desk.assay(&["approve", &branch, "--key", "ben", "--config", &sha256]).ok();
+    assert!(desk.assay(&["deploy", &branch]).ok().out.contains("is live"));
+
+    // What is live is a point as well.
+    desk.assay(&[
+        "study",
+        "run",
+        "trend.toml",
+        "study.toml",
+        "--name",
+        "second",
+        "--trials",
+        "4",
+        "--try",
+        "live",
+        "--try",
+        "best:trend-walkforward",
+    ])
+    .ok();
+    let live = desk.assay(&["active", "--json"]).ok().json();
+    let first = trial(&desk, "second", 0)["params"].clone();
+    assert_eq!(
+        first,
+        trial(&desk, name, live[0]["trial"].as_u64().unwrap_or(u64::from(after["best"].as_u64().unwrap() as u32)))["params"]
+    );
+    assert_eq!(first, trial(&desk, "second", 1)["params"], "the best was what was promoted");
+    // Run again, it is the study that is there; without its points, or with others, it is not.
+    desk.assay(&["study", "run", "trend.toml", "study.toml", "--name", "second", "--trials", "4"]).ok();
+    desk.assay(&["study", "run", "trend.toml", "study.toml", "--name", "second", "--trials", "4", "--try", "fast=10"])
+        .fails(2, "opened before, without these points");
+    desk.assay(&["audit"]).ok();
+}
+
+/// Each mistake says what is wrong, and records nothing.
+#[test]
+fn what_cannot_be_extended() {
+    let desk = studied();
+    let entries = desk.assay(&["verify", "--json"]).ok().json()["entries"].clone();
+    for (args, words) in [
+        (vec!["study", "extend"], "--trials"),
+        (vec!["study", "extend", "--trials", "0"], "1 to 1,000,000"),
+        (vec!["study", "extend", "--trials", "999999"], "1 to 1,000,000"),
+        (vec!["study", "extend", "--trials", "1", "--try", "fast=9", "--try", "fast=10"], "2 points for 1 trials"),
+        (vec!["study", "extend", "--try", "fast=1"], "not in the range"),
+        (vec!["study", "extend", "--try", "quick=9"], "no parameter 'quick'"),
+        (vec!["study", "extend", "--try", "fast"], "sets nothing"),
+        (vec!["study", "extend", "--try", "fast=90,slow=96"], "breaks a constraint"),
+        (vec!["study", "extend", "--try", "live"], "nothing is live"),
+        (vec!["study", "extend", "--try", "best:nobody"], "nobody"),
+        (vec!["study", "extend", "nobody", "--trials", "2"], "nobody"),
+        (
+            vec![
+                "study",
+                "run",
+                "trend.toml",
+                "study.toml",
+                "--name",
+                "n",
+                "--trials",
+                "1",
+                "--try",
+                "fast=9",
+                "--try",
+                "fast=10",
+            ],
+            "2 points for 1 trials",
+        ),
+    ] {
+        desk.assay(&args).fails(2, words);
+    }
+    assert_eq!(desk.assay(&["verify", "--json"]).ok().json()["entries"], entries);
+}
