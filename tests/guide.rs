@@ -155,7 +155,7 @@ fn its_files_read() {
     let study = desk.assay(&["guide", "files"]).ok().out;
     let study: String = study
         .lines()
-        .skip_while(|l| !l.starts_with("    "))
+        .skip_while(|l| !l.starts_with("    # A study"))
         .take_while(|l| l.starts_with("    ") || l.is_empty())
         .map(|l| format!("{}\n", l.trim()))
         .collect();
@@ -165,7 +165,7 @@ fn its_files_read() {
     desk.assay(&["init", "lab"]).ok();
     // It is read before it is found that there are no data.
     desk.assay(&["strategy", "new", "mine"]).ok();
-    desk.assay(&["study", "run", "mine.toml", "study.toml"]).fails(2, "there is no such snapshot");
+    desk.assay(&["study", "run", "mine.toml", "study.toml"]).fails(2, "there is no snapshot");
 }
 
 /// What the policy's page says is what a policy can have, and nothing is left out.

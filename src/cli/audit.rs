@@ -5,6 +5,7 @@ use super::output::{counted, harmless, print, print_json};
 use super::place::Place;
 use assay_lab::LabError;
 use assay_lab::audit::{Audit, Story, audit};
+use assay_production::reconcile::Status;
 use serde_json::json;
 
 /// Audit everything: ledger, deploy repository, live table; and walk each live row back
@@ -130,7 +131,10 @@ fn tell(s: &Story) -> String {
     let tried = s.trials_tried_on_this_data.map_or("an unknown number".into(), |n| n.to_string());
     let evidence = s.ledger.as_ref().map_or("none".into(), |l| format!("{} entries of {}", l.size, l.origin));
     let lines = [
-        format!("\n{} v{} is live: {:?}", s.strategy, s.version, s.status),
+        match s.status {
+            Status::Retired => format!("\n{} v{} is in force: retired, nothing of it is live", s.strategy, s.version),
+            status => format!("\n{} v{} is live: {status:?}", s.strategy, s.version),
+        },
         format!("  config    {}", s.config_sha256),
         format!("  proposed  by {}, approved by {}", s.author, s.approved_by.join(", ")),
         format!("  trial     {} of {}, one of {tried} tried on this data", s.trial, s.study),

@@ -127,7 +127,7 @@ fn terminal(page: &str) -> String {
             && !line.starts_with(['#', '|']);
         if !code && line.starts_with('|') {
             let cells: Vec<String> = line.trim_matches('|').split(" | ").map(|c| c.trim().replace("**", "")).collect();
-            if !cells.iter().all(|c| c.chars().all(|c| c == '-')) {
+            if !cells.iter().all(|c| c.chars().all(|c| "-| ".contains(c))) {
                 rows.push(cells);
             }
             continue;

@@ -3,7 +3,7 @@
 use super::Context;
 use super::output::say;
 use assay_lab::LabError;
-use assay_lab::create::{Created, NewLab, create};
+use assay_lab::create::{Created, NewLab, add_gate, create};
 use assay_lab::folder::absolute;
 use assay_lab::keys::read_public;
 use assay_ledger::{Hash, PublicKey};
@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 ///
 /// A lab belongs to one person; reviewers are named with their public keys. With at least one
 /// reviewer the deploy repository is set up too, with a first policy that you should read and
-/// tighten.
+/// tighten. A lab that was made without one gets it the same way, later.
 ///
 /// Example: assay init lab --person ana --reviewer ben=ben.pub
 #[derive(Debug, clap::Args)]
@@ -74,6 +74,12 @@ pub fn run(cx: &Context, args: Args) -> Result<(), LabError> {
         follows: args.follows,
         allow_generated: args.allow_generated,
     };
+    if new.dir.join("assay.toml").exists() && !new.reviewers.is_empty() {
+        let created = add_gate(&new, &cx.session)?;
+        say(&format!("the lab {} has a policy now", new.dir.display()));
+        next(&new, &created);
+        return Ok(());
+    }
     announce(&new, &create(&new, &cx.session)?);
     Ok(())
 }
@@ -81,6 +87,10 @@ pub fn run(cx: &Context, args: Args) -> Result<(), LabError> {
 /// Says what was created, and what comes next.
 pub fn announce(new: &NewLab, created: &Created) {
     say(&format!("lab {} created: ledger {}, keys, mirror, repositories", new.dir.display(), new.origin));
+    next(new, created);
+}
+
+fn next(new: &NewLab, created: &Created) {
     match &created.live {
         Some(live) => {
             say(&format!("deploy repository with hooks; live table {}", without_password(live)));
@@ -96,7 +106,7 @@ pub fn announce(new: &NewLab, created: &Created) {
             say("next: there `assay hook install --policy policy.toml`, then here `assay sync`");
         }
         None if new.deploy.is_some() => say("next: `assay sync`"),
-        None => say("no reviewer was named: set the gate up later with `assay hook install`"),
+        None => say("no reviewer was named: `assay init` with --reviewer sets up later what a promotion needs"),
     }
 }
 

@@ -12,7 +12,7 @@ use assay_shared::event::SeedGrade;
 use assay_shared::metric::Metric;
 use assay_shared::strategy::Strategy;
 use assay_shared::strategy::explain::{Section, explain};
-use assay_shared::time::format_ms;
+use assay_shared::time::{format_ms, format_us};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -20,13 +20,16 @@ use std::path::PathBuf;
 /// Show what a proposed branch would put live, what the gate says of it, and the statement to sign
 ///
 /// Everything is verified now and computed again from the branch and the logs of the repository: every field that
-/// changes, figures old and new, what was tried to find it, who reproduced it. Without a branch, lists the proposals.
+/// changes, figures old and new, what was tried to find it, who reproduced it. Without a branch, lists the proposals that may still go live.
 ///
 /// Example: assay review promote/trend-v1-0123456789ab
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// The branch
     branch: Option<String>,
+    /// List also what can go live no more: a version that is as high is in force
+    #[arg(long, conflicts_with = "branch")]
+    all: bool,
     /// Print only the approval statement, for `ssh-keygen -Y sign -n approval@assay -f KEY`
     #[arg(long)]
     statement: bool,
@@ -43,7 +46,7 @@ pub struct Args {
 pub fn run(cx: &Context, args: Args) -> Result<(), LabError> {
     let repo = args.place.proposals(cx)?;
     let Some(branch) = args.branch else {
-        let branches = proposals(&repo)?;
+        let branches = proposals(&repo, !args.all)?;
         if cx.json {
             print_json(&branches);
         } else {
@@ -84,7 +87,7 @@ fn to_json(r: &Review) -> Value {
         .collect();
     let figures = r.preview.figures.as_ref().map(|f| {
         json!({"metrics": f.metrics, "folds": f.folds, "trials": f.trials, "statistics": f.statistics, "pbo": f.pbo,
-            "later": f.later.iter().map(later::to_json).collect::<Vec<_>>(), "vaults": f.vaults})
+            "later": f.later.iter().map(|(run, looked)| later::to_json(run, looked)).collect::<Vec<_>>()})
     });
     let reproduced: BTreeMap<&String, &str> = r.preview.reproduced.iter().map(|(who, o)| (who, o.name())).collect();
     json!({
@@ -198,9 +201,13 @@ fn figures(r: &Review, f: &Figures, out: &mut Vec<Block>) {
     out.push(Block::Table(vec!["fold", "in sample", "out of sample", "trades"], folds));
     out.push(Block::Title("seen afterwards".into()));
     if !f.later.is_empty() {
-        out.push(Block::Table(later::HEAD.to_vec(), later::rows(&f.later)));
+        out.push(Block::Table(later::HEAD.to_vec(), later::rows(f.later.iter().map(|(run, l)| (run, l)))));
     }
-    out.push(Block::Words(later::worth(f.vaults)));
+    let mut worth = later::worth(f.later.iter().map(|(run, l)| (run, l)));
+    if !f.later.is_empty() {
+        worth += "\nas recorded; `assay reproduce` runs all of it again. What was recorded after a reproduction only its author vouches for";
+    }
+    out.push(Block::Words(worth));
     let d = &f.data;
     let (from, to) = (format_ms(d.first_ms), format_ms(d.last_ms));
     let files = d.files.map_or("nothing is said of its files".into(), |(all, checked)| {
@@ -248,5 +255,6 @@ fn found(r: &Review, f: &Figures) -> String {
     let who: Vec<String> =
         r.preview.reproduced.iter().map(|(person, origin)| format!("{person} ({})", origin.name())).collect();
     let who = if who.is_empty() { "nobody else".into() } else { who.join(", ") };
-    format!("its study has {} trials; the seed is {seed}\n{statistics}\nreproduced by: {who}", f.trials)
+    let opened = f.opened_us.map_or(String::new(), |us| format!(", opened {} by its author's clock", format_us(us)));
+    format!("its study has {} trials{opened}; the seed is {seed}\n{statistics}\nreproduced by: {who}", f.trials)
 }

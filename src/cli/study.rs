@@ -235,10 +235,13 @@ pub fn run(cx: &Context, args: Args) -> Result<(), LabError> {
 
 fn seen(cx: &Context, seen: &Seen) -> Result<(), LabError> {
     if cx.json {
-        print_json(&json!({"run": later::to_json(&seen.fact), "vaults": seen.vaults}));
-    } else {
-        print(&later::words(std::slice::from_ref(&seen.fact), seen.vaults));
+        print_json(&json!({"run": later::to_json(&seen.run, &seen.looked)}));
+        return Ok(());
     }
+    if seen.generated {
+        print("GENERATED DATA: the figures say nothing about real trading");
+    }
+    print(&later::words(&[(&seen.run, &seen.looked)]));
     Ok(())
 }
 

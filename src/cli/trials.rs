@@ -59,6 +59,20 @@ pub enum One {
     },
 }
 
+/// Which guardrails a trial breaks, and by how much.
+fn broken(t: &TrialRow) -> Option<String> {
+    let words = |(at, by): (usize, &f64)| {
+        let s = if *by == 1.0 { "" } else { "s" };
+        match at {
+            0 => format!("{by} trade{s} fewer out of sample than min_trades"),
+            1 => format!("{by} liquidation{s} more in a window, in or out of sample, than max_liquidations"),
+            _ => format!("{by} undecided bar{s} more than max_undecided_bars"),
+        }
+    };
+    let found: Vec<String> = t.constraints.iter().enumerate().filter(|(_, by)| **by > 0.0).map(words).collect();
+    (!found.is_empty()).then(|| found.join("; "))
+}
+
 fn figure(t: &TrialRow, metric: Metric, show: fn(f64) -> String) -> String {
     t.metrics.get(metric.name()).map_or("-".into(), |v| show(*v))
 }
@@ -84,10 +98,10 @@ pub fn leaderboard(cx: &Context, lab: &Lab, study: Option<&str>, limit: u32) -> 
     let found = board(lab, study, Order::Best, limit)?;
     let s = &found.study;
     let figures = of_trial(lab, &s.study_id, None)?;
-    let (seen, vaults) = seen_later(lab, &s.study_id)?;
+    let seen = seen_later(lab, &s.study_id)?;
     if cx.json {
-        let later: Vec<_> = seen.iter().map(later::to_json).collect();
-        print_json(&json!({"study": s, "trials": found.trials, "best": figures, "later": later, "vaults": vaults}));
+        let later: Vec<_> = seen.iter().map(|s| later::to_json(&s.run, &s.looked)).collect();
+        print_json(&json!({"study": s, "trials": found.trials, "best": figures, "later": later}));
         return Ok(());
     }
     if s.generated {
@@ -95,13 +109,18 @@ pub fn leaderboard(cx: &Context, lab: &Lab, study: Option<&str>, limit: u32) -> 
     }
     listing(&found.trials);
     print(&format!("\n{} trials ({} with a score)", s.trials, s.completed));
+    if !s.closed {
+        print(&format!("the study is not complete: it is running, or `assay study resume {}` goes on", s.name));
+    }
     match &figures {
         Some(_) if s.generated => print("no deflated Sharpe ratio is given for generated data: nothing on it is real"),
         Some(figures) => statistics(figures),
+        None if !s.closed && s.completed == 0 => {}
         None => print("no trial is feasible: there is nothing to give a probability of"),
     }
     if !seen.is_empty() {
-        print(&format!("\n{}", later::words(&seen, vaults)));
+        let seen: Vec<_> = seen.iter().map(|s| (&s.run, &s.looked)).collect();
+        print(&format!("\n{}", later::words(&seen)));
     }
     Ok(())
 }
@@ -148,7 +167,7 @@ fn listing(rows: &[TrialRow]) {
             figure(t, Metric::Trades, |v| format!("{v:.0}")),
             figure(t, Metric::Liquidations, |v| format!("{v:.0}")),
             state,
-            t.reason.clone().unwrap_or_else(|| params(t)),
+            t.reason.clone().or_else(|| broken(t)).unwrap_or_else(|| params(t)),
         ]
     };
     let head = ["trial", "score", "CAGR", "Sharpe", "max DD", "trades", "liq.", "state", "parameters"];
@@ -199,6 +218,12 @@ fn show(cx: &Context, which: &Which) -> Result<(), LabError> {
     print(&format!("trial {} of {} ({}), ledger entry {}", t.number, s.name, t.state.to_lowercase(), t.seq));
     if let Some(reason) = &t.reason {
         print(&format!("reason: {reason}"));
+    }
+    if let Some(words) = broken(&t) {
+        print(&format!("infeasible, and never the best: {words}"));
+    }
+    if s.generated {
+        print("GENERATED DATA: the figures say nothing about real trading");
     }
     print(&format!("parameters: {}", params(&t)));
     let number = |v: Option<f64>| v.map_or("undefined".into(), |f| format!("{f:.4}"));

@@ -17,6 +17,7 @@ const NAME: &str = "NAME";
 /// # Errors
 /// A name or symbols that no strategy can have; a file that is there, or cannot be written.
 pub fn strategy(name: &str, symbols: &[String], out: Option<&Path>) -> Result<PathBuf, LabError> {
+    named(name)?;
     let quoted: Vec<String> = symbols.iter().map(|s| format!("{s:?}")).collect();
     let symbols = format!("symbols = [{}]", quoted.join(", "));
     let text = STRATEGY.replace(NAME, name).replace("symbols = [\"BTCUSDT\"]", &symbols);
@@ -29,14 +30,22 @@ pub fn strategy(name: &str, symbols: &[String], out: Option<&Path>) -> Result<Pa
 /// # Errors
 /// A name that no study can have; a file that is there, or cannot be written.
 pub fn study(name: &str, out: Option<&Path>) -> Result<PathBuf, LabError> {
+    named(name)?;
     let text = STUDY.replace(NAME, name);
     parse_study(&text, "the new study")?;
     write(&text, name, out)
 }
 
+fn named(name: &str) -> Result<(), LabError> {
+    match name.trim().is_empty() {
+        true => Err(LabError::usage("it needs a name", "write one, such as mine")),
+        false => Ok(()),
+    }
+}
+
 fn write(text: &str, name: &str, out: Option<&Path>) -> Result<PathBuf, LabError> {
     let unfit = |c: char| !(c.is_alphanumeric() || "-_.".contains(c));
-    let named = PathBuf::from(format!("{}.toml", name.replace(unfit, "-").trim_start_matches('.')));
+    let named = PathBuf::from(format!("{}.toml", name.replace(unfit, "-").trim_start_matches(['.', '-'])));
     let path = out.map_or(named, Path::to_path_buf);
     let taken = |e: std::io::Error| match e.kind() {
         std::io::ErrorKind::AlreadyExists => {

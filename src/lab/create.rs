@@ -69,6 +69,33 @@ pub fn create(new: &NewLab, session: &Session) -> Result<Created, LabError> {
     let passphrases = [ask(&own)?, ask(&log)?];
     let _held = session.stop.hold();
     let lab = found(new, &passphrases, follows, session)?;
+    set_up(new, lab, session)
+}
+
+/// Gives a lab that was made without reviewers what it lacks: a first policy, and a deploy repository here or elsewhere.
+/// Its person, keys and ledger stay what they are.
+///
+/// # Errors
+/// A lab that has a policy, or names that will not do, before anything is made; a folder that cannot be written.
+pub fn add_gate(new: &NewLab, session: &Session) -> Result<Created, LabError> {
+    let mut lab = Lab::open(&new.dir, session)?;
+    let elsewhere = lab.config.deploy.is_some() || lab.deploy_path().symlink_metadata().is_ok();
+    if elsewhere || lab.repo()?.tip("refs/heads/main").is_some() {
+        let what = format!("{} is a lab already, with a deploy repository", new.dir.display());
+        return Err(LabError::usage(what, "people are changed in its policy: `assay guide promote`"));
+    }
+    let new = NewLab { person: lab.config.person.clone(), origin: lab.config.origin.clone(), ..new.clone() };
+    gate_will_do(&new)?;
+    let _held = session.stop.hold();
+    if new.deploy.is_some() {
+        lab.config.deploy.clone_from(&new.deploy);
+        lab.save()?;
+    }
+    set_up(&new, lab, session)
+}
+
+/// The first policy, and the deploy repository.
+fn set_up(new: &NewLab, lab: Lab, session: &Session) -> Result<Created, LabError> {
     if new.reviewers.is_empty() {
         return Ok(Created { lab, live: None });
     }
@@ -106,7 +133,8 @@ fn check(new: &NewLab) -> Result<(), LabError> {
             .map_err(|e| LabError::usage(e.to_string(), "give the key that `assay witness` prints"))?;
     }
     if new.dir.join("assay.toml").exists() {
-        return Err(LabError::usage(format!("{} is a lab already", new.dir.display()), "choose another folder"));
+        let hint = "choose another folder; with --reviewer, a lab that has no deploy repository gets one";
+        return Err(LabError::usage(format!("{} is a lab already", new.dir.display()), hint));
     }
     // A link counts, wherever it leads.
     let stands = |name: &str| new.dir.join(name).symlink_metadata().is_ok();
@@ -120,6 +148,11 @@ fn check(new: &NewLab) -> Result<(), LabError> {
         };
         return Err(LabError::usage(what, hint));
     }
+    gate_will_do(new)
+}
+
+/// The same of the policy and the live table.
+fn gate_will_do(new: &NewLab) -> Result<(), LabError> {
     if let Some(live) = &new.live {
         assay_production::deploy::check_setting(live)?;
     }

@@ -283,6 +283,10 @@ impl Lab {
             let message = format!("the deploy repository is {url}: its gate and its live table are with its host");
             return Err(LabError::usage(message, "ask there, or ask a clone of it with --repo and --genesis"));
         }
+        if !self.deploy_path().exists() {
+            let hint = "make one with `assay init LAB --reviewer NAME=FILE`, or name the host's: --gate DIR";
+            return Err(LabError::usage("this lab has no deploy repository", hint));
+        }
         Ok(Host::open(&self.gate_dir())?)
     }
 

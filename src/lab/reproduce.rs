@@ -7,7 +7,7 @@ use crate::obtain::{From, obtain};
 use crate::proposal::policy;
 use crate::review::{Proposal, read};
 use crate::session::Progress;
-use crate::study::{Opened, Seed, vault_again};
+use crate::study::{Opened, Seed, later_again};
 use assay_ledger::format::hash::unhex;
 use assay_ledger::keys::sshsig;
 use assay_ledger::{Hash, Signer};
@@ -68,7 +68,7 @@ pub fn reproduce(lab: &Lab, how: &How<'_>) -> Result<Reproduced, LabError> {
     let repo = lab.repo()?;
     let proposal = read(&repo, how.branch)?;
     let (person, signer) = who(lab, &repo, &proposal, how.key)?;
-    let case = recorded(&repo, &proposal)?;
+    let (case, now) = recorded(&repo, &proposal)?;
     obtain(lab, &case, &how.from)?;
     let opened = opened(lab, &case)?;
     as_proposed(&case, &proposal.config, &opened.anchors())?;
@@ -85,7 +85,7 @@ pub fn reproduce(lab: &Lab, how: &How<'_>) -> Result<Reproduced, LabError> {
         drawn(lab, (&pool, threads), &evaluator, (&case, opened.id), &chosen, how.budget)?
     };
     let (stream, keyed) = both_engines(&opened, &proposal, &signer)?;
-    vault_again(&opened, &case, proposal.config.promotion.trial_id)?;
+    later_again(lab, &opened, &now, proposal.config.promotion.trial_id)?;
     let p = &proposal.config.promotion;
     let environment = crate::environment::environment();
     let statement = Reproduction {
@@ -147,8 +147,8 @@ fn who(lab: &Lab, repo: &Repo, proposal: &Proposal, key: &Path) -> Result<(Strin
     Ok((person.name.clone(), signer))
 }
 
-/// The study as it stands in the log that the proposal names, computed again.
-fn recorded(repo: &Repo, proposal: &Proposal) -> Result<Case, LabError> {
+/// The study as it stands in the log that the proposal names, computed again: as it was proposed, and as it is now.
+fn recorded(repo: &Repo, proposal: &Proposal) -> Result<(Case, Case), LabError> {
     let p = &proposal.config.promotion;
     let none = || LabError::Verification("the proposal names no log that the repository has".into());
     let reference = proposal.config.ledger.as_ref().ok_or_else(none)?;
@@ -158,12 +158,14 @@ fn recorded(repo: &Repo, proposal: &Proposal) -> Result<Case, LabError> {
         return Err(LabError::Verification("the proposal's checkpoint is not of its log".into()));
     }
     let id = unhex(&p.study_id).and_then(|raw| raw.try_into().ok());
-    let case = gate::case(log, reference.size, id.ok_or_else(none)?)?;
+    let id = id.ok_or_else(none)?;
+    let case = gate::case(log, reference.size, id)?;
     if case.fact.environment.results != Some(RESULTS) {
         let what = format!("the study has results of another version than {RESULTS}, which this build computes");
         return Err(LabError::usage(what, "reproduce it with a build of its version"));
     }
-    Ok(case)
+    let now = gate::case(log, log.len(), id)?;
+    Ok((case, now))
 }
 
 /// The study with this lab's own data and rule book, which are found by their hashes.

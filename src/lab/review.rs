@@ -59,12 +59,18 @@ pub struct Changed {
     pub after: Option<String>,
 }
 
-/// The branches that propose something.
+/// The branches that propose something; with `open`, only those whose version is above the one in force.
 ///
 /// # Errors
 /// A repository that cannot be read.
-pub fn proposals(repo: &Repo) -> Result<Vec<String>, LabError> {
-    Ok(repo.branches("promote/")?)
+pub fn proposals(repo: &Repo, open: bool) -> Result<Vec<String>, LabError> {
+    let all = repo.branches("promote/")?;
+    let over = |branch: &String| {
+        let config = read(repo, branch).ok()?.config.promotion;
+        let (before, _) = in_force(repo, &config.strategy).ok()??;
+        Some(before.promotion.version >= config.version)
+    };
+    Ok(all.into_iter().filter(|branch| !open || over(branch) != Some(true)).collect())
 }
 
 /// Reads the proposal of a branch.

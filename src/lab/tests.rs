@@ -206,7 +206,7 @@ fn from_a_trial_to_an_approved_proposal() {
     ben.write(&s.path("ben"), "ben", None).unwrap();
     s.policy(&ben);
     let proposed = promote::propose(&s.lab, None, None).unwrap();
-    assert_eq!(review::proposals(&s.lab.repo().unwrap()).unwrap(), std::slice::from_ref(&proposed.branch));
+    assert_eq!(review::proposals(&s.lab.repo().unwrap(), true).unwrap(), std::slice::from_ref(&proposed.branch));
     let seen = review::review(&s.lab.repo().unwrap(), &proposed.branch).unwrap();
     assert_eq!((seen.proposal.sha256, seen.before.is_none()), (proposed.sha256, true));
     assert!(seen.changes.iter().all(|c| c.before.is_none()) && seen.changes.len() > 30, "everything is new");

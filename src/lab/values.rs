@@ -21,7 +21,7 @@ pub fn values(
     given: &[(String, String)],
 ) -> Result<(Market, Vec<Named>), LabError> {
     let params = with(strategy, given)?;
-    let hash = chosen(lab, data)?;
+    let hash = chosen(lab, strategy, data)?;
     let (_, market) = prices(lab, &hash, strategy)?;
     if market.interval_ms != strategy.interval_ms {
         let (is, wanted) = (interval_text(market.interval_ms), interval_text(strategy.interval_ms));

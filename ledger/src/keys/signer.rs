@@ -165,6 +165,9 @@ fn check_private_file(path: &Path) -> Result<(), String> {
     if !meta.is_file() {
         return Err("it is not a file".into());
     }
+    if std::fs::read(path).is_ok_and(|text| text.starts_with(b"ssh-")) {
+        return Err("it is a public key; name the private one, which stands beside it without .pub".into());
+    }
     if meta.mode() & 0o077 != 0 {
         return Err(format!("its mode is {:04o}, open to others; run `chmod 600` on it", meta.mode() & 0o7777));
     }

@@ -7,15 +7,17 @@ use crate::data::rulebook_of;
 use crate::environment::environment;
 use crate::error::LabError;
 use crate::folder::Lab;
+use crate::proposal::policy;
 use assay_ledger::format::hash::unhex;
 use assay_ledger::{EventId, Hash};
+use assay_production::gate;
 use assay_research::study::{Later, later};
 use assay_shared::RESULTS;
 use assay_shared::event::later::LaterFact;
 use assay_shared::event::{Event, ForwardRunCompleted, VaultOpened};
 use assay_shared::market::Market;
-use assay_shared::recount::best;
 use assay_shared::recount::blocks::BLOCKS;
+use assay_shared::recount::{Case, LaterRun, Looked, best};
 use assay_shared::strategy::Params;
 use assay_shared::time::format_ms;
 use std::ops::Range;
@@ -24,9 +26,11 @@ use std::ops::Range;
 #[derive(Debug, Clone, PartialEq)]
 pub struct Seen {
     /// The run.
-    pub fact: LaterFact,
-    /// How often a vault was opened on prices that overlap, in this log, this one included.
-    pub vaults: u64,
+    pub run: LaterRun,
+    /// Who looked at the same bars, in this log and in those of the policy.
+    pub looked: Looked,
+    /// Whether its study is on data that were made up.
+    pub generated: bool,
 }
 
 /// Opens the vault of a study for a trial, its best without a number: runs the trial over the last bars, which no trial
@@ -37,8 +41,8 @@ pub struct Seen {
 pub fn open_vault(lab: &Lab, opened: &Opened, number: Option<u32>) -> Result<Seen, LabError> {
     let record = complete(lab, opened)?;
     let number = scored(&record, number)?;
-    if let Some((_, fact)) = record.case.later.iter().find(|(_, l)| l.forward.is_none() && l.number == number) {
-        return Ok(Seen { fact: fact.clone(), vaults: record.lineage.vaults });
+    if let Some(run) = record.case.later.iter().find(|l| l.fact.forward.is_none() && l.fact.number == number) {
+        return seen(lab, &record, run);
     }
     same_build(opened)?;
     let bars = vault(opened)?;
@@ -75,19 +79,18 @@ pub(crate) fn vault(opened: &Opened) -> Result<Range<usize>, LabError> {
 pub fn forward(lab: &Lab, opened: &Opened, number: Option<u32>, data: Option<&str>) -> Result<Seen, LabError> {
     let record = complete(lab, opened)?;
     let number = scored(&record, number)?;
-    let hash = chosen(lab, data)?;
+    let hash = chosen(lab, &opened.strategy, data)?;
     let (data_hash, market) = prices(lab, &hash, &opened.strategy)?;
-    let same = |(_, l): &&(u64, LaterFact)| {
-        l.number == number && l.forward.as_ref().is_some_and(|e| e.data_hash == data_hash.0)
-    };
-    if let Some((_, fact)) = record.case.later.iter().find(same) {
-        return Ok(Seen { fact: fact.clone(), vaults: record.lineage.vaults });
+    let same =
+        |l: &&LaterRun| l.fact.number == number && l.fact.forward.as_ref().is_some_and(|e| e.data_hash == data_hash.0);
+    if let Some(run) = record.case.later.iter().find(same) {
+        return seen(lab, &record, run);
     }
     if opened.environment.results != Some(RESULTS) {
         let what = format!("the study has results of another version than {RESULTS}, which this build computes");
         return Err(LabError::usage(what, "use a build of its version"));
     }
-    let bars = younger(lab, opened, &market)?;
+    let bars = younger(lab, opened, &market, &hash[..12])?;
     let book = rulebook_of(lab, &data_hash)?;
     let found = run(opened, params(&record, number)?, (&market, &book), bars)?;
     let event: Event = ForwardRunCompleted {
@@ -108,7 +111,7 @@ pub fn forward(lab: &Lab, opened: &Opened, number: Option<u32>, data: Option<&st
 }
 
 /// The bars that began after the study was opened, and are none of its own.
-fn younger(lab: &Lab, opened: &Opened, market: &Market) -> Result<Range<usize>, LabError> {
+fn younger(lab: &Lab, opened: &Opened, market: &Market, name: &str) -> Result<Range<usize>, LabError> {
     let log = lab.log()?;
     let lacks = || LabError::Verification("the ledger lacks the study".into());
     let seq = log.find(&EventId::derived(&[b"study", &opened.id]))?.ok_or_else(lacks)?;
@@ -121,11 +124,19 @@ fn younger(lab: &Lab, opened: &Opened, market: &Market) -> Result<Range<usize>, 
     }
     if market.len() < first + BLOCKS {
         let what = format!(
-            "the snapshot has {} bars that began after the study was opened ({}), and {BLOCKS} are needed",
+            "the snapshot {name} has {} bars that began after the study was opened ({}) and are none of its own; {BLOCKS} are needed",
             market.len() - first,
             format_ms(opened_ms)
         );
-        return Err(LabError::usage(what, "wait, fetch what came since with `assay data fetch`, and import it"));
+        let hint =
+            "wait, fetch what came since with `assay data fetch`, and import it; name another snapshot with --data";
+        return Err(LabError::usage(what, hint));
+    }
+    let now_ms = (assay_ledger::log::system_clock() / 1000) as i64;
+    if let Some(t) = market.times.last().filter(|t| !market.generated && **t + market.interval_ms > now_ms) {
+        let what =
+            format!("the snapshot {name} goes to {}, and that bar has not ended: nobody has such data", format_ms(*t));
+        return Err(LabError::usage(what, "look where its files come from, and at this machine's clock"));
     }
     Ok(first..market.len())
 }
@@ -177,57 +188,107 @@ fn keep(lab: &Lab, event: Event, id: [u8; 16]) -> Result<Seen, LabError> {
     writer.record(&[event])?;
     writer.publish()?;
     lab.refresh_mirror()?;
-    Ok(Seen { vaults: recorded(&lab.log()?, id)?.lineage.vaults, fact })
+    let record = recorded(&writer.log, id)?;
+    let lost = || LabError::could_not("the run is not recorded");
+    seen(lab, &record, record.case.later.iter().find(|run| run.fact == fact).ok_or_else(lost)?)
 }
 
-/// What was seen of a study's trials afterwards, in the order of the log, with how often a vault was opened on prices
-/// that overlap.
+/// A run with who looked at its bars, in this log and in those of the policy that the repository has.
+fn seen(lab: &Lab, record: &Record, run: &LaterRun) -> Result<Seen, LabError> {
+    let case = &record.case;
+    let symbols = case.strategy.file.symbols.iter().cloned().collect();
+    let (id, this) = (case.fact.study_id, (run.fact.number, run.fact.first_ms, run.fact.last_ms));
+    let mut looked = record.counts.looked(&symbols, &id, this);
+    let repo = lab.repo()?;
+    if repo.tip("refs/heads/main").is_some() {
+        let (policy, _) = policy(&repo)?;
+        let own = lab.config.origin.as_str();
+        for other in gate::logs(&repo, &policy)?.into_values().filter(|other| other.origin != own) {
+            looked.add(&gate::counted_of(&other)?.looked(&symbols, &id, this));
+        }
+    }
+    Ok(Seen { run: run.clone(), looked, generated: case.fact.generated })
+}
+
+/// What was seen of a study's trials afterwards, in the order of the log.
 ///
 /// # Errors
 /// A ledger without the study.
-pub fn seen_later(lab: &Lab, study_id: &str) -> Result<(Vec<LaterFact>, u64), LabError> {
+pub fn seen_later(lab: &Lab, study_id: &str) -> Result<Vec<Seen>, LabError> {
     let id = unhex(study_id).and_then(|raw| raw.try_into().ok());
     let unknown = || LabError::Verification(format!("the ledger has no study {study_id}"));
     let record = recorded(&lab.log()?, id.ok_or_else(unknown)?)?;
-    Ok((record.case.later.into_iter().map(|(_, fact)| fact).collect(), record.lineage.vaults))
+    record.case.later.iter().map(|run| seen(lab, &record, run)).collect()
 }
 
-/// That the vault of a trial, if it is recorded as opened, is what it gives here.
+/// That everything that was seen of a trial afterwards is what it gives here, on data that are here too.
 ///
 /// # Errors
-/// The first figure that is another.
-pub(crate) fn vault_again(opened: &Opened, case: &assay_shared::recount::Case, number: u32) -> Result<(), LabError> {
-    let no = |what: String| LabError::Verification(format!("not reproduced: the vault of trial {number}: {what}"));
-    let Some((seq, was)) = case.later.iter().find(|(_, l)| l.forward.is_none() && l.number == number) else {
-        return Ok(());
-    };
-    let lost = || no("the trial is not recorded".into());
+/// Data that are not here; the first figure that is another.
+pub(crate) fn later_again(lab: &Lab, opened: &Opened, case: &Case, number: u32) -> Result<usize, LabError> {
+    let lost = || LabError::Verification(format!("not reproduced: trial {number} is not recorded"));
     let (_, trial) = case.trials.iter().find(|(_, t)| t.number == number).ok_or_else(lost)?;
-    let bars = vault(opened)?;
-    let now = run(opened, &trial.params, (&opened.market, &opened.book), bars)?;
-    let event: Event = VaultOpened {
+    let mut ran = 0;
+    for LaterRun { seq, fact: was, .. } in case.later.iter().filter(|l| l.fact.number == number) {
+        let now = match &was.forward {
+            None => run(opened, &trial.params, (&opened.market, &opened.book), vault(opened)?)?,
+            Some(elsewhere) => {
+                let (data, book) = (Hash(elsewhere.data_hash), Hash(elsewhere.rulebook_hash));
+                let missing = |e: LabError| {
+                    let what = format!(
+                        "the data {} of a forward run of trial {number} cannot be read here: {e}",
+                        data.short()
+                    );
+                    LabError::usage(
+                        what,
+                        "import the same files as for the study, or name a store of theirs: `snapshots` in assay.toml",
+                    )
+                };
+                let (_, market) = prices(lab, &data.to_string(), &opened.strategy).map_err(missing)?;
+                let book = lab.rulebook(&book.to_string()).map_err(missing)?;
+                let at = |ms: i64| market.times.binary_search(&ms).ok();
+                let (Some(first), Some(last)) = (at(was.first_ms), at(was.last_ms)) else {
+                    return Err(LabError::Verification(format!(
+                        "not reproduced: a forward run of trial {number} is of bars that its data do not have (ledger entry {seq})"
+                    )));
+                };
+                run(opened, &trial.params, (&market, &book), first..last + 1)?
+            }
+        };
+        compare(was, &now, *seq)?;
+        ran += 1;
+    }
+    Ok(ran)
+}
+
+fn compare(was: &LaterFact, now: &Later, seq: u64) -> Result<(), LabError> {
+    let again: Event = VaultOpened {
         study_id: was.study_id,
-        number,
+        number: was.number,
         first_ms: now.times.0,
         last_ms: now.times.1,
         bars: now.bars,
-        metrics: now.metrics,
-        blocks: now.blocks,
+        metrics: now.metrics.clone(),
+        blocks: now.blocks.clone(),
         stream_hash: now.stream_hash.0,
     }
     .into();
-    let Some(now) = event.later().filter(|now| now != was) else { return Ok(()) };
+    let Some(now) = again.later().map(|l| LaterFact { forward: was.forward.clone(), ..l }) else { return Ok(()) };
+    if now == *was {
+        return Ok(());
+    }
+    let kind = if was.forward.is_some() { "a forward run" } else { "the vault" };
     let differs = was.metrics.iter().find(|(name, value)| now.metrics.get(*name) != Some(value));
     let what = match differs {
         Some((name, value)) => {
             let here = now.metrics.get(name).map_or("absent".into(), ToString::to_string);
             format!("{name} is {value} as recorded, and {here} here")
         }
-        None => format!(
-            "its stream is {} as recorded, and {} here",
-            Hash(was.stream_hash).short(),
-            Hash(now.stream_hash).short()
-        ),
+        None if was.stream_hash != now.stream_hash => {
+            let (was, now) = (Hash(was.stream_hash).short(), Hash(now.stream_hash).short());
+            format!("its stream is {was} as recorded, and {now} here")
+        }
+        None => "it is of other bars, or has other returns".into(),
     };
-    Err(no(format!("{what} (ledger entry {seq})")))
+    Err(LabError::Verification(format!("not reproduced: {kind} of trial {}: {what} (ledger entry {seq})", was.number)))
 }

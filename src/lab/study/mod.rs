@@ -14,7 +14,7 @@ mod texts;
 pub use extend::{extend, points};
 pub use figures::{Figures, of_trial};
 pub use finish::finish_pruned;
-pub(crate) use later::vault_again;
+pub(crate) use later::later_again;
 pub use later::{Seen, forward, open_vault, seen_later};
 pub use opened::{Opened, Seed, chosen, open, prices, reopen};
 pub use recorded::recorded;

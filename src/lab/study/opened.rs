@@ -8,6 +8,7 @@ use crate::folder::Lab;
 use assay_ledger::format::hash::{hex, unhex};
 use assay_ledger::keys::seed::seed_of;
 use assay_ledger::{EventId, Hash, Log};
+use assay_research::mirror::query::SnapshotRow;
 use assay_research::simulate::SimulateError;
 use assay_research::study::{Evaluator, Inputs, StudyError};
 use assay_shared::event::study::{StudyFact, study_id};
@@ -18,8 +19,8 @@ use assay_shared::recount::number_of;
 use assay_shared::rulebook::Rulebook;
 use assay_shared::strategy::{Params, Strategy};
 use assay_shared::study::Study;
-use assay_shared::time::format_ms;
-use std::collections::BTreeMap;
+use assay_shared::time::{format_ms, interval_text};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A study that is ready to run.
 #[derive(Debug)]
@@ -99,16 +100,44 @@ pub fn prices(lab: &Lab, hash: &str, strategy: &Strategy) -> Result<(Hash, Marke
 /// The hash of the snapshot that begins so; of the newest one when none is named.
 ///
 /// # Errors
-/// There is no such snapshot.
-pub fn chosen(lab: &Lab, data: Option<&str>) -> Result<String, LabError> {
+/// There is no such snapshot, or none that the strategy can run on.
+pub fn chosen(lab: &Lab, strategy: &Strategy, data: Option<&str>) -> Result<String, LabError> {
     let snapshots = lab.mirror()?.snapshots()?;
-    let found = snapshots.iter().find(|s| data.is_none_or(|d| s.data_hash.starts_with(d)));
-    found.map(|s| s.data_hash.clone()).ok_or_else(|| {
-        LabError::usage(
-            "there is no such snapshot",
-            "import data with `assay data import`; list it with `assay data show`",
-        )
-    })
+    let hint = "import data with `assay data import`; list it with `assay data show`";
+    if let Some(begin) = data {
+        let named: Vec<_> = snapshots.iter().filter(|s| !begin.is_empty() && s.data_hash.starts_with(begin)).collect();
+        return match named[..] {
+            [one] => Ok(one.data_hash.clone()),
+            [] => Err(LabError::usage(format!("there is no such snapshot: '{begin}'"), hint)),
+            _ => Err(LabError::usage(
+                format!("'{begin}' stands for {} snapshots", named.len()),
+                "write more of its hash",
+            )),
+        };
+    }
+    let wanted = strategy.file.all_symbols();
+    let fits = |s: &&SnapshotRow| {
+        let has: BTreeSet<&str> = s.symbols.split(',').collect();
+        s.interval_ms == strategy.interval_ms && wanted.iter().all(|symbol| has.contains(symbol.as_str()))
+    };
+    if let Some(newest) = snapshots.iter().find(fits) {
+        return Ok(newest.data_hash.clone());
+    }
+    let what = match snapshots.is_empty() {
+        true => "there is no snapshot".to_string(),
+        false => {
+            let is = |s: &SnapshotRow| {
+                format!("{} has {} of {}", &s.data_hash[..12], s.symbols, interval_text(s.interval_ms))
+            };
+            format!(
+                "no snapshot has {} of {} (the newest, {})",
+                wanted.join(", "),
+                interval_text(strategy.interval_ms),
+                is(&snapshots[0])
+            )
+        }
+    };
+    Err(LabError::usage(what, hint))
 }
 
 /// Opens a study: registers the strategy and records everything its trials depend on. `data` is the
@@ -130,7 +159,7 @@ pub fn open(
     if seed != Seed::Named {
         study.seed = 0;
     }
-    let hash = chosen(lab, data)?;
+    let hash = chosen(lab, &strategy, data)?;
     let (data_hash, market) = prices(lab, &hash, &strategy)?;
     let book = rulebook.map_or_else(|| rulebook_of(lab, &data_hash), |begin| named_rulebook(lab, begin))?;
     let environment = environment();

@@ -3,7 +3,7 @@
 use crate::error::LabError;
 use assay_ledger::Log;
 use assay_shared::event::Event;
-use assay_shared::recount::{Case, Finished, Lineage, Scope, Tally};
+use assay_shared::recount::{Case, Counts, Finished, Lineage, Scope, Tally};
 
 /// A study as recorded.
 #[derive(Debug)]
@@ -14,6 +14,8 @@ pub struct Record {
     pub closed: bool,
     /// What was ever tried on prices that overlap with its own, in this log.
     pub lineage: Lineage,
+    /// The studies of its log, as they count for others.
+    pub counts: Counts,
     /// What it looks at; none of data that are not registered.
     pub scope: Option<Scope>,
     /// The study with all its events.
@@ -33,6 +35,7 @@ pub fn recorded(log: &Log, id: [u8; 16]) -> Result<Record, LabError> {
             case = Some(opened.at(&entry));
         }
         if let Some(case) = &mut case {
+            case.comes_at(&entry);
             case.push(seq, &event, &tally);
         }
         tally.push(seq, &event);
@@ -42,5 +45,5 @@ pub fn recorded(log: &Log, id: [u8; 16]) -> Result<Record, LabError> {
     let scope = tally.scope(&id);
     let lineage = scope.as_ref().map(|scope| tally.lineage(scope)).unwrap_or_default();
     let (finished, closed) = (case.finished.clone(), case.closed.is_some());
-    Ok(Record { finished, closed, lineage, scope, case })
+    Ok(Record { finished, closed, lineage, counts: tally.counts(), scope, case })
 }

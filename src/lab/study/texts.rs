@@ -2,7 +2,8 @@
 
 use crate::error::LabError;
 use crate::place::read_text;
-use assay_shared::strategy::{Strategy, warn};
+use assay_shared::format::FormatError;
+use assay_shared::strategy::{Diagnostic, Strategy, warn};
 use assay_shared::study::Study;
 use std::path::Path;
 
@@ -87,5 +88,12 @@ fn changed(mut study: Study, changes: Changes) -> Result<Study, LabError> {
 /// # Errors
 /// As [`read_study`].
 pub fn parse_study(text: &str, name: &str) -> Result<Study, LabError> {
-    Study::parse(text).map_err(LabError::format(name))
+    Study::parse(text).map_err(|e| match e {
+        FormatError::Malformed { what, span: Some(span) } => LabError::Strategy {
+            name: name.into(),
+            text: text.into(),
+            problems: vec![Diagnostic::new(what, span).help("every setting stands in `assay guide files`")],
+        },
+        e => LabError::format(name)(e),
+    })
 }

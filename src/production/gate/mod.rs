@@ -38,7 +38,7 @@ pub use pins::{GateSettings, Host, Pin};
 pub use policy::{at as policy_at, genesis_of};
 pub use preview::{Check, Figures, Preview, preview};
 pub use push::{Update, Verdict, judge};
-pub use recount::{case, lineage};
+pub use recount::{case, counted_of, lineage};
 pub use refusal::{Code, GateError, Refusal};
 pub use replay::{host_log, logs};
 pub use reproductions::{found as reproductions, least as least_reproduced};

@@ -1,6 +1,7 @@
 //! What the gate would say of a proposal, check by check, and what it computes of it: for whoever reviews.
 
 use super::config::{approvals, author, check_version};
+use super::log::Logs;
 use super::recount::Judged;
 use super::refusal::{Code, GateError, refuse};
 use super::replay::logs;
@@ -8,13 +9,13 @@ use super::verdict::{Judgement, Verdict};
 use super::{age, claims, policy, reproductions, restore};
 use crate::repository::git::Repo;
 use assay_ledger::Hash;
-use assay_shared::event::later::LaterFact;
 use assay_shared::event::snapshot::SnapshotFact;
 use assay_shared::event::study::{Ended, FoldFact, TrialFact};
 use assay_shared::format::config::LiveConfig;
 use assay_shared::format::reproduction::Origin;
 use assay_shared::policy::Policy;
 use assay_shared::recount::figures::{self, Statistics};
+use assay_shared::recount::{LaterRun, Looked};
 use std::collections::BTreeMap;
 
 /// A check, with what it found, or why it would refuse.
@@ -43,10 +44,10 @@ pub struct Figures {
     pub statistics: Option<Statistics>,
     /// Probability of overfitting of its study.
     pub pbo: Option<f64>,
-    /// What was seen of its trial afterwards: the vault, and forward runs.
-    pub later: Vec<LaterFact>,
-    /// Openings of vaults on prices that overlap, in all logs that count.
-    pub vaults: u64,
+    /// When it was opened, by its log's clock; microseconds since 1970.
+    pub opened_us: Option<u64>,
+    /// What was seen of its trial afterwards, up to now, and who looked at the same bars.
+    pub later: Vec<(LaterRun, Looked)>,
 }
 
 /// A proposal as the gate sees it.
@@ -83,10 +84,7 @@ pub fn preview(repo: &Repo, old: &str, new: &str, strategy: &str, now_us: u64) -
     };
     let signed = author(repo, new, &path, &bytes, &config, &policy);
     check("signature", signed.as_ref().map(|s| format!("by {}", s.person)).map_err(clone));
-    check("version", check_version(repo, old, &path, &config).map(|()| format!("{}", config.promotion.version)));
-    let version = config.promotion.version;
-    let own = super::paths::proposed(repo, old, new, strategy, version, &policy);
-    check("paths", own.map(|()| "this config and its evidence, and nothing else".into()));
+    stated(repo, (old, new), (&path, &config), &policy, &mut check);
     let max = policy.gates.max_evidence_age_days;
     let stated = &config.promotion.promotion_timestamp;
     check("age", age::fresh(stated, now_us, max, &path).map(|()| format!("proposed {stated}")));
@@ -124,7 +122,12 @@ pub fn preview(repo: &Repo, old: &str, new: &str, strategy: &str, now_us: u64) -
                     super::gates::verify(&config, evidence, judgement, &policy.gates, &path).map(|()| "kept".into()),
                 );
                 out.reproduced = found;
-                out.figures = judged.as_ref().map(|j| figures(j, &evidence.facts.trial));
+                if let Some(judged) = judged {
+                    let seen = seen(&known, &config, judged, evidence.facts.trial.number);
+                    let words = |all: &Vec<_>| format!("{} runs over other bars than the study's", all.len());
+                    check("seen later", seen.as_ref().map(words).map_err(clone));
+                    out.figures = Some(figures(judged, &evidence.facts.trial, seen.unwrap_or_default()));
+                }
             }
         }
     }
@@ -135,6 +138,33 @@ pub fn preview(repo: &Repo, old: &str, new: &str, strategy: &str, now_us: u64) -
     out.checks.push(Check { name: "approvals", outcome: approved.as_ref().map(words).map_err(ToString::to_string) });
     out.approved = approved.unwrap_or_default();
     Ok(out)
+}
+
+/// What was seen of the trial afterwards, up to now.
+fn seen(
+    known: &Logs<'_>,
+    config: &LiveConfig,
+    judged: &Judged,
+    number: u32,
+) -> Result<Vec<(LaterRun, Looked)>, GateError> {
+    match config.ledger.as_ref().and_then(|r| known.get(&r.origin)) {
+        Some(log) => super::recount::seen(known, log, judged.case.fact.study_id, number),
+        None => Ok(Vec::new()),
+    }
+}
+
+/// What the proposal says itself: who signed it, whether its version comes next, and whether it brings nothing else.
+fn stated(
+    repo: &Repo,
+    (old, new): (&str, &str),
+    (path, config): (&str, &LiveConfig),
+    policy: &Policy,
+    check: &mut impl FnMut(&'static str, Result<String, GateError>),
+) {
+    check("version", check_version(repo, old, path, config).map(|()| format!("{}", config.promotion.version)));
+    let (strategy, version) = (&config.promotion.strategy, config.promotion.version);
+    let own = super::paths::proposed(repo, old, new, strategy, version, policy);
+    check("paths", own.map(|()| "this config and its evidence, and nothing else".into()));
 }
 
 /// A refusal once more.
@@ -149,7 +179,7 @@ fn recounted(judged: &Option<Judged>) -> String {
     }
 }
 
-fn figures(judged: &Judged, trial: &TrialFact) -> Figures {
+fn figures(judged: &Judged, trial: &TrialFact, later: Vec<(LaterRun, Looked)>) -> Figures {
     let case = &judged.case;
     let bars = case.bars();
     let finished = case.finished.iter().find(|f| f.number == trial.number);
@@ -165,7 +195,7 @@ fn figures(judged: &Judged, trial: &TrialFact) -> Figures {
         data: case.snapshot.clone(),
         statistics: finished.and_then(|f| figures::of(f, bars as f64, &judged.lineage)),
         pbo: figures::pbo(&case.finished, bars),
-        later: case.later.iter().map(|(_, l)| l).filter(|l| l.number == trial.number).cloned().collect(),
-        vaults: judged.lineage.vaults,
+        opened_us: case.opened_us,
+        later,
     }
 }

@@ -8,7 +8,7 @@ use assay_shared::RESULTS;
 use assay_shared::event::study::StudyFact;
 use assay_shared::format::config::{LedgerRef, LiveConfig};
 use assay_shared::policy::Policy;
-use assay_shared::recount::{Case, Counts, Finding, Lineage, Scope, Wrong};
+use assay_shared::recount::{Case, Counts, Finding, LaterRun, Lineage, Looked, Scope, Wrong};
 
 /// A study that was computed again without a finding.
 #[derive(Debug)]
@@ -161,6 +161,41 @@ fn again(
         *lineage = counts.scope(id).map(|scope| counts.lineage(scope)).unwrap_or_default();
     }
     Ok(case)
+}
+
+/// What was seen of a trial of a study afterwards, as its log has it now, and who looked at the same bars in all logs.
+pub(super) fn seen(
+    logs: &Logs<'_>,
+    log: &VerifiedLog<'_>,
+    study_id: [u8; 16],
+    number: u32,
+) -> Result<Vec<(LaterRun, Looked)>, GateError> {
+    let place = |seq: u64| format!("{} entry {seq}", log.origin);
+    let mut gathered = gather(log, log.len(), [study_id])?;
+    let Some(Ok(case)) = gathered.cases.remove(&study_id).flatten() else {
+        return refuse(Code::EventMissing, log.origin.clone(), "the study is not in its log");
+    };
+    if let Some(f) = case.check().into_iter().find(|f| f.wrong == Wrong::Later) {
+        return refuse(code(f.wrong), place(f.seq), f.what);
+    }
+    let counts = logs.values().map(|log| counts(log, log.len())).collect::<Result<Vec<_>, _>>()?;
+    let symbols = case.strategy.file.symbols.iter().cloned().collect();
+    let looked = |run: &LaterRun| {
+        let mut all = Looked::default();
+        let this = (run.fact.number, run.fact.first_ms, run.fact.last_ms);
+        counts.iter().for_each(|c| all.add(&c.looked(&symbols, &study_id, this)));
+        all
+    };
+    let own = case.later.into_iter().filter(|run| run.fact.number == number);
+    Ok(own.map(|run| (looked(&run), run)).map(|(looked, run)| (run, looked)).collect())
+}
+
+/// The studies of a log, as they count for others.
+///
+/// # Errors
+/// An entry that is malformed.
+pub fn counted_of(log: &VerifiedLog<'_>) -> Result<Counts, GateError> {
+    counts(log, log.len())
 }
 
 /// What a log has, in its first entries, that overlaps with a scope.

@@ -69,6 +69,7 @@ impl Gathering {
                     *case = Some(Case::open(seq, event, &self.tally).map(|case| case.at(entry)));
                 }
                 if let Some(Ok(case)) = case {
+                    case.comes_at(entry);
                     case.push(seq, event, &self.tally);
                 }
             }

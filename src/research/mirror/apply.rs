@@ -133,7 +133,7 @@ fn closed(tx: &Transaction<'_>, seq: i64, e: &StudyClosed) -> rusqlite::Result<(
     let row = params![hex(&e.study_id), seq, e.best, json!(statistics).to_string()];
     tx.execute("UPDATE assay_studies SET closed_seq = ?2, best = ?3, statistics = ?4 WHERE study_id = ?1", row)?;
     for (k, v) in statistics {
-        let key = format!("assay:{k}");
+        let key = format!("assay:at_close:{k}");
         tx.execute("DELETE FROM study_user_attributes WHERE study_id = ?1 AND \"key\" = ?2", params![id, key])?;
         attribute(tx, id, &key, &json!(v))?;
     }

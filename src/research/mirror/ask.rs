@@ -49,7 +49,12 @@ impl Mirror {
         if !statement.readonly() || statement.column_count() == 0 {
             return Err(refuse("only questions are answered here (SELECT ...); the mirror is a copy of the ledger"));
         }
-        let columns: Vec<String> = statement.column_names().map(Into::into).collect();
+        let mut columns: Vec<String> = Vec::new();
+        for name in statement.column_names() {
+            // As JSON, of two columns of one name only one would be left.
+            let same = columns.iter().filter(|c| c.split(':').next() == Some(name)).count();
+            columns.push(if same == 0 { name.into() } else { format!("{name}:{same}") });
+        }
         let (mut rows, mut found) = (Vec::new(), statement.query([]).map_err(what)?);
         while let Some(row) = found.next().map_err(what)? {
             if rows.len() == most {

@@ -161,7 +161,9 @@ impl Mirror {
         temp.push(".assay-copy");
         let temp = PathBuf::from(temp);
         remove(&temp)?;
-        self.conn.execute("VACUUM INTO ?1", [temp.to_string_lossy()]).map_err(self.fail())?;
+        let unwritable =
+            |e: rusqlite::Error| MirrorError::Io { path: target.into(), source: std::io::Error::other(e.to_string()) };
+        self.conn.execute("VACUUM INTO ?1", [temp.to_string_lossy()]).map_err(unwritable)?;
         // Only now: a copy that fails leaves the old one.
         remove(target)?;
         std::fs::rename(&temp, target).map_err(|source| MirrorError::Io { path: target.into(), source })

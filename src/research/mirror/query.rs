@@ -39,6 +39,8 @@ pub struct TrialRow {
     pub state: String,
     pub score: Option<f64>,
     pub violation: Option<f64>,
+    /// Each holds at zero or less: `min_trades`, `max_liquidations`, `max_undecided_bars`.
+    pub constraints: Vec<f64>,
     pub reason: Option<String>,
     pub params: Params,
     pub folds: Vec<FoldFact>,
@@ -164,7 +166,10 @@ impl Mirror {
         let mut metrics =
             self.conn.prepare_cached("SELECT name, value FROM assay_metrics WHERE trial_id = ?1 ORDER BY name")?;
         let metrics = metrics.query_map([id], |m| Ok((m.get(0)?, m.get(1)?)))?.collect::<rusqlite::Result<_>>()?;
+        let sql = "SELECT value_json FROM trial_system_attributes WHERE trial_id = ?1 AND \"key\" = 'constraints'";
+        let constraints: Option<String> = self.conn.prepare_cached(sql)?.query_row([id], |c| c.get(0)).optional()?;
         Ok(TrialRow {
+            constraints: json_of(constraints),
             study_id: r.get(0)?,
             number: r.get(1)?,
             seq: r.get::<_, i64>(2)? as u64,

@@ -8,7 +8,10 @@ pub(super) const VERSION: i64 = 4;
 
 /// Our tables and views, each with a word about it.
 pub const WORDS: [(&str, &str); 11] = [
-    ("assay_overview", "a row for each study: how many trials became what, the best score, the statistics at its end"),
+    (
+        "assay_overview",
+        "a row for each study: how many trials became what, the best score, and the statistics at its close: what was tried since is not in them, `assay trials` says what they are now",
+    ),
     ("assay_best", "the best feasible trial of each study, with its figures"),
     ("assay_params", "a row for each parameter of each trial"),
     ("assay_metrics", "a row for each figure of each trial, out of sample; trial_id as in trials and assay_trials"),
@@ -51,6 +54,6 @@ CREATE INDEX assay_trials_score ON assay_trials (study_id, score);
 CREATE VIEW assay_metrics AS SELECT trial_id, j.key AS name, j.value AS value FROM trial_user_attributes AS a, json_each(a.value_json) AS j WHERE a."key" = 'assay:metrics';
 CREATE TABLE assay_snapshots (data_hash TEXT PRIMARY KEY, seq INTEGER NOT NULL, symbols TEXT NOT NULL, interval_ms INTEGER NOT NULL, first_ms INTEGER NOT NULL, last_ms INTEGER NOT NULL, bars INTEGER NOT NULL, generated INTEGER NOT NULL, source TEXT NOT NULL, treatments TEXT NOT NULL, findings INTEGER NOT NULL, rulebook_hash TEXT, assumptions TEXT NOT NULL, files INTEGER, vendor_checked INTEGER) WITHOUT ROWID;
 CREATE VIEW assay_params AS SELECT t.study_id, t.number, t.trial_id, j.key AS name, j.value AS value FROM assay_trials AS t, json_each(t.params) AS j;
-CREATE VIEW assay_overview AS SELECT s.study_id, s.name, s.strategy, s.generated, count(t.number) AS trials, coalesce(sum(t.state = 'COMPLETE'), 0) AS completed, coalesce(sum(t.state = 'PRUNED'), 0) AS pruned, coalesce(sum(t.state = 'FAIL'), 0) AS failed, max(CASE WHEN t.violation <= 0 THEN t.score END) AS best_score, s.closed_seq IS NOT NULL AS closed, s.statistics FROM assay_studies AS s LEFT JOIN assay_trials AS t USING (study_id) GROUP BY s.study_id ORDER BY s.seq;
+CREATE VIEW assay_overview AS SELECT s.study_id, s.name, s.strategy, s.generated, count(t.number) AS trials, coalesce(sum(t.state = 'COMPLETE'), 0) AS completed, coalesce(sum(t.state = 'PRUNED'), 0) AS pruned, coalesce(sum(t.state = 'FAIL'), 0) AS failed, max(CASE WHEN t.violation <= 0 THEN t.score END) AS best_score, s.closed_seq IS NOT NULL AS closed, s.statistics AS statistics_at_close FROM assay_studies AS s LEFT JOIN assay_trials AS t USING (study_id) GROUP BY s.study_id ORDER BY s.seq;
 CREATE VIEW assay_best AS SELECT s.name AS study, b.study_id, b.number, b.trial_id, b.score, json_extract(m.value, '$.sharpe') AS sharpe, json_extract(m.value, '$.cagr') AS cagr, json_extract(m.value, '$.max_drawdown') AS max_drawdown, json_extract(m.value, '$.trades') AS trades, b.params FROM (SELECT *, row_number() OVER (PARTITION BY study_id ORDER BY score DESC, number) AS place FROM assay_trials WHERE violation <= 0) AS b JOIN assay_studies AS s USING (study_id) JOIN (SELECT trial_id, value_json AS value FROM trial_user_attributes WHERE "key" = 'assay:metrics') AS m USING (trial_id) WHERE b.place = 1;
 "#;

@@ -6,7 +6,7 @@ use super::truth::{DATA, findings, honest, read};
 use assay_shared::event::codec::Real;
 use assay_shared::event::{Event, ForwardRunCompleted, SnapshotRegisteredV2, VaultOpened};
 use assay_shared::metric::Metric;
-use assay_shared::recount::{Wrong, best};
+use assay_shared::recount::{Looked, Wrong, best};
 
 const YOUNG: [u8; 32] = [8; 32];
 
@@ -43,10 +43,19 @@ fn a_vault_is_opened_and_counted() {
     let honest_opening = opening(&log, number, &found);
     log.push(honest_opening.clone().into());
     assert_eq!(findings(&log), []);
-    let (tally, case) = read(&log);
-    let case = case.unwrap().unwrap();
+    let case = read(&log).1.unwrap().unwrap();
     assert_eq!(case.later.len(), 1);
-    assert_eq!(tally.lineage(&tally.scope(&case.fact.study_id).unwrap()).vaults, 1);
+    let symbols = s.strategy.file.symbols.iter().cloned().collect();
+    let looked = |log: &[Event], number: u32| {
+        let (id, run) = (case.fact.study_id, (number, found.times.0, found.times.1));
+        read(log).0.counts().looked(&symbols, &id, run)
+    };
+    assert_eq!(looked(&log, number), Looked::default(), "its own is none of the others");
+    assert_eq!(looked(&log, number + 1), Looked { runs: 1, ..Looked::default() });
+    // A study that keeps nothing back searched on these bars.
+    let other = stage(STRATEGY, STUDY);
+    let opened = honest(&other)[3].clone();
+    assert_eq!(looked(&[&log[..], &[opened]].concat(), number), Looked { runs: 0, studies: 1, trials: 30 });
 
     type Forge = (fn(&mut VaultOpened), &'static str);
     let forged: [Forge; 8] = [

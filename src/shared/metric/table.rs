@@ -79,7 +79,7 @@ metrics! {
     ExpectancyUsdt "expectancy_usdt" 5 Usdt Higher "mean profit of a trade, net of fees and funding";
     Exposure "exposure" 6 Fraction Neither "share of bars with a position";
     FeesUsdt "fees_usdt" 7 Usdt Lower "fees paid";
-    FinalEquityUsdt "final_equity_usdt" 8 Usdt Higher "equity at the last close";
+    FinalEquityUsdt "final_equity_usdt" 8 Usdt Higher "equity at the last close, of the whole account: what was earned before the window is in it";
     FundingUsdt "funding_usdt" 9 Usdt Higher "funding received less paid";
     InsuranceUsdt "insurance_usdt" 25 Usdt Neither "what the insurance fund made good after cross liquidations";
     Kurtosis "kurtosis" 10 Ratio Neither "kurtosis of the returns per bar, 3 for a normal distribution; population moments";
@@ -92,7 +92,7 @@ metrics! {
     Skew "skew" 17 Ratio Higher "skewness of the returns per bar, population moments";
     Sortino "sortino" 18 Ratio Higher "mean of a year / root of the mean squared negative return, annualised";
     Sqn "sqn" 19 Ratio Higher "root of the number of trades times mean / deviation of their profits";
-    TotalReturn "total_return" 20 Fraction Higher "final / initial equity - 1";
+    TotalReturn "total_return" 20 Fraction Higher "equity at the last close / equity at the window's beginning - 1";
     Trades "trades" 21 Count Neither "trades that were entered and closed";
     UndecidedBars "undecided_bars" 26 Count Lower "bars of the whole run of which nobody knows whether a cross account survived them";
     Volatility "volatility" 22 Fraction Lower "deviation (ddof 1) of the returns per bar, annualised";

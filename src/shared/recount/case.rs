@@ -2,8 +2,8 @@
 
 use super::counts::Lineage;
 use super::finished::{Finished, equal};
+use super::later_run::LaterRun;
 use super::tally::Tally;
-use crate::event::later::LaterFact;
 use crate::event::snapshot::SnapshotFact;
 use crate::event::study::{StudyFact, TrialFact, blocks_v2, study_id};
 use crate::event::{Event, SeedGrade, StudyClosed, StudySeeded};
@@ -96,7 +96,9 @@ pub struct Case {
     /// Its log, and the leaf of its opening: what a witness's note must be over.
     opening: Option<(String, Hash)>,
     /// When it was opened, by its log; microseconds since 1970.
-    pub(super) opened_us: Option<u64>,
+    pub opened_us: Option<u64>,
+    /// What the log's clock says of the event that comes.
+    pub(super) now_us: Option<u64>,
     /// Trials whose walk-forward is recorded.
     pub walked: BTreeSet<u32>,
     /// How often it was extended, and closed before that.
@@ -104,7 +106,7 @@ pub struct Case {
     /// How often it was closed and opened again.
     pub rounds: u32,
     /// What was seen of its trials afterwards: the vault, and forward runs.
-    pub later: Vec<(u64, LaterFact)>,
+    pub later: Vec<LaterRun>,
     /// What was found while it was gathered.
     pub(super) findings: Vec<Finding>,
 }
@@ -166,6 +168,7 @@ impl Case {
                 seeded,
                 opening,
                 opened_us: None,
+                now_us: None,
                 walked,
                 extended: 0,
                 rounds: 0,
@@ -181,6 +184,11 @@ impl Case {
         self.opening = Some((entry.origin().into(), entry.leaf_hash()));
         self.opened_us = Some(entry.time_us);
         self
+    }
+
+    /// Says when the next event was recorded.
+    pub fn comes_at(&mut self, entry: &Entry) {
+        self.now_us = Some(entry.time_us);
     }
 
     /// A witness's note over the opening gives the seed, before the first trial.

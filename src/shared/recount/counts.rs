@@ -1,5 +1,6 @@
 //! What a log has that counts beside a study: kept small, so that a gate can remember it instead of reading a log again.
 
+use super::later_run::Run;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 
@@ -79,8 +80,6 @@ pub struct Lineage {
     pub trials: u64,
     /// Studies.
     pub studies: u64,
-    /// Openings of their vaults.
-    pub vaults: u64,
     /// Sharpe ratios per bar of the study that is looked at.
     pub sharpes: Sharpes,
 }
@@ -96,7 +95,6 @@ impl Lineage {
     pub fn add(&mut self, other: &Lineage) {
         self.trials += other.trials;
         self.studies += other.studies;
-        self.vaults += other.vaults;
         self.sharpes.merge(&other.sharpes, 1.0);
     }
 }
@@ -114,9 +112,12 @@ pub struct Counted {
     pub(super) scope: Option<(u64, Scope)>,
     pub(super) budget: u64,
     pub(super) trials: u64,
-    /// How often its vault was opened.
+    /// The bars that it searched on, by the openings of the first and the last; none of data that are not known.
     #[serde(default)]
-    pub(super) vaults: u64,
+    pub(super) searched: Option<(i64, i64)>,
+    /// Its trials over other bars.
+    #[serde(default)]
+    pub(super) later: Vec<Run>,
     pub(super) sharpes: Sharpes,
 }
 
@@ -148,7 +149,6 @@ impl Counts {
                 continue;
             }
             out.studies += 1;
-            out.vaults += study.vaults;
             out.trials += study.trials.max(study.budget);
             // A bar that is four times as long has twice the Sharpe ratio.
             let factor = own.map_or(1.0, |own| (scope.interval_ms as f64 / own.interval_ms as f64).sqrt());

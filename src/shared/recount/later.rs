@@ -1,6 +1,7 @@
 //! What was seen of a study's trials after it: its vault opened, and forward runs.
 
 use super::case::{Case, Wrong, finding};
+use super::later_run::LaterRun;
 use super::returns::disagree;
 use super::tally::Tally;
 use crate::event::later::LaterFact;
@@ -14,7 +15,11 @@ impl Case {
             let name = if fact.forward.is_some() { "a forward run" } else { "an opening of the vault" };
             self.findings.push(finding(seq, Wrong::Later, format!("{name} of trial {}: {what}", fact.number)));
         }
-        self.later.push((seq, fact));
+        let data = match &fact.forward {
+            None => Some(self.snapshot.clone()),
+            Some(elsewhere) => tally.cover(&elsewhere.data_hash).cloned(),
+        };
+        self.later.push(LaterRun { seq, fact, data });
     }
 
     fn contradicts(&self, fact: &LaterFact, tally: &Tally) -> Option<String> {
@@ -51,6 +56,11 @@ impl Case {
             }
             Some(_) if self.opened_us.is_some_and(|us| fact.first_ms < (us / 1000) as i64) => {
                 return Some(format!("bars from {} on were there when the study was opened", format_ms(fact.first_ms)));
+            }
+            Some(_)
+                if !cover.generated && self.now_us.is_some_and(|us| fact.last_ms + interval > (us / 1000) as i64) =>
+            {
+                return Some("its last bar had not ended when it was recorded".into());
             }
             _ => {}
         }

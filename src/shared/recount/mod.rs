@@ -25,6 +25,8 @@ mod counts;
 mod extension;
 mod finished;
 mod later;
+mod later_run;
+mod looked;
 mod returns;
 mod tally;
 
@@ -32,4 +34,6 @@ pub use case::{Case, Finding, Wrong, number_of};
 pub use closing::close;
 pub use counts::{Counts, Lineage, Scope, Sharpes};
 pub use finished::{Best, Finished, best};
+pub use later_run::LaterRun;
+pub use looked::Looked;
 pub use tally::Tally;

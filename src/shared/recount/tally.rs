@@ -6,11 +6,13 @@
 
 use super::counts::{Counted, Counts, LARGEST, Lineage, Scope, Sharpes};
 use super::finished::Finished;
+use super::later_run::Run;
 use crate::event::Event;
 use crate::event::kinds::Digest;
 use crate::event::snapshot::SnapshotFact;
 use crate::strategy::Strategy;
 use crate::study::Study;
+use crate::time::DAY_MS;
 use std::collections::BTreeMap;
 
 /// A study as its events so far have it.
@@ -24,7 +26,8 @@ struct Asked {
     scope: Option<(u64, Scope)>,
     budget: u64,
     trials: u64,
-    vaults: u64,
+    vault_days: u32,
+    later: Vec<Run>,
     sharpes: Sharpes,
 }
 
@@ -73,7 +76,9 @@ impl Tally {
             }
             Event::StudyOpened(_) | Event::StudyOpenedV2(_) => {
                 if let Some(f) = event.study() {
-                    let budget = Study::recorded(&f.text).map_or(0, |s| u64::from(s.trials));
+                    let read = Study::recorded(&f.text);
+                    let (budget, vault_days) =
+                        read.map_or((0, 0), |s| (u64::from(s.trials), s.splits.vault_days.unwrap_or(0)));
                     let scope = self.scope_of(&f.data_hash, &f.strategy_hash).filter(|(at, _)| *at < seq);
                     let asked = Asked {
                         seq,
@@ -83,7 +88,8 @@ impl Tally {
                         scope: scope.filter(|_| self.strategies.contains_key(&f.strategy_hash)),
                         budget,
                         trials: 0,
-                        vaults: 0,
+                        vault_days,
+                        later: Vec::new(),
                         sharpes: Sharpes::default(),
                     };
                     self.studies.entry(f.study_id).or_insert(asked);
@@ -95,14 +101,13 @@ impl Tally {
                     study.last = seq;
                 }
             }
-            Event::VaultOpened(e) => {
-                if let Some(study) = self.studies.get_mut(&e.study_id) {
-                    study.vaults += 1;
-                    study.last = seq;
-                }
-            }
             event => {
-                if let Some(f) = event.snapshot() {
+                if let Some(run) = event.later() {
+                    if let Some(study) = self.studies.get_mut(&run.study_id) {
+                        study.later.push((run.number, run.first_ms, run.last_ms));
+                        study.last = seq;
+                    }
+                } else if let Some(f) = event.snapshot() {
                     self.covers.entry(f.data_hash).or_insert((seq, f));
                 } else if let Some((of, _)) = event.trial_key()
                     && let Some(study) = self.studies.get_mut(&of)
@@ -157,15 +162,20 @@ impl Tally {
 
     /// The studies so far as they count for others.
     pub fn counts(&self) -> Counts {
-        let counted = |(id, study): (&[u8; 16], &Asked)| Counted {
-            study_id: *id,
-            seq: study.seq,
-            last: study.last,
-            scope: self.scope_of_study(study),
-            budget: study.budget,
-            trials: study.trials,
-            vaults: study.vaults,
-            sharpes: study.sharpes,
+        let counted = |(id, study): (&[u8; 16], &Asked)| {
+            let scope = self.scope_of_study(study);
+            let vault_ms = i64::from(study.vault_days) * DAY_MS;
+            Counted {
+                study_id: *id,
+                seq: study.seq,
+                last: study.last,
+                searched: scope.as_ref().map(|(_, s)| (s.span.0, s.span.1.saturating_sub(vault_ms))),
+                later: study.later.clone(),
+                scope,
+                budget: study.budget,
+                trials: study.trials,
+                sharpes: study.sharpes,
+            }
         };
         let mut studies: Vec<Counted> = self.studies.iter().map(counted).collect();
         studies.sort_by_key(|s| s.seq);
