@@ -62,7 +62,7 @@ pub fn checks(lab: &Lab) -> Vec<Check> {
         out.push(("deploy", lab.repo().and_then(|repo| elsewhere(lab, &repo, url)).map_err(words)));
         return out;
     }
-    if !lab.deploy_path().exists() {
+    if lab.is_without_gate() {
         let words = "none: `assay init` makes one with --reviewer, or names one elsewhere with --deploy";
         out.push(("deploy", Ok(words.into())));
         return out;

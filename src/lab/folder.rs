@@ -274,6 +274,12 @@ impl Lab {
         self.deploy_path().join("assay")
     }
 
+    /// Whether nobody ever set a deploy repository up here: one that is lost leaves its policy in the lab's own.
+    pub fn is_without_gate(&self) -> bool {
+        let founded = || self.repo().is_ok_and(|repo| repo.tip("refs/heads/main").is_some());
+        self.config.deploy.is_none() && !self.deploy_path().exists() && !founded()
+    }
+
     /// The gate in the lab's deploy repository.
     ///
     /// # Errors
@@ -283,7 +289,7 @@ impl Lab {
             let message = format!("the deploy repository is {url}: its gate and its live table are with its host");
             return Err(LabError::usage(message, "ask there, or ask a clone of it with --repo and --genesis"));
         }
-        if !self.deploy_path().exists() {
+        if self.is_without_gate() {
             let hint = "make one with `assay init LAB --reviewer NAME=FILE`, or name the host's: --gate DIR";
             return Err(LabError::usage("this lab has no deploy repository", hint));
         }
