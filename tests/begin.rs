@@ -35,6 +35,12 @@ fn from_nothing_to_a_study() {
     desk.assay(&["study", "run", "mine.toml", "--name", "two", "--trials", "5", "--seed", "7"]).ok();
     let overview = desk.assay(&["query", "--csv", "SELECT name, trials, closed FROM assay_overview"]).ok().out;
     assert_eq!(overview, "name,trials,closed\nmine,12,1\ntwo,5,1\n");
+    desk.assay(&["study", "page", "mine", "--out", "mine.html"]).ok();
+    let page = std::fs::read_to_string(desk.path("mine.html")).unwrap();
+    assert!(page.contains("Study mine") && page.contains("What decides") && page.len() < 300_000, "{}", page.len());
+    desk.assay(&["study", "page", "mine", "--out", "mine.html"]).ok();
+    desk.assay(&["study", "page", "mine", "--out", "mine.toml"]).fails(2, "is no page of a study");
+    desk.assay(&["study", "page", "nobody"]).fails(2, "there is no study 'nobody'");
     // And a vault that was kept back without a word about it.
     desk.assay(&["study", "vault", "mine"]).ok();
 }

@@ -123,3 +123,31 @@ fn what_cannot_be_extended() {
     }
     assert_eq!(desk.assay(&["verify", "--json"]).ok().json()["entries"], entries);
 }
+
+/// Killed while it goes on, and resumed, an extended study ends with the very same trials.
+#[test]
+fn a_killed_extension_resumes() {
+    let (desk, whole) = (studied(), studied());
+    let extend = ["study", "extend", "--trials", "40", "--try", "fast=20,slow=96", "--jobs", "1"];
+    whole.assay(&extend).ok();
+    let mut child = desk.command(&extend).spawn().unwrap();
+    crate::desk::wait_for("a further trial", || {
+        let shown = desk.assay(&["study", "show", "--json"]).json();
+        shown[0]["trials"].as_u64() > Some(32)
+    });
+    let _ = child.kill();
+    let _ = child.wait();
+    // Given again, it is not the same extension twice: it is complete, or says how to go on.
+    let said = desk.assay(&extend);
+    if said.code == 2 {
+        assert!(said.err.contains("assay study resume"), "{}", said.err);
+        desk.assay(&["study", "resume"]).ok();
+        let of = |desk: &Desk| -> Vec<Value> {
+            let all = desk.assay(&["trials", "--all", "--limit", "1000", "--json"]).ok().json();
+            let trial = |t: &Value| json!([t["number"], t["params"], t["score"], t["stream_hash"]]);
+            all.as_array().unwrap().iter().map(trial).collect()
+        };
+        assert_eq!(of(&desk), of(&whole));
+    }
+    desk.assay(&["verify", "--deep"]).ok();
+}

@@ -28,6 +28,7 @@ mod ledger;
 mod live;
 mod memory;
 mod mirror;
+mod newcomer;
 mod optuna;
 mod outputs;
 mod peers;

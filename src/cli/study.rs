@@ -4,11 +4,12 @@ use super::Context;
 use super::later;
 use super::output::{grouped, heading, print, print_json, say, table};
 use super::trials;
+use assay_lab::Lab;
 use assay_lab::LabError;
 use assay_lab::begin;
 use assay_lab::study::{
-    Changes, Ended, Opened, Seed, Seen, extend, finish_pruned, forward, jobs, open, open_vault, plain_study, points,
-    read_strategy, read_study, ready, reopen, run as work, seeded,
+    Changes, Ended, Opened, Seed, Seen, extend, finish_pruned, forward, jobs, open, open_vault, page, plain_study,
+    points, read_strategy, read_study, ready, reopen, run as work, seeded,
 };
 use assay_lab::trial;
 use assay_research::mirror::query::StudyRow;
@@ -83,6 +84,21 @@ pub enum Args {
         /// Threads
         #[arg(long, value_parser = threads())]
         jobs: Option<usize>,
+    },
+    /// Write a study's page: how the search went, what decides, and how much the best is worth
+    ///
+    /// One HTML file without scripts, which loads nothing.
+    ///
+    /// Example: assay study page trend-walkforward --out study.html
+    Page {
+        /// Name or id [default: the newest]
+        study: Option<String>,
+        /// File to write
+        #[arg(long, default_value = "study.html")]
+        out: PathBuf,
+        /// Write over it though it is something else
+        #[arg(long)]
+        force: bool,
     },
     /// Run a trial over the vault: the last bars, which no trial of its study saw
     ///
@@ -206,23 +222,7 @@ pub fn run(cx: &Context, args: Args) -> Result<(), LabError> {
             extend(&lab, &mut opened, trials, &points)?;
             (opened, jobs, (None, Vec::new()))
         }
-        Args::Finish { study, jobs: wanted } => {
-            let row = trial::study(&lab.mirror()?, study.as_deref())?;
-            let done = finish_pruned(&lab, &reopen(&lab, &row.study_id)?, jobs(wanted))?;
-            say(&format!("{done} pruned trials were finished"));
-            return trials::leaderboard(cx, &lab, Some(&row.study_id), 8);
-        }
-        Args::New { .. } => return Ok(()),
-        Args::Vault { study, trial: number } => {
-            let row = trial::study(&lab.mirror()?, study.as_deref())?;
-            return seen(cx, &open_vault(&lab, &reopen(&lab, &row.study_id)?, number)?);
-        }
-        Args::Forward { study, trial: number, data } => {
-            let row = trial::study(&lab.mirror()?, study.as_deref())?;
-            return seen(cx, &forward(&lab, &reopen(&lab, &row.study_id)?, number, data.as_deref())?);
-        }
-        Args::Show { study: None } => return list(cx, &lab.mirror()?.studies()?),
-        Args::Show { study: Some(name) } => return trials::leaderboard(cx, &lab, Some(&name), 20),
+        other => return show(cx, &lab, other),
     };
     if let Some(by) = seeded(&lab, &mut opened, witness.as_deref(), &keys)? {
         say(&format!("{by} gave the seed of '{}'", opened.study.name));
@@ -231,6 +231,37 @@ pub fn run(cx: &Context, args: Args) -> Result<(), LabError> {
         say(&format!("the study '{}' is complete", opened.study.name));
     }
     trials::leaderboard(cx, &lab, Some(&opened.study.name), 8)
+}
+
+/// What computes no trial of a study that is not complete.
+fn show(cx: &Context, lab: &Lab, args: Args) -> Result<(), LabError> {
+    match args {
+        Args::Finish { study, jobs: wanted } => {
+            let row = trial::study(&lab.mirror()?, study.as_deref())?;
+            let done = finish_pruned(lab, &reopen(lab, &row.study_id)?, jobs(wanted))?;
+            say(&format!("{done} pruned trials were finished"));
+            trials::leaderboard(cx, lab, Some(&row.study_id), 8)
+        }
+        Args::Page { study, out, force } => {
+            page(lab, study.as_deref(), &out, force, |seen| {
+                let runs = || seen.iter().map(|s| (&s.run, &s.looked));
+                (later::HEAD.map(String::from).to_vec(), later::rows(runs()), later::worth(runs()))
+            })?;
+            print(&out.display().to_string());
+            Ok(())
+        }
+        Args::Vault { study, trial: number } => {
+            let row = trial::study(&lab.mirror()?, study.as_deref())?;
+            seen(cx, &open_vault(lab, &reopen(lab, &row.study_id)?, number)?)
+        }
+        Args::Forward { study, trial: number, data } => {
+            let row = trial::study(&lab.mirror()?, study.as_deref())?;
+            seen(cx, &forward(lab, &reopen(lab, &row.study_id)?, number, data.as_deref())?)
+        }
+        Args::Show { study: None } => list(cx, &lab.mirror()?.studies()?),
+        Args::Show { study: Some(name) } => trials::leaderboard(cx, lab, Some(&name), 20),
+        Args::Run(_) | Args::New { .. } | Args::Resume { .. } | Args::Extend { .. } => Ok(()),
+    }
 }
 
 fn seen(cx: &Context, seen: &Seen) -> Result<(), LabError> {

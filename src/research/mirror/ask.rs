@@ -42,8 +42,15 @@ impl Mirror {
     /// [`MirrorError::Question`] for what SQLite does not understand, and for what would change something.
     pub fn ask(&self, sql: &str, most: usize) -> Result<Answer, MirrorError> {
         let what = |source: rusqlite::Error| MirrorError::Question { what: source.to_string() };
-        let refuse = |words: &str| MirrorError::Question { what: words.into() };
         self.conn.execute_batch("PRAGMA query_only=ON;").map_err(what)?;
+        let answer = self.answer(sql, most);
+        self.conn.execute_batch("PRAGMA query_only=OFF;").map_err(what)?;
+        answer
+    }
+
+    fn answer(&self, sql: &str, most: usize) -> Result<Answer, MirrorError> {
+        let what = |source: rusqlite::Error| MirrorError::Question { what: source.to_string() };
+        let refuse = |words: &str| MirrorError::Question { what: words.into() };
         let mut statement = self.conn.prepare(sql).map_err(what)?;
         // Attaching a file reads as a question, and would make one.
         if !statement.readonly() || statement.column_count() == 0 {

@@ -7,7 +7,8 @@ use assay_ledger::{Draft, EventId, Log, Signer};
 use assay_shared::event::codec::Real;
 use assay_shared::event::{
     BlockV2, EnvironmentV2, Event, FoldV2, MetricCode, ParamV2, SeedGrade, SnapshotRegistered, StrategyRegistered,
-    StudyClosed, StudyOpenedV2, TrialCompletedV2, TrialFailedV2, TrialPrunedV2, VaultOpened,
+    StudyClosed, StudyClosedV2, StudyExtended, StudyOpenedV2, TrialCompletedV2, TrialFailedV2, TrialPrunedV2,
+    VaultOpened,
 };
 use assay_shared::metric::Metric;
 use assay_shared::strategy::{Strategy, Value};
@@ -282,4 +283,35 @@ fn later_runs() {
         mirror.digest().unwrap(),
         Mirror::rebuild(&stage.path("n.sqlite"), &stage.log).unwrap().digest().unwrap()
     );
+}
+
+/// An extended study is open again, and its second close takes the place of the first, attributes included.
+#[test]
+fn a_study_that_goes_on() {
+    let mut stage = full();
+    let close = |round: u32, trials: u32, dsr: f64| StudyClosedV2 {
+        study_id: [1; 16],
+        round,
+        trials,
+        best: Some(0),
+        statistics: vec![("dsr".into(), Real(dsr))],
+    };
+    let extended = StudyExtended { study_id: [1; 16], round: 1, trials: 7, points: vec![] };
+    stage.put(&[extended.into()]);
+    let mut mirror = Mirror::open(&stage.path("m.sqlite")).unwrap();
+    mirror.catch_up(&stage.log).unwrap();
+    let study = || mirror.studies().unwrap().into_iter().find(|s| s.study_id == "01".repeat(16)).unwrap();
+    assert_eq!((study().closed, study().statistics.len()), (false, 0));
+    stage.put(&[close(1, 12, 0.75).into()]);
+    let mut mirror = Mirror::open(&stage.path("m.sqlite")).unwrap();
+    mirror.catch_up(&stage.log).unwrap();
+    let row = mirror.ask("SELECT statistics_at_close, closed FROM assay_overview WHERE closed = 1", 9).unwrap().rows;
+    assert_eq!(serde_json::json!(row), serde_json::json!([["{\"dsr\":0.75}", 1]]));
+    let sql = "SELECT value_json FROM study_user_attributes WHERE \"key\" = 'assay:at_close:dsr'";
+    assert_eq!(serde_json::json!(mirror.ask(sql, 9).unwrap().rows), serde_json::json!([["0.75"]]));
+    // One that is closed is not closed once more.
+    stage.put(&[close(2, 12, 0.5).into()]);
+    mirror.catch_up(&stage.log).unwrap();
+    assert_eq!(serde_json::json!(mirror.ask(sql, 9).unwrap().rows), serde_json::json!([["0.75"]]));
+    assert_eq!(mirror.ask("SELECT seq FROM assay_ignored WHERE why LIKE '%closed already'", 9).unwrap().rows.len(), 1);
 }

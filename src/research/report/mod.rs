@@ -2,8 +2,11 @@
 
 mod books;
 mod html;
+mod plots;
 pub mod quality;
 pub mod quality_page;
+mod search;
+pub mod study_page;
 mod svg;
 #[cfg(test)]
 mod tests;

@@ -24,7 +24,7 @@ pub(super) struct Chart<'a> {
 }
 
 /// Round steps that give about `n` grid lines.
-fn ticks(low: f64, high: f64, n: f64) -> Vec<f64> {
+pub(super) fn ticks(low: f64, high: f64, n: f64) -> Vec<f64> {
     let raw = (high - low) / n;
     if raw.is_nan() || raw <= 0.0 {
         return vec![low];

@@ -264,3 +264,54 @@ proptest! {
         }
     }
 }
+
+/// A study's page: every number of it from its trials, nothing that a browser would run or load, and no name that is markup.
+#[test]
+fn a_study_as_a_page() {
+    use super::study_page::StudyPage;
+    let (study, one) = rows("<script>x</script>", false);
+    let trials: Vec<TrialRow> = (0..40u32)
+        .map(|n| TrialRow {
+            number: n,
+            score: (n % 7 != 0).then(|| f64::from(n) / 10.0),
+            violation: Some(if n % 5 == 0 { 2.0 } else { 0.0 }),
+            constraints: vec![if n % 5 == 0 { 2.0 } else { 0.0 }, 0.0, 0.0],
+            state: if n % 7 == 0 { "FAIL" } else { "COMPLETE" }.into(),
+            reason: (n % 7 == 0).then(|| format!("drawdown proxy: {n}.5 % at leverage 3 is beyond 40.0 %")),
+            ..one.clone()
+        })
+        .collect();
+    let page = |generated: bool| StudyPage {
+        study: StudyRow { generated, trials: 40, best: Some(39), best_score: Some(3.9), ..study.clone() },
+        trials: trials.clone(),
+        space: strategy().file.parameters.clone(),
+        folds: vec![((0, 86_400_000), (86_400_000, 172_800_000)); 2],
+        interval_ms: 3_600_000,
+        statistics: Some(Statistics {
+            trials: 123,
+            studies: 4,
+            bars: 100.0,
+            sharpe_per_bar: 0.02,
+            variance: 1e-4,
+            expected_max: 0.03,
+            psr: Some(0.8),
+            dsr: Some(0.25),
+            min_track_record: None,
+        }),
+        pbo: Some(0.5),
+        later: (vec!["trial".into()], vec![vec!["<b>".into()]], "nobody".into()),
+    };
+    let html = page(false).html();
+    assert!(StudyPage::is_one(&html) && !html.contains("<script") && !html.contains("<b>39</b><b>"));
+    for words in ["123 in 4", "0.2500", "1970-01-01 to 1970-01-02", "&lt;b&gt;", "by chance", "class=\"best\""] {
+        assert!(html.contains(words), "no '{words}'");
+    }
+    assert!(html.contains("drawdown proxy: … % at leverage … is beyond … %</td><td>6</td>"), "equal reasons meet");
+    assert!(html.contains("infeasible: too few trades out of sample</td><td>8</td>"));
+    assert!(!html.contains("http://") && !html.contains("https://") && html.contains("default-src 'none'"));
+    let made_up = page(true).html();
+    assert!(made_up.contains("GENERATED DATA") && !made_up.contains("0.2500"));
+    // One without any trial is a page too.
+    let empty = StudyPage { trials: vec![], ..page(false) };
+    assert!(empty.html().contains("nothing"));
+}
