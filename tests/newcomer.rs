@@ -102,3 +102,41 @@ fn where_and_why() {
     desk.assay(&["study", "new", ""]).fails(2, "needs a name");
     desk.assay(&["strategy", "new", " "]).fails(2, "needs a name");
 }
+
+/// Alone, the program says where one stands and what comes next, at each step; and an error is an object for programs.
+#[test]
+fn where_one_stands() {
+    let desk = Desk::new();
+    let next = || desk.assay(&["--json"]).ok().json()["next"].as_str().unwrap().to_string();
+    assert!(desk.assay(&[]).ok().out.contains("assay guide start") && next().starts_with("assay init"));
+    desk.assay(&["init", "lab", "--person", "ana"]).ok();
+    assert!(next().starts_with("assay data import"), "{}", next());
+    market(&desk, "market", &SYMBOLS, 420, 3);
+    assert!(next().starts_with("assay strategy new"), "{}", next());
+    desk.strategy_and_study(16);
+    desk.assay(&["study", "run", "trend.toml", "study.toml"]).ok();
+    assert!(next().starts_with("assay trials trend-walkforward"), "{}", next());
+    desk.assay(&["key", "new", "--out", "ben"]).ok();
+    desk.assay(&["init", "lab", "--reviewer", "ben=ben.pub", "--allow-generated"]).ok();
+    desk.assay(&["parity"]).ok();
+    let branch = desk.assay(&["promote"]).ok().out.trim().to_string();
+    assert_eq!(next(), format!("assay review {branch}"));
+    let said = desk.assay(&[]).ok().out;
+    for words in ["lab lab of ana", "1 studies; the newest: trend-walkforward", "proposed: promote/", "nothing is live"]
+    {
+        assert!(said.contains(words), "no '{words}' in {said}");
+    }
+    for (args, code, kind) in [
+        (vec!["--json", "trials", "nobody"], 2, "usage"),
+        (vec!["--json", "--lab", "nowhere", "trials"], 3, "couldnot"),
+        (vec!["--json", "deploy", &branch], 4, "refused"),
+        (vec!["--json", "strategy", "check", "study.toml"], 2, "usage"),
+    ] {
+        let said = desk.assay(&args);
+        let error =
+            serde_json::from_str::<serde_json::Value>(said.err.trim()).unwrap_or_else(|e| panic!("{e}: {}", said.err));
+        let error = &error["error"];
+        assert_eq!((said.code, &error["kind"], &error["exit_code"]), (code, &kind.into(), &code.into()), "{error}");
+        assert!(!error["message"].as_str().unwrap().is_empty());
+    }
+}

@@ -14,6 +14,7 @@ mod doctor;
 mod explain;
 mod guide;
 mod halt;
+mod here;
 mod hook;
 mod init;
 mod key;
@@ -61,6 +62,8 @@ use terminal::Terminal;
 /// Studies, walk-forwards and promotions are signed events in an append-only ledger; what goes live
 /// is verified from them. Begin with `assay guide` or `assay demo`.
 ///
+/// Without a command it says where you stand, and what comes next.
+///
 /// Exit codes: 0 fine, 1 verification failed, 2 usage or configuration, 3 could not check,
 /// 4 refused by policy.
 #[derive(Debug, Parser)]
@@ -73,7 +76,7 @@ pub struct Args {
     #[arg(long, global = true)]
     json: bool,
     #[command(subcommand)]
-    command: Command,
+    command: Option<Command>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -150,7 +153,8 @@ impl Context {
 
 fn run(args: Args, session: Session) -> Result<(), LabError> {
     let cx = Context { lab: args.lab, json: args.json, session };
-    match args.command {
+    let Some(command) = args.command else { return here::run(&cx) };
+    match command {
         Command::Demo(a) => demo::run(&cx, a),
         Command::Init(a) => init::run(&cx, a),
         Command::Key(a) => key::run(&cx, a),
@@ -217,15 +221,32 @@ pub fn main() -> ExitCode {
     };
     let session = Session { observer: Arc::new(Terminal::default()), memory: memory(), ..Session::silent() };
     stop::watch(&session.stop);
-    let asked = session.stop.clone();
+    let (asked, json) = (session.stop.clone(), args.json);
     match run(args, session).and_then(|()| output::written()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(e) => {
-            tell(&e);
+            if json {
+                tell_json(&e)
+            } else {
+                tell(&e)
+            }
             // Whatever came of it, somebody asked to stop.
             ExitCode::from(if asked.requested() { stop::EXIT } else { exit_code(e.kind()) })
         }
     }
+}
+
+/// The same for programs: one object on stderr.
+fn tell_json(e: &LabError) {
+    let problems: Vec<String> = match e {
+        LabError::Strategy { name, text, problems } => problems.iter().map(|d| d.render(name, text)).collect(),
+        _ => Vec::new(),
+    };
+    let kind = format!("{:?}", e.kind()).to_lowercase();
+    let error = serde_json::json!({
+        "kind": kind, "exit_code": exit_code(e.kind()), "message": e.to_string(), "hint": e.hint(), "problems": problems,
+    });
+    say(&serde_json::json!({ "error": error }).to_string());
 }
 
 fn tell(e: &LabError) {
