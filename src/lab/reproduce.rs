@@ -164,7 +164,7 @@ fn recorded(repo: &Repo, proposal: &Proposal) -> Result<(Case, Case), LabError> 
         let what = format!("the study has results of another version than {RESULTS}, which this build computes");
         return Err(LabError::usage(what, "reproduce it with a build of its version"));
     }
-    let now = gate::case(log, log.len(), id)?;
+    let now = if log.len() == reference.size { case.clone() } else { gate::case(log, log.len(), id)? };
     Ok((case, now))
 }
 

@@ -109,6 +109,12 @@ fn what_no_extension_can_be() {
     // Fewer trials than were run, and another point than the one that was tried.
     assert!(changed(|e| e.trials = 9).contains(&Wrong::Order));
     assert!(changed(|e| e.points.clear()).contains(&Wrong::Suggestion));
+    // After more trials than the study has: found, and nothing is counted below zero.
+    let (_, mut log) = extended();
+    let twice: Vec<Event> = log.iter().filter(|e| e.trial_key().is_some()).cloned().collect();
+    let at = log.iter().position(|e| matches!(e, Event::StudyClosed(_))).unwrap();
+    log.splice(at..at, twice);
+    assert!(findings(&log).iter().any(|f| f.wrong == Wrong::Order));
     // In the middle of the trials, after which it is one of neither place.
     let (_, mut log) = extended();
     let at = log.iter().position(|e| matches!(e, Event::StudyExtended(_))).unwrap();

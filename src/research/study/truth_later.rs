@@ -58,11 +58,14 @@ fn a_vault_is_opened_and_counted() {
     assert_eq!(looked(&[&log[..], &[opened]].concat(), number), Looked { runs: 0, studies: 1, trials: 30 });
 
     type Forge = (fn(&mut VaultOpened), &'static str);
-    let forged: [Forge; 8] = [
+    let forged: [Forge; 11] = [
         (|v| v.number = 9999, "no score"),
         (|v| v.bars -= 1, "the vault has others"),
         (|v| v.last_ms += 3_600_000, "its data do not have"),
         (|v| v.first_ms = v.last_ms, "its data do not have"),
+        (|v| std::mem::swap(&mut v.first_ms, &mut v.last_ms), "its data do not have"),
+        (|v| (v.first_ms, v.last_ms) = (i64::MIN, i64::MAX), "its data do not have"),
+        (|v| (v.first_ms, v.last_ms) = (i64::MAX, i64::MIN), "its data do not have"),
         (|v| v.blocks[3].powers[0] = Real(0.5), "its returns give"),
         (|v| v.blocks.clear(), "in blocks"),
         (|v| v.metrics.iter_mut().filter(|m| m.0.0 == Metric::Sharpe.code()).for_each(|m| m.1.0 += 1.0), "sharpe"),

@@ -35,7 +35,8 @@ impl Case {
         };
         let at_its_opening = self.trials.is_empty() && self.extended == 0 && e.round == 0 && self.closed.is_none();
         let after_a_close = self.closed.is_some() && e.round == self.rounds + 1;
-        let room = u64::from(self.study.trials) + u64::from(e.trials) - self.trials.len() as u64;
+        // A log may hold more trials than its study has.
+        let room = (u64::from(self.study.trials) + u64::from(e.trials)).saturating_sub(self.trials.len() as u64);
         if !at_its_opening && !after_a_close {
             Some("it comes neither right after the opening nor after a close".into())
         } else if e.trials == 0 && points.is_empty() {

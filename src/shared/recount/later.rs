@@ -36,7 +36,8 @@ impl Case {
         };
         let Some(cover) = cover else { return Some("its data are not registered before it".into()) };
         let interval = self.strategy.interval_ms;
-        let span = (fact.last_ms - fact.first_ms).checked_div(interval).map(i64::unsigned_abs);
+        // What a log says of times may be anything.
+        let span = fact.last_ms.saturating_sub(fact.first_ms).checked_div(interval).and_then(|s| u64::try_from(s).ok());
         let lacks = |s: &String| !cover.symbols.contains(s);
         match &fact.forward {
             None if fact.bars != self.study.splits.vault_bars(interval) as u64 => {
@@ -58,14 +59,18 @@ impl Case {
                 return Some(format!("bars from {} on were there when the study was opened", format_ms(fact.first_ms)));
             }
             Some(_)
-                if !cover.generated && self.now_us.is_some_and(|us| fact.last_ms + interval > (us / 1000) as i64) =>
+                if !cover.generated
+                    && self.now_us.is_some_and(|us| fact.last_ms.saturating_add(interval) > (us / 1000) as i64) =>
             {
                 return Some("its last bar had not ended when it was recorded".into());
             }
             _ => {}
         }
         // Bars may be missing, and never be more than their time holds.
-        if fact.last_ms > cover.last_ms || fact.first_ms < cover.first_ms || span.is_none_or(|s| fact.bars > s + 1) {
+        if fact.last_ms > cover.last_ms
+            || fact.first_ms < cover.first_ms
+            || span.is_none_or(|s| fact.bars > s.saturating_add(1))
+        {
             return Some("it is of bars that its data do not have".into());
         }
         disagree(&fact.metrics, &fact.blocks, fact.bars, interval)
