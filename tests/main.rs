@@ -31,6 +31,7 @@ mod mirror;
 mod newcomer;
 mod optuna;
 mod outputs;
+mod pages;
 mod peers;
 mod place;
 mod pushes;

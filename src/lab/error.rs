@@ -184,7 +184,7 @@ impl LabError {
                 Some("cut the data: `assay data import --from DATE`".into())
             }
             LabError::Rulebook(RulebookError::NoBrackets { .. }) => Some(
-                "put older bracket files (such as leverage_brackets_DATE.json) beside the data, cut it with `data import --from`, or assume the oldest table: --assume-brackets-from DATE"
+                "put older bracket files (such as leverage_brackets_DATE.json) beside the data, cut it with `data import --from`, or assume the oldest table with `data import --assume-brackets-from DATE`"
                     .into(),
             ),
             LabError::Rulebook(RulebookError::NoFilters { .. }) => Some(

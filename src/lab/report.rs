@@ -5,7 +5,9 @@ use crate::error::LabError;
 use crate::folder::Lab;
 use crate::place::write_all;
 use crate::{study, trial};
-use assay_research::report::Report;
+use assay_research::report::{Bars, Report, Rules};
+use assay_research::study::TrialRun;
+use assay_shared::market::{Columns, Field, Market};
 use std::path::{Path, PathBuf};
 
 /// Writes the files, into `out` or the lab's own folder of reports, and gives their paths.
@@ -26,13 +28,16 @@ pub fn write(
     let evaluator = opened.evaluator()?;
     let found = evaluator.recorded_run(&recorded.seen.params)?;
     let reproduced = recorded.stream_hash == Some(found.run.stream_hash.0);
-    let times = opened.market.times[found.bars.clone()].to_vec();
-    let tested = found.out_of_sample.start - found.bars.start;
+    let bars = bars(&opened.market, &found);
+    let rules = Rules {
+        folds_ms: study::windows(&opened.market, &evaluator),
+        strategy: opened.strategy.canonical().to_string(),
+    };
     let dir = out.map_or_else(|| lab.dir.join("reports").join(&s.study_id), Path::to_path_buf);
     let base = dir.join(t.number.to_string());
     let snapshots = lab.mirror()?.snapshots()?;
     let data = snapshots.into_iter().find(|row| row.data_hash == s.data_hash);
-    let report = Report::new(s, t, opened.market.symbols.clone(), times, found.run, tested, reproduced).with_data(data);
+    let report = Report::new(s, t, bars, found.run, reproduced).with_data(data).with_rules(rules);
     let report = report.with_tags(opened.strategy.compiled.tags.clone());
     let report = match study::of_trial(lab, &study_id, Some(number))? {
         Some(figures) => report.with_statistics(figures.statistics, figures.pbo),
@@ -46,6 +51,17 @@ pub fn write(
         e => unwritable(&dir, &e),
     })?;
     Ok(paths)
+}
+
+/// What the report needs of the market over a run's bars.
+fn bars(market: &Market, run: &TrialRun) -> Bars {
+    let close = |c: &Columns| run.bars.clone().map(|bar| c.at(Field::Close, bar)).collect();
+    Bars {
+        symbols: market.symbols.clone(),
+        times_ms: market.times[run.bars.clone()].to_vec(),
+        closes: market.columns.iter().map(close).collect(),
+        tested: run.out_of_sample.start - run.bars.start,
+    }
 }
 
 fn unwritable(dir: &Path, e: &dyn std::fmt::Display) -> LabError {

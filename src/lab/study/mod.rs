@@ -18,7 +18,7 @@ pub use finish::finish_pruned;
 pub(crate) use later::later_again;
 pub use later::{Seen, forward, open_vault, seen_later};
 pub use opened::{Opened, Seed, chosen, open, prices, reopen};
-pub use page::page;
+pub use page::{page, windows};
 pub use recorded::recorded;
 pub use run::{Ended, jobs, run, walk_forward};
 pub use seeded::{ready, seeded};

@@ -8,9 +8,19 @@ use crate::folder::Lab;
 use crate::place::write_all;
 use crate::trial::board;
 use assay_research::mirror::query::Order;
-use assay_research::report::study_page::StudyPage;
+use assay_research::report::study_page::{StudyPage, Windows};
+use assay_research::study::Evaluator;
+use assay_shared::market::Market;
 use std::ops::Range;
 use std::path::Path;
+
+/// Both windows of each fold of a study.
+pub fn windows(market: &Market, evaluator: &Evaluator<'_>) -> Vec<Windows> {
+    let times = &market.times;
+    let end = |at: usize| times.get(at).or(times.last()).copied().unwrap_or_default();
+    let span = |bars: &Range<usize>| (end(bars.start), end(bars.end));
+    evaluator.folds().iter().map(|f| (span(&f.in_sample), span(&f.out_of_sample))).collect()
+}
 
 /// Writes the page of a study. `later` gives head, rows and words of what was seen of its trials afterwards.
 ///
@@ -27,15 +37,12 @@ pub fn page(
     let id = &found.study.study_id;
     let opened = reopen(lab, id)?;
     let evaluator = opened.evaluator()?;
-    let times = &opened.market.times;
-    let end = |at: usize| times.get(at).or(times.last()).copied().unwrap_or_default();
-    let span = |bars: &Range<usize>| (end(bars.start), end(bars.end));
     let figures = of_trial(lab, id, None)?;
     let seen = super::later::seen_later(lab, id)?;
     let page = StudyPage {
         trials: found.trials,
         space: opened.strategy.file.parameters.clone(),
-        folds: evaluator.folds().iter().map(|f| (span(&f.in_sample), span(&f.out_of_sample))).collect(),
+        folds: windows(&opened.market, &evaluator),
         interval_ms: opened.market.interval_ms,
         statistics: figures.as_ref().and_then(|f| f.statistics),
         pbo: figures.as_ref().and_then(|f| f.pbo),

@@ -1,7 +1,8 @@
-//! The HTML page: no scripts, no outside references, readable in light and dark.
+//! The HTML page: readable without scripts, in light and dark, on paper and on a phone; nothing from elsewhere.
 
-use super::Report;
 use super::svg::Chart;
+use super::words::{escape, money, percent};
+use super::{Report, live, sheet_page};
 use assay_shared::account::record::Trade;
 use assay_shared::time::{format_date, format_ms, interval_text};
 use std::fmt::Write as _;
@@ -19,28 +20,59 @@ th{color:var(--soft);font-weight:600}th:first-child,td:first-child{text-align:le
 svg{width:100%;height:auto}svg line{stroke:var(--line)}svg text{fill:var(--soft);font-size:11px}
 svg line.tested{stroke:var(--soft);stroke-dasharray:4 4}svg polyline{fill:none;stroke:var(--accent);stroke-width:1.4}svg polygon{fill:var(--accent);opacity:.15}svg.down polyline{stroke:var(--bad)}svg.down polygon{fill:var(--bad)}
 code{font-size:.8rem;word-break:break-all}.scroll{max-height:420px;overflow:auto}
+.wide{overflow-x:auto}.wide svg{min-width:640px}p.key{color:var(--soft);font-size:.85rem;margin:.3rem 0}pre{background:#8881;padding:.7rem;overflow-x:auto;font-size:.8rem}
+@media print{body{max-width:none;margin:0;font-size:11px}.scroll{max-height:none;overflow:visible}h2{break-after:avoid}svg,tr{break-inside:avoid}.wide svg{min-width:0}}
 ";
 
-pub(super) fn escape(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
-}
+/// What only a report's page has.
+const MORE: &str = "
+.cards{grid-template-columns:repeat(auto-fill,minmax(140px,1fr))}table.months td,table.months th{padding:.25rem .3rem;text-align:right}
+td.gain{background:color-mix(in srgb,var(--good) var(--s),transparent)}td.loss{background:color-mix(in srgb,var(--bad) var(--s),transparent)}td.seen{font-style:italic;opacity:.75}
+svg circle.long,.long{fill:var(--good);color:var(--good)}svg circle.short,.short{fill:var(--bad);color:var(--bad)}svg circle.exit,.exit{fill:var(--soft);color:var(--soft)}
+.chart.live svg{display:none}.chart.live{overflow:visible}.chart .u-legend{text-align:left;font-size:.8rem}
+button{font:inherit;color:inherit;background:none;border:1px solid var(--line);border-radius:4px;font-size:.75rem;padding:.1rem .4rem;cursor:pointer}
+th button{border:0;padding:0;font-size:inherit;font-weight:600}th[aria-sort=ascending] button::after{content:' ▲'}th[aria-sort=descending] button::after{content:' ▼'}button[aria-pressed=true]{border-color:var(--accent)}
+svg rect{fill:var(--accent)}svg rect.bar{opacity:.55}
+table.facts td{white-space:normal;text-align:left;overflow-wrap:anywhere}table.facts td:first-child{white-space:nowrap}
+thead th{position:sticky;top:0;background:var(--paper)}.money td{border:0;padding:.15rem .5rem}.share{display:inline-block;height:.7rem;vertical-align:middle}.share.gain{background:var(--good)}.share.loss{background:var(--bad)}
+@media(max-width:640px){td:first-child,th{white-space:normal}table{font-size:.78rem}td,th{padding:.2rem .3rem}}
+@media print{.chart.live svg{display:block}.chart.live .uplot,button{display:none}th button{display:inline}details{display:none}}
+";
 
-fn percent(v: f64) -> String {
-    format!("{:.1} %", v * 100.0)
-}
-
-pub(super) fn money(v: f64) -> String {
-    let digits = format!("{:.0}", v.abs());
-    let grouped: Vec<&str> = digits.as_bytes().rchunks(3).rev().filter_map(|c| std::str::from_utf8(c).ok()).collect();
-    format!("{}{}", if v < 0.0 { "−" } else { "" }, grouped.join(" "))
-}
+/// Trades that the page lists: of more it would grow heavy.
+const TRADES: usize = 2000;
 
 pub(super) fn page(r: &Report) -> String {
-    let mut out = String::from(
-        "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width\">",
-    );
     let title = format!("{} · trial {}", escape(&r.study.name), r.trial.number);
-    let _ = write!(out, "<title>{title}</title><style>{STYLE}</style></head><body><h1>{title}</h1>");
+    let mut out = format!(
+        "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\">\
+         <meta http-equiv=\"Content-Security-Policy\" content=\"{}\">\
+         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"><title>{title}</title>\
+         <style>{STYLE}{MORE}{}</style></head><body><h1>{title}</h1>",
+        live::policy(),
+        live::STYLE.trim()
+    );
+    head(&mut out, r);
+    cards(&mut out, r);
+    charts(&mut out, r);
+    sheet_page::figures(&mut out, r);
+    sheet_page::months(&mut out, r);
+    sheet_page::falls(&mut out, r);
+    sheet_page::spread(&mut out, r);
+    folds(&mut out, r);
+    parameters(&mut out, r);
+    books(&mut out, r);
+    sheet_page::prices(&mut out, r);
+    trades(&mut out, r);
+    data(&mut out, r);
+    provenance(&mut out, r);
+    out += &live::elements(r);
+    out += "</body></html>\n";
+    out
+}
+
+/// What it is of, and what must be known before a figure is read.
+fn head(out: &mut String, r: &Report) {
     let span =
         r.times_ms.first().zip(r.times_ms.last()).map(|(a, b)| format!("{} to {}", format_date(*a), format_date(*b)));
     let _ = write!(
@@ -53,27 +85,25 @@ pub(super) fn page(r: &Report) -> String {
         r.statistics.map_or(u64::from(r.study.trials), |s| s.trials)
     );
     if r.generated_data {
-        out += "<div class=\"warn\">GENERATED DATA: this market was made up for demonstration. The figures say nothing about real trading.</div>";
+        *out += "<div class=\"warn\">GENERATED DATA: this market was made up for demonstration. The figures say nothing about real trading.</div>";
     }
     if !r.reproduced {
-        out += "<div class=\"warn\">This release gives another run than the one that was recorded: charts, books and trades are its own, the figures are the recorded ones.</div>";
+        *out += "<div class=\"warn\">This release gives another run than the one that was recorded: charts, books and trades are its own, the figures are the recorded ones.</div>";
     }
-    out += "<h2>Figures out of sample</h2>";
-    cards(&mut out, r);
-    let chart = |values: &[f64], class, base, label| {
-        Chart { times_ms: &r.times_ms, values, class, base, label, tested_ms: r.out_of_sample_ms }.draw()
+    *out += "<h2>Figures out of sample</h2>";
+}
+
+/// The run over time.
+fn charts(out: &mut String, r: &Report) {
+    let mut chart = |id: &str, title: &str, values: &[f64], class, base, label| {
+        let tested_ms = r.out_of_sample_ms;
+        let svg = Chart { times_ms: &r.times_ms, values, class, base, label, tested_ms, title }.draw();
+        let _ = write!(out, "<h2>{title}</h2><div class=\"wide chart\" id=\"{id}\">{svg}</div>");
     };
-    let _ = write!(out, "<h2>Equity, USDT</h2>{}", chart(&r.equity_usdt, "", None, money));
-    let _ = write!(out, "<h2>Drawdown</h2>{}", chart(&r.drawdown, "down", Some(0.0), percent));
-    let _ = write!(out, "<h2>Margin in use / equity</h2>{}", chart(&r.margin_usage, "", Some(0.0), percent));
-    folds(&mut out, r);
-    parameters(&mut out, r);
-    books(&mut out, r);
-    trades(&mut out, r);
-    data(&mut out, r);
-    provenance(&mut out, r);
-    out += "</body></html>\n";
-    out
+    chart("equity", "Equity, USDT", &r.equity_usdt, "", None, money);
+    chart("drawdown", "Drawdown", &r.drawdown, "down", Some(0.0), percent);
+    chart("margin", "Margin in use / equity", &r.margin_usage, "", Some(0.0), percent);
+    *out += "<p class=\"hint key\" hidden>Drag over a chart to zoom in, click it twice to see all of it again.</p>";
 }
 
 /// A figure's name, its value if defined, and how to show it.
@@ -106,24 +136,29 @@ fn cards(out: &mut String, r: &Report) {
 }
 
 fn folds(out: &mut String, r: &Report) {
-    out.push_str("<h2>Walk-forward folds</h2><table><tr><th>fold</th><th>objective in sample</th><th>out of sample</th><th>trades in sample</th><th>out of sample</th></tr>");
+    out.push_str("<h2>Walk-forward folds</h2><div class=\"wide\"><table><tr><th>fold</th><th>in sample</th><th>objective</th><th>trades</th><th>out of sample</th><th>objective</th><th>trades</th></tr>");
     let number = |v: Option<f64>| {
         v.map_or("undefined".into(), |v| {
             format!("<span class=\"{}\">{v:.4}</span>", if v < 0.0 { "neg" } else { "pos" })
         })
     };
+    let span =
+        |w: Option<(i64, i64)>| w.map_or(String::new(), |(a, b)| format!("{} to {}", format_date(a), format_date(b)));
     for (i, f) in r.trial.folds.iter().enumerate() {
+        let windows = r.rules.folds_ms.get(i);
         let _ = write!(
             out,
-            "<tr><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td></tr>",
+            "<tr><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td></tr>",
             i + 1,
+            span(windows.map(|w| w.0)),
             number(f.in_sample),
-            number(f.out_of_sample),
             f.is_trades,
+            span(windows.map(|w| w.1)),
+            number(f.out_of_sample),
             f.oos_trades
         );
     }
-    out.push_str("</table>");
+    out.push_str("</table></div>");
 }
 
 fn parameters(out: &mut String, r: &Report) {
@@ -137,13 +172,21 @@ fn parameters(out: &mut String, r: &Report) {
 /// Cash flows and trades, each adding up to the same.
 fn books(out: &mut String, r: &Report) {
     let amount = |v: f64| format!("<td class=\"{}\">{v:.2}</td>", if v < 0.0 { "neg" } else { "" });
-    out.push_str("<h2>Books of the whole run, USDT</h2><table><tr><th>cash flow</th><th>amount</th></tr>");
-    for (kind, sum) in &r.books.cash_usdt {
-        let _ = write!(out, "<tr><td>{}</td>{}</tr>", escape(kind), amount(*sum));
+    out.push_str("<h2>Books of the whole run, USDT</h2><table class=\"money\"><tr><th>cash flow</th><th>amount</th><th></th></tr>");
+    let flows = || r.books.cash_usdt.iter().filter(|(kind, _)| *kind != "deposit");
+    let most = flows().map(|(_, sum)| sum.abs()).fold(1e-9, f64::max);
+    let bar = |sum: f64| {
+        let (class, width) = (if sum < 0.0 { "loss" } else { "gain" }, sum.abs() / most * 300.0);
+        format!("<td style=\"text-align:left\"><span class=\"share {class}\" style=\"width:{width:.0}px\"></span></td>")
+    };
+    let deposit = r.books.cash_usdt.get("deposit").copied().unwrap_or_default();
+    let _ = write!(out, "<tr><td>deposit</td>{}<td></td></tr>", amount(deposit));
+    for (kind, sum) in flows() {
+        let _ = write!(out, "<tr><td>{}</td>{}{}</tr>", escape(kind), amount(*sum), bar(*sum));
     }
-    let _ = write!(out, "<tr><td>balance at the end</td>{}</tr></table>", amount(r.books.balance_usdt));
+    let _ = write!(out, "<tr><td>balance at the end</td>{}<td></td></tr></table>", amount(r.books.balance_usdt));
     out.push_str(
-        "<table><tr><th>trades</th><th>number</th><th>won</th><th>fees</th><th>funding</th><th>profit</th></tr>",
+        "<div class=\"wide\"><table><tr><th>trades</th><th>number</th><th>won</th><th>fees</th><th>funding</th><th>profit</th></tr>",
     );
     let symbol = |s: &usize| r.symbols.get(*s).cloned().unwrap_or_default();
     let rows = r.books.by_symbol.iter().map(|(s, sum)| (symbol(s), sum));
@@ -155,7 +198,7 @@ fn books(out: &mut String, r: &Report) {
         let _ = write!(out, "<tr><td>{}</td><td>{n}</td><td>{won}</td>", escape(&name));
         let _ = write!(out, "{}{}{}</tr>", amount(-sum.fees_usdt), amount(sum.funding_usdt), amount(sum.pnl_usdt));
     }
-    out.push_str("</table>");
+    out.push_str("</table></div>");
 }
 
 /// The rule that closed a trade, with the names of those that opened and closed it.
@@ -172,35 +215,40 @@ fn why(r: &Report, t: &Trade) -> String {
 fn trades(out: &mut String, r: &Report) {
     let _ = write!(
         out,
-        "<h2>Trades ({})</h2><div class=\"scroll\"><table><tr><th>symbol</th><th>side</th><th>entry</th><th>price</th><th>exit</th><th>price</th><th>rule</th><th>MAE</th><th>MFE</th><th>funding</th><th>profit, USDT</th></tr>",
-        r.trades.len()
+        "<h2>Trades ({})</h2>{}<div class=\"scroll\"><table class=\"sortable\"><thead><tr><th>symbol</th><th>side</th><th>entry</th><th>price</th><th>exit</th><th>price</th><th>profit, USDT</th><th>MAE</th><th>MFE</th><th>funding</th><th>rule</th></tr></thead><tbody>",
+        r.trades.len(),
+        if r.trades.len() > TRADES {
+            format!("<p class=\"key\">The last {TRADES}; the report's JSON file has all.</p>")
+        } else {
+            String::new()
+        }
     );
-    for t in &r.trades {
+    for t in &r.trades[r.trades.len().saturating_sub(TRADES)..] {
         let symbol = r.symbols.get(t.symbol).map(String::as_str).unwrap_or_default();
         let _ = write!(
             out,
-            "<tr><td>{}</td><td>{}</td><td>{}</td><td>{:.6}</td><td>{}</td><td>{:.6}</td><td>{}</td><td>{}</td><td>{}</td><td>{:.2}</td><td class=\"{}\">{:.2}</td></tr>",
+            "<tr><td>{}</td><td>{}</td><td>{}</td><td>{:.6}</td><td>{}</td><td>{:.6}</td><td class=\"{}\">{:.2}</td><td>{}</td><td>{}</td><td>{:.2}</td><td>{}</td></tr>",
             escape(symbol),
             t.side,
             format_ms(t.entry_ms),
             t.entry,
             format_ms(t.exit_ms),
             t.exit,
-            escape(&why(r, t)),
+            if t.pnl_usdt < 0.0 { "neg" } else { "pos" },
+            t.pnl_usdt,
             percent(t.mae),
             percent(t.mfe),
             t.funding_usdt,
-            if t.pnl_usdt < 0.0 { "neg" } else { "pos" },
-            t.pnl_usdt
+            escape(&why(r, t))
         );
     }
-    out.push_str("</table></div>");
+    out.push_str("</tbody></table></div>");
 }
 
 /// Where the data came from, what was done to them, and what is assumed: figures depend on all of it.
 fn data(out: &mut String, r: &Report) {
     let Some(d) = &r.data else { return };
-    out.push_str("<h2>Data</h2><table>");
+    out.push_str("<h2>Data</h2><table class=\"facts\">");
     let mut row = |name: &str, value: &str| {
         let _ = write!(out, "<tr><td>{name}</td><td>{}</td></tr>", escape(value));
     };
@@ -218,7 +266,7 @@ fn data(out: &mut String, r: &Report) {
 }
 
 fn provenance(out: &mut String, r: &Report) {
-    out.push_str("<h2>Where it comes from</h2><table>");
+    out.push_str("<h2>Where it comes from</h2><table class=\"facts\">");
     let seq = r.trial.seq.to_string();
     let stream = r.stream_hash.to_string();
     for (name, value) in [
@@ -234,4 +282,9 @@ fn provenance(out: &mut String, r: &Report) {
         let _ = write!(out, "<tr><td>{name}</td><td><code>{}</code></td></tr>", escape(value));
     }
     out.push_str("</table>");
+    for (name, text) in [("The strategy", r.rules.strategy.as_str()), ("The study", r.study.text.as_str())] {
+        if !text.is_empty() {
+            let _ = write!(out, "<h2>{name}</h2><pre>{}</pre>", escape(text.trim_end()));
+        }
+    }
 }

@@ -1,16 +1,22 @@
 //! Reports of a trial: JSON for machines, one self-contained HTML page for people.
 
+mod benchmark;
 mod books;
+mod days;
 mod html;
+mod live;
 mod plots;
 pub mod quality;
 pub mod quality_page;
 mod search;
+mod sheet_page;
 pub mod study_page;
 mod svg;
 #[cfg(test)]
 mod tests;
+mod words;
 
+pub use benchmark::Sheet;
 pub use books::Books;
 
 use crate::mirror::query::{SnapshotRow, StudyRow, TrialRow};
@@ -25,6 +31,28 @@ use std::collections::BTreeMap;
 
 /// How a stream's file begins.
 const STREAM: &str = "{\"stream_hash\":";
+
+/// A market's bars of a run, as the report needs them.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Bars {
+    /// Symbols, as trades index them.
+    pub symbols: Vec<String>,
+    /// Opening times, milliseconds since 1970.
+    pub times_ms: Vec<i64>,
+    /// Closes, by symbol.
+    pub closes: Vec<Vec<f64>>,
+    /// The first bar that is out of sample.
+    pub tested: usize,
+}
+
+/// What decided, as texts and dates.
+#[derive(Debug, Clone, PartialEq, Default, Serialize)]
+pub struct Rules {
+    /// Both windows of each fold, by the openings of their first bars and of the bars behind them, milliseconds since 1970.
+    pub folds_ms: Vec<study_page::Windows>,
+    /// The strategy's canonical text.
+    pub strategy: String,
+}
 
 /// What a report shows.
 #[derive(Debug, Clone, Serialize)]
@@ -59,6 +87,13 @@ pub struct Report {
     pub reproduced: bool,
     /// Sums of cash flows and trades.
     pub books: Books,
+    /// Returns of days, their figures, and what simply holding gave.
+    pub sheet: Sheet,
+    /// Closes of each symbol; in the page only.
+    #[serde(skip)]
+    pub closes: Vec<Vec<f64>>,
+    /// First and last bars of the folds' windows, and the strategy's text.
+    pub rules: Rules,
     /// Names of the strategy's rules, by their numbers.
     pub tags: Vec<String>,
     /// Trades.
@@ -81,17 +116,10 @@ impl Report {
         page() || json() || text.starts_with(STREAM)
     }
 
-    /// A report of a trial's run, of which the bars from `tested` on are out of sample. `reproduced` says that it gave the
+    /// A report of a trial's run. `reproduced` says that it gave the
     /// stream that was recorded with the trial.
-    pub fn new(
-        study: StudyRow,
-        trial: TrialRow,
-        symbols: Vec<String>,
-        times_ms: Vec<i64>,
-        run: Run,
-        tested: usize,
-        reproduced: bool,
-    ) -> Report {
+    pub fn new(study: StudyRow, trial: TrialRow, bars: Bars, run: Run, reproduced: bool) -> Report {
+        let Bars { symbols, times_ms, closes, tested } = bars;
         let mut peak = run.initial_usdt;
         let drawdown = run.equity.iter().map(|e| {
             peak = peak.max(*e);
@@ -106,6 +134,9 @@ impl Report {
             out_of_sample_ms: times_ms.get(tested).copied(),
             reproduced,
             books: Books::of(&run),
+            sheet: Sheet::of(&times_ms, &run.equity, run.initial_usdt, tested, &symbols, &closes),
+            closes,
+            rules: Rules::default(),
             tags: Vec::new(),
             times_ms,
             margin_usage: run.margin_usage,
@@ -137,6 +168,22 @@ impl Report {
             }
         }
         Report { books, tags, ..self }
+    }
+
+    /// The same with what decided.
+    pub fn with_rules(self, rules: Rules) -> Report {
+        Report { rules, ..self }
+    }
+
+    /// Milliseconds between its bars.
+    fn interval_ms(&self) -> i64 {
+        self.times_ms.first().zip(self.times_ms.get(1)).map_or(assay_shared::time::DAY_MS, |(a, b)| b - a)
+    }
+
+    /// Number of the first bar that is out of sample.
+    fn tested_bar(&self) -> usize {
+        let first = |ms: i64| self.times_ms.iter().position(|t| *t >= ms);
+        self.out_of_sample_ms.and_then(first).unwrap_or(self.times_ms.len())
     }
 
     /// The name of a rule by its number.

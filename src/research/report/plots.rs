@@ -103,7 +103,8 @@ pub(super) fn scatter(
 }
 
 /// How often values fall into equal parts, with some places marked.
-pub(super) fn histogram(label: &str, name: &str, values: &[f64], marks: &[(f64, &str)]) -> String {
+/// `names` are what is counted by, and what is counted.
+pub(super) fn histogram(label: &str, [name, what]: [&str; 2], values: &[f64], marks: &[(f64, &str)]) -> String {
     let x = Axis::of(name, values.iter().copied().chain(marks.iter().map(|m| m.0)));
     let parts = 30;
     let mut counts = vec![0_u32; parts];
@@ -112,7 +113,7 @@ pub(super) fn histogram(label: &str, name: &str, values: &[f64], marks: &[(f64, 
         counts[part.min(parts - 1)] += 1;
     }
     let most = counts.iter().copied().max().unwrap_or(1).max(1);
-    let y = Axis { name: "trials", low: 0.0, high: f64::from(most) * 1.1 };
+    let y = Axis { name: what, low: 0.0, high: f64::from(most) * 1.1 };
     let mut out = framed(label, &x, &y);
     let width = (x.high - x.low) / parts as f64;
     for (i, count) in counts.iter().enumerate().filter(|(_, n)| **n > 0) {
@@ -120,18 +121,18 @@ pub(super) fn histogram(label: &str, name: &str, values: &[f64], marks: &[(f64, 
         let (top, bottom) = (at_y(&y, f64::from(*count)), at_y(&y, 0.0));
         let _ = write!(
             out,
-            "<rect class=\"bar\" x=\"{:.1}\" y=\"{top:.1}\" width=\"{:.1}\" height=\"{:.1}\"><title>{count} trials</title></rect>",
+            "<rect class=\"bar\" x=\"{:.1}\" y=\"{top:.1}\" width=\"{:.1}\" height=\"{:.1}\"><title>{count} {what}</title></rect>",
             from + 1.0,
             to - from - 2.0,
             bottom - top
         );
     }
-    for (n, (at, what)) in marks.iter().enumerate() {
+    for (n, (at, text)) in marks.iter().enumerate() {
         let (x1, label_y) = (at_x(&x, *at), TOP + 22.0 + 14.0 * n as f64);
         let (anchor, dx) = if x1 > WIDTH * 0.7 { ("end", -5) } else { ("start", 5) };
         let _ = write!(
             out,
-            "<line class=\"tested\" x1=\"{x1:.1}\" x2=\"{x1:.1}\" y1=\"{TOP}\" y2=\"{}\"/><text x=\"{x1:.1}\" dx=\"{dx}\" y=\"{label_y}\" text-anchor=\"{anchor}\">{what}</text>",
+            "<line class=\"tested\" x1=\"{x1:.1}\" x2=\"{x1:.1}\" y1=\"{TOP}\" y2=\"{}\"/><text x=\"{x1:.1}\" dx=\"{dx}\" y=\"{label_y}\" text-anchor=\"{anchor}\">{text}</text>",
             HEIGHT - BOTTOM
         );
     }
@@ -225,7 +226,7 @@ mod tests {
         for values in [vec![3.0], vec![], vec![f64::NAN, 1.0]] {
             let axis = Axis::of("x", values.iter().copied());
             assert!(axis.low < axis.high && axis.low.is_finite());
-            assert!(histogram("l", "x", &values, &[(2.0, "mark")]).contains("mark"));
+            assert!(histogram("l", ["x", "n"], &values, &[(2.0, "mark")]).contains("mark"));
         }
     }
 

@@ -1,7 +1,8 @@
 //! The quality report as a page: where each symbol has bars and what is odd about them, at one look.
 
-use super::html::{STYLE, escape, money};
+use super::html::STYLE;
 use super::quality::QualityReport;
+use super::words::{escape, money};
 use crate::data::Oddity;
 use assay_shared::time::{format_date, parse};
 use std::collections::BTreeMap;

@@ -1,8 +1,9 @@
 //! A study as a page: how the search went, what decides, and how much the best is worth. No scripts, no outside references.
 
-use super::html::{STYLE, escape};
+use super::html::STYLE;
 use super::plots::{Axis, Dot, heat, histogram, scatter};
 use super::search::{Placed, ends, explained, placed, plateau};
+use super::words::escape;
 use crate::mirror::query::{StudyRow, TrialRow};
 use assay_shared::metric::YEAR_MS;
 use assay_shared::recount::figures::Statistics;
@@ -180,7 +181,10 @@ impl StudyPage {
         let statistics = self.statistics.filter(|_| !self.study.generated);
         marks.extend(statistics.map(|s| (s.expected_max * year, "the best of so many by chance")));
         out.push_str("<h2>Beside chance</h2>");
-        wide(out, &histogram("Sharpe ratios out of sample", "Sharpe ratio out of sample (year)", &values, &marks));
+        wide(
+            out,
+            &histogram("Sharpe ratios out of sample", ["Sharpe ratio out of sample (year)", "trials"], &values, &marks),
+        );
         if let Some(s) = statistics {
             let _ = write!(
                 out,

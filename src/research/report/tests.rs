@@ -1,8 +1,8 @@
 //! A report says what the run says, as numbers and as a page that fetches nothing.
 
-use super::Report;
 use super::quality::{NotUsed, QualityReport, SeriesRow};
 use super::quality_page::html;
+use super::{Bars, Report};
 use crate::data::Oddity;
 use crate::mirror::query::{StudyRow, TrialRow};
 use assay_ledger::Hash;
@@ -13,7 +13,9 @@ use assay_shared::recount::figures::Statistics;
 use assay_shared::rulebook::{BracketSet, Rulebook};
 use assay_shared::strategy::space::defaults;
 use assay_shared::strategy::{Strategy, columns};
+use base64::Engine as _;
 use proptest::prelude::{ProptestConfig, prop_assert, prop_assert_eq, proptest};
+use sha2::{Digest as _, Sha256};
 use std::collections::BTreeMap;
 
 const STRATEGY: &str = include_str!("../../../configs/strategies/trend.toml");
@@ -94,7 +96,10 @@ fn report(name: &str, generated: bool, seed: u64) -> Report {
         dsr: Some(0.25),
         min_track_record: None,
     };
-    Report::new(study, trial, symbols, times, run, tested, true).with_statistics(Some(own), None)
+    let closes =
+        symbols.iter().map(|_| times.iter().map(|ms| 100.0 + (ms % 7_000_000) as f64 / 1e6).collect()).collect();
+    let bars = Bars { symbols, times_ms: times, closes, tested };
+    Report::new(study, trial, bars, run, true).with_statistics(Some(own), None)
 }
 
 #[test]
@@ -127,14 +132,30 @@ fn the_json_holds_every_number_to_the_last_bit() {
 fn the_page_fetches_nothing_and_obeys_no_name() {
     let page = report("<script>alert('x')</script> & \"q\"", false, 4).to_html();
     assert!(page.starts_with("<!doctype html>") && page.trim_end().ends_with("</html>"));
-    assert!(!page.contains("<script"), "a name is shown, not run");
+    // Two scripts: the data, which are not run, and the one that the page's policy names.
+    let scripts: Vec<&str> = page.match_indices("<script").map(|(at, _)| &page[at..]).collect();
+    assert_eq!(scripts.len(), 2, "a name is shown, not run");
+    let inside = |s: &str| s[s.find('>').unwrap() + 1..s.find("</script>").unwrap()].to_string();
+    let hash = base64::engine::general_purpose::STANDARD.encode(Sha256::digest(inside(scripts[1])));
+    assert!(page.contains(&format!("script-src 'sha256-{hash}'\"")) && page.contains("default-src 'none'"));
+    let charts: serde_json::Value = serde_json::from_str(&inside(scripts[0])).unwrap();
+    let page = page.replace(&inside(scripts[0]), "").replace(&inside(scripts[1]), "").replace(" id=\"data\"", "");
+    let ids: Vec<&str> = charts.as_array().unwrap().iter().map(|c| c["id"].as_str().unwrap()).collect();
+    assert!(ids.starts_with(&["equity", "drawdown", "margin", "price-0"]) && ids.ends_with(&["sharpe", "volatility"]));
+    for chart in charts.as_array().unwrap() {
+        assert!(page.contains(&format!("id=\"{}\"", chart["id"].as_str().unwrap())), "each has its place");
+        let n = chart["at"].as_array().unwrap().len();
+        assert!(chart["values"].as_array().unwrap().iter().all(|v| v.as_array().unwrap().len() == n));
+        assert!(n > 2 && n <= 3002, "{n}");
+    }
     assert!(page.contains("&lt;script&gt;alert('x')&lt;/script&gt; &amp; &quot;q&quot;"));
     assert!(page.contains("&lt;trend&gt;"));
     for outside in ["http://", "https://", "src=", "href=", "url(", "@import"] {
         assert!(!page.contains(outside), "{outside}");
     }
     assert!(page.contains("19 trials were tried to find it") && page.contains("undefined"));
-    assert!(!page.contains("NaN") && !page.contains("inf"), "what is undefined is said in words");
+    let words = page.split("</style>").nth(1).unwrap();
+    assert!(!words.contains("NaN") && !words.contains("inf"), "what is undefined is said in words");
     // Every tag that is opened is closed.
     for tag in ["table", "tr", "td", "th", "div", "svg", "h2", "span", "body", "html", "head", "code"] {
         let opened = page.matches(&format!("<{tag}>")).count() + page.matches(&format!("<{tag} ")).count();
@@ -243,7 +264,7 @@ fn the_stream_adds_up() {
 fn an_empty_run_is_shown() {
     let (study, trial) = rows("empty", true);
     let run = Run { equity: Vec::new(), margin_usage: Vec::new(), trades: Vec::new(), ..ran(1, 300).2 };
-    let r = Report::new(study, trial, Vec::new(), Vec::new(), Run { stream_hash: Hash::ZERO, ..run }, 0, false);
+    let r = Report::new(study, trial, Bars::default(), Run { stream_hash: Hash::ZERO, ..run }, false);
     assert!(r.to_html().contains("<h2>Trades (0)</h2>"));
     assert!(serde_json::from_str::<serde_json::Value>(&r.to_json()).unwrap()["trades"].as_array().unwrap().is_empty());
 }
@@ -314,4 +335,34 @@ fn a_study_as_a_page() {
     // One without any trial is a page too.
     let empty = StudyPage { trials: vec![], ..page(false) };
     assert!(empty.html().contains("nothing"));
+}
+
+/// Days, months, years, falls and what holding gave: in the page as in the JSON, each month in its own cell.
+#[test]
+fn the_sheet_stands_in_the_page() {
+    let r = report("s", false, 6);
+    let (page, json): (String, serde_json::Value) = (r.to_html(), serde_json::from_str(&r.to_json()).unwrap());
+    let months = r.sheet.whole.months();
+    let cells = page.split("class=\"gain").count() + page.split("class=\"loss").count() - 2;
+    assert_eq!(cells, months.len() + r.sheet.whole.years().len());
+    assert!(page.contains("gain seen\"") || page.contains("loss seen\""), "months in sample are told from others");
+    assert!(page.contains("symbols held in equal parts") && page.contains("beta of the run on it"));
+    let figures = json["sheet"]["tested_figures"].as_array().unwrap();
+    assert_eq!(figures.len(), r.sheet.tested_figures.len());
+    for f in &r.sheet.tested_figures {
+        assert!(page.contains(&format!("<td>{}</td>", f.name)), "{}", f.name);
+    }
+    let deepest = r.sheet.tested.falls()[0].depth;
+    assert!(
+        (figures.iter().find(|f| f["name"] == "maximum drawdown").unwrap()["value"].as_f64().unwrap() - deepest).abs()
+            < 1e-12
+    );
+    // Out of sample begins where the run was before: both spans compound to the run's end.
+    let end = r.equity_usdt.last().unwrap() / r.equity_usdt[r.tested_bar() - 1] - 1.0;
+    assert!((r.sheet.tested_figures[0].value.unwrap() - end).abs() < 1e-9);
+    // More trades than a page can bear are cut, and that is said.
+    let many = Report { trades: r.trades.iter().cycle().take(2500).cloned().collect(), ..r };
+    let page = many.to_html();
+    assert!(page.contains("Trades (2500)") && page.contains("The last 2000; the report's JSON file has all."));
+    assert_eq!(page.split("<tbody>").nth(1).unwrap().split("</tbody>").next().unwrap().matches("<tr>").count(), 2000);
 }

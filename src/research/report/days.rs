@@ -1,0 +1,357 @@
+//! An equity by days, months and years of UTC, its falls, and the figures of its daily returns.
+//!
+//! Definitions are QuantStats' with 365 days a year, so that its users find their numbers again; a test holds values that
+//! QuantStats 0.0.86 gave. Where nothing can be said a figure is absent.
+
+use assay_shared::metric::{growth_of_a_year, moments};
+use assay_shared::time::{DAY_MS, civil};
+use serde::Serialize;
+use std::collections::BTreeMap;
+
+const YEAR: f64 = 365.0;
+
+/// Returns of days.
+#[derive(Debug, Clone, PartialEq, Default, Serialize)]
+pub struct Days {
+    /// The days' first moments, milliseconds since 1970.
+    pub days_ms: Vec<i64>,
+    /// Their returns, as fractions; the first counts from the equity before it.
+    pub returns: Vec<f64>,
+}
+
+/// A fall from a peak until it was made good, or until the end.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Fall {
+    /// First day below the peak, milliseconds since 1970.
+    pub from_ms: i64,
+    /// The lowest day.
+    pub lowest_ms: i64,
+    /// Last day below the peak.
+    pub to_ms: i64,
+    /// Whether it was made good.
+    pub recovered: bool,
+    /// How deep, as a fraction, below zero.
+    pub depth: f64,
+}
+
+/// How a figure is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Shown {
+    /// A fraction, shown as percent.
+    Percent,
+    /// A plain number.
+    Number,
+    /// A whole number.
+    Whole,
+}
+
+/// A figure of days.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Figure {
+    /// Its name.
+    pub name: &'static str,
+    /// Its value, if it is defined.
+    pub value: Option<f64>,
+    /// How it is shown.
+    pub shown: Shown,
+}
+
+fn compound<'a>(returns: impl Iterator<Item = &'a f64>) -> f64 {
+    returns.fold(1.0, |value, r| value * (1.0 + r)) - 1.0
+}
+
+fn mean(values: impl Iterator<Item = f64>) -> Option<f64> {
+    let (sum, n) = values.fold((0.0, 0_u32), |(s, n), v| (s + v, n + 1));
+    (n > 0).then(|| sum / f64::from(n))
+}
+
+/// Linear between the two nearest, as numpy and pandas do by default.
+fn quantile(sorted: &[f64], q: f64) -> Option<f64> {
+    let at = q * (sorted.len().checked_sub(1)? as f64);
+    let (low, high) = (sorted[at.floor() as usize], sorted[at.ceil() as usize]);
+    Some(low + (high - low) * at.fract())
+}
+
+impl Days {
+    /// The days of an equity at the closes of bars that open at these times, and of what it was before.
+    pub fn of(times_ms: &[i64], equity: &[f64], before: f64) -> Days {
+        let mut out = Days::default();
+        let mut last = before;
+        for (i, (ms, value)) in times_ms.iter().zip(equity).enumerate() {
+            let day = ms.div_euclid(DAY_MS);
+            if times_ms.get(i + 1).filter(|_| i + 1 < equity.len()).is_none_or(|next| next.div_euclid(DAY_MS) != day) {
+                out.days_ms.push(day * DAY_MS);
+                out.returns.push(if last > 0.0 { value / last - 1.0 } else { 0.0 });
+                last = *value;
+            }
+        }
+        out
+    }
+
+    /// Returns of the calendar's months, by year and month.
+    pub fn months(&self) -> BTreeMap<(i64, i64), f64> {
+        let mut out: BTreeMap<(i64, i64), f64> = BTreeMap::new();
+        for (ms, r) in self.days_ms.iter().zip(&self.returns) {
+            let (year, month, _) = civil(*ms);
+            let value = out.entry((year, month)).or_default();
+            *value = (1.0 + *value) * (1.0 + r) - 1.0;
+        }
+        out
+    }
+
+    /// Returns of the calendar's years.
+    pub fn years(&self) -> BTreeMap<i64, f64> {
+        let mut out: BTreeMap<i64, f64> = BTreeMap::new();
+        for (ms, r) in self.days_ms.iter().zip(&self.returns) {
+            let value = out.entry(civil(*ms).0).or_default();
+            *value = (1.0 + *value) * (1.0 + r) - 1.0;
+        }
+        out
+    }
+
+    /// How far below the highest value so far each day ends, zero or less.
+    pub fn drawdowns(&self) -> Vec<f64> {
+        let (mut value, mut peak) = (1.0_f64, 1.0_f64);
+        let below = |r: &f64| {
+            value *= 1.0 + r;
+            peak = peak.max(value);
+            value / peak - 1.0
+        };
+        self.returns.iter().map(below).collect()
+    }
+
+    /// Its falls, deepest first.
+    pub fn falls(&self) -> Vec<Fall> {
+        let mut out: Vec<Fall> = Vec::new();
+        let mut open = false;
+        for (ms, depth) in self.days_ms.iter().zip(self.drawdowns()) {
+            match (open, depth < 0.0, out.last_mut()) {
+                (false, true, _) => {
+                    out.push(Fall { from_ms: *ms, lowest_ms: *ms, to_ms: *ms, recovered: false, depth });
+                }
+                (true, true, Some(fall)) => {
+                    fall.to_ms = *ms;
+                    if depth < fall.depth {
+                        (fall.lowest_ms, fall.depth) = (*ms, depth);
+                    }
+                }
+                (true, false, Some(fall)) => fall.recovered = true,
+                _ => {}
+            }
+            open = depth < 0.0;
+        }
+        out.sort_by(|a, b| a.depth.total_cmp(&b.depth));
+        out
+    }
+
+    /// Of each stretch of so many days the year's Sharpe ratio and volatility, by the stretch's last day.
+    pub fn rolling(&self, length: usize) -> (Vec<i64>, Vec<f64>, Vec<f64>) {
+        let mut out = (Vec::new(), Vec::new(), Vec::new());
+        for (stretch, ms) in self.returns.windows(length).zip(self.days_ms.iter().skip(length - 1)) {
+            let m = moments(stretch);
+            out.0.push(*ms);
+            out.1.push(m.map_or(0.0, |m| m.mean / m.std * YEAR.sqrt()));
+            out.2.push(m.map_or(0.0, |m| m.std * YEAR.sqrt()));
+        }
+        out
+    }
+
+    /// Slope and correlation of these returns on others of the same days.
+    pub fn beside(&self, other: &Days) -> Option<(f64, f64)> {
+        let n = self.returns.len().min(other.returns.len());
+        let (a, b) = (&self.returns[..n], &other.returns[..n]);
+        let (of_a, of_b) = (moments(a)?, moments(b)?);
+        let both = a.iter().zip(b).map(|(x, y)| (x - of_a.mean) * (y - of_b.mean)).sum::<f64>() / (n as f64 - 1.0);
+        Some((both / (of_b.std * of_b.std), both / (of_a.std * of_b.std)))
+    }
+
+    /// The figures, in the order in which they are shown.
+    pub fn figures(&self) -> Vec<Figure> {
+        use Shown::{Number, Percent, Whole};
+        let r = &self.returns;
+        let n = r.len() as f64;
+        let total = compound(r.iter());
+        let cagr = (n > 0.0).then(|| growth_of_a_year(1.0 + total, n / YEAR));
+        let m = moments(r);
+        let mut sorted = r.clone();
+        sorted.sort_by(f64::total_cmp);
+        let below = self.drawdowns();
+        let deepest = below.iter().copied().fold(0.0, f64::min);
+        let over = |a: Option<f64>, b: f64| a.filter(|_| b != 0.0).map(|a| a / b);
+        let sum = r.iter().sum::<f64>();
+        let won = r.iter().copied().filter(|v| *v > 0.0);
+        let lost = r.iter().copied().filter(|v| *v < 0.0);
+        let (gains, losses) = (won.clone().sum::<f64>(), -lost.clone().sum::<f64>());
+        let share = |values: &mut dyn Iterator<Item = f64>| {
+            let (up, all) =
+                values.filter(|v| *v != 0.0).fold((0_u32, 0_u32), |(u, a), v| (u + u32::from(v > 0.0), a + 1));
+            (all > 0).then(|| f64::from(up) / f64::from(all))
+        };
+        let wins = share(&mut r.iter().copied());
+        let payoff = mean(won).zip(mean(lost)).map(|(w, l)| w / -l);
+        let tail = |q: f64| quantile(&sorted, q);
+        let low = tail(0.05);
+        let worst_part = low.and_then(|low| mean(sorted.iter().copied().filter(|v| *v <= low)));
+        let downside = (r.iter().map(|v| v.min(0.0) * v.min(0.0)).sum::<f64>() / n).sqrt();
+        // Unbiased, as pandas: of a sample, and kurtosis as the excess over a normal distribution's.
+        let skew = m.filter(|_| n > 2.0).map(|m| m.skew * (n * (n - 1.0)).sqrt() / (n - 2.0));
+        let kurtosis =
+            m.filter(|_| n > 3.0).map(|m| (n - 1.0) / ((n - 2.0) * (n - 3.0)) * ((n + 1.0) * (m.kurtosis - 3.0) + 6.0));
+        let ulcer = (n > 1.0).then(|| (below.iter().map(|d| d * d).sum::<f64>() / (n - 1.0)).sqrt());
+        let months: Vec<f64> = self.months().into_values().collect();
+        let ends = |v: &[f64]| (v.iter().copied().reduce(f64::max), v.iter().copied().reduce(f64::min));
+        let ((best, worst), (best_month, worst_month)) = (ends(r), ends(&months));
+        let longest = self.falls().iter().map(|f| (f.to_ms - f.from_ms) / DAY_MS + 1).max().map(|d| d as f64);
+        let f = |name, value: Option<f64>, shown| Figure { name, value: value.filter(|v| v.is_finite()), shown };
+        vec![
+            f("total return", (n > 0.0).then_some(total), Percent),
+            f("growth a year (CAGR)", cagr, Percent),
+            f("volatility a year", m.map(|m| m.std * YEAR.sqrt()), Percent),
+            f("Sharpe ratio (year)", m.map(|m| m.mean / m.std * YEAR.sqrt()), Number),
+            f("Sortino ratio (year)", over(m.map(|m| m.mean * YEAR.sqrt()), downside), Number),
+            f("Calmar ratio", over(cagr, -deepest), Number),
+            f("omega, profit factor of days", over(Some(gains), losses), Number),
+            f("gain to pain", over(Some(sum), losses), Number),
+            f("maximum drawdown", (n > 0.0).then_some(deepest), Percent),
+            f("longest drawdown, days", longest, Whole),
+            f("ulcer index", ulcer, Percent),
+            f("recovery factor", over(Some(sum.abs()), -deepest), Number),
+            f("value at risk of a day, 95 %, historical", low, Percent),
+            f("expected shortfall of a day, 95 %, historical", worst_part, Percent),
+            f("tail ratio", low.filter(|l| *l != 0.0).zip(tail(0.95)).map(|(l, h)| (h / l).abs()), Number),
+            f("skewness", skew, Number),
+            f("kurtosis, excess", kurtosis, Number),
+            f("best day", best, Percent),
+            f("worst day", worst, Percent),
+            f("best month", best_month, Percent),
+            f("worst month", worst_month, Percent),
+            f("days won", wins, Percent),
+            f("months won", share(&mut months.iter().copied()), Percent),
+            f("payoff ratio of days", payoff, Number),
+            f("Kelly fraction", payoff.zip(wins).map(|(p, w)| (p * w - (1.0 - w)) / p), Percent),
+        ]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// 400 days that any language can make.
+    fn days(scale: impl Fn(usize, f64) -> f64) -> Days {
+        let mut x = 1_u64;
+        let mut out = Days::default();
+        for i in 0..400_usize {
+            x = (x * 1_103_515_245 + 12_345) % 2_147_483_648;
+            let r = if i % 17 == 0 { 0.0 } else { (x as f64 / 2_147_483_648.0 - 0.49) * 0.04 };
+            out.returns.push(scale(i, r));
+            out.days_ms.push((19_358 + i as i64) * DAY_MS);
+        }
+        out
+    }
+
+    /// Values that QuantStats 0.0.86 with pandas 3.1 gave for the same returns (`periods=365`).
+    #[test]
+    fn figures_are_those_of_quantstats() {
+        let found: BTreeMap<&str, f64> =
+            days(|_, r| r).figures().iter().filter_map(|f| Some((f.name, f.value?))).collect();
+        for (name, value) in [
+            ("total return", -0.09853579889593111),
+            ("growth a year (CAGR)", -0.09031613378165537),
+            ("volatility a year", 0.20996640673095074),
+            ("Sharpe ratio (year)", -0.34608442543344764),
+            ("Sortino ratio (year)", -0.4901827223906891),
+            ("maximum drawdown", -0.2576737765094822),
+            ("Calmar ratio", -0.35050572473886105),
+            ("omega, profit factor of days", 0.9577142430445589),
+            ("tail ratio", 1.0438072202482571),
+            ("skewness", 0.08939015217828464),
+            ("kurtosis, excess", -1.076861955477942),
+            ("ulcer index", 0.12932605545613307),
+            ("recovery factor", 0.3090500198135143),
+            ("payoff ratio of days", 0.9993539927421483),
+            ("days won", 0.48936170212765956),
+            ("Kelly fraction", -0.021606685031318434),
+            ("gain to pain", -0.04228575695544125),
+            ("best day", 0.019992988323420287),
+            ("worst day", -0.019202214489132167),
+            ("best month", 0.11333244452852953),
+            ("worst month", -0.09004500173554741),
+            ("months won", 0.5),
+            ("longest drawdown, days", 241.0),
+        ] {
+            assert!((found[name] - value).abs() < 1e-9, "{name}: {} is not {value}", found[name]);
+        }
+    }
+
+    #[test]
+    fn tables_are_those_of_quantstats() {
+        let d = days(|_, r| r);
+        let months = d.months();
+        for (month, value) in
+            [((2023, 1), 0.032816), ((2023, 3), -0.090045), ((2023, 12), 0.018303), ((2024, 2), 0.024441)]
+        {
+            assert!((months[&month] - value).abs() < 5e-7, "{month:?}");
+        }
+        let years: Vec<(i64, i64)> = d.years().iter().map(|(y, r)| (*y, (r * 1e6).round() as i64)).collect();
+        assert_eq!(years, [(2023, -68_107), (2024, -32_652)]);
+        let falls: Vec<(String, String, String, i64)> = d.falls()[..3]
+            .iter()
+            .map(|f| {
+                let date = assay_shared::time::format_date;
+                (date(f.from_ms), date(f.lowest_ms), date(f.to_ms), (f.depth * 1e8).round() as i64)
+            })
+            .collect();
+        let row = |a: &str, b: &str, c: &str, d| (a.to_string(), b.to_string(), c.to_string(), d);
+        assert_eq!(falls[0], row("2023-06-09", "2023-11-19", "2024-02-04", -25_767_378));
+        assert_eq!(falls[1], row("2023-02-24", "2023-03-29", "2023-04-28", -10_371_039));
+        let other = days(|i, r| if i % 3 == 0 { -r } else { 0.5 * r + 0.001 });
+        let (beta, correlation) = d.beside(&other).unwrap();
+        assert!((beta - 0.019431).abs() < 5e-7 && (correlation - 0.013685183648786115).abs() < 1e-12);
+    }
+
+    /// The vector of ten returns on which vectorbt, empyrical and QuantStats agree.
+    #[test]
+    fn ten_days_on_which_all_agree() {
+        let returns = vec![-0.02, 0.01, 0.03, -0.015, 0.004, -0.01, 0.02, 0.0, -0.005, 0.012];
+        let d = Days { days_ms: (0..10).map(|i| i * DAY_MS).collect(), returns };
+        let found: BTreeMap<&str, f64> = d.figures().iter().filter_map(|f| Some((f.name, f.value?))).collect();
+        for (name, value) in [
+            ("growth a year (CAGR)", 1.477225626117595),
+            ("volatility a year", 0.3015655447457116),
+            ("Sharpe ratio (year)", 3.14691123218411),
+            ("Sortino ratio (year)", 5.735735930695089),
+            ("Calmar ratio", 70.51398255403909),
+            ("omega, profit factor of days", 1.52),
+            ("tail ratio", 1.4366197183098584),
+            ("value at risk of a day, 95 %, historical", -0.01775),
+            ("expected shortfall of a day, 95 %, historical", -0.02),
+        ] {
+            assert!((found[name] / value - 1.0).abs() < 1e-9, "{name}: {} is not {value}", found[name]);
+        }
+    }
+
+    /// Days compound to the whole, whatever the bars and wherever they begin; nothing, one day and ruin are no panic.
+    #[test]
+    fn days_compound_to_the_whole() {
+        for (first, step, n) in
+            [(0_i64, 3_600_000_i64, 1000_usize), (7 * 3_600_000, 900_000, 333), (DAY_MS / 2, DAY_MS, 40)]
+        {
+            let times: Vec<i64> = (0..n as i64).map(|i| first + i * step).collect();
+            let equity: Vec<f64> = (0..n).map(|i| 1000.0 + ((i * 37) % 101) as f64).collect();
+            let d = Days::of(&times, &equity, 900.0);
+            let whole = equity[n - 1] / 900.0;
+            assert!((compound(d.returns.iter()) + 1.0 - whole).abs() < 1e-9);
+            assert!((d.months().values().fold(1.0, |v, r| v * (1.0 + r)) - whole).abs() < 1e-9);
+            assert!((d.years().values().fold(1.0, |v, r| v * (1.0 + r)) - whole).abs() < 1e-9);
+            assert!(d.days_ms.windows(2).all(|w| w[0] < w[1]));
+        }
+        for equity in [vec![], vec![10.0], vec![0.0, 0.0], vec![5.0, 5.0, 5.0]] {
+            let times: Vec<i64> = (0..equity.len() as i64).map(|i| i * DAY_MS).collect();
+            let d = Days::of(&times, &equity, 10.0);
+            assert!(d.figures().iter().all(|f| f.value.is_none_or(f64::is_finite)));
+            assert!(d.falls().iter().all(|f| f.depth < 0.0) && d.rolling(90).0.is_empty());
+        }
+    }
+}

@@ -1,0 +1,102 @@
+//! The pages in a real browser: no error, nothing fetched, charts drawn, tables sorted, and no screen too narrow.
+
+use crate::desk::{Desk, SYMBOLS, write_market};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// Works a page as a reader does, and leaves what it found on the page's first element.
+const DRIVER: &str = r#"
+addEventListener("load", () => setTimeout(() => {
+  const said = document.documentElement.dataset, all = (s) => [...document.querySelectorAll(s)];
+  said.fetched = performance.getEntriesByType("resource").length;
+  said.wide = document.documentElement.scrollWidth > innerWidth ? document.documentElement.scrollWidth : "no";
+  const seen = (c) => { const d = c.getContext("2d").getImageData(0, 0, c.width, c.height).data; return d.some((v) => v); };
+  said.canvases = all("canvas").filter(seen).length;
+  const column = (n) => all("table.sortable tbody tr").map((r) => parseFloat(r.cells[n].textContent));
+  const head = all("table.sortable th button")[6];
+  if (head) {
+    head.focus();
+    said.focus = document.activeElement === head ? "button" : "none";
+    head.click();
+    said.up = column(6).every((v, i, a) => !i || a[i - 1] <= v);
+    head.click();
+    said.down = column(6).every((v, i, a) => !i || a[i - 1] >= v);
+    said.rows = column(6).length;
+  }
+  const log = all("button[aria-pressed]")[0];
+  if (log) { log.click(); said.log = log.getAttribute("aria-pressed"); }
+  setTimeout(() => { said.again = all("canvas").filter(seen).length; }, 200);
+}, 200));
+"#;
+
+fn browser() -> Option<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let names = ["chromium", "chromium-browser", "google-chrome"];
+    let found = std::env::split_paths(&path).flat_map(|dir| names.map(|n| dir.join(n))).find(|p| p.is_file());
+    if found.is_none() {
+        assert!(std::env::var_os("CI").is_none(), "there is no Chromium, and a page that nobody opened is not tested");
+        eprintln!("NOTE: there is no Chromium: the pages were NOT opened in a browser");
+    }
+    found
+}
+
+/// Opens a page with the driver in it at a width, and gives what the driver found.
+fn opened(browser: &Path, page: &Path, width: u32, home: &Path) -> impl Fn(&str) -> String + use<> {
+    let text = std::fs::read_to_string(page).unwrap();
+    // The driver is the one script more that this copy's policy lets run.
+    let nonce = "script-src 'nonce-driver'";
+    let policy = if text.contains("script-src") { "script-src 'nonce-driver' " } else { "" };
+    let text = match policy {
+        "" => text.replacen("default-src 'none';", &format!("default-src 'none'; {nonce};"), 1),
+        policy => text.replacen("script-src ", policy, 1),
+    };
+    let copy = home.join(format!("{width}.html"));
+    std::fs::write(&copy, text.replace("</body>", &format!("<script nonce=\"driver\">{DRIVER}</script></body>")))
+        .unwrap();
+    let shown = Command::new(browser)
+        .args(["--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--enable-logging=stderr"])
+        .args(["--virtual-time-budget=20000", "--dump-dom"])
+        .arg(format!("--window-size={width},900"))
+        .arg(format!("--user-data-dir={}", home.join("profile").display()))
+        .arg(format!("file://{}", copy.display()))
+        .env("HOME", home)
+        .output()
+        .unwrap();
+    let (dom, log) =
+        (String::from_utf8_lossy(&shown.stdout).into_owned(), String::from_utf8_lossy(&shown.stderr).into_owned());
+    let said: Vec<&str> = log.lines().filter(|l| l.contains("CONSOLE")).collect();
+    assert!(said.is_empty(), "{} at {width}: {said:#?}", page.display());
+    move |name: &str| {
+        let of = format!("data-{name}=\"");
+        let from = dom
+            .find(&of)
+            .unwrap_or_else(|| panic!("the driver says nothing of {name}: {}", &dom[..dom.len().min(300)]));
+        dom[from + of.len()..].split('"').next().unwrap().to_string()
+    }
+}
+
+#[test]
+fn pages_in_a_browser() {
+    let Some(browser) = browser() else { return };
+    let desk = Desk::new();
+    desk.assay(&["init", "lab", "--person", "ana"]).ok();
+    let market = assay_research::data::generate::market(&SYMBOLS.map(String::from), 24 * 480, 3);
+    write_market(&desk.path("market"), &market);
+    desk.assay(&["data", "import", "market", "--assume-brackets-from", "2020-01-01"]).ok();
+    desk.assay(&["strategy", "new", "mine", "--symbols", "BTCUSDT,ETHUSDT"]).ok();
+    desk.assay(&["study", "run", "mine.toml", "--trials", "20"]).ok();
+    let report = desk.assay(&["report", "--out", "seen"]).ok().out;
+    let report = desk.path(report.lines().find(|l| l.ends_with(".html")).unwrap());
+    desk.assay(&["study", "page", "mine", "--out", "study.html"]).ok();
+    for width in [1440, 1024, 500] {
+        let found = opened(&browser, &report, width, desk.path("").as_path());
+        let charts = found("drawn");
+        assert!(charts.parse::<u32>().unwrap() >= 6, "equity, drawdown, margin, prices, two that roll: {charts}");
+        assert_eq!((found("canvases"), found("again")), (charts.clone(), charts), "each is drawn, and drawn again");
+        assert_eq!((found("fetched"), found("wide")), ("0".into(), "no".into()), "at {width}");
+        assert_eq!((found("up"), found("down"), found("focus")), ("true".into(), "true".into(), "button".into()));
+        assert!(found("rows").parse::<u32>().unwrap() > 3 && found("log") == "true");
+        let found = opened(&browser, &desk.path("study.html"), width, desk.path("").as_path());
+        assert_eq!((found("fetched"), found("wide")), ("0".into(), "no".into()), "at {width}");
+    }
+}
