@@ -286,6 +286,18 @@ fn highest(least: f64, values: &[f64]) -> f64 {
     lanes.iter().chain(rest).copied().fold(least, f64::max)
 }
 
+/// The lowest of these.
+fn lowest(values: &[f64]) -> f64 {
+    let mut lanes = [f64::MAX; 8];
+    let (chunks, rest) = values.as_chunks::<8>();
+    for chunk in chunks {
+        for (lane, v) in lanes.iter_mut().zip(chunk) {
+            *lane = if *v < *lane { *v } else { *lane };
+        }
+    }
+    lanes.iter().chain(rest).copied().fold(f64::MAX, f64::min)
+}
+
 /// Whether the stop of a position is fixed, or follows the best price of bars.
 fn follows_simply(p: &Position, market: &Market) -> bool {
     let finer = market.detail.is_some() && !p.trail.is_nan();
@@ -296,7 +308,7 @@ fn follows_simply(p: &Position, market: &Market) -> bool {
 fn furthest(columns: &Columns, side: f64, bars: Range<usize>) -> f64 {
     match side > 0.0 {
         true => highest(f64::MIN, &columns.get(Field::High)[bars]),
-        false => columns.get(Field::Low)[bars].iter().copied().fold(f64::MAX, f64::min),
+        false => lowest(&columns.get(Field::Low)[bars]),
     }
 }
 
