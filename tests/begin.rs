@@ -44,3 +44,51 @@ fn from_nothing_to_a_study() {
     // And a vault that was kept back without a word about it.
     desk.assay(&["study", "vault", "mine"]).ok();
 }
+
+/// Trials that were made elsewhere count: beside a study, at its close, and once only.
+#[test]
+fn trials_of_other_tools_count() {
+    let desk = Desk::new();
+    desk.assay(&["init", "lab", "--person", "ana"]).ok();
+    desk.assay(&["trial", "import", "--trials", "5"]).fails(2, "there is no snapshot to take symbols and dates from");
+    let market = assay_research::data::generate::market(&SYMBOLS.map(String::from), 24 * 480, 3);
+    write_market(&desk.path("market"), &market);
+    desk.assay(&["data", "import", "market", "--assume-brackets-from", "2020-01-01"]).ok();
+    desk.assay(&["strategy", "new", "mine", "--symbols", "BTCUSDT,ETHUSDT"]).ok();
+    desk.assay(&["study", "run", "mine.toml", "--trials", "12"]).ok();
+    let beside = || desk.assay(&["trials", "--json"]).ok().json()["best"]["statistics"]["trials"].as_u64().unwrap();
+    assert_eq!(beside(), 12);
+    std::fs::write(desk.path("tried.csv"), "fast,slow,sharpe\n1,2,3\n4,5,6\n7,8,9\n").unwrap();
+    let said = desk.assay(&["trial", "import", "tried.csv"]).ok().out;
+    assert!(said.starts_with("declared: 3 trials (a table) on "), "{said}");
+    assert_eq!(beside(), 15);
+    assert!(desk.assay(&["trial", "import", "tried.csv"]).ok().out.starts_with("declared already: 3 trials"));
+    assert_eq!(beside(), 15, "the same are declared once");
+    // On other symbols, and on other days, they count for others.
+    desk.assay(&["trial", "import", "--trials", "1000", "--symbols", "DOGEUSDT"]).ok();
+    desk.assay(&["trial", "import", "--trials", "1000", "--from", "2010-01-01", "--to", "2010-02-01"]).ok();
+    assert_eq!(beside(), 15);
+    let many =
+        ["trial", "import", "--trials", "18446744073709551615", "--symbols", "ETHUSDT", "--source", "a \u{1b}[31mgrid"];
+    let said = desk.assay(&many).ok().out;
+    assert!(!said.contains('\u{1b}'), "{said}");
+    assert_eq!(beside(), u64::MAX, "they are added up as far as that goes");
+    // What the lab's own mirror holds is what Optuna would hold.
+    let mirror = desk.path("lab/mirror.sqlite");
+    let said = desk.assay(&["trial", "import", mirror.to_str().unwrap(), "--symbols", "XRPUSDT", "--json"]).ok().json();
+    assert_eq!((&said["declared"]["trials"], &said["declared"]["source"]), (&12.into(), &"Optuna: mine".into()));
+    desk.assay(&["study", "run", "mine.toml", "--trials", "4", "--name", "two", "--seed", "9"]).ok();
+    let closed = desk.assay(&["study", "show", "two", "--json"]).ok().json();
+    assert!(closed.to_string().contains("1.844674407370955"), "{closed}");
+    desk.assay(&["verify"]).ok();
+    for (bad, words) in [
+        (&["trial", "import"][..], "required"),
+        (&["trial", "import", "none.db"], "cannot read none.db"),
+        (&["trial", "import", "mine.toml"], "no CSV table"),
+        (&["trial", "import", "tried.csv", "--from", "soon"], "'soon' is no"),
+        (&["trial", "import", "tried.csv", "--from", "2024-01-02", "--to", "2024-01-01"], "end before they begin"),
+        (&["trial", "import", "--trials", "0"], "0 is not in"),
+    ] {
+        desk.assay(bad).fails(2, words);
+    }
+}

@@ -2,16 +2,18 @@
 
 use super::Context;
 use super::later;
-use super::output::{print, print_json, table};
+use super::output::{one_line, print, print_json, table};
 use assay_lab::reproduce::own;
-use assay_lab::study::{Figures, of_trial, seen_later};
+use assay_lab::study::{Declared, Figures, declare, of_trial, seen_later};
 use assay_lab::trial::{board, pick};
 use assay_lab::{Lab, LabError};
 use assay_research::mirror::query::{Order, TrialRow};
 use assay_shared::event::study::FoldFact;
 use assay_shared::metric::Metric;
 use assay_shared::strategy::Value;
+use assay_shared::time::{format_date, parse};
 use serde_json::json;
+use std::path::PathBuf;
 
 /// List a study's trials, best first
 ///
@@ -57,6 +59,37 @@ pub enum One {
         #[command(flatten)]
         which: Which,
     },
+    /// Declare trials that were made with other tools on the same prices, so that they count
+    ///
+    /// They are counted in a file: a database of Optuna (SQLite), results of freqtrade's hyperopt or backtesting (JSON), or a
+    /// CSV table with a row for each trial. From then on they stand beside every study on prices that overlap, in the deflated
+    /// Sharpe ratio and at the gate. What they gave is not taken: nobody could check it.
+    ///
+    /// Example: assay trial import optuna.db --symbols BTCUSDT,ETHUSDT --from 2021-01-01 --to 2024-12-31
+    Import(Import),
+}
+
+/// What is declared.
+#[derive(Debug, clap::Args)]
+pub struct Import {
+    /// The file that holds them
+    #[arg(required_unless_present = "trials")]
+    file: Option<PathBuf>,
+    /// How many, where no file holds them
+    #[arg(long, conflicts_with = "file", value_parser = clap::value_parser!(u64).range(1..))]
+    trials: Option<u64>,
+    /// Symbols that were traded [default: those of the newest snapshot]
+    #[arg(long, value_delimiter = ',')]
+    symbols: Vec<String>,
+    /// First day of the prices [default: that of the newest snapshot]
+    #[arg(long, value_name = "DATE")]
+    from: Option<String>,
+    /// Last day of the prices [default: that of the newest snapshot]
+    #[arg(long, value_name = "DATE")]
+    to: Option<String>,
+    /// With what they were made, in words [default: what the file says]
+    #[arg(long, value_name = "TEXT")]
+    source: Option<String>,
 }
 
 /// Which guardrails a trial breaks, and by how much.
@@ -192,7 +225,33 @@ pub fn one(cx: &Context, args: One) -> Result<(), LabError> {
     match args {
         One::Show { which } => show(cx, &which),
         One::Reproduce { which } => again(cx, &which),
+        One::Import(args) => import(cx, args),
     }
+}
+
+fn import(cx: &Context, args: Import) -> Result<(), LabError> {
+    let date = |text: Option<String>| {
+        let bad = |t: &str| LabError::usage(format!("'{t}' is no date"), "write it as 2024-01-31");
+        text.map(|t| parse(&t).ok_or_else(|| bad(&t))).transpose()
+    };
+    let span = (date(args.from)?, date(args.to)?);
+    let (file, trials, symbols) = (args.file.as_deref(), args.trials, args.symbols);
+    let asked = Declared { file, trials, source: args.source, symbols, span };
+    let (fact, new) = declare(&cx.lab()?, &asked)?;
+    if cx.json {
+        print_json(&json!({"declared": fact, "new": new}));
+        return Ok(());
+    }
+    let from = format!("{} to {}", format_date(fact.first_ms), format_date(fact.last_ms));
+    let what = if new { "declared" } else { "declared already" };
+    print(&format!(
+        "{what}: {} trials ({}) on {}, {from}",
+        fact.trials,
+        one_line(&fact.source),
+        fact.symbols.join(", ")
+    ));
+    print("they count beside every study on prices that overlap");
+    Ok(())
 }
 
 fn again(cx: &Context, which: &Which) -> Result<(), LabError> {

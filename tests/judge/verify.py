@@ -154,7 +154,7 @@ TWO_VERSIONS = CHANGES | set("StudyOpened StudyClosed TrialCompleted TrialPruned
 DEPLOYER = set("ApprovalRecorded PromotionDeployed DriftDetected DriftHealed".split())
 RESEARCHER = set(
     "RulebookRegistered SnapshotRegistered StrategyRegistered StudyOpened TrialCompleted TrialPruned TrialFailed "
-    "PrunedTrialFinished StudySeeded StudyExtended StudyClosed WalkForwardCompleted VaultOpened ForwardRunCompleted ParityVerified PromotionProposed RollbackProposed PayloadErased".split()
+    "PrunedTrialFinished StudySeeded StudyExtended StudyClosed WalkForwardCompleted VaultOpened ForwardRunCompleted TrialsDeclared ParityVerified PromotionProposed RollbackProposed PayloadErased".split()
 )
 
 

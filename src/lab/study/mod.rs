@@ -1,5 +1,6 @@
 //! Studies of a lab: opened from texts or read back from the ledger, run, resumed, closed.
 
+mod declared;
 mod extend;
 mod figures;
 mod finish;
@@ -12,6 +13,7 @@ mod run;
 mod seeded;
 mod texts;
 
+pub use declared::{Declared, declare};
 pub use extend::{extend, points};
 pub use figures::{Figures, of_trial};
 pub use finish::finish_pruned;

@@ -7,7 +7,8 @@
 
 mod apply;
 pub mod ask;
-pub mod error;
+pub mod elsewhere;
+mod error;
 pub mod look;
 pub mod query;
 mod schema;

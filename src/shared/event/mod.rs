@@ -15,6 +15,7 @@
 
 pub mod change;
 pub mod codec;
+pub mod declared;
 pub mod environment;
 pub mod extension;
 pub mod kinds;
@@ -28,6 +29,7 @@ pub mod study;
 pub mod vault;
 
 use assay_ledger::{Draft, Entry, EventId};
+pub use declared::*;
 pub use environment::Environment;
 pub use extension::*;
 pub use kinds::*;
@@ -139,6 +141,7 @@ events! {
     StudyClosedV2 = "StudyClosed" 2,
     WalkForwardCompleted = "WalkForwardCompleted" 1,
     VaultOpened = "VaultOpened" 1,
+    TrialsDeclared = "TrialsDeclared" 1,
     ForwardRunCompleted = "ForwardRunCompleted" 1,
     ParityVerified = "ParityVerified" 1,
     PromotionProposed = "PromotionProposed" 1,

@@ -213,6 +213,15 @@ pub(crate) fn samples() -> Vec<Event> {
         StudyExtended { study_id, round: 1, trials: 50, points: vec![params_v2.clone()] }.into(),
         StudyClosedV2 { study_id, round: 1, trials: 60, best: Some(55), statistics: vec![("dsr".into(), Real(0.9))] }
             .into(),
+        TrialsDeclared {
+            symbols: vec!["BTCUSDT".into()],
+            first_ms: 8,
+            last_ms: 9,
+            trials: 1000,
+            source: "Optuna".into(),
+            file_sha256: h,
+        }
+        .into(),
         VaultOpened {
             study_id,
             number: 7,

@@ -1,6 +1,7 @@
 //! What a log has that counts beside a study: kept small, so that a gate can remember it instead of reading a log again.
 
 use super::later_run::Run;
+use crate::event::TrialsDeclared;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 
@@ -93,7 +94,7 @@ impl Lineage {
 
     /// With what another log has.
     pub fn add(&mut self, other: &Lineage) {
-        self.trials += other.trials;
+        self.trials = self.trials.saturating_add(other.trials);
         self.studies += other.studies;
         self.sharpes.merge(&other.sharpes, 1.0);
     }
@@ -119,6 +120,28 @@ pub struct Counted {
     #[serde(default)]
     pub(super) later: Vec<Run>,
     pub(super) sharpes: Sharpes,
+}
+
+impl Counted {
+    /// Trials that were made elsewhere: they count as a study whose figures are not known. What they gave is not taken into the
+    /// spread of all, since whoever declares them could make it narrow.
+    pub(super) fn declared(seq: u64, e: &TrialsDeclared) -> Counted {
+        let span = (e.first_ms, e.last_ms);
+        // It belongs to no study: none of its log has a number for an id.
+        let mut study_id = [0; 16];
+        study_id[8..].copy_from_slice(&seq.to_be_bytes());
+        Counted {
+            study_id,
+            seq,
+            last: seq,
+            scope: Some((seq, Scope { symbols: e.symbols.iter().cloned().collect(), span, interval_ms: 1 })),
+            budget: e.trials,
+            trials: 0,
+            searched: Some(span),
+            later: Vec::new(),
+            sharpes: Sharpes::default(),
+        }
+    }
 }
 
 /// The studies of a log, in the order in which they were opened.
@@ -149,7 +172,7 @@ impl Counts {
                 continue;
             }
             out.studies += 1;
-            out.trials += study.trials.max(study.budget);
+            out.trials = out.trials.saturating_add(study.trials.max(study.budget));
             // A bar that is four times as long has twice the Sharpe ratio.
             let factor = own.map_or(1.0, |own| (scope.interval_ms as f64 / own.interval_ms as f64).sqrt());
             out.sharpes.merge(&study.sharpes, factor);

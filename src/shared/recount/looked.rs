@@ -21,7 +21,7 @@ impl Looked {
     pub fn add(&mut self, other: &Looked) {
         self.runs += other.runs;
         self.studies += other.studies;
-        self.trials += other.trials;
+        self.trials = self.trials.saturating_add(other.trials);
     }
 }
 
@@ -43,7 +43,7 @@ impl Counts {
         for study in self.0.iter().filter(|s| trades(s)) {
             if study.searched.is_none_or(|span| meets(span, (first, last))) {
                 out.studies += 1;
-                out.trials += study.trials.max(study.budget);
+                out.trials = out.trials.saturating_add(study.trials.max(study.budget));
             }
             let own = |run: &&Run| study.study_id == *study_id && **run == (number, first, last);
             let others = study.later.iter().filter(|run| meets((run.1, run.2), (first, last)) && !own(run));

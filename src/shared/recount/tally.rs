@@ -40,6 +40,8 @@ pub struct Tally {
     /// The texts, with where they were registered first.
     strategies: BTreeMap<Digest, (u64, String)>,
     studies: BTreeMap<[u8; 16], Asked>,
+    /// What was tried elsewhere.
+    declared: Vec<Counted>,
 }
 
 impl Tally {
@@ -62,6 +64,7 @@ impl Tally {
                 | "VaultOpened"
                 | "ForwardRunCompleted"
                 | "ParityVerified"
+                | "TrialsDeclared"
         )
     }
 
@@ -95,6 +98,7 @@ impl Tally {
                     self.studies.entry(f.study_id).or_insert(asked);
                 }
             }
+            Event::TrialsDeclared(e) => self.declared.push(Counted::declared(seq, e)),
             Event::StudyExtended(e) => {
                 if let Some(study) = self.studies.get_mut(&e.study_id) {
                     study.budget = study.budget.saturating_add(u64::from(e.trials));
@@ -177,7 +181,7 @@ impl Tally {
                 sharpes: study.sharpes,
             }
         };
-        let mut studies: Vec<Counted> = self.studies.iter().map(counted).collect();
+        let mut studies: Vec<Counted> = self.studies.iter().map(counted).chain(self.declared.iter().cloned()).collect();
         studies.sort_by_key(|s| s.seq);
         Counts(studies)
     }
