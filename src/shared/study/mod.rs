@@ -22,6 +22,9 @@ pub struct Study {
     pub format: Option<u32>,
     /// Name of the study.
     pub name: String,
+    /// What is thought before anything is tried: recorded with the opening, which stands before the first trial.
+    #[serde(default)]
+    pub declared: Option<Declared>,
     /// Number of trials.
     #[serde(default = "trials")]
     pub trials: u32,
@@ -53,6 +56,19 @@ pub struct Study {
     #[serde(skip)]
     pub queued: BTreeMap<u32, Params>,
 }
+
+/// A search that was declared before it began.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Declared {
+    /// Why the strategy should earn anything.
+    pub hypothesis: String,
+    /// What would show that it does not.
+    pub refuted_if: String,
+}
+
+/// Most bytes of what is declared, each.
+const DECLARED: usize = 2000;
 
 fn trials() -> u32 {
     200
@@ -147,6 +163,13 @@ impl Study {
         let ok = |good: bool, what: &str| if good { Ok(()) } else { Err(FormatError::Wrong(what.to_string())) };
         let plain = !self.name.trim().is_empty() && !self.name.chars().any(char::is_control);
         ok(plain && self.name.len() <= 128, "a study needs a name of 1 to 128 bytes without control characters")?;
+        let said =
+            |t: &str| !t.trim().is_empty() && t.len() <= DECLARED && !t.chars().any(|c| c.is_control() && c != '\n');
+        let whole = self.declared.as_ref().is_none_or(|d| said(&d.hypothesis) && said(&d.refuted_if));
+        ok(
+            whole,
+            "[declared] needs a hypothesis and a refuted_if, each of 1 to 2000 bytes without control characters",
+        )?;
         ok((1..=1_000_000).contains(&self.trials), "trials must be 1 to 1,000,000")?;
         ok((1..=1024).contains(&self.batch), "batch must be 1 to 1024")?;
         ok(self.seed <= i64::MAX as u64, "seed must be below 2^63")?;

@@ -100,6 +100,7 @@ pub(super) fn read(text: &str) -> Result<Study, FormatError> {
         serde_json::from_str(text).map_err(|e| FormatError::json(&e))?;
     let limit = |d: DrawdownV1| DrawdownLimit { leverage: d.leverage, max_drawdown: d.max_drawdown };
     Ok(Study {
+        declared: None,
         queued: std::collections::BTreeMap::new(),
         format: Some(1),
         name: s.name,

@@ -58,9 +58,12 @@ pub(super) fn text(s: &Study) -> String {
             .chain(undecided)
             .chain([row("prune_below_median", s.guardrails.prune_below_median), row("drawdown", limits)])
             .collect();
-    tree::text(&vec![
-        row("format", CURRENT),
-        row("name", &s.name),
+    let declared = s.declared.as_ref().map(|d| {
+        let table: Table = vec![row("hypothesis", &d.hypothesis), row("refuted_if", &d.refuted_if)];
+        row("declared", table)
+    });
+    let head = [row("format", CURRENT), row("name", &s.name)].into_iter().chain(declared);
+    let rest = vec![
         row("trials", s.trials),
         row("seed", s.seed),
         row("batch", s.batch),
@@ -70,7 +73,8 @@ pub(super) fn text(s: &Study) -> String {
         row("objective", objective),
         row("guardrails", guardrails),
         row("assumptions", assumptions(&s.assumptions)),
-    ])
+    ];
+    tree::text(&head.chain(rest).collect())
 }
 
 #[cfg(test)]
@@ -93,6 +97,28 @@ mod tests {
         let again = Study::recorded(&study.text()).unwrap();
         assert_eq!(again.text(), study.text());
         assert!(Study::recorded(FILE).is_err(), "what is recorded is canonical");
+    }
+
+    /// What is declared is part of what is recorded, whatever characters it has; half of it, or nothing in it, is none.
+    #[test]
+    fn declared() {
+        let file = |d: &str| format!("name = \"p\"\n[declared]\n{d}");
+        let text = "hypothesis = \"funding is paid by the late\"\nrefuted_if = \"\"\"\nSharpe \\\"out\\\" < 0.5\nin the vault, or 1 µ [x]\n\"\"\"\n";
+        let study = Study::parse(&file(text)).unwrap();
+        let again = Study::recorded(&study.text()).unwrap();
+        assert_eq!((&again.declared, again.text()), (&study.declared, study.text()));
+        assert!(again.declared.unwrap().refuted_if.contains("\nin the vault"));
+        let long = format!("hypothesis = \"{}\"\nrefuted_if = \"b\"", "a".repeat(2001));
+        for bad in [
+            "",
+            "hypothesis = \"a\"",
+            "hypothesis = \" \"\nrefuted_if = \"b\"",
+            "x = 1",
+            &long,
+            "hypothesis = \"\\u001b\"\nrefuted_if = \"b\"",
+        ] {
+            assert!(Study::parse(&file(bad)).is_err(), "{bad}");
+        }
     }
 
     /// A file of one line is a study; what it leaves out is recorded with it. What is recorded leaves out what was not
