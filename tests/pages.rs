@@ -88,6 +88,14 @@ fn pages_in_a_browser() {
     let report = desk.assay(&["report", "--out", "seen"]).ok().out;
     let report = desk.path(report.lines().find(|l| l.ends_with(".html")).unwrap());
     desk.assay(&["study", "page", "mine", "--out", "study.html"]).ok();
+    let compared = desk.assay(&["compare", "mine", "3", "mine:7", "--out", "compared.html"]).ok().out;
+    assert!(compared.contains("correlation with mine:7") && compared.contains("3 of mine"), "{compared}");
+    let found = desk.assay(&["compare", "mine", "mine:7", "--json"]).ok().json();
+    assert_eq!((found["sides"].as_array().unwrap().len(), &found["correlations"][0][0]), (2, &1.0.into()));
+    desk.assay(&["compare", "mine"]).fails(2, "2 values required");
+    desk.assay(&["compare", "mine", "other"]).fails(2, "there is no study 'other'");
+    desk.assay(&["compare", "mine", "99"]).fails(2, "has no trial 99");
+    desk.assay(&["compare", "mine", "3", "--out", "study.html"]).fails(2, "is no comparison");
     for width in [1440, 1024, 500] {
         let found = opened(&browser, &report, width, desk.path("").as_path());
         let charts = found("drawn");
@@ -96,7 +104,9 @@ fn pages_in_a_browser() {
         assert_eq!((found("fetched"), found("wide")), ("0".into(), "no".into()), "at {width}");
         assert_eq!((found("up"), found("down"), found("focus")), ("true".into(), "true".into(), "button".into()));
         assert!(found("rows").parse::<u32>().unwrap() > 3 && found("log") == "true");
-        let found = opened(&browser, &desk.path("study.html"), width, desk.path("").as_path());
-        assert_eq!((found("fetched"), found("wide")), ("0".into(), "no".into()), "at {width}");
+        for page in ["study.html", "compared.html"] {
+            let found = opened(&browser, &desk.path(page), width, desk.path("").as_path());
+            assert_eq!((found("fetched"), found("wide")), ("0".into(), "no".into()), "{page} at {width}");
+        }
     }
 }

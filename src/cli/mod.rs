@@ -4,6 +4,7 @@ mod active;
 mod approve;
 mod audit;
 mod bench;
+mod compare;
 mod completions;
 mod compromise;
 mod consistency;
@@ -97,6 +98,7 @@ enum Command {
     #[command(subcommand)]
     Trial(trials::One),
     Report(report::Args),
+    Compare(compare::Args),
     Parity(parity::Args),
     Promote(promote::Args),
     #[command(subcommand)]
@@ -165,6 +167,7 @@ fn run(args: Args, session: Session) -> Result<(), LabError> {
         Command::Trials(a) => trials::run(&cx, a),
         Command::Trial(a) => trials::one(&cx, a),
         Command::Report(a) => report::run(&cx, a),
+        Command::Compare(a) => compare::run(&cx, a),
         Command::Parity(a) => parity::run(&cx, a),
         Command::Policy(a) => policy::run(&cx, a),
         Command::Promote(a) => promote::run(&cx, a),

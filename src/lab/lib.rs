@@ -22,6 +22,7 @@
 //! | [`values`] | what a strategy's own names are, bar by bar |
 //! | [`trial`] | trials found |
 //! | [`report`] | a trial's report |
+//! | [`compare`] | trials beside each other |
 //! | [`parity`] | research and production give the same stream |
 //! | [`place`] | places that somebody names: read with a limit, written over only where they are ours |
 //! | [`policy`] | policies read, compared and signed |
@@ -57,6 +58,7 @@ pub mod ask;
 pub mod audit;
 pub mod begin;
 pub mod clone;
+pub mod compare;
 pub mod compromise;
 pub mod create;
 pub mod data;

@@ -10,17 +10,11 @@ use assay_research::study::TrialRun;
 use assay_shared::market::{Columns, Field, Market};
 use std::path::{Path, PathBuf};
 
-/// Writes the files, into `out` or the lab's own folder of reports, and gives their paths.
+/// The report of a trial, simulated again from the snapshot.
 ///
 /// # Errors
-/// A trial that cannot be found or simulated, a file there that is no report, or a folder that cannot be written.
-pub fn write(
-    lab: &Lab,
-    wanted: Option<&str>,
-    number: Option<u32>,
-    out: Option<&Path>,
-    force: bool,
-) -> Result<[PathBuf; 3], LabError> {
+/// A trial that cannot be found or simulated.
+pub fn made(lab: &Lab, wanted: Option<&str>, number: Option<u32>) -> Result<Report, LabError> {
     let (s, t) = trial::pick(lab, wanted, number)?;
     let (study_id, number) = (s.study_id.clone(), t.number);
     let opened = study::reopen(lab, &study_id)?;
@@ -33,16 +27,30 @@ pub fn write(
         folds_ms: study::windows(&opened.market, &evaluator),
         strategy: opened.strategy.canonical().to_string(),
     };
-    let dir = out.map_or_else(|| lab.dir.join("reports").join(&s.study_id), Path::to_path_buf);
-    let base = dir.join(t.number.to_string());
     let snapshots = lab.mirror()?.snapshots()?;
     let data = snapshots.into_iter().find(|row| row.data_hash == s.data_hash);
     let report = Report::new(s, t, bars, found.run, reproduced).with_data(data).with_rules(rules);
     let report = report.with_tags(opened.strategy.compiled.tags.clone());
-    let report = match study::of_trial(lab, &study_id, Some(number))? {
+    Ok(match study::of_trial(lab, &study_id, Some(number))? {
         Some(figures) => report.with_statistics(figures.statistics, figures.pbo),
         None => report,
-    };
+    })
+}
+
+/// Writes the files, into `out` or the lab's own folder of reports, and gives their paths.
+///
+/// # Errors
+/// A trial that cannot be found or simulated, a file there that is no report, or a folder that cannot be written.
+pub fn write(
+    lab: &Lab,
+    wanted: Option<&str>,
+    number: Option<u32>,
+    out: Option<&Path>,
+    force: bool,
+) -> Result<[PathBuf; 3], LabError> {
+    let report = made(lab, wanted, number)?;
+    let dir = out.map_or_else(|| lab.dir.join("reports").join(&report.study.study_id), Path::to_path_buf);
+    let base = dir.join(report.trial.number.to_string());
     let paths = ["json", "html", "stream.jsonl"].map(|extension| base.with_extension(extension));
     let texts = [report.to_json(), report.to_html(), report.to_stream()];
     let files: Vec<(PathBuf, Vec<u8>)> = paths.iter().cloned().zip(texts.map(String::into_bytes)).collect();

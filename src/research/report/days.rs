@@ -163,7 +163,7 @@ impl Days {
         let (a, b) = (&self.returns[..n], &other.returns[..n]);
         let (of_a, of_b) = (moments(a)?, moments(b)?);
         let both = a.iter().zip(b).map(|(x, y)| (x - of_a.mean) * (y - of_b.mean)).sum::<f64>() / (n as f64 - 1.0);
-        Some((both / (of_b.std * of_b.std), both / (of_a.std * of_b.std)))
+        Some((both / (of_b.std * of_b.std), (both / (of_a.std * of_b.std)).clamp(-1.0, 1.0)))
     }
 
     /// The figures, in the order in which they are shown.

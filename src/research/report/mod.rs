@@ -2,14 +2,16 @@
 
 mod benchmark;
 mod books;
-mod days;
+pub mod compare;
+pub mod compare_page;
+pub mod days;
 mod html;
 mod live;
 mod plots;
 pub mod quality;
 pub mod quality_page;
 mod search;
-mod sheet_page;
+pub mod sheet_page;
 pub mod study_page;
 mod svg;
 #[cfg(test)]

@@ -102,6 +102,17 @@ pub(super) fn scatter(
     out
 }
 
+/// Lines, each of a class.
+pub(super) fn lines(label: &str, (x, y): (Axis<'_>, Axis<'_>), lines: &[(String, Vec<(f64, f64)>)]) -> String {
+    let mut out = framed(label, &x, &y);
+    for (class, line) in lines {
+        let points: Vec<String> =
+            line.iter().map(|(a, b)| format!("{:.1},{:.1}", at_x(&x, *a), at_y(&y, *b))).collect();
+        let _ = write!(out, "<polyline class=\"{class}\" points=\"{}\"/>", points.join(" "));
+    }
+    out + "</svg>"
+}
+
 /// How often values fall into equal parts, with some places marked.
 /// `names` are what is counted by, and what is counted.
 pub(super) fn histogram(label: &str, [name, what]: [&str; 2], values: &[f64], marks: &[(f64, &str)]) -> String {

@@ -15,7 +15,8 @@ pub(super) const ROLLING: usize = 90;
 /// Falls that are listed.
 const FALLS: usize = 10;
 
-fn shown(f: Option<&Figure>) -> String {
+/// A figure as it is shown.
+pub fn shown(f: Option<&Figure>) -> String {
     match f.and_then(|f| Some((f.value?, f.shown))) {
         None => "undefined".into(),
         Some((v, Shown::Percent)) => format!("{:.2} %", v * 100.0),

@@ -81,7 +81,7 @@ fn rows(name: &str, generated: bool) -> (StudyRow, TrialRow) {
     (study, trial)
 }
 
-fn report(name: &str, generated: bool, seed: u64) -> Report {
+pub(super) fn report(name: &str, generated: bool, seed: u64) -> Report {
     let (study, trial) = rows(name, generated);
     let (symbols, times, run) = ran(seed, 24 * 300);
     let tested = times.len() / 2;

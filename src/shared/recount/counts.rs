@@ -180,3 +180,48 @@ impl Counts {
         out
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn declared(seq: u64, symbols: &[&str], span: (i64, i64), trials: u64) -> Counted {
+        let symbols = symbols.iter().map(ToString::to_string).collect();
+        let (first_ms, last_ms) = span;
+        let e = TrialsDeclared { symbols, first_ms, last_ms, trials, source: "a grid".into(), file_sha256: [0; 32] };
+        Counted::declared(seq, &e)
+    }
+
+    /// Trials that are declared make a finding less likely and never more: their number counts where prices overlap, and the
+    /// spread of the others stays what it was.
+    #[test]
+    fn what_is_declared_counts_and_narrows_nothing() {
+        let scope = Scope { symbols: ["A".to_string()].into(), span: (100, 200), interval_ms: 60_000 };
+        let mut study = declared(1, &["A"], (100, 200), 40);
+        [0.1, -0.2, 0.4].into_iter().for_each(|s| study.sharpes.push(s));
+        let alone = Counts(vec![study.clone()]).lineage(&scope);
+        let others = [
+            declared(5, &["B", "A"], (200, 300), 7),
+            declared(6, &["B"], (100, 200), 1000),
+            declared(7, &["A"], (201, 300), 1000),
+            declared(8, &[], (100, 200), 1000),
+            declared(9, &["A"], (200, 100), 1000),
+        ];
+        let all = Counts(std::iter::once(study).chain(others).collect());
+        let beside = all.lineage(&scope);
+        assert_eq!((beside.trials, beside.studies), (47, 2));
+        assert_eq!(beside.variance(50.0).to_bits(), alone.variance(50.0).to_bits());
+        // Before it stood there it did not count.
+        assert_eq!(all.at(5).unwrap().lineage(&scope).trials, 40);
+        assert_eq!(all.at(6).unwrap().lineage(&scope).trials, 47);
+        // Each has a place of its own, and what cannot be added up is the largest number there is.
+        let most = Counts(vec![declared(2, &["A"], (0, 150), u64::MAX), declared(3, &["A"], (0, 150), 9)]);
+        assert_ne!(most.0[0].study_id, most.0[1].study_id);
+        let mut lineage = most.lineage(&scope);
+        assert_eq!(lineage.trials, u64::MAX);
+        lineage.add(&beside);
+        assert_eq!((lineage.trials, lineage.studies), (u64::MAX, 4));
+        let looked = most.looked(&scope.symbols, &[1; 16], (0, 100, 120));
+        assert_eq!((looked.trials, looked.studies, looked.runs), (u64::MAX, 2, 0));
+    }
+}
