@@ -86,6 +86,7 @@ fn pages_in_a_browser() {
     desk.assay(&["strategy", "new", "mine", "--symbols", "BTCUSDT,ETHUSDT"]).ok();
     desk.assay(&["study", "run", "mine.toml", "--trials", "20"]).ok();
     let report = desk.assay(&["report", "--out", "seen"]).ok().out;
+    dearer(&desk, &report);
     let report = desk.path(report.lines().find(|l| l.ends_with(".html")).unwrap());
     desk.assay(&["study", "page", "mine", "--out", "study.html"]).ok();
     let compared = desk.assay(&["compare", "mine", "3", "mine:7", "--out", "compared.html"]).ok().out;
@@ -96,6 +97,9 @@ fn pages_in_a_browser() {
     desk.assay(&["compare", "mine", "other"]).fails(2, "there is no study 'other'");
     desk.assay(&["compare", "mine", "99"]).fails(2, "has no trial 99");
     desk.assay(&["compare", "mine", "3", "--out", "study.html"]).fails(2, "is no comparison");
+    // Of 43,104 bars too it stays below a megabyte: what a chart holds does not grow with them.
+    let bytes = std::fs::metadata(&report).unwrap().len();
+    assert!(bytes < 1 << 20, "{bytes}");
     for width in [1440, 1024, 500] {
         let found = opened(&browser, &report, width, desk.path("").as_path());
         let charts = found("drawn");
@@ -109,4 +113,28 @@ fn pages_in_a_browser() {
             assert_eq!((found("fetched"), found("wide")), ("0".into(), "no".into()), "{page} at {width}");
         }
     }
+}
+
+/// At the costs that are assumed a trial is what was recorded; dearer ones take as much as they cost, until nothing is left.
+fn dearer(desk: &Desk, written: &str) {
+    let json = desk.path(written.lines().find(|l| l.ends_with(".json")).unwrap());
+    let report: serde_json::Value = serde_json::from_slice(&std::fs::read(json).unwrap()).unwrap();
+    let rows = report["costs"]["rows"].as_array().unwrap();
+    let metric = |row: usize, name: &str| rows[row]["metrics"][name].as_f64().unwrap();
+    for name in ["sharpe", "cagr", "trades", "fees_usdt", "final_equity_usdt"] {
+        assert_eq!(metric(0, name), report["trial"]["metrics"][name].as_f64().unwrap(), "{name}");
+    }
+    let times: Vec<f64> = rows.iter().map(|r| r["times"].as_f64().unwrap()).collect();
+    assert_eq!(times, [1.0, 1.5, 2.0, 3.0, 5.0, 10.0]);
+    assert!(rows.len() == 6 && (1..6).all(|i| metric(i, "total_return") < metric(i - 1, "total_return")));
+    let gone = report["costs"]["gone_at"].as_f64();
+    let last = (0..6).rev().find(|i| metric(*i, "total_return") > 0.0);
+    match (gone, last) {
+        (None, last) => assert_eq!(last, Some(5)),
+        (Some(at), None) => assert_eq!(at, 1.0),
+        (Some(at), Some(i)) => assert!(at > times[i] && at <= times[i + 1], "{at}"),
+    }
+    let bands = &report["bands"];
+    assert!(bands["max_drawdown"]["low"].as_f64().unwrap() <= bands["max_drawdown"]["high"].as_f64().unwrap());
+    assert_eq!(bands["runs"], 1000);
 }

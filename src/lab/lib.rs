@@ -21,6 +21,7 @@
 //! | [`study`] | studies opened, run, resumed |
 //! | [`values`] | what a strategy's own names are, bar by bar |
 //! | [`trial`] | trials found |
+//! | `stress` | a trial with costs that are higher than assumed |
 //! | [`report`] | a trial's report |
 //! | [`compare`] | trials beside each other |
 //! | [`parity`] | research and production give the same stream |
@@ -98,6 +99,7 @@ pub mod rules;
 pub mod session;
 mod standing;
 pub mod store;
+mod stress;
 pub mod study;
 pub mod sync;
 pub mod tamper;

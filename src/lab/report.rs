@@ -4,10 +4,13 @@
 use crate::error::LabError;
 use crate::folder::Lab;
 use crate::place::write_all;
+use crate::stress::costs;
+use crate::study::Opened;
 use crate::{study, trial};
 use assay_research::report::{Bars, Report, Rules};
 use assay_research::study::TrialRun;
 use assay_shared::market::{Columns, Field, Market};
+use assay_shared::strategy::Params;
 use std::path::{Path, PathBuf};
 
 /// The report of a trial, simulated again from the snapshot.
@@ -15,6 +18,11 @@ use std::path::{Path, PathBuf};
 /// # Errors
 /// A trial that cannot be found or simulated.
 pub fn made(lab: &Lab, wanted: Option<&str>, number: Option<u32>) -> Result<Report, LabError> {
+    simulated(lab, wanted, number).map(|(report, ..)| report)
+}
+
+/// The same with what it was made from.
+fn simulated(lab: &Lab, wanted: Option<&str>, number: Option<u32>) -> Result<(Report, Opened, Params), LabError> {
     let (s, t) = trial::pick(lab, wanted, number)?;
     let (study_id, number) = (s.study_id.clone(), t.number);
     let opened = study::reopen(lab, &study_id)?;
@@ -31,10 +39,12 @@ pub fn made(lab: &Lab, wanted: Option<&str>, number: Option<u32>) -> Result<Repo
     let data = snapshots.into_iter().find(|row| row.data_hash == s.data_hash);
     let report = Report::new(s, t, bars, found.run, reproduced).with_data(data).with_rules(rules);
     let report = report.with_tags(opened.strategy.compiled.tags.clone());
-    Ok(match study::of_trial(lab, &study_id, Some(number))? {
+    let report = match study::of_trial(lab, &study_id, Some(number))? {
         Some(figures) => report.with_statistics(figures.statistics, figures.pbo),
         None => report,
-    })
+    };
+    drop(evaluator);
+    Ok((report, opened, recorded.seen.params))
 }
 
 /// Writes the files, into `out` or the lab's own folder of reports, and gives their paths.
@@ -48,7 +58,8 @@ pub fn write(
     out: Option<&Path>,
     force: bool,
 ) -> Result<[PathBuf; 3], LabError> {
-    let report = made(lab, wanted, number)?;
+    let (report, opened, params) = simulated(lab, wanted, number)?;
+    let report = report.with_costs(costs(&opened, &params)?);
     let dir = out.map_or_else(|| lab.dir.join("reports").join(&report.study.study_id), Path::to_path_buf);
     let base = dir.join(report.trial.number.to_string());
     let paths = ["json", "html", "stream.jsonl"].map(|extension| base.with_extension(extension));

@@ -60,12 +60,24 @@ impl Opened {
     /// # Errors
     /// Folds that do not fit the data, or a rule book that does not cover it.
     pub fn evaluator(&self) -> Result<Evaluator<'_>, LabError> {
+        self.evaluator_with(&self.book, &self.study)
+    }
+
+    /// The same with other rules and assumptions.
+    ///
+    /// # Errors
+    /// As [`Opened::evaluator`].
+    pub(crate) fn evaluator_with<'a>(
+        &'a self,
+        book: &'a Rulebook,
+        study: &'a Study,
+    ) -> Result<Evaluator<'a>, LabError> {
         let inputs = Inputs {
             strategy: &self.strategy,
             market: &self.market,
             data_hash: self.data_hash,
-            book: &self.book,
-            study: &self.study,
+            book,
+            study,
             environment: &self.environment,
         };
         let hint = "change the splits in the study file, or the window with `data import --from/--to`";

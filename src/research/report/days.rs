@@ -166,6 +166,15 @@ impl Days {
         Some((both / (of_b.std * of_b.std), (both / (of_a.std * of_b.std)).clamp(-1.0, 1.0)))
     }
 
+    /// Growth a year, the year's Sharpe ratio (0 of days that are all the same) and the deepest fall: those that are drawn again
+    /// many times.
+    pub(super) fn three(&self) -> (f64, f64, f64) {
+        let n = self.returns.len() as f64;
+        let cagr = growth_of_a_year(1.0 + compound(self.returns.iter()), n / YEAR);
+        let sharpe = moments(&self.returns).map_or(0.0, |m| m.mean / m.std * YEAR.sqrt());
+        (cagr, sharpe, self.drawdowns().into_iter().fold(0.0, f64::min))
+    }
+
     /// The figures, in the order in which they are shown.
     pub fn figures(&self) -> Vec<Figure> {
         use Shown::{Number, Percent, Whole};

@@ -59,6 +59,7 @@ pub(super) fn page(r: &Report) -> String {
     sheet_page::months(&mut out, r);
     sheet_page::falls(&mut out, r);
     sheet_page::spread(&mut out, r);
+    sheet_page::robustness(&mut out, r);
     folds(&mut out, r);
     parameters(&mut out, r);
     books(&mut out, r);

@@ -1,5 +1,6 @@
 //! Reports of a trial: JSON for machines, one self-contained HTML page for people.
 
+pub mod bands;
 mod benchmark;
 mod books;
 pub mod compare;
@@ -91,6 +92,10 @@ pub struct Report {
     pub books: Books,
     /// Returns of days, their figures, and what simply holding gave.
     pub sheet: Sheet,
+    /// How far its figures could have fallen apart by luck.
+    pub bands: Option<bands::Bands>,
+    /// What it is worth when trading costs more.
+    pub costs: bands::Costs,
     /// Closes of each symbol; in the page only.
     #[serde(skip)]
     pub closes: Vec<Vec<f64>>,
@@ -122,6 +127,7 @@ impl Report {
     /// stream that was recorded with the trial.
     pub fn new(study: StudyRow, trial: TrialRow, bars: Bars, run: Run, reproduced: bool) -> Report {
         let Bars { symbols, times_ms, closes, tested } = bars;
+        let sheet = Sheet::of(&times_ms, &run.equity, run.initial_usdt, tested, &symbols, &closes);
         let mut peak = run.initial_usdt;
         let drawdown = run.equity.iter().map(|e| {
             peak = peak.max(*e);
@@ -136,7 +142,9 @@ impl Report {
             out_of_sample_ms: times_ms.get(tested).copied(),
             reproduced,
             books: Books::of(&run),
-            sheet: Sheet::of(&times_ms, &run.equity, run.initial_usdt, tested, &symbols, &closes),
+            bands: bands::Bands::of(&sheet.tested),
+            costs: bands::Costs::default(),
+            sheet,
             closes,
             rules: Rules::default(),
             tags: Vec::new(),
@@ -175,6 +183,11 @@ impl Report {
     /// The same with what decided.
     pub fn with_rules(self, rules: Rules) -> Report {
         Report { rules, ..self }
+    }
+
+    /// The same with what it is worth when trading costs more.
+    pub fn with_costs(self, costs: bands::Costs) -> Report {
+        Report { costs, ..self }
     }
 
     /// Milliseconds between its bars.

@@ -5,6 +5,7 @@ use super::days::{Figure, Shown};
 use super::plots::histogram;
 use super::svg::Chart;
 use super::words::{escape, percent};
+use assay_shared::metric::Metric;
 use assay_shared::time::format_date;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -131,6 +132,70 @@ pub(super) fn spread(out: &mut String, r: &Report) {
     };
     chart("Sharpe ratio", "sharpe", &sharpe, |v| format!("{v:.1}"));
     chart("Volatility", "volatility", &volatility, percent);
+}
+
+/// What luck and higher costs would have made of it.
+pub(super) fn robustness(out: &mut String, r: &Report) {
+    if let Some(b) = &r.bands {
+        let _ = write!(
+            out,
+            "<h2>If the days had come otherwise</h2><div class=\"wide\"><table><tr><th>figure out of sample</th><th>a twentieth below</th><th>middle</th><th>a twentieth above</th></tr>"
+        );
+        type Of = fn(f64) -> String;
+        let two: Of = |v| format!("{v:.2}");
+        for (name, band, show) in [
+            ("growth a year (CAGR)", b.cagr, percent as Of),
+            ("Sharpe ratio (year)", b.sharpe, two),
+            ("maximum drawdown", b.max_drawdown, percent as Of),
+        ] {
+            let _ = write!(
+                out,
+                "<tr><td>{name}</td><td>{}</td><td>{}</td><td>{}</td></tr>",
+                show(band.low),
+                show(band.middle),
+                show(band.high)
+            );
+        }
+        let _ = write!(
+            out,
+            "</table></div><p class=\"key\">{} runs of blocks of {} days, drawn from its own days; {} of them lost money. It stood still on {} of its days; each day correlates with the one before by {}.</p>",
+            b.runs,
+            b.block,
+            percent(b.lost),
+            percent(b.idle),
+            b.autocorrelation.map_or("nothing that is defined".into(), |v| format!("{v:.2}"))
+        );
+    }
+    if r.costs.rows.is_empty() {
+        return;
+    }
+    out.push_str("<h2>If trading cost more</h2><div class=\"wide\"><table><tr><th>fees and slippage</th><th>Sharpe ratio</th><th>CAGR</th><th>maximum drawdown</th><th>trades</th><th>liquidations</th></tr>");
+    for row in &r.costs.rows {
+        let of = |m: Metric, show: fn(f64) -> String| row.metrics.get(&m).map_or("undefined".into(), |v| show(*v));
+        let whole: fn(f64) -> String = |v| format!("{v:.0}");
+        let _ = write!(
+            out,
+            "<tr><td>× {}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td></tr>",
+            row.times,
+            of(Metric::Sharpe, |v| format!("{v:.2}")),
+            of(Metric::Cagr, percent),
+            of(Metric::MaxDrawdown, percent),
+            of(Metric::Trades, whole),
+            of(Metric::Liquidations, whole)
+        );
+    }
+    let gone = r.costs.gone_at.map_or("At the highest of these costs something is still earned.".to_string(), |at| {
+        match at <= 1.0 {
+            true => "Nothing is earned at the costs that are assumed.".into(),
+            false => {
+                format!("At about {at:.1} times the costs that are assumed nothing is earned any more out of sample.")
+            }
+        }
+    });
+    let _ = write!(
+        out,
+        "</table></div><p class=\"key\">Run again with fees, slippage and impact so many times as high. {gone}</p>"
+    );
 }
 
 /// Prices with the trades in them, a chart for each symbol that was traded.

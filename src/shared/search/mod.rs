@@ -10,7 +10,7 @@ pub mod grid;
 mod history;
 mod parzen;
 mod phi;
-mod rng;
+pub mod rng;
 mod sampler;
 mod symmetric;
 #[cfg(test)]
