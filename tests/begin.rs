@@ -68,22 +68,29 @@ fn trials_of_other_tools_count() {
     desk.assay(&["trial", "import", "--trials", "1000", "--symbols", "DOGEUSDT"]).ok();
     desk.assay(&["trial", "import", "--trials", "1000", "--from", "2010-01-01", "--to", "2010-02-01"]).ok();
     assert_eq!(beside(), 15);
-    let many =
-        ["trial", "import", "--trials", "18446744073709551615", "--symbols", "ETHUSDT", "--source", "a \u{1b}[31mgrid"];
-    let said = desk.assay(&many).ok().out;
-    assert!(!said.contains('\u{1b}'), "{said}");
-    assert_eq!(beside(), u64::MAX, "they are added up as far as that goes");
-    // What the lab's own mirror holds is what Optuna would hold.
-    let mirror = desk.path("lab/mirror.sqlite");
-    let said = desk.assay(&["trial", "import", mirror.to_str().unwrap(), "--symbols", "XRPUSDT", "--json"]).ok().json();
-    assert_eq!((&said["declared"]["trials"], &said["declared"]["source"]), (&12.into(), &"Optuna: mine".into()));
+    let said = desk.assay(&["trial", "import", "--trials", "7", "--symbols", "FOOUSDT"]).ok().out;
+    assert!(said.contains("count for nothing"), "{said}");
+    // However another tool writes a symbol, it is that symbol; and each once.
+    let many = ["trial", "import", "--trials", "100", "--symbols", "eth/usdt:USDT, ETHUSDT", "--source", "a grid"];
+    let tried = desk.assay(&[&many[..], &["--dry-run"]].concat()).ok().out;
+    assert!(tried.starts_with("would be declared: 100 trials (a grid) on ETHUSDT, "), "{tried}");
+    assert_eq!(beside(), 15, "nothing is recorded");
+    assert!(desk.assay(&many).ok().out.starts_with("declared: 100 trials"));
+    assert_eq!(beside(), 115);
+    let shown = desk.assay(&["trials"]).ok().out;
+    assert!(shown.contains("115 trials (103 of them made elsewhere and declared) of 1 study on prices"), "{shown}");
+    // The lab's own trials count already.
+    desk.assay(&["trial", "import", "lab/mirror.sqlite"])
+        .fails(2, "is the mirror of a lab, whose trials count already");
     desk.assay(&["study", "run", "mine.toml", "--trials", "4", "--name", "two", "--seed", "9"]).ok();
     let closed = desk.assay(&["study", "show", "two", "--json"]).ok().json();
-    assert!(closed.to_string().contains("1.844674407370955"), "{closed}");
+    assert!(closed.to_string().contains("\"trials_lineage\":119.0"), "{closed}");
     desk.assay(&["verify"]).ok();
     for (bad, words) in [
         (&["trial", "import"][..], "required"),
-        (&["trial", "import", "none.db"], "cannot read none.db"),
+        (&["trial", "import", "tried.csv", "--symbols", ",,"], "is no symbol"),
+        (&["trial", "import", "tried.csv", "--source", "a\u{1b}[31m"], "a source needs 1 to 500 bytes"),
+        (&["trial", "import", "--trials", "1000000001"], "more than anybody makes"),
         (&["trial", "import", "mine.toml"], "no CSV table"),
         (&["trial", "import", "tried.csv", "--from", "soon"], "'soon' is no"),
         (&["trial", "import", "tried.csv", "--from", "2024-01-02", "--to", "2024-01-01"], "end before they begin"),
@@ -91,4 +98,5 @@ fn trials_of_other_tools_count() {
     ] {
         desk.assay(bad).fails(2, words);
     }
+    desk.assay(&["trial", "import", "none.db"]).fails(3, "cannot read none.db");
 }

@@ -37,6 +37,10 @@ fn listed(c: &Comparison) -> String {
         rows.push(std::iter::once(name.to_string()).chain(c.sides.iter().map(of)).collect());
     };
     row("trial", &|s| format!("{} of {}", s.number, s.study));
+    row("state", &|s| s.state.clone());
+    if c.sides.iter().any(|s| s.ruined_ms.is_some()) {
+        row("ruined", &|s| s.ruined_ms.map_or("no".into(), |ms| format!("on {}", format_date(ms))));
+    }
     row("score", &|s| s.score.map_or("undefined".into(), |v| format!("{v:.4}")));
     for m in [Metric::Sharpe, Metric::Cagr, Metric::MaxDrawdown, Metric::Trades, Metric::Liquidations] {
         row(m.name(), &|s| s.metrics.get(m.name()).map_or("-".into(), |v| format!("{v:.3}")));

@@ -240,10 +240,9 @@ fn found(r: &Review, f: &Figures) -> String {
         (_, true) => "no statistic says anything on generated data".into(),
         (None, _) => "its Sharpe ratio is undefined, and so is every statistic of it".into(),
         (Some(s), _) => format!(
-            "beside {} trials of {} studies on prices that overlap (variance {:.3e}): deflated Sharpe ratio {}, alone {};\n\
+            "beside {} (variance {:.3e}, no less than that of chance): deflated Sharpe ratio {}, alone {};\n\
              minimum track record {} of {} bars; probability that the study's choice is overfitted: {}",
-            s.trials,
-            s.studies,
+            s.beside(),
             s.variance,
             defined(s.dsr),
             defined(s.psr),

@@ -4,7 +4,7 @@ use super::Context;
 use super::later;
 use super::output::{one_line, print, print_json, table};
 use assay_lab::reproduce::own;
-use assay_lab::study::{Declared, Figures, declare, of_trial, seen_later};
+use assay_lab::study::{Declared, Figures, Recorded, declare, of_trial, seen_later};
 use assay_lab::trial::{board, pick};
 use assay_lab::{Lab, LabError};
 use assay_research::mirror::query::{Order, TrialRow};
@@ -63,7 +63,7 @@ pub enum One {
     ///
     /// They are counted in a file: a database of Optuna (SQLite), results of freqtrade's hyperopt or backtesting (JSON), or a
     /// CSV table with a row for each trial. From then on they stand beside every study on prices that overlap, in the deflated
-    /// Sharpe ratio and at the gate. What they gave is not taken: nobody could check it.
+    /// Sharpe ratio, and at the gate for every proposal that is made from then on. What they gave is not taken: nobody could check it.
     ///
     /// Example: assay trial import optuna.db --symbols BTCUSDT,ETHUSDT --from 2021-01-01 --to 2024-12-31
     Import(Import),
@@ -87,6 +87,9 @@ pub struct Import {
     /// Last day of the prices [default: that of the newest snapshot]
     #[arg(long, value_name = "DATE")]
     to: Option<String>,
+    /// Say what would be declared, and record nothing
+    #[arg(long)]
+    dry_run: bool,
     /// With what they were made, in words [default: what the file says]
     #[arg(long, value_name = "TEXT")]
     source: Option<String>,
@@ -163,12 +166,11 @@ fn statistics(f: &Figures) {
     let show = |v: Option<f64>| v.map_or("undefined".into(), |v| format!("{v:.3}"));
     if let Some(s) = &f.statistics {
         print(&format!(
-            "trial {}: beside {} trials of {} studies on prices that overlap (variance of their Sharpe ratios per bar \
+            "trial {}: beside {} (variance of their Sharpe ratios per bar, or of chance where that is more, \
              {:.3e}),\nits deflated Sharpe ratio is {} (the probability that its Sharpe ratio is above what the best of \
              so many would have by chance);\nalone, it is above zero with probability {}; minimum track record {} of {} bars",
             f.trial,
-            s.trials,
-            s.studies,
+            s.beside(),
             s.variance,
             show(s.dsr),
             show(s.psr),
@@ -237,20 +239,30 @@ fn import(cx: &Context, args: Import) -> Result<(), LabError> {
     let span = (date(args.from)?, date(args.to)?);
     let (file, trials, symbols) = (args.file.as_deref(), args.trials, args.symbols);
     let asked = Declared { file, trials, source: args.source, symbols, span };
-    let (fact, new) = declare(&cx.lab()?, &asked)?;
+    let Recorded { fact, new, meets } = declare(&cx.lab()?, &asked, args.dry_run)?;
     if cx.json {
-        print_json(&json!({"declared": fact, "new": new}));
+        let recorded = !args.dry_run;
+        print_json(&json!({"declared": fact, "new": new, "recorded": recorded, "snapshots_with_such_prices": meets}));
         return Ok(());
     }
     let from = format!("{} to {}", format_date(fact.first_ms), format_date(fact.last_ms));
-    let what = if new { "declared" } else { "declared already" };
+    let what = match (new, args.dry_run) {
+        (false, _) => "declared already",
+        (true, true) => "would be declared",
+        (true, false) => "declared",
+    };
     print(&format!(
         "{what}: {} trials ({}) on {}, {from}",
         fact.trials,
         one_line(&fact.source),
         fact.symbols.join(", ")
     ));
-    print("they count beside every study on prices that overlap");
+    match meets {
+        0 => print(
+            "NOTE: no snapshot of this lab has any of these symbols in that time: beside its studies they count for nothing",
+        ),
+        _ => print("they count beside every study on prices that overlap, and for every proposal from now on"),
+    }
     Ok(())
 }
 

@@ -20,8 +20,11 @@ pub fn compare(lab: &Lab, wanted: &[String]) -> Result<Comparison, LabError> {
         ));
     }
     let mut reports = Vec::new();
+    let names: Vec<String> = lab.mirror()?.studies()?.into_iter().map(|s| s.name).collect();
     for text in wanted {
         let (study, number) = match (text.parse().ok(), text.rsplit_once(':')) {
+            // A study may be named like a number, or like a trial of another.
+            _ if names.contains(text) => (Some(text.as_str()), None),
             (Some(number), _) => (None, Some(number)),
             (None, Some((study, number))) if number.parse::<u32>().is_ok() => (Some(study), number.parse().ok()),
             _ => (Some(text.as_str()), None),

@@ -177,10 +177,7 @@ fn trial_says(trial: &TrialFact, seen: &Preview, time_us: u64) -> Vec<String> {
         out.push(format!("one of {} trials of its study, each the one that its sampler asks for", f.trials));
         if let Some(s) = &f.statistics {
             let dsr = s.dsr.map_or("undefined".into(), |v| format!("{v:.4}"));
-            out.push(format!(
-                "{} trials of {} studies on such prices; deflated Sharpe ratio {dsr}",
-                s.trials, s.studies
-            ));
+            out.push(format!("beside {}; deflated Sharpe ratio {dsr}", s.beside()));
         }
     }
     out

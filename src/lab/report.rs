@@ -29,7 +29,7 @@ fn simulated(lab: &Lab, wanted: Option<&str>, number: Option<u32>) -> Result<(Re
     let recorded = trial::recorded(lab, t.seq)?;
     let evaluator = opened.evaluator()?;
     let found = evaluator.recorded_run(&recorded.seen.params)?;
-    let reproduced = recorded.stream_hash == Some(found.run.stream_hash.0);
+    let reproduced = recorded.stream_hash.is_none_or(|hash| hash == found.run.stream_hash.0);
     let bars = bars(&opened.market, &found);
     let rules = Rules {
         folds_ms: study::windows(&opened.market, &evaluator),

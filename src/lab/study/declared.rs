@@ -3,6 +3,7 @@
 use crate::error::LabError;
 use crate::folder::Lab;
 use assay_research::mirror::elsewhere::{ElsewhereError, count};
+use assay_research::mirror::query::SnapshotRow;
 use assay_shared::event::{Event, TrialsDeclared};
 use std::path::Path;
 
@@ -21,24 +22,52 @@ pub struct Declared<'a> {
     pub span: (Option<i64>, Option<i64>),
 }
 
-/// Records trials that were made elsewhere. Gives what is recorded, and whether it is new.
+/// More trials than this nobody makes; a slip of the hand would stand for good.
+const MOST: u64 = 1_000_000_000;
+
+/// A symbol as the exchange writes it: of `BTC/USDT:USDT`, `btcusdt` and ` BTCUSDT` it is `BTCUSDT`.
+fn symbol(text: &str) -> Result<String, LabError> {
+    let pair = text.trim().split(':').next().unwrap_or_default();
+    let name: String = pair.chars().filter(|c| *c != '/').collect::<String>().to_uppercase();
+    let good = |c: char| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_';
+    match !name.is_empty() && name.len() <= 40 && name.chars().all(good) {
+        true => Ok(name),
+        false => Err(LabError::usage(format!("{text:?} is no symbol"), "write them as BTCUSDT,ETHUSDT")),
+    }
+}
+
+/// What came of a declaration.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Recorded {
+    /// What is recorded.
+    pub fact: TrialsDeclared,
+    /// Whether it was not before.
+    pub new: bool,
+    /// Snapshots of the lab that have such prices: beside studies on others it counts for nothing.
+    pub meets: usize,
+}
+
+/// Records trials that were made elsewhere; with `try_only` it only says what would be recorded.
 ///
 /// # Errors
-/// A file that holds none, a span that ends before it begins, or nothing to take symbols and span from.
-pub fn declare(lab: &Lab, asked: &Declared<'_>) -> Result<(TrialsDeclared, bool), LabError> {
-    let newest = lab.mirror()?.snapshots()?.into_iter().next();
+/// A file that holds none, symbols that are none, a span that ends before it begins, or nothing to take symbols and span from.
+pub fn declare(lab: &Lab, asked: &Declared<'_>, try_only: bool) -> Result<Recorded, LabError> {
+    let snapshots = lab.mirror()?.snapshots()?;
+    let newest = snapshots.first();
     let lacks = || {
         LabError::usage(
             "there is no snapshot to take symbols and dates from",
             "name them with --symbols, --from and --to",
         )
     };
-    let symbols = match asked.symbols.is_empty() {
-        false => asked.symbols.clone(),
-        true => newest.as_ref().ok_or_else(lacks)?.symbols.split(',').map(str::to_string).collect(),
+    let mut symbols: Vec<String> = match asked.symbols.is_empty() {
+        false => asked.symbols.iter().map(|s| symbol(s)).collect::<Result<_, _>>()?,
+        true => newest.ok_or_else(lacks)?.symbols.split(',').map(str::to_string).collect(),
     };
-    let first_ms = asked.span.0.or(newest.as_ref().map(|s| s.first_ms)).ok_or_else(lacks)?;
-    let last_ms = asked.span.1.or(newest.as_ref().map(|s| s.last_ms)).ok_or_else(lacks)?;
+    symbols.sort();
+    symbols.dedup();
+    let first_ms = asked.span.0.or(newest.map(|s| s.first_ms)).ok_or_else(lacks)?;
+    let last_ms = asked.span.1.or(newest.map(|s| s.last_ms)).ok_or_else(lacks)?;
     if first_ms > last_ms {
         return Err(LabError::usage(
             "the prices end before they begin",
@@ -58,16 +87,46 @@ pub fn declare(lab: &Lab, asked: &Declared<'_>) -> Result<(TrialsDeclared, bool)
             ));
         }
     };
+    if trials > MOST {
+        return Err(LabError::usage(
+            format!("{trials} trials are more than anybody makes"),
+            "at most 1,000,000,000 are declared at once",
+        ));
+    }
+    if source.trim().is_empty() || source.len() > 500 || source.chars().any(char::is_control) {
+        return Err(LabError::usage(
+            "a source needs 1 to 500 bytes without control characters",
+            "say with --source what made them",
+        ));
+    }
+    let such = |s: &&SnapshotRow| {
+        s.first_ms <= last_ms && s.last_ms >= first_ms && s.symbols.split(',').any(|n| symbols.iter().any(|m| m == n))
+    };
+    let meets = snapshots.iter().filter(such).count();
     let fact = TrialsDeclared { symbols, first_ms, last_ms, trials, source, file_sha256 };
     let event: Event = fact.clone().into();
-    let mut writer = lab.writer()?;
-    let new = writer.log.find(&event.draft()?.id)?.is_none();
-    writer.record(&[event])?;
-    writer.publish()?;
-    lab.refresh_mirror()?;
-    Ok((fact, new))
+    let new = lab.log()?.find(&event.draft()?.id)?.is_none();
+    if !try_only {
+        let mut writer = lab.writer()?;
+        writer.record(&[event])?;
+        writer.publish()?;
+        lab.refresh_mirror()?;
+    }
+    Ok(Recorded { fact, new, meets })
 }
 
 fn hinted(e: &ElsewhereError) -> LabError {
-    LabError::usage(e.to_string(), "a table needs a line of names and a row for each trial; or say --trials N")
+    if let ElsewhereError::Busy(..) | ElsewhereError::Unreadable(..) = e {
+        return LabError::could_not(e.to_string());
+    }
+    if let ElsewhereError::Own(_) = e {
+        return LabError::usage(
+            e.to_string(),
+            "they are in that lab's log, which a policy can count: `assay policy` says how",
+        );
+    }
+    LabError::usage(
+        e.to_string(),
+        "a table has a line of names, then a row for each trial with commas between its cells; unpack a .zip; or say --trials N",
+    )
 }

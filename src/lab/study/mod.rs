@@ -13,7 +13,7 @@ mod run;
 mod seeded;
 mod texts;
 
-pub use declared::{Declared, declare};
+pub use declared::{Declared, Recorded, declare};
 pub use extend::{extend, points};
 pub use figures::{Figures, of_trial};
 pub use finish::finish_pruned;

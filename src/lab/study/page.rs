@@ -17,7 +17,8 @@ use std::path::Path;
 /// Both windows of each fold of a study.
 pub fn windows(market: &Market, evaluator: &Evaluator<'_>) -> Vec<Windows> {
     let times = &market.times;
-    let end = |at: usize| times.get(at).or(times.last()).copied().unwrap_or_default();
+    let behind = times.last().map(|ms| ms + market.interval_ms);
+    let end = |at: usize| times.get(at).copied().or(behind).unwrap_or_default();
     let span = |bars: &Range<usize>| (end(bars.start), end(bars.end));
     evaluator.folds().iter().map(|f| (span(&f.in_sample), span(&f.out_of_sample))).collect()
 }

@@ -1,6 +1,6 @@
 //! Trials that other tools made: how many there are in their files.
 
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::{Connection, ErrorCode, OpenFlags};
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 use std::path::Path;
@@ -25,6 +25,12 @@ pub enum ElsewhereError {
     /// It is of no tool that is known.
     #[error("{0} is no database of Optuna, no result of freqtrade and no CSV table: {1}")]
     Unknown(String, String),
+    /// Somebody else holds it.
+    #[error("cannot read {0} now: {1}")]
+    Busy(String, String),
+    /// It is a mirror of a lab.
+    #[error("{0} is the mirror of a lab, whose trials count already")]
+    Own(String),
     /// It holds none.
     #[error("{0} holds no trial")]
     Empty(String),
@@ -40,7 +46,13 @@ pub fn count(path: &Path) -> Result<Elsewhere, ElsewhereError> {
     let bytes = std::fs::read(path).map_err(|e| ElsewhereError::Unreadable(name.clone(), e))?;
     let unknown = |what: String| ElsewhereError::Unknown(name.clone(), what);
     let (tool, trials, names) = if bytes.starts_with(b"SQLite format 3\0") {
-        optuna(path).map_err(|e| unknown(e.to_string()))?
+        let found = optuna(path).map_err(|e| match e.sqlite_error_code() {
+            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked | ErrorCode::ReadOnly | ErrorCode::CannotOpen) => {
+                ElsewhereError::Busy(name.clone(), e.to_string())
+            }
+            _ => unknown(e.to_string()),
+        })?;
+        found.ok_or_else(|| ElsewhereError::Own(name.clone()))?
     } else {
         let text = std::str::from_utf8(&bytes).map_err(|_| unknown("it is no text".into()))?;
         match text.trim_start().starts_with('{') {
@@ -59,13 +71,17 @@ pub fn count(path: &Path) -> Result<Elsewhere, ElsewhereError> {
 
 type Counted = (&'static str, u64, Vec<String>);
 
-/// Trials of every study in a database, whatever became of them.
-fn optuna(path: &Path) -> rusqlite::Result<Counted> {
+/// Trials of every study in a database, whatever became of them; nothing of a mirror of our own.
+fn optuna(path: &Path) -> rusqlite::Result<Option<Counted>> {
     let conn = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+    let own = "SELECT count(*) FROM sqlite_master WHERE name = 'assay_studies'";
+    if conn.query_row(own, [], |r| r.get::<_, i64>(0))? > 0 {
+        return Ok(None);
+    }
     let trials: i64 = conn.query_row("SELECT count(*) FROM trials", [], |r| r.get(0))?;
     let mut names = conn.prepare("SELECT study_name FROM studies ORDER BY study_id LIMIT 5")?;
     let names = names.query_map([], |r| r.get(0))?.collect::<rusqlite::Result<_>>()?;
-    Ok(("Optuna", trials.max(0).unsigned_abs(), names))
+    Ok(Some(("Optuna", trials.max(0).unsigned_abs(), names)))
 }
 
 /// Epochs of hyperopt, or strategies of a backtest.
@@ -123,7 +139,11 @@ mod tests {
         .unwrap();
         let found = count(&path).unwrap();
         assert_eq!((found.source.as_str(), found.trials), ("Optuna: one, two", 3));
-        conn.execute_batch("DROP TABLE trials").unwrap();
+        conn.execute_batch("BEGIN EXCLUSIVE").unwrap();
+        assert!(matches!(count(&path), Err(ElsewhereError::Busy(..))), "somebody writes it");
+        conn.execute_batch("COMMIT; CREATE TABLE assay_studies (x)").unwrap();
+        assert!(matches!(count(&path), Err(ElsewhereError::Own(_))));
+        conn.execute_batch("DROP TABLE assay_studies; DROP TABLE trials").unwrap();
 
         for (path, words) in [
             (path, "no database of Optuna"),

@@ -68,7 +68,7 @@ impl Bands {
                 drawn.extend((0..block).map(|i| r[(from + i) % n]));
             }
             drawn.truncate(n);
-            let drawn = Days { days_ms: Vec::new(), returns: drawn };
+            let drawn = Days { returns: drawn, ..Days::default() };
             let (grown, ratio, fall) = drawn.three();
             lost += u32::from(grown < 0.0);
             cagr.push(grown);
@@ -118,7 +118,7 @@ mod tests {
     use assay_shared::metric::Metric;
 
     fn days(returns: Vec<f64>) -> Days {
-        Days { days_ms: (0..returns.len() as i64).map(|i| i * 86_400_000).collect(), returns }
+        Days { days_ms: (0..returns.len() as i64).map(|i| i * 86_400_000).collect(), returns, cut: (false, false) }
     }
 
     /// Where all days are alike every run is the run; what is drawn is always the same, and holds the figure itself.

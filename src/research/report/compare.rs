@@ -2,6 +2,7 @@
 
 use super::Report;
 use super::days::{Days, Figure};
+use crate::mirror::query::TrialRow;
 use assay_shared::strategy::Value;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -21,6 +22,10 @@ pub struct Side {
     pub data_hash: String,
     /// Whether those are made up.
     pub generated: bool,
+    /// What became of it: `complete`, `infeasible`, `pruned` or `fail`, and why.
+    pub state: String,
+    /// When its account could not trade any more.
+    pub ruined_ms: Option<i64>,
     /// Its score.
     pub score: Option<f64>,
     /// Its recorded figures out of sample.
@@ -44,17 +49,26 @@ pub struct Comparison {
     pub correlations: Vec<Vec<Option<f64>>>,
 }
 
+fn state(t: &TrialRow) -> String {
+    match (&t.reason, t.violation) {
+        (Some(reason), _) => format!("{}: {reason}", t.state.to_lowercase()),
+        (None, Some(by)) if by > 0.0 => "infeasible: it breaks a guardrail".into(),
+        _ => t.state.to_lowercase(),
+    }
+}
+
 impl Comparison {
     /// Of reports, by the names under which they are shown.
     pub fn of(reports: Vec<(String, Report)>) -> Comparison {
         let mut returns: Vec<BTreeMap<i64, f64>> = Vec::new();
         for (_, r) in &reports {
-            returns.push(r.sheet.tested.days_ms.iter().copied().zip(r.sheet.tested.returns.iter().copied()).collect());
+            returns.push(r.sheet.tested.whole().collect());
         }
         let common = |ms: &&i64| returns.iter().all(|of| of.contains_key(*ms));
         let days_ms: Vec<i64> = returns.first().into_iter().flat_map(BTreeMap::keys).filter(common).copied().collect();
         let side = |((name, r), of): ((String, Report), &BTreeMap<i64, f64>)| {
-            let days = Days { returns: days_ms.iter().map(|ms| of[ms]).collect(), days_ms: days_ms.clone() };
+            let returns = days_ms.iter().map(|ms| of[ms]).collect();
+            let days = Days { returns, days_ms: days_ms.clone(), cut: (false, false) };
             Side {
                 name,
                 study: r.study.name,
@@ -62,6 +76,8 @@ impl Comparison {
                 strategy_hash: r.study.strategy_hash,
                 data_hash: r.study.data_hash,
                 generated: r.study.generated,
+                state: state(&r.trial),
+                ruined_ms: r.ruined_ms,
                 score: r.trial.score,
                 metrics: r.trial.metrics,
                 dsr: r.statistics.filter(|_| !r.generated_data).and_then(|s| s.dsr),
@@ -90,14 +106,15 @@ impl Comparison {
         names.into_iter().filter(|name| !same(name)).collect()
     }
 
-    /// What one would be worth at the end of each day.
+    /// What one would be worth before the first day, and at the end of each.
     pub fn growth(&self, side: usize) -> Vec<f64> {
         let mut worth = 1.0;
         let grown = |r: &f64| {
             worth *= 1.0 + r;
             worth
         };
-        self.sides.get(side).map(|s| s.days.returns.iter().map(grown).collect()).unwrap_or_default()
+        let Some(side) = self.sides.get(side).filter(|s| !s.days.returns.is_empty()) else { return Vec::new() };
+        std::iter::once(1.0).chain(side.days.returns.iter().map(grown)).collect()
     }
 }
 

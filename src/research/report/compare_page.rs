@@ -5,17 +5,23 @@ use super::html::STYLE;
 use super::plots::{Axis, lines};
 use super::sheet_page::shown;
 use super::words::escape;
-use assay_shared::time::{civil, format_date};
+use assay_shared::time::{DAY_MS, civil, format_date};
 use std::fmt::Write as _;
 
 /// How a page of this kind is told from others.
 const MARK: &str = "<meta name=\"generator\" content=\"assay comparison\">";
 const MORE: &str = "
+svg polyline.d1{stroke-dasharray:8 4}svg polyline.d2{stroke-dasharray:2 3}svg polyline.d3{stroke-dasharray:12 3 2 3}
 svg polyline.s1{stroke:var(--good)}svg polyline.s2{stroke:var(--bad)}svg polyline.s3{stroke:var(--soft)}svg polyline.s4{stroke:var(--ink)}
-.s0::before,.s1::before,.s2::before,.s3::before,.s4::before{content:'━ '}.s0{color:var(--accent)}.s1{color:var(--good)}.s2{color:var(--bad)}.s3{color:var(--soft)}.s4{color:var(--ink)}
+.s0::before,.s1::before,.s2::before,.s3::before,.s4::before{content:'━ '}.s0{color:var(--accent)}.s1{color:var(--good)}.s2{color:var(--bad)}.s3{color:var(--soft)}.s4{color:var(--ink)}span.d1::before{content:'╍ '}span.d2::before{content:'┅ '}span.d3::before{content:'┉ '}
 ";
 /// Lines have so many colours.
 const COLOURS: usize = 5;
+
+/// The look of a line: its colour, and from the sixth on how it is broken.
+fn style(i: usize) -> String {
+    format!("s{} d{}", i % COLOURS, (i / COLOURS).min(3))
+}
 
 /// Whether a file is such a page.
 pub fn is_one(text: &str) -> bool {
@@ -33,7 +39,7 @@ fn row(out: &mut String, name: &str, cells: impl Iterator<Item = String>) {
 fn table(out: &mut String, c: &Comparison, title: &str, rows: impl FnOnce(&mut String)) {
     let _ = write!(out, "<h2>{title}</h2><div class=\"wide\"><table><tr><th></th>");
     for (i, s) in c.sides.iter().enumerate() {
-        let _ = write!(out, "<th><span class=\"s{}\">{}</span></th>", i % COLOURS, escape(&s.name));
+        let _ = write!(out, "<th><span class=\"{}\">{}</span></th>", style(i), escape(&s.name));
     }
     out.push_str("</tr>");
     rows(out);
@@ -77,17 +83,19 @@ pub fn html(c: &Comparison) -> String {
 fn growth(out: &mut String, c: &Comparison) {
     let grown: Vec<Vec<f64>> = (0..c.sides.len()).map(|i| c.growth(i)).collect();
     let Some((first, last)) = c.span().filter(|(a, b)| a < b) else { return };
-    let axes = (
-        Axis::of("day", [0.0, (last - first) as f64 / 86_400_000.0].into_iter()),
-        Axis::of("one grows to", grown.iter().flatten().copied()),
+    let after = |ms: i64| (ms - first) as f64 / DAY_MS as f64;
+    let axes =
+        (Axis::of("", [0.0, after(last) + 1.0].into_iter()), Axis::of("one grows to", grown.iter().flatten().copied()));
+    let ends = |ms: &i64| after(*ms) + 1.0;
+    let days: Vec<f64> = std::iter::once(0.0).chain(c.sides[0].days.days_ms.iter().map(ends)).collect();
+    let all: Vec<(String, Vec<(f64, f64)>)> =
+        grown.into_iter().enumerate().map(|(i, g)| (style(i), days.iter().copied().zip(g).collect())).collect();
+    let date = |day: f64| format_date(first + (day * DAY_MS as f64) as i64);
+    let _ = write!(
+        out,
+        "<h2>What one grew to</h2><div class=\"wide\">{}</div>",
+        lines("growth of each", axes, &all, &date)
     );
-    let days: Vec<f64> = c.sides[0].days.days_ms.iter().map(|ms| (ms - first) as f64 / 86_400_000.0).collect();
-    let all: Vec<(String, Vec<(f64, f64)>)> = grown
-        .into_iter()
-        .enumerate()
-        .map(|(i, g)| (format!("s{}", i % COLOURS), days.iter().copied().zip(g).collect()))
-        .collect();
-    let _ = write!(out, "<h2>What one grew to</h2><div class=\"wide\">{}</div>", lines("growth of each", axes, &all));
 }
 
 fn years(out: &mut String, c: &Comparison) {
@@ -107,10 +115,16 @@ fn years(out: &mut String, c: &Comparison) {
 fn recorded(out: &mut String, c: &Comparison) {
     table(out, c, "Recorded, each over its own bars", |out| {
         row(out, "study and trial", c.sides.iter().map(|s| format!("{} {}", s.study, s.number)));
+        row(out, "state", c.sides.iter().map(|s| s.state.clone()));
+        row(
+            out,
+            "ruined",
+            c.sides.iter().map(|s| s.ruined_ms.map_or("no".into(), |ms| format!("on {}", format_date(ms)))),
+        );
         row(out, "score", c.sides.iter().map(|s| s.score.map_or("undefined".into(), |v| format!("{v:.4}"))));
         row(
             out,
-            "deflated Sharpe ratio",
+            "deflated Sharpe ratio as of now",
             c.sides.iter().map(|s| s.dsr.map_or("undefined".into(), |v| format!("{v:.3}"))),
         );
         let mut names: Vec<&String> = c.sides.iter().flat_map(|s| s.metrics.keys()).collect();

@@ -17,6 +17,8 @@ pub struct Days {
     pub days_ms: Vec<i64>,
     /// Their returns, as fractions; the first counts from the equity before it.
     pub returns: Vec<f64>,
+    /// Whether the first and the last day have only a part of their bars.
+    pub cut: (bool, bool),
 }
 
 /// A fall from a peak until it was made good, or until the end.
@@ -77,6 +79,11 @@ impl Days {
     /// The days of an equity at the closes of bars that open at these times, and of what it was before.
     pub fn of(times_ms: &[i64], equity: &[f64], before: f64) -> Days {
         let mut out = Days::default();
+        let length = times_ms.windows(2).next().map_or(DAY_MS, |w| w[1] - w[0]);
+        let begins = |ms: &i64| ms.rem_euclid(DAY_MS) == 0;
+        let ends = times_ms.get(equity.len().wrapping_sub(1)).map(|ms| ms + length);
+        out.cut =
+            (times_ms.first().is_some_and(|ms| !begins(ms)), length < DAY_MS && ends.is_some_and(|ms| !begins(&ms)));
         let mut last = before;
         for (i, (ms, value)) in times_ms.iter().zip(equity).enumerate() {
             let day = ms.div_euclid(DAY_MS);
@@ -87,6 +94,13 @@ impl Days {
             }
         }
         out
+    }
+
+    /// The days that have all their bars, with their returns.
+    pub(super) fn whole(&self) -> impl Iterator<Item = (i64, f64)> {
+        let n = self.returns.len();
+        let all = self.days_ms.iter().copied().zip(self.returns.iter().copied()).enumerate();
+        all.filter(move |(i, _)| !(*i == 0 && self.cut.0 || i + 1 == n && self.cut.1)).map(|(_, day)| day)
     }
 
     /// Returns of the calendar's months, by year and month.
@@ -151,8 +165,8 @@ impl Days {
         for (stretch, ms) in self.returns.windows(length).zip(self.days_ms.iter().skip(length - 1)) {
             let m = moments(stretch);
             out.0.push(*ms);
-            out.1.push(m.map_or(0.0, |m| m.mean / m.std * YEAR.sqrt()));
-            out.2.push(m.map_or(0.0, |m| m.std * YEAR.sqrt()));
+            out.1.push(m.map_or(f64::NAN, |m| m.mean / m.std * YEAR.sqrt()));
+            out.2.push(m.map_or(f64::NAN, |m| m.std * YEAR.sqrt()));
         }
         out
     }
@@ -324,7 +338,7 @@ mod tests {
     #[test]
     fn ten_days_on_which_all_agree() {
         let returns = vec![-0.02, 0.01, 0.03, -0.015, 0.004, -0.01, 0.02, 0.0, -0.005, 0.012];
-        let d = Days { days_ms: (0..10).map(|i| i * DAY_MS).collect(), returns };
+        let d = Days { days_ms: (0..10).map(|i| i * DAY_MS).collect(), returns, cut: (false, false) };
         let found: BTreeMap<&str, f64> = d.figures().iter().filter_map(|f| Some((f.name, f.value?))).collect();
         for (name, value) in [
             ("growth a year (CAGR)", 1.477225626117595),
@@ -355,6 +369,9 @@ mod tests {
             assert!((d.months().values().fold(1.0, |v, r| v * (1.0 + r)) - whole).abs() < 1e-9);
             assert!((d.years().values().fold(1.0, |v, r| v * (1.0 + r)) - whole).abs() < 1e-9);
             assert!(d.days_ms.windows(2).all(|w| w[0] < w[1]));
+            let (begins, ends) = (first % DAY_MS != 0, step < DAY_MS && (first + n as i64 * step) % DAY_MS != 0);
+            assert_eq!(d.cut, (begins, ends));
+            assert_eq!(d.whole().count(), d.returns.len() - usize::from(begins) - usize::from(ends));
         }
         for equity in [vec![], vec![10.0], vec![0.0, 0.0], vec![5.0, 5.0, 5.0]] {
             let times: Vec<i64> = (0..equity.len() as i64).map(|i| i * DAY_MS).collect();

@@ -36,7 +36,7 @@ svg rect{fill:var(--accent)}svg rect.bar{opacity:.55}
 table.facts td{white-space:normal;text-align:left;overflow-wrap:anywhere}table.facts td:first-child{white-space:nowrap}
 thead th{position:sticky;top:0;background:var(--paper)}.money td{border:0;padding:.15rem .5rem}.share{display:inline-block;height:.7rem;vertical-align:middle}.share.gain{background:var(--good)}.share.loss{background:var(--bad)}
 @media(max-width:640px){td:first-child,th{white-space:normal}table{font-size:.78rem}td,th{padding:.2rem .3rem}}
-@media print{.chart.live svg{display:block}.chart.live .uplot,button{display:none}th button{display:inline}details{display:none}}
+@media print{.chart.live svg{display:block}.chart.live .uplot,button{display:none}th button{display:inline}table{font-size:.7rem}details{display:none}}
 ";
 
 /// Trades that the page lists: of more it would grow heavy.
@@ -78,18 +78,37 @@ fn head(out: &mut String, r: &Report) {
         r.times_ms.first().zip(r.times_ms.last()).map(|(a, b)| format!("{} to {}", format_date(*a), format_date(*b)));
     let _ = write!(
         out,
-        "<p class=\"sub\">{} on {} · {}, out of sample from {} on · {} trials were tried to find it</p>",
+        "<p class=\"sub\">{} on {} · {}, out of sample from {} on · {} trials were tried to find it{}</p>",
         escape(&r.study.strategy),
         escape(&r.symbols.join(", ")),
         span.unwrap_or_default(),
         r.out_of_sample_ms.map(format_date).unwrap_or_default(),
-        r.statistics.map_or(u64::from(r.study.trials), |s| s.trials)
+        r.study.trials,
+        r.statistics.map_or(String::new(), |s| format!(", beside {} in all", s.beside()))
     );
     if r.generated_data {
         *out += "<div class=\"warn\">GENERATED DATA: this market was made up for demonstration. The figures say nothing about real trading.</div>";
     }
     if !r.reproduced {
         *out += "<div class=\"warn\">This release gives another run than the one that was recorded: charts, books and trades are its own, the figures are the recorded ones.</div>";
+    }
+    if let Some(reason) = &r.trial.reason {
+        let _ = write!(
+            out,
+            "<div class=\"warn\">This trial has no score ({}): {}.</div>",
+            r.trial.state.to_lowercase(),
+            escape(reason)
+        );
+    }
+    if r.trial.violation.is_some_and(|by| by > 0.0) {
+        *out += "<div class=\"warn\">This trial breaks a guardrail of its study: it cannot be promoted.</div>";
+    }
+    if let Some(ms) = r.ruined_ms {
+        let _ = write!(
+            out,
+            "<div class=\"warn\">The account was ruined on {}: from then on it traded nothing, and figures of days that stand still say nothing.</div>",
+            format_date(ms)
+        );
     }
     *out += "<h2>Figures out of sample</h2>";
 }
@@ -173,7 +192,7 @@ fn parameters(out: &mut String, r: &Report) {
 /// Cash flows and trades, each adding up to the same.
 fn books(out: &mut String, r: &Report) {
     let amount = |v: f64| format!("<td class=\"{}\">{v:.2}</td>", if v < 0.0 { "neg" } else { "" });
-    out.push_str("<h2>Books of the whole run, USDT</h2><table class=\"money\"><tr><th>cash flow</th><th>amount</th><th></th></tr>");
+    out.push_str("<h2>Books of the whole run, USDT</h2><div class=\"wide\"><table class=\"money\"><tr><th>cash flow</th><th>amount</th><th></th></tr>");
     let flows = || r.books.cash_usdt.iter().filter(|(kind, _)| *kind != "deposit");
     let most = flows().map(|(_, sum)| sum.abs()).fold(1e-9, f64::max);
     let bar = |sum: f64| {
@@ -185,7 +204,7 @@ fn books(out: &mut String, r: &Report) {
     for (kind, sum) in flows() {
         let _ = write!(out, "<tr><td>{}</td>{}{}</tr>", escape(kind), amount(*sum), bar(*sum));
     }
-    let _ = write!(out, "<tr><td>balance at the end</td>{}<td></td></tr></table>", amount(r.books.balance_usdt));
+    let _ = write!(out, "<tr><td>balance at the end</td>{}<td></td></tr></table></div>", amount(r.books.balance_usdt));
     out.push_str(
         "<div class=\"wide\"><table><tr><th>trades</th><th>number</th><th>won</th><th>fees</th><th>funding</th><th>profit</th></tr>",
     );
@@ -216,7 +235,7 @@ fn why(r: &Report, t: &Trade) -> String {
 fn trades(out: &mut String, r: &Report) {
     let _ = write!(
         out,
-        "<h2>Trades ({})</h2>{}<div class=\"scroll\"><table class=\"sortable\"><thead><tr><th>symbol</th><th>side</th><th>entry</th><th>price</th><th>exit</th><th>price</th><th>profit, USDT</th><th>MAE</th><th>MFE</th><th>funding</th><th>rule</th></tr></thead><tbody>",
+        "<h2>Trades ({})</h2>{}<div class=\"scroll\"><table class=\"sortable\"><thead><tr><th>symbol</th><th>side</th><th>entry</th><th>average price</th><th>exit</th><th>average price</th><th>profit, USDT</th><th>MAE</th><th>MFE</th><th>funding</th><th>rule</th></tr></thead><tbody>",
         r.trades.len(),
         if r.trades.len() > TRADES {
             format!("<p class=\"key\">The last {TRADES}; the report's JSON file has all.</p>")

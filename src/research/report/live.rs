@@ -11,6 +11,8 @@ use sha2::{Digest as _, Sha256};
 
 /// Points of a chart: more would make the page heavy.
 const POINTS: usize = 3000;
+/// Fills that are marked, the last ones.
+const MARKS: usize = 4000;
 const LIBRARY: &str = include_str!("assets/uplot.js");
 const PAGE: &str = include_str!("assets/page.js");
 /// Looks of the library's charts.
@@ -40,10 +42,14 @@ fn rounded(v: f64) -> Value {
     })
 }
 
-/// A chart of lines over times that are evenly spaced; thinned by the first line.
+/// A chart of lines over times that are evenly spaced.
 fn chart(id: &str, kind: &str, (first, step): (i64, i64), lines: &[(String, Vec<f64>)]) -> Value {
     let Some((_, leading)) = lines.first() else { return Value::Null };
-    let mut at: Vec<usize> = thin(leading, POINTS).into_iter().map(|p| p.0).collect();
+    // The extremes of every line, and both ends.
+    let some = POINTS / lines.len();
+    let mut at: Vec<usize> = lines.iter().flat_map(|(_, line)| thin(line, some)).map(|p| p.0).collect();
+    at.extend((!leading.is_empty()).then_some([0, leading.len() - 1]).into_iter().flatten());
+    at.sort_unstable();
     at.dedup();
     let mut before = 0;
     let mut deltas = Vec::with_capacity(at.len());
@@ -80,10 +86,11 @@ fn charts(r: &Report) -> Vec<Value> {
     let mut out = vec![equity, drawdown, margin];
     for (symbol, closes) in r.closes.iter().enumerate() {
         let marks: Vec<Value> = r
-            .trades
+            .fills(symbol)
             .iter()
-            .filter(|t| t.symbol == symbol)
-            .flat_map(|t| [json!([t.entry_ms, rounded(t.entry), t.side]), json!([t.exit_ms, rounded(t.exit), "exit"])])
+            .rev()
+            .take(MARKS)
+            .map(|(ms, price, kind)| json!([ms, rounded(*price), kind]))
             .collect();
         if !marks.is_empty() {
             let mut price = chart(&format!("price-{symbol}"), "price", bars, &[("close".into(), closes.clone())]);

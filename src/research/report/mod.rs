@@ -17,6 +17,8 @@ pub mod study_page;
 mod svg;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod told_tests;
 mod words;
 
 pub use benchmark::Sheet;
@@ -101,6 +103,8 @@ pub struct Report {
     pub closes: Vec<Vec<f64>>,
     /// First and last bars of the folds' windows, and the strategy's text.
     pub rules: Rules,
+    /// When its account could not trade any more, milliseconds since 1970.
+    pub ruined_ms: Option<i64>,
     /// Names of the strategy's rules, by their numbers.
     pub tags: Vec<String>,
     /// Trades.
@@ -147,6 +151,7 @@ impl Report {
             sheet,
             closes,
             rules: Rules::default(),
+            ruined_ms: run.ruined_ms,
             tags: Vec::new(),
             times_ms,
             margin_usage: run.margin_usage,
@@ -199,6 +204,26 @@ impl Report {
     fn tested_bar(&self) -> usize {
         let first = |ms: i64| self.times_ms.iter().position(|t| *t >= ms);
         self.out_of_sample_ms.and_then(first).unwrap_or(self.times_ms.len())
+    }
+
+    /// When and at which price a symbol was filled, and what it was: `long` or `short` for what opened a position or added to
+    /// it, `exit` for what took from it.
+    fn fills(&self, of: usize) -> Vec<(i64, f64, &'static str)> {
+        let (mut held, mut out) = (0.0_f64, Vec::new());
+        for record in &self.records {
+            let Record::Fill { ms, symbol, side, qty, price, .. } = record else { continue };
+            if *symbol == of {
+                let signed = f64::from(*side) * qty;
+                let kind = match (held * signed < -1e-12, signed > 0.0) {
+                    (true, _) => "exit",
+                    (false, true) => "long",
+                    (false, false) => "short",
+                };
+                held = if (held + signed).abs() < 1e-9 * qty.max(held.abs()) { 0.0 } else { held + signed };
+                out.push((*ms, *price, kind));
+            }
+        }
+        out
     }
 
     /// The name of a rule by its number.

@@ -58,6 +58,11 @@ fn number(v: f64) -> String {
 
 /// Axes with their lines, numbers and names; what is drawn between them comes after.
 fn framed(label: &str, x: &Axis<'_>, y: &Axis<'_>) -> String {
+    framed_with(label, x, y, &number)
+}
+
+/// The same with other names below.
+fn framed_with(label: &str, x: &Axis<'_>, y: &Axis<'_>, name: &dyn Fn(f64) -> String) -> String {
     let mut out = format!("<svg viewBox=\"0 0 {WIDTH} {HEIGHT}\" role=\"img\" aria-label=\"{label}\">");
     for t in ticks(y.low, y.high, 4.0) {
         let at = at_y(y, t);
@@ -67,7 +72,7 @@ fn framed(label: &str, x: &Axis<'_>, y: &Axis<'_>) -> String {
     }
     for t in ticks(x.low, x.high, 8.0) {
         let (at, bottom) = (at_x(x, t), HEIGHT - BOTTOM + 14.0);
-        let _ = write!(out, "<text x=\"{at:.1}\" y=\"{bottom}\" text-anchor=\"middle\">{}</text>", number(t));
+        let _ = write!(out, "<text x=\"{at:.1}\" y=\"{bottom}\" text-anchor=\"middle\">{}</text>", name(t));
     }
     let _ = write!(out, "<text x=\"{}\" y=\"{}\" text-anchor=\"middle\">{}</text>", WIDTH / 2.0, HEIGHT - 6.0, x.name);
     let _ = write!(out, "<text x=\"{LEFT}\" y=\"{}\" dx=\"4\" dy=\"6\">{}</text>", TOP, y.name);
@@ -102,9 +107,14 @@ pub(super) fn scatter(
     out
 }
 
-/// Lines, each of a class.
-pub(super) fn lines(label: &str, (x, y): (Axis<'_>, Axis<'_>), lines: &[(String, Vec<(f64, f64)>)]) -> String {
-    let mut out = framed(label, &x, &y);
+/// Lines, each of a class; `name` says what stands below.
+pub(super) fn lines(
+    label: &str,
+    (x, y): (Axis<'_>, Axis<'_>),
+    lines: &[(String, Vec<(f64, f64)>)],
+    name: &dyn Fn(f64) -> String,
+) -> String {
+    let mut out = framed_with(label, &x, &y, name);
     for (class, line) in lines {
         let points: Vec<String> =
             line.iter().map(|(a, b)| format!("{:.1},{:.1}", at_x(&x, *a), at_y(&y, *b))).collect();

@@ -21,7 +21,8 @@ pub fn shown(f: Option<&Figure>) -> String {
     match f.and_then(|f| Some((f.value?, f.shown))) {
         None => "undefined".into(),
         Some((v, Shown::Percent)) => format!("{:.2} %", v * 100.0),
-        Some((v, Shown::Number)) => format!("{v:.3}"),
+        // No zero has a sign.
+        Some((v, Shown::Number)) => format!("{:.3}", if v.abs() < 5e-4 { 0.0 } else { v }),
         Some((v, Shown::Whole)) => format!("{v:.0}"),
     }
 }
@@ -57,7 +58,15 @@ pub(super) fn figures(out: &mut String, r: &Report) {
         }
         out.push_str("</tr>");
     }
-    out.push_str("</table></div><p class=\"key\">Of days of UTC with 365 a year, defined as in QuantStats; the figures above are of bars, and those are what is signed. Holding is without leverage, fees or funding, out of sample.</p>");
+    let cut = match sheet.tested.cut {
+        (false, false) => "",
+        _ => " The first or the last day has only a part of its bars, and counts as a day.",
+    };
+    let _ = write!(
+        out,
+        "</table></div><p class=\"key\">Of days of UTC with 365 a year, defined as in QuantStats, but value at risk and expected shortfall are of the days themselves and not of a normal distribution; the figures above are of bars, and those are what is signed.{} Holding is without leverage, fees or funding, out of sample.</p>",
+        cut
+    );
 }
 
 fn cell(out: &mut String, value: Option<f64>, tested: bool) {
@@ -74,7 +83,10 @@ fn cell(out: &mut String, value: Option<f64>, tested: bool) {
 pub(super) fn months(out: &mut String, r: &Report) {
     let (months, years) = (r.sheet.whole.months(), r.sheet.whole.years());
     let first = r.out_of_sample_ms.unwrap_or(i64::MAX);
-    let (year, month, _) = assay_shared::time::civil(first.min(253_402_300_799_000));
+    let (mut year, mut month, day) = assay_shared::time::civil(first.min(253_402_300_799_000));
+    // The first month that is out of sample as a whole, and the first year.
+    (year, month) = if day > 1 { (year + month / 12, month % 12 + 1) } else { (year, month) };
+    let whole_year = if month > 1 { year + 1 } else { year };
     out.push_str("<h2>Months, %</h2><div class=\"wide\"><table class=\"months\"><tr><th>year</th>");
     MONTHS.iter().for_each(|m| {
         let _ = write!(out, "<th>{m}</th>");
@@ -83,10 +95,10 @@ pub(super) fn months(out: &mut String, r: &Report) {
     for (y, all) in &years {
         let _ = write!(out, "<tr><td>{y}</td>");
         (1..=12).for_each(|m| cell(out, months.get(&(*y, m)).copied(), (*y, m) >= (year, month)));
-        cell(out, Some(*all), *y >= year);
+        cell(out, Some(*all), *y >= whole_year);
         out.push_str("</tr>");
     }
-    out.push_str("</table></div><p class=\"key\">Months in sample are in italics: the search has seen them.</p>");
+    out.push_str("</table></div><p class=\"key\">In italics: months and years that are in sample, or begin there. Out of sample too the search has seen what it chose by; only the vault it has not.</p>");
 }
 
 /// The deepest falls.
@@ -218,19 +230,12 @@ pub(super) fn prices(out: &mut String, r: &Report) {
             tested_ms: r.out_of_sample_ms,
             title: &title,
         };
-        let marks: Vec<(i64, f64, &'static str)> = r
-            .trades
-            .iter()
-            .filter(|t| t.symbol == symbol)
-            .flat_map(|t| {
-                [(t.entry_ms, t.entry, if t.side == "long" { "long" } else { "short" }), (t.exit_ms, t.exit, "exit")]
-            })
-            .collect();
+        let marks = r.fills(symbol);
         let _ = write!(
             out,
             "<h2>{title}</h2><div class=\"wide chart\" id=\"price-{symbol}\">{}</div>",
             chart.draw_with(&marks)
         );
     }
-    out.push_str("<p class=\"key\"><span class=\"long\">▲</span> long entry, <span class=\"short\">▼</span> short entry, <span class=\"exit\">●</span> exit.</p>");
+    out.push_str("<p class=\"key\"><span class=\"long\">▲</span> a long is opened or added to, <span class=\"short\">▼</span> a short, <span class=\"exit\">●</span> either is closed or reduced; liquidations are no fills. Of very many only the last are marked.</p>");
 }

@@ -188,8 +188,9 @@ impl StudyPage {
         if let Some(s) = statistics {
             let _ = write!(
                 out,
-                "<p class=\"key\">Of {} trials in {} studies on prices that overlap, with a variance of {:.3e} of their Sharpe ratios per bar.</p>",
-                s.trials, s.studies, s.variance
+                "<p class=\"key\">Of {}, with a variance of {:.3e} of their Sharpe ratios per bar, no less than that of chance.</p>",
+                s.beside(),
+                s.variance
             );
         }
     }

@@ -88,6 +88,7 @@ pub(super) fn report(name: &str, generated: bool, seed: u64) -> Report {
     let own = Statistics {
         trials: 19,
         studies: 2,
+        declared: 3,
         bars: 100.0,
         sharpe_per_bar: 0.1,
         variance: 0.02,
@@ -153,7 +154,11 @@ fn the_page_fetches_nothing_and_obeys_no_name() {
     for outside in ["http://", "https://", "src=", "href=", "url(", "@import"] {
         assert!(!page.contains(outside), "{outside}");
     }
-    assert!(page.contains("19 trials were tried to find it") && page.contains("undefined"));
+    assert!(
+        page.contains(
+            "7 trials were tried to find it, beside 19 trials (3 of them made elsewhere and declared) of 2 studies"
+        ) && page.contains("undefined")
+    );
     let words = page.split("</style>").nth(1).unwrap();
     assert!(!words.contains("NaN") && !words.contains("inf"), "what is undefined is said in words");
     // Every tag that is opened is closed.
@@ -311,6 +316,7 @@ fn a_study_as_a_page() {
         statistics: Some(Statistics {
             trials: 123,
             studies: 4,
+            declared: 0,
             bars: 100.0,
             sharpe_per_bar: 0.02,
             variance: 1e-4,

@@ -81,6 +81,8 @@ pub struct Lineage {
     pub trials: u64,
     /// Studies.
     pub studies: u64,
+    /// Those of the trials that were made elsewhere and declared.
+    pub declared: u64,
     /// Sharpe ratios per bar of the study that is looked at.
     pub sharpes: Sharpes,
 }
@@ -96,6 +98,7 @@ impl Lineage {
     pub fn add(&mut self, other: &Lineage) {
         self.trials = self.trials.saturating_add(other.trials);
         self.studies += other.studies;
+        self.declared = self.declared.saturating_add(other.declared);
         self.sharpes.merge(&other.sharpes, 1.0);
     }
 }
@@ -120,6 +123,9 @@ pub struct Counted {
     #[serde(default)]
     pub(super) later: Vec<Run>,
     pub(super) sharpes: Sharpes,
+    /// Whether it is no study, but trials that were declared.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(super) declared: bool,
 }
 
 impl Counted {
@@ -140,6 +146,7 @@ impl Counted {
             searched: Some(span),
             later: Vec::new(),
             sharpes: Sharpes::default(),
+            declared: true,
         }
     }
 }
@@ -171,7 +178,8 @@ impl Counts {
             if own.is_some_and(|own| !own.meets(scope)) {
                 continue;
             }
-            out.studies += 1;
+            out.studies += u64::from(!study.declared);
+            out.declared = out.declared.saturating_add(if study.declared { study.budget } else { 0 });
             out.trials = out.trials.saturating_add(study.trials.max(study.budget));
             // A bar that is four times as long has twice the Sharpe ratio.
             let factor = own.map_or(1.0, |own| (scope.interval_ms as f64 / own.interval_ms as f64).sqrt());
@@ -197,7 +205,7 @@ mod tests {
     #[test]
     fn what_is_declared_counts_and_narrows_nothing() {
         let scope = Scope { symbols: ["A".to_string()].into(), span: (100, 200), interval_ms: 60_000 };
-        let mut study = declared(1, &["A"], (100, 200), 40);
+        let mut study = Counted { declared: false, ..declared(1, &["A"], (100, 200), 40) };
         [0.1, -0.2, 0.4].into_iter().for_each(|s| study.sharpes.push(s));
         let alone = Counts(vec![study.clone()]).lineage(&scope);
         let others = [
@@ -209,7 +217,7 @@ mod tests {
         ];
         let all = Counts(std::iter::once(study).chain(others).collect());
         let beside = all.lineage(&scope);
-        assert_eq!((beside.trials, beside.studies), (47, 2));
+        assert_eq!((beside.trials, beside.studies, beside.declared), (47, 1, 7));
         assert_eq!(beside.variance(50.0).to_bits(), alone.variance(50.0).to_bits());
         // Before it stood there it did not count.
         assert_eq!(all.at(5).unwrap().lineage(&scope).trials, 40);
@@ -220,7 +228,7 @@ mod tests {
         let mut lineage = most.lineage(&scope);
         assert_eq!(lineage.trials, u64::MAX);
         lineage.add(&beside);
-        assert_eq!((lineage.trials, lineage.studies), (u64::MAX, 4));
+        assert_eq!((lineage.trials, lineage.studies, lineage.declared), (u64::MAX, 1, u64::MAX));
         let looked = most.looked(&scope.symbols, &[1; 16], (0, 100, 120));
         assert_eq!((looked.trials, looked.studies, looked.runs), (u64::MAX, 2, 0));
     }

@@ -16,6 +16,8 @@ pub struct Statistics {
     pub trials: u64,
     /// Those studies.
     pub studies: u64,
+    /// Those of the trials that were made elsewhere and declared.
+    pub declared: u64,
     /// Bars out of sample.
     pub bars: f64,
     /// Its Sharpe ratio per bar.
@@ -32,6 +34,18 @@ pub struct Statistics {
     pub min_track_record: Option<f64>,
 }
 
+impl Statistics {
+    /// What it was counted beside, in words.
+    pub fn beside(&self) -> String {
+        let declared = match self.declared {
+            0 => String::new(),
+            n => format!(" ({n} of them made elsewhere and declared)"),
+        };
+        let studies = if self.studies == 1 { "1 study".into() } else { format!("{} studies", self.studies) };
+        format!("{} trials{declared} of {studies} on prices that overlap", self.trials)
+    }
+}
+
 /// The statistics of a completed trial over so many bars out of sample; none when its Sharpe ratio is undefined.
 pub fn of(trial: &Finished, bars: f64, lineage: &Lineage) -> Option<Statistics> {
     let (sharpe, skew, kurtosis) = trial.observed?;
@@ -40,6 +54,7 @@ pub fn of(trial: &Finished, bars: f64, lineage: &Lineage) -> Option<Statistics> 
     Some(Statistics {
         trials: lineage.trials,
         studies: lineage.studies,
+        declared: lineage.declared,
         bars,
         sharpe_per_bar: sharpe,
         variance,

@@ -179,6 +179,7 @@ impl Tally {
                 budget: study.budget,
                 trials: study.trials,
                 sharpes: study.sharpes,
+                declared: false,
             }
         };
         let mut studies: Vec<Counted> = self.studies.iter().map(counted).chain(self.declared.iter().cloned()).collect();

@@ -61,7 +61,11 @@
       height: 260,
       tzDate: (t) => uPlot.tzDate(new Date(t * 1e3), "Etc/UTC"),
       cursor: { sync: { key: "time" } },
-      scales: { y: { distr: log ? 3 : 1 } },
+      // Twenty-four hours and the order of dates that the rest of the page has.
+      fmtDate: (t) => uPlot.fmtDate(t.replace("{h}{aa}", "{HH}:00").replace("{h}:{mm}{aa}", "{HH}:{mm}")
+        .replace("{M}/{D}/{YY}", "{YYYY}-{MM}-{DD}").replace("{M}/{D}", "{MM}-{DD}")),
+      scales: { y: { distr: log ? 3 : 1, range: log ? undefined : (_, a, b) =>
+        a == null ? [0, 1] : a === b ? [a - 0.01, b + 0.01] : uPlot.rangeNum(a, b, 0.1, true) } },
       axes: [axis, { ...axis, size: 76, values: (_, vs) => vs.map((v) => (v == null ? "" : show(v))) }],
       series: [{ value: (_, t) => (t == null ? "--" : new Date(t * 1e3).toISOString().slice(0, 16).replace("T", " ")) }].concat(
         c.names.map((label, i) => ({
