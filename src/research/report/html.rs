@@ -2,7 +2,7 @@
 
 use super::svg::Chart;
 use super::words::{escape, money, percent};
-use super::{Report, live, sheet_page};
+use super::{Report, folds, live, sheet_page};
 use assay_shared::account::record::Trade;
 use assay_shared::time::{format_date, format_ms, interval_text};
 use std::fmt::Write as _;
@@ -60,7 +60,8 @@ pub(super) fn page(r: &Report) -> String {
     sheet_page::falls(&mut out, r);
     sheet_page::spread(&mut out, r);
     sheet_page::robustness(&mut out, r);
-    folds(&mut out, r);
+    out += "<h2>Walk-forward folds</h2>";
+    folds::table(&mut out, &r.trial.folds, &r.rules.folds_ms);
     parameters(&mut out, r);
     books(&mut out, r);
     sheet_page::prices(&mut out, r);
@@ -153,32 +154,6 @@ fn cards(out: &mut String, r: &Report) {
         let _ = write!(out, "<div><b>{text}</b><span>{name}</span></div>");
     }
     out.push_str("</div>");
-}
-
-fn folds(out: &mut String, r: &Report) {
-    out.push_str("<h2>Walk-forward folds</h2><div class=\"wide\"><table><tr><th>fold</th><th>in sample</th><th>objective</th><th>trades</th><th>out of sample</th><th>objective</th><th>trades</th></tr>");
-    let number = |v: Option<f64>| {
-        v.map_or("undefined".into(), |v| {
-            format!("<span class=\"{}\">{v:.4}</span>", if v < 0.0 { "neg" } else { "pos" })
-        })
-    };
-    let span =
-        |w: Option<(i64, i64)>| w.map_or(String::new(), |(a, b)| format!("{} to {}", format_date(a), format_date(b)));
-    for (i, f) in r.trial.folds.iter().enumerate() {
-        let windows = r.rules.folds_ms.get(i);
-        let _ = write!(
-            out,
-            "<tr><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td></tr>",
-            i + 1,
-            span(windows.map(|w| w.0)),
-            number(f.in_sample),
-            f.is_trades,
-            span(windows.map(|w| w.1)),
-            number(f.out_of_sample),
-            f.oos_trades
-        );
-    }
-    out.push_str("</table></div>");
 }
 
 fn parameters(out: &mut String, r: &Report) {

@@ -6,6 +6,7 @@ mod books;
 pub mod compare;
 pub mod compare_page;
 pub mod days;
+pub mod folds;
 mod html;
 mod live;
 mod plots;
@@ -54,7 +55,7 @@ pub struct Bars {
 #[derive(Debug, Clone, PartialEq, Default, Serialize)]
 pub struct Rules {
     /// Both windows of each fold, by the openings of their first bars and of the bars behind them, milliseconds since 1970.
-    pub folds_ms: Vec<study_page::Windows>,
+    pub folds_ms: Vec<folds::Windows>,
     /// The strategy's canonical text.
     pub strategy: String,
 }

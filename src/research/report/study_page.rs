@@ -1,5 +1,6 @@
 //! A study as a page: how the search went, what decides, and how much the best is worth. No scripts, no outside references.
 
+use super::folds::{self, Windows};
 use super::html::STYLE;
 use super::plots::{Axis, Dot, heat, histogram, scatter};
 use super::search::{Placed, ends, explained, placed, plateau};
@@ -9,7 +10,6 @@ use assay_shared::metric::YEAR_MS;
 use assay_shared::recount::figures::Statistics;
 use assay_shared::strategy::Value;
 use assay_shared::strategy::space::Range;
-use assay_shared::time::format_date;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
@@ -24,9 +24,6 @@ svg rect{fill:var(--accent)}svg rect.bar{opacity:.55}svg rect.none{fill:none;str
 const MAPPED: usize = 4;
 /// How a page of this kind is told from others.
 const MARK: &str = "<meta name=\"generator\" content=\"assay study page\">";
-
-/// Both windows of a fold, by the openings of their first bars and of the bars behind them.
-pub type Windows = ((i64, i64), (i64, i64));
 
 /// What the page shows.
 #[derive(Debug, Clone)]
@@ -268,24 +265,8 @@ impl StudyPage {
 
     fn folds(&self, out: &mut String) {
         let Some(best) = self.best() else { return };
-        out.push_str("<h2>Folds of the best trial</h2><div class=\"wide\"><table><tr><th>fold</th><th>in sample</th><th>figure</th><th>trades</th><th>out of sample</th><th>figure</th><th>trades</th></tr>");
-        let span =
-            |w: Option<(i64, i64)>| w.map_or("-".into(), |(a, b)| format!("{} to {}", format_date(a), format_date(b)));
-        for (i, f) in best.folds.iter().enumerate() {
-            let windows = self.folds.get(i);
-            let _ = write!(
-                out,
-                "<tr><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td></tr>",
-                i + 1,
-                span(windows.map(|w| w.0)),
-                number(f.in_sample),
-                f.is_trades,
-                span(windows.map(|w| w.1)),
-                number(f.out_of_sample),
-                f.oos_trades
-            );
-        }
-        out.push_str("</table></div>");
+        out.push_str("<h2>Folds of the best trial</h2>");
+        folds::table(out, &best.folds, &self.folds);
     }
 
     fn later(&self, out: &mut String) {
