@@ -142,7 +142,7 @@ fn simulation(out: &mut Vec<Figure>) -> Result<(), LabError> {
     let wrong = |e: simulate::SimulateError| LabError::Verification(e.to_string());
     let bar_assets = (market.len() * market.symbols.len()) as u64;
     let signals = simulate::prepare(&bound, &market).map_err(wrong)?;
-    let run = |signals: &simulate::Prepared| {
+    let run = |signals: &simulate::Prepared<'_>| {
         simulate::run(&bound, signals, &market, &book, &assumptions, 0..market.len(), false).map_err(wrong)
     };
     let mut measure = |name, work: &dyn Fn() -> Result<(), LabError>| {

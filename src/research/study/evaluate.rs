@@ -223,7 +223,7 @@ impl<'a> Evaluator<'a> {
     fn simulation<'s>(
         &'s self,
         bound: &Bound,
-        prepared: &'s Prepared,
+        prepared: &'s Prepared<'s>,
         record: bool,
     ) -> Result<Simulation<'s>, SimulateError> {
         let i = &self.inputs;

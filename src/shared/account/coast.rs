@@ -8,13 +8,17 @@ use crate::market::{Bar, Columns, Field, Market, MarketBar};
 use crate::rulebook::RulebookError;
 use std::ops::Range;
 
-/// The signals of a strategy over a market.
-pub trait Said {
-    /// The signals of a symbol at the close of a bar.
-    fn at(&self, symbol: usize, bar: usize) -> Signals;
+/// Where a strategy may say something over a market.
+pub trait Concerns {
     /// The first bar in `from..to` at whose close something is said that concerns a symbol with a position of this
     /// side (0 for none), or `to`.
     fn next(&self, symbol: usize, side: f64, from: usize, to: usize) -> usize;
+}
+
+/// The signals of a strategy over a market.
+pub trait Said: Concerns {
+    /// The signals of a symbol at the close of a bar.
+    fn at(&self, symbol: usize, bar: usize) -> Signals;
 }
 
 /// Kept away from limits that are computed with rounding.
@@ -32,11 +36,27 @@ impl Account<'_> {
         bars: Range<usize>,
         said: &impl Said,
     ) -> Result<usize, RulebookError> {
+        self.steps_by(market, courses, bars, said, |account, bar| account.step(bar, |s| said.at(s, bar.index)))
+    }
+
+    /// Takes closed bars: each one at which something may be said or happen by a step, the others at once. Gives how
+    /// many steps there were.
+    ///
+    /// # Errors
+    /// What a step refuses.
+    pub fn steps_by<E>(
+        &mut self,
+        market: &Market,
+        courses: &[Course],
+        bars: Range<usize>,
+        concerns: &impl Concerns,
+        mut step: impl FnMut(&mut Self, &MarketBar<'_>) -> Result<(), E>,
+    ) -> Result<usize, E> {
         let (mut index, mut alone) = (bars.start, 0);
         while index < bars.end {
-            index = self.coast(market, courses, index..bars.end, said);
+            index = self.coast(market, courses, index..bars.end, concerns);
             if index < bars.end {
-                self.step(&MarketBar { market, index }, |s| said.at(s, index))?;
+                step(self, &MarketBar { market, index })?;
                 alone += 1;
                 index += 1;
             }
@@ -45,7 +65,7 @@ impl Account<'_> {
     }
 
     /// Goes over bars in which nothing happens. Gives the first one in which something may.
-    fn coast(&mut self, market: &Market, courses: &[Course], bars: Range<usize>, said: &impl Said) -> usize {
+    fn coast(&mut self, market: &Market, courses: &[Course], bars: Range<usize>, said: &impl Concerns) -> usize {
         let Range { start: mut at, end } = bars;
         if !self.is_at_rest(market) {
             return at;
@@ -59,8 +79,13 @@ impl Account<'_> {
         }
         for (symbol, (p, course)) in self.positions.iter().zip(courses).enumerate() {
             end = said.next(symbol, p.as_ref().map_or(0.0, |p| p.side), at, end);
-            if p.is_some() {
+            if let Some(p) = p {
                 end = course.missing.next(at, end);
+                if p.levels.hold > 0 {
+                    // At that close it has stood as long as it may.
+                    let last = p.entry_bar + p.levels.hold as usize - 1;
+                    end = end.min(at + last.saturating_sub(self.bar));
+                }
             }
         }
         if self.open == 0 {

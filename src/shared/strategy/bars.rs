@@ -189,7 +189,8 @@ max_concurrent_positions = 2
             let m = walk(400, 2, seed);
             let whole = columns::signals(&bound, &m, None).unwrap();
             let bars = stepped(&bound, &m);
-            let short = columns::signals(&bound, &m.slice(0, cut), None).unwrap();
+            let cut_off = m.slice(0, cut);
+            let short = columns::signals(&bound, &cut_off, None).unwrap();
             for (t, bar) in bars.iter().enumerate() {
                 for s in 0..2 {
                     prop_assert!(same(&whole[s].at(t), &bar[s]), "bar {t} symbol {s}");

@@ -9,27 +9,25 @@ use super::pair::PairState;
 use super::plan::{Id, Op, Plan};
 use super::schedule::{Step, schedule, spent};
 use super::series::{Column, Series};
+use super::sheet::Sheet;
 use crate::account::Signals;
-use crate::account::coast::Said;
+use crate::account::coast::{Concerns, Said};
+use crate::account::signals::flag;
 use crate::indicator::IndicatorError;
 use crate::market::course::{Bits, next_of};
 use crate::market::{FIELDS, Field, Market};
+use std::sync::Arc;
 
 /// Signals of all bars of one symbol.
 #[derive(Debug, Clone)]
-pub struct SymbolSignals {
+pub struct SymbolSignals<'m> {
     /// For each bit of [`crate::account::signals::flag`], the bars in which it is set.
     flags: [Bits; 4],
-    stops: [Option<Stop>; 3],
+    stops: [Option<Id>; 3],
+    sheet: Arc<Sheet<'m>>,
 }
 
-#[derive(Debug, Clone)]
-enum Stop {
-    Same(f64),
-    Column(Series),
-}
-
-impl SymbolSignals {
+impl SymbolSignals<'_> {
     /// Bits of [`crate::account::signals::flag`] at the close of a bar.
     pub fn flags(&self, t: usize) -> u8 {
         self.flags.iter().enumerate().fold(0, |flags, (k, bits)| flags | u8::from(bits.at(t)) << k)
@@ -37,11 +35,7 @@ impl SymbolSignals {
 
     /// The signals at the close of a bar.
     pub fn at(&self, t: usize) -> Signals {
-        let stop = |i: usize| match &self.stops[i] {
-            None => f64::NAN,
-            Some(Stop::Same(v)) => *v,
-            Some(Stop::Column(c)) => c[t],
-        };
+        let stop = |i: usize| self.stops[i].map_or(f64::NAN, |id| self.sheet.at(id, t));
         Signals { flags: self.flags(t), stop_loss: stop(0), take_profit: stop(1), trailing_stop: stop(2) }
     }
 
@@ -59,36 +53,41 @@ impl SymbolSignals {
     }
 }
 
-impl Said for Vec<SymbolSignals> {
-    fn at(&self, symbol: usize, bar: usize) -> Signals {
-        self[symbol].at(bar)
-    }
-
+impl Concerns for Vec<SymbolSignals<'_>> {
     fn next(&self, symbol: usize, side: f64, from: usize, to: usize) -> usize {
         next_of(from, to, |w| self[symbol].word(side, w))
     }
 }
 
-/// Computes every node over all bars, then the signals of each symbol. The market's symbols must
-/// be the strategy's, in its order.
+impl Said for Vec<SymbolSignals<'_>> {
+    fn at(&self, symbol: usize, bar: usize) -> Signals {
+        let said = &self[symbol];
+        // A stop is looked at by entries only.
+        match said.flags(bar) {
+            flags if flags & (flag::LONG_ENTRY | flag::SHORT_ENTRY) == 0 => Signals { flags, ..Signals::NONE },
+            _ => said.at(bar),
+        }
+    }
+}
+
+/// What each symbol's signals are made of. The market's symbols must be the strategy's, in its order.
 ///
 /// # Errors
 /// An indicator that refuses its input.
-pub fn signals(bound: &Bound, market: &Market, kept: Option<&Kept>) -> Result<Vec<SymbolSignals>, IndicatorError> {
-    let wanted = bound.outputs.iter().flat_map(|o| o.signals.iter().map(|s| s.1).chain(o.stops.into_iter().flatten()));
-    let values = evaluate(&bound.plan, market, wanted, kept)?;
-    let bars = market.len();
+pub fn signals<'m>(
+    bound: &Bound,
+    market: &'m Market,
+    kept: Option<&Kept>,
+) -> Result<Vec<SymbolSignals<'m>>, IndicatorError> {
+    let stops: Vec<Id> = bound.outputs.iter().flat_map(|o| o.stops.into_iter().flatten()).collect();
+    let flags: Vec<Id> = bound.outputs.iter().flat_map(|o| o.signals.iter().map(|s| s.1)).collect();
+    let sheet = Arc::new(Sheet::new(&bound.plan, market, &stops, &flags, kept)?);
     let of = |outputs: &super::bind::Outputs| {
         let mut flags: [Bits; 4] = Default::default();
         for (bit, id) in &outputs.signals {
-            let values = &values[*id];
-            flags[bit.trailing_zeros() as usize] = Bits::of(bars, |t| values[t] == 1.0);
+            flags[bit.trailing_zeros() as usize] = sheet.bits(*id);
         }
-        let series = |id: Id| match bound.plan.ops[id] {
-            Op::Const(v) => Stop::Same(v),
-            _ => Stop::Column(values[id].shared()),
-        };
-        SymbolSignals { flags, stops: outputs.stops.map(|id| id.map(series)) }
+        SymbolSignals { flags, stops: outputs.stops, sheet: sheet.clone() }
     };
     Ok(bound.outputs.iter().map(of).collect())
 }
@@ -139,7 +138,7 @@ struct Columns<'p, 'm> {
 
 /// The values of the wanted nodes at every bar of their clocks. A column is given back after its last use: there
 /// may be many more of them than fit into memory.
-fn evaluate<'m>(
+pub(super) fn evaluate<'m>(
     plan: &Plan,
     market: &'m Market,
     wanted: impl Iterator<Item = Id>,
@@ -182,12 +181,11 @@ fn needed(
     known: Option<&Known<'_>>,
     values: &mut [Column<'_>],
 ) -> Vec<bool> {
-    let mut out = vec![known.is_none(); plan.ops.len()];
-    let Some(known) = known else { return out };
+    let mut out = vec![false; plan.ops.len()];
     wanted.iter().for_each(|id| out[*id] = true);
     for step in schedule.iter().rev() {
         let asked: Vec<Id> = step.ids().filter(|id| out[*id]).collect();
-        let found: Vec<Option<Series>> = asked.iter().map(|id| known.get(*id)).collect();
+        let found: Vec<Option<Series>> = asked.iter().map(|id| known?.get(*id)).collect();
         let all = found.iter().all(Option::is_some);
         if asked.is_empty() || all {
             for (id, series) in asked.into_iter().zip(found.into_iter().flatten()) {

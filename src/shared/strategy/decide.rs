@@ -8,7 +8,10 @@
 
 mod levels;
 mod orders;
+mod quiet;
 mod values;
+
+pub use quiet::Quiet;
 
 use super::bind::{Bound, Outputs};
 use super::plan::{Id, Op};

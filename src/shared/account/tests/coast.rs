@@ -1,7 +1,7 @@
 //! Stretches at once are bars one by one, to the last bit.
 
 use super::*;
-use crate::account::coast::Said;
+use crate::account::coast::{Concerns, Said};
 use crate::account::{Impact, LossLimits};
 use crate::market::course::Course;
 use crate::market::tests::young;
@@ -31,7 +31,9 @@ impl Said for Random {
         let stop = |k: usize| self.stops[k] * (1.0 + (self.dice(symbol, bar, 3 + k as u64) % 8) as f64);
         Signals { flags, stop_loss: stop(0), take_profit: stop(1), trailing_stop: stop(2) }
     }
+}
 
+impl Concerns for Random {
     fn next(&self, symbol: usize, side: f64, from: usize, to: usize) -> usize {
         let concerns = |bar: usize| {
             let on = |bit: u8| self.at(symbol, bar).flags & bit != 0;

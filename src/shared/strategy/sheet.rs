@@ -1,0 +1,271 @@
+//! A plan over a market: columns where a node remembers something, everything else made of them when it is asked for,
+//! at one bar or as bits of 64 of them.
+
+use super::columns::evaluate;
+use super::kept::Kept;
+use super::late::{Choice, choose as choose_late};
+use super::op::{Binary, Memory, Unary, choose};
+use super::plan::{Id, Op, Plan};
+use super::schedule::schedule;
+use super::series::Column;
+use crate::indicator::IndicatorError;
+use crate::market::Market;
+use crate::market::course::Bits;
+use std::collections::BTreeMap;
+
+/// Bars of a word.
+const LANES: usize = 64;
+
+type Lanes = [f64; LANES];
+
+/// The nodes of a plan over a market.
+#[derive(Debug, Clone)]
+pub struct Sheet<'m> {
+    plan: Plan,
+    bars: usize,
+    columns: Vec<Column<'m>>,
+    late: Vec<bool>,
+    /// Where nodes are true, of those that were asked for.
+    truths: BTreeMap<Id, Bits>,
+}
+
+/// Of 64 bars those in which something is true, and those in which it is false; in the others it is not known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Word {
+    yes: u64,
+    no: u64,
+}
+
+impl<'m> Sheet<'m> {
+    /// Computes what the wanted nodes are made of, and where some of them are true.
+    ///
+    /// # Errors
+    /// An indicator that refuses its input.
+    pub fn new(
+        plan: &Plan,
+        market: &'m Market,
+        wanted: &[Id],
+        truths: &[Id],
+        kept: Option<&Kept>,
+    ) -> Result<Sheet<'m>, IndicatorError> {
+        let all: Vec<Id> = wanted.iter().chain(truths).copied().collect();
+        let Choice { late, roots } = choose_late(plan, &schedule(plan), &all, kept.is_some());
+        let columns = evaluate(plan, market, roots.into_iter(), kept)?;
+        let mut sheet = Sheet { plan: plan.clone(), bars: market.len(), columns, late, truths: BTreeMap::new() };
+        let mut truths = truths.to_vec();
+        truths.sort_unstable();
+        for id in truths {
+            let bits = sheet.bits(id);
+            sheet.truths.insert(id, bits);
+        }
+        Ok(sheet)
+    }
+
+    /// The value of a wanted node at a bar.
+    pub fn at(&self, id: Id, t: usize) -> f64 {
+        if !self.late[id] {
+            return self.columns[id].get(t).copied().unwrap_or(f64::NAN);
+        }
+        match &self.plan.ops[id] {
+            Op::Const(v) => *v,
+            Op::Unary(op, a) => op.apply(self.at(*a, t)),
+            Op::Binary(op, a, b) => op.apply(self.at(*a, t), self.at(*b, t)),
+            Op::If(c, a, b) => choose(self.at(*c, t), self.at(*a, t), self.at(*b, t)),
+            Op::Across(across, ids) => across.of(ids.iter().map(|id| self.at(*id, t))),
+            Op::Memory(Memory::Prev(n), a) => t.checked_sub(*n).map_or(f64::NAN, |t| self.at(*a, t)),
+            _ => f64::NAN,
+        }
+    }
+
+    /// The bars in which a wanted node is true.
+    pub fn bits(&self, id: Id) -> Bits {
+        if let Some(bits) = self.truths.get(&id) {
+            return bits.clone();
+        }
+        let mut words: Vec<u64> = (0..self.bars.div_ceil(LANES)).map(|w| self.word(id, w, false).yes).collect();
+        if let (Some(last), rest @ 1..) = (words.last_mut(), self.bars % LANES) {
+            *last &= (1 << rest) - 1;
+        }
+        Bits(words)
+    }
+
+    /// Where a node is true, and, if `both` are asked for, where it is false.
+    fn word(&self, id: Id, w: usize, both: bool) -> Word {
+        if let (false, Some(bits)) = (both, self.truths.get(&id)) {
+            return Word { yes: bits.0[w], no: 0 };
+        }
+        if self.late[id] {
+            match &self.plan.ops[id] {
+                Op::Unary(Unary::Not, a) => {
+                    let Word { yes, no } = self.word(*a, w, true);
+                    return Word { yes: no, no: yes };
+                }
+                Op::Binary(Binary::And, a, b) => {
+                    let a = self.word(*a, w, both);
+                    if a.yes == 0 && !both {
+                        return a;
+                    }
+                    let b = self.word(*b, w, both);
+                    return Word { yes: a.yes & b.yes, no: a.no | b.no };
+                }
+                Op::Binary(Binary::Or, a, b) => {
+                    let a = self.word(*a, w, both);
+                    if a.yes == u64::MAX && !both {
+                        return a;
+                    }
+                    let b = self.word(*b, w, both);
+                    return Word { yes: a.yes | b.yes, no: a.no & b.no };
+                }
+                Op::Binary(op, a, b) if op.is_comparison() => {
+                    let (mut x, mut y) = ([0.0; LANES], [0.0; LANES]);
+                    return compare(*op, self.lanes(*a, w, &mut x), self.lanes(*b, w, &mut y), both);
+                }
+                Op::If(c, a, b) => {
+                    let (c, a, b) = (self.word(*c, w, true), self.word(*a, w, both), self.word(*b, w, both));
+                    return Word { yes: c.yes & a.yes | c.no & b.yes, no: c.yes & a.no | c.no & b.no };
+                }
+                _ => {}
+            }
+        }
+        let mut x = [0.0; LANES];
+        let values = self.lanes(id, w, &mut x);
+        let no = if both { pack(|i| values[i] == 0.0) } else { 0 };
+        Word { yes: pack(|i| values[i] == 1.0), no }
+    }
+
+    /// 64 values of a node; those after the last bar are unknown, or whatever they would be.
+    fn lanes<'s>(&'s self, id: Id, w: usize, out: &'s mut Lanes) -> &'s Lanes {
+        if !self.late[id] {
+            return stretch(&self.columns[id], w * LANES, 0, out);
+        }
+        let (mut x, mut y) = ([0.0; LANES], [0.0; LANES]);
+        match &self.plan.ops[id] {
+            Op::Const(v) => out.fill(*v),
+            Op::Unary(op, a) => *out = op.lanes(*self.lanes(*a, w, &mut x)),
+            Op::Binary(op, a, b) => *out = op.lanes(*self.lanes(*a, w, &mut x), *self.lanes(*b, w, &mut y)),
+            Op::Memory(Memory::Prev(n), a) if !self.late[*a] => {
+                return stretch(&self.columns[*a], w * LANES, *n, out);
+            }
+            _ => *out = std::array::from_fn(|i| if w * LANES + i < self.bars { self.at(id, w * LANES + i) } else { f64::NAN }),
+        }
+        out
+    }
+}
+
+/// 64 values of a column from a bar on, as they were `ago` bars ago.
+fn stretch<'s>(column: &'s [f64], from: usize, ago: usize, out: &'s mut Lanes) -> &'s Lanes {
+    if let Some(whole) = from.checked_sub(ago).and_then(|from| column.get(from..)?.first_chunk()) {
+        return whole;
+    }
+    let of = |i: usize| (from + i).checked_sub(ago).and_then(|t| column.get(t)).copied().unwrap_or(f64::NAN);
+    *out = std::array::from_fn(of);
+    out
+}
+
+fn compare(op: Binary, a: &Lanes, b: &Lanes, both: bool) -> Word {
+    let yes = match op {
+        Binary::Less => pack(|i| a[i] < b[i]),
+        Binary::LessEqual => pack(|i| a[i] <= b[i]),
+        Binary::Greater => pack(|i| a[i] > b[i]),
+        Binary::GreaterEqual => pack(|i| a[i] >= b[i]),
+        Binary::Equal => pack(|i| a[i] == b[i]),
+        _ => pack(|i| (a[i] < b[i]) | (a[i] > b[i])),
+    };
+    Word { yes, no: if both { !yes & pack(|i| !(a[i].is_nan() | b[i].is_nan())) } else { 0 } }
+}
+
+/// 64 truths as bits.
+#[inline(always)]
+fn pack(holds: impl Fn(usize) -> bool) -> u64 {
+    let bytes: [u8; LANES] = std::array::from_fn(|i| u8::from(holds(i)));
+    let (chunks, _) = bytes.as_chunks::<8>();
+    // The product brings the lowest bits of eight bytes together in its highest byte.
+    let together = |chunk: &[u8; 8]| u64::from_le_bytes(*chunk).wrapping_mul(0x0102_0408_1020_4080) >> 56;
+    chunks.iter().enumerate().fold(0, |word, (k, chunk)| word | together(chunk) << (8 * k))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::market::Field;
+    use proptest::prelude::*;
+
+    /// A plan at random: columns, constants, whatever has no memory, a few that have.
+    fn plan(picks: &[(u8, u8, u8, u8)]) -> Plan {
+        use Binary::*;
+        let mut ops = vec![
+            Op::Column { symbol: 0, field: Field::Close },
+            Op::Column { symbol: 0, field: Field::Open },
+            Op::Const(1.0),
+            Op::Const(0.0),
+            Op::Binary(Greater, 0, 1),
+            Op::Binary(Divide, 3, 3),
+            Op::Binary(Equal, 5, 5),
+        ];
+        let mut truths = vec![4, 6];
+        for (kind, a, b, c) in picks {
+            let kind = kind % 20;
+            let truth = |k: &u8| truths[usize::from(*k) % truths.len()];
+            let of = |k: &u8| usize::from(*k) % ops.len();
+            let (a, b, c) = match kind {
+                6..10 | 13 => (truth(a), truth(b), 0),
+                15 => (truth(a), of(b), of(c)),
+                _ => (of(a), of(b), of(c)),
+            };
+            if kind < 10 || kind == 13 || kind == 14 {
+                truths.push(ops.len());
+            }
+            let binary = [Less, LessEqual, Greater, GreaterEqual, Equal, NotEqual, And, Or, And, Or, Add, Min, Known];
+            ops.push(match kind {
+                k if usize::from(k) < binary.len() => Op::Binary(binary[usize::from(k)], a, b),
+                13 => Op::Unary(Unary::Not, a),
+                14 => Op::Unary(Unary::IsKnown, a),
+                15 => Op::If(a, b, c),
+                16 => Op::Memory(Memory::Prev(b % 90), a),
+                17 => Op::Memory(Memory::Count(3), a),
+                18 => Op::Unary(Unary::Negate, a),
+                _ => Op::Across(super::super::plan::Across::Median, vec![a, b, c]),
+            });
+        }
+        let n = ops.len();
+        Plan { ops, clock_of: vec![0; n], varies: vec![true; n], ..Plan::default() }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(300))]
+
+        /// Whatever is asked of a sheet is what whole columns say, to the last bit.
+        #[test]
+        fn a_sheet_is_its_columns(
+            picks in prop::collection::vec(any::<(u8, u8, u8, u8)>(), 1..40), bars in 1usize..300, seed in 1u64..999,
+            wanted in prop::collection::vec(any::<prop::sample::Index>(), 1..5), keeps: bool,
+        ) {
+            let plan = plan(&picks);
+            let market = crate::market::tests::walk(bars, 1, seed);
+            let wanted: Vec<Id> = wanted.iter().map(|i| i.index(plan.ops.len())).collect();
+            let kept = Kept::new(1 << 20);
+            let kept = keeps.then_some(&kept);
+            let columns = evaluate(&plan, &market, wanted.iter().copied(), None).unwrap();
+            let (values, truths) = wanted.split_at(wanted.len() / 2);
+            let sheet = Sheet::new(&plan, &market, values, truths, kept).unwrap();
+            for id in wanted {
+                let bits = sheet.bits(id);
+                prop_assert_eq!(bits.0.len(), bars.div_ceil(64));
+                for t in 0..bars {
+                    let (found, right) = (sheet.at(id, t), columns[id][t]);
+                    prop_assert!(found.to_bits() == right.to_bits() || found.is_nan() && right.is_nan(), "{} at {}", id, t);
+                    prop_assert_eq!(bits.at(t), right == 1.0, "{} at {}", id, t);
+                }
+                prop_assert!((bars..bars.next_multiple_of(64)).all(|t| !bits.at(t)));
+            }
+        }
+    }
+
+    #[test]
+    fn truths_become_bits() {
+        let bits = [0usize, 7, 8, 31, 33, 63];
+        let word = bits.iter().fold(0, |w, b| w | 1_u64 << b);
+        assert_eq!(pack(|i| bits.contains(&i)), word);
+        assert_eq!((pack(|_| true), pack(|_| false)), (u64::MAX, 0));
+    }
+}
