@@ -110,7 +110,7 @@ pub fn replay(
                 Some(decider) => {
                     let mut refused = Ok(());
                     account.step_with(&bar, |view, orders| {
-                        refused = decider.decide(|id| values[id], view, orders);
+                        refused = decider.decide(|id| values[id], None, view, orders);
                     })?;
                     refused?;
                 }

@@ -130,7 +130,7 @@ impl<'a> Simulation<'a> {
                 let step = |account: &mut Account<'a>, bar: &MarketBar<'_>| -> Result<(), SimulateError> {
                     let mut refused = Ok(());
                     account.step_with(bar, |view, orders| {
-                        refused = decider.decide(|id| sheet.at(id, bar.index), view, orders);
+                        refused = decider.decide(|id| sheet.at(id, bar.index), Some((quiet, bar.index)), view, orders);
                     })?;
                     Ok(refused?)
                 };
@@ -233,6 +233,10 @@ mod tests {
             format!("{enter}{}{SIZE}", leave("position.profit > x and close < prev(close)")),
             format!("{enter}{}{SIZE}", leave("position.bars > n or close < lowest(prev(low), n)")),
             format!("{enter}{}{SIZE}", leave("highest(position.profit, 3) > x")),
+            format!("{enter}{}{SIZE}", leave("prev(position.profit, 2) > x or bars_since(position.side == 1) > n")),
+            format!("{enter}{}{SIZE}", leave("hold(position.entry) * (1 + x) < close or count(position.profit > x, 4) > 1")),
+            format!("{enter}{}{SIZE}", leave("prev(position.side * close) > close or prev(account.drawdown) > x")),
+            format!("{enter}{}[[adds]]\ntag = \"b\"\nwhen = \"position.profit > prev(position.best) + x / 9\"\nmax = 2\n{SIZE}", leave("position.bars > 3 * n")),
             format!("{enter}[stops]\nstop_loss = \"x\"\nmax_bars = \"n\"\n{SIZE}"),
             format!("{enter}[stops]\ntrailing_stop = \"x\"\ntake_profit = \"2 * x\"\n{SIZE}"),
             format!("{enter}[stops]\nstop_price = \"position.entry * (1 - x)\"\n{SIZE}"),
@@ -265,7 +269,9 @@ mod tests {
             let bar = MarketBar { market, index };
             match (&prepared.said, &mut decider) {
                 (Said::Rules(sheet, _), Some(decider)) => account
-                    .step_with(&bar, |view, orders| decider.decide(|id| sheet.at(id, index), view, orders).unwrap())
+                    .step_with(&bar, |view, orders| {
+                        decider.decide(|id| sheet.at(id, index), None, view, orders).unwrap();
+                    })
                     .unwrap(),
                 (Said::Signals(said), _) => account.step(&bar, |s| said[s].at(index)).unwrap(),
                 (Said::Rules(..), None) => unreachable!(),

@@ -19,6 +19,11 @@ impl<B: Bar> View<'_, '_, B> {
         self.bar
     }
 
+    /// Its number: bars of the account before it.
+    pub fn number(&self) -> usize {
+        self.account.bar
+    }
+
     /// Wallet plus unrealised profit at the mark close, USDT.
     pub fn equity(&self) -> f64 {
         self.account.equity.last().copied().unwrap_or_default()

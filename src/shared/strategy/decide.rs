@@ -38,6 +38,15 @@ struct Symbol {
     stood: bool,
 }
 
+/// What decisions of a symbol look at.
+#[derive(Debug, Clone, Default)]
+struct Own {
+    /// Nodes that do not wait for the account.
+    given: Vec<Id>,
+    /// Places among those that do.
+    waiting: Vec<usize>,
+}
+
 /// Decides, bar by bar.
 pub struct Decider {
     bound: Bound,
@@ -46,6 +55,8 @@ pub struct Decider {
     /// The nodes that wait for the account, in order, with what they remember.
     ids: Vec<Id>,
     states: Vec<State>,
+    /// The bar after the last one that each has seen, where it is not asked at every close.
+    seen: Vec<usize>,
     values: Vec<f64>,
     /// Values for a position that does not stand yet.
     scratch: Vec<f64>,
@@ -56,6 +67,8 @@ pub struct Decider {
     given: Vec<Id>,
     /// For each symbol the places among `ids` that an entry looks at.
     entry: Vec<Vec<usize>>,
+    /// For each symbol what its decisions look at.
+    own: Vec<Own>,
     symbols: Vec<Symbol>,
     reviewed: bool,
 }
@@ -107,8 +120,10 @@ impl Decider {
             scratch: vec![f64::NAN; plan.ops.len()],
             born: vec![(f64::NAN, f64::NAN); ids.len()],
             recalled: vec![(f64::NAN, f64::NAN); plan.recalled.len()],
+            seen: vec![0; ids.len()],
             symbols: vec![fresh; bound.outputs.len()],
             entry: Vec::new(),
+            own: Vec::new(),
             outputs: bound.outputs.iter().cloned().map(Arc::new).collect(),
             bound: bound.clone(),
             reviewed: false,
@@ -117,6 +132,7 @@ impl Decider {
             given,
         };
         out.entry = (0..bound.outputs.len()).map(|symbol| out.of_entry(symbol)).collect();
+        out.own = (0..bound.outputs.len()).map(|symbol| out.of_symbol(symbol)).collect();
         let moves = |o: &Outputs| {
             let mut found = o.rules.levels.stop_price.is_some() || o.rules.levels.target_price.is_some();
             o.rules.levels.each(|id| found |= plan.waits(id));
@@ -147,39 +163,75 @@ impl Decider {
         (0..self.ids.len()).filter(|k| wanted[self.ids[*k]]).collect()
     }
 
-    /// Asks for what is to be done at a close. `given` tells the values of [nodes](Decider::given) at this bar.
+    /// What decisions of a symbol look at: its rules, and what belongs to its position.
+    fn of_symbol(&self, symbol: usize) -> Own {
+        let plan = &self.bound.plan;
+        let (mut wanted, outputs) = (vec![false; plan.ops.len()], &self.bound.outputs[symbol]);
+        outputs.signals.iter().for_each(|s| wanted[s.1] = true);
+        outputs.rules.each(|id| wanted[id] = true);
+        outputs.size.iter().for_each(|s| s.each(|id| wanted[id] = true));
+        for id in &self.ids {
+            wanted[*id] |= matches!(plan.ops[*id], Op::Born(of, ..) if of == symbol);
+        }
+        plan.recalled.iter().filter(|r| r.0 == symbol).for_each(|r| wanted[r.1] = true);
+        for id in self.ids.iter().rev() {
+            if wanted[*id] {
+                plan.ops[*id].needs(|of| wanted[of] = true);
+            }
+        }
+        let given = self.given.iter().copied().filter(|id| wanted[*id]).collect();
+        Own { given, waiting: (0..self.ids.len()).filter(|k| wanted[self.ids[*k]]).collect() }
+    }
+
+    /// Asks for what is to be done at a close. `given` tells the values of [nodes](Decider::given) at this bar, `quiet`
+    /// which symbols need not be asked, and the number of this bar in the market.
     ///
     /// # Errors
     /// An indicator that refuses its input.
     pub fn decide<B: Bar>(
         &mut self,
         given: impl Fn(Id) -> f64,
+        quiet: Option<(&Quiet, usize)>,
         view: &View<'_, '_, B>,
         orders: &mut Orders,
     ) -> Result<(), IndicatorError> {
-        for id in &self.given {
-            self.values[*id] = given(*id);
-        }
         let positions: Vec<Option<Held>> = (0..self.symbols.len()).map(|s| view.position(s)).collect();
+        let side = |symbol: usize| positions[symbol].as_ref().map_or(0.0, |p| p.side);
+        let asks = |symbol: usize| quiet.is_none_or(|(q, bar)| q.asks(symbol, side(symbol), bar));
         for (symbol, position) in positions.iter().enumerate() {
             self.newborn(symbol, position.as_ref(), view);
         }
-        for k in 0..self.ids.len() {
-            self.wait_no_more(k, &positions, view)?;
+        match quiet {
+            None => {
+                self.given.iter().for_each(|id| self.values[*id] = given(*id));
+                (0..self.ids.len()).try_for_each(|k| self.wait_no_more(k, &positions, view))?;
+            }
+            Some((quiet, _)) => {
+                let own = std::mem::take(&mut self.own);
+                for own in own.iter().enumerate().filter(|(symbol, _)| asks(*symbol)).map(|of| of.1) {
+                    own.given.iter().for_each(|id| self.values[*id] = given(*id));
+                    for k in &own.waiting {
+                        if self.catch_up(*k, quiet, view.number())? {
+                            self.wait_no_more(*k, &positions, view)?;
+                        }
+                    }
+                }
+                self.own = own;
+            }
         }
         for (slot, (symbol, of)) in self.bound.plan.recalled.iter().enumerate() {
             if positions[*symbol].is_some() {
                 self.recalled[slot].0 = self.values[*of];
             }
         }
-        for (symbol, position) in positions.iter().enumerate() {
+        for (symbol, position) in positions.iter().enumerate().filter(|(symbol, _)| asks(*symbol)) {
             let position = position.as_ref();
             if let Some(p) = position {
                 self.look_again(symbol, p, view, orders);
             }
             self.rules(symbol, position, view, orders)?;
         }
-        self.target(view, orders)
+        self.target(asks, view, orders)
     }
 
     /// What was decided for a position is what it has, once it stands.
@@ -209,6 +261,16 @@ impl Decider {
                 self.recalled[slot].0 = self.recalled[slot].1;
             }
         }
+    }
+
+    /// Lets a node that remembers see the closes at which it was not asked. Gives whether it has not seen this one yet.
+    fn catch_up(&mut self, k: usize, quiet: &Quiet, bar: usize) -> Result<bool, IndicatorError> {
+        let Some(flat) = quiet.flat(k) else { return Ok(true) };
+        let op = &self.bound.plan.ops[self.ids[k]];
+        for _ in self.seen[k]..bar {
+            step(op, &mut self.states[k], |of| flat.iter().find(|f| f.0 == of).map_or(f64::NAN, |f| f.1))?;
+        }
+        Ok(std::mem::replace(&mut self.seen[k], bar + 1) <= bar)
     }
 
     /// Computes a node that waited for the account.

@@ -84,6 +84,19 @@ pub const REASONS: [(&str, &[Rule]); 8] = [
 ];
 
 impl Seen {
+    /// While the symbol is flat, if that is one and the same.
+    pub fn while_flat(self) -> Option<f64> {
+        use Seen::*;
+        match self {
+            Side => Some(0.0),
+            Entry | FirstEntry | LastEntry | Bars | Minutes | Profit | Best | Worst | Adds | Stop | Target | Tag => {
+                Some(f64::NAN)
+            }
+            LastSide | LastProfit | LastPnl | LastBars | LastBarsToday | LastTag | LastReason => None,
+            Equity | Open | Drawdown => None,
+        }
+    }
+
     /// Of a position.
     pub fn of_position(self, p: &Held) -> f64 {
         match self {

@@ -146,7 +146,12 @@ impl<'m> Sheet<'m> {
             Op::Memory(Memory::Prev(n), a) if !self.late[*a] => {
                 return stretch(&self.columns[*a], w * LANES, *n, out);
             }
-            _ => *out = std::array::from_fn(|i| if w * LANES + i < self.bars { self.at(id, w * LANES + i) } else { f64::NAN }),
+            _ => {
+                *out =
+                    std::array::from_fn(
+                        |i| if w * LANES + i < self.bars { self.at(id, w * LANES + i) } else { f64::NAN },
+                    )
+            }
         }
         out
     }
@@ -251,8 +256,8 @@ mod tests {
             for id in wanted {
                 let bits = sheet.bits(id);
                 prop_assert_eq!(bits.0.len(), bars.div_ceil(64));
-                for t in 0..bars {
-                    let (found, right) = (sheet.at(id, t), columns[id][t]);
+                for (t, right) in columns[id].iter().copied().enumerate().take(bars) {
+                    let found = sheet.at(id, t);
                     prop_assert!(found.to_bits() == right.to_bits() || found.is_nan() && right.is_nan(), "{} at {}", id, t);
                     prop_assert_eq!(bits.at(t), right == 1.0, "{} at {}", id, t);
                 }

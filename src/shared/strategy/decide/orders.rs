@@ -147,9 +147,14 @@ impl Decider {
         Some(Intent { kind, leverage: Some(leverage), tag: rule.tag, ..Intent::market(action, side, size) })
     }
 
-    pub(super) fn target<B: Bar>(&mut self, view: &View<'_, '_, B>, orders: &mut Orders) -> Result<(), IndicatorError> {
+    pub(super) fn target<B: Bar>(
+        &mut self,
+        asks: impl Fn(usize) -> bool,
+        view: &View<'_, '_, B>,
+        orders: &mut Orders,
+    ) -> Result<(), IndicatorError> {
         let mut weights = Vec::new();
-        for symbol in 0..self.symbols.len() {
+        for symbol in (0..self.symbols.len()).filter(|symbol| asks(*symbol)) {
             let Some((weight, when)) = self.bound.outputs[symbol].rules.target else { continue };
             if self.values[when] != 1.0 {
                 continue;

@@ -1,12 +1,13 @@
 //! Closes at which a strategy with rules surely asks for nothing, so that nobody need ask it.
 
 use super::Decider;
+use crate::account::LossLimits;
 use crate::account::coast::Concerns;
 use crate::account::signals::flag;
 use crate::market::course::{Bits, next_of};
 use crate::strategy::bind::Outputs;
 use crate::strategy::op::Binary;
-use crate::strategy::plan::{Id, Op};
+use crate::strategy::plan::{Id, Op, Plan};
 use crate::strategy::rules::Does;
 use crate::strategy::sheet::Sheet;
 use crate::strategy::step::State;
@@ -34,14 +35,37 @@ impl May {
     }
 }
 
-/// For each symbol where something may be asked for while it is flat, long, short.
+/// Where a strategy need not be asked.
 #[derive(Debug, Clone)]
-pub struct Quiet(Vec<[May; 3]>);
+pub struct Quiet {
+    /// For each symbol where something may be asked for while it is flat, long, short.
+    may: Vec<[May; 3]>,
+    /// For each node that waits and remembers, what it is computed from is while its symbol is flat.
+    flat: Vec<Option<Vec<(Id, f64)>>>,
+}
+
+impl Quiet {
+    /// What a node that remembers sees while its symbol is flat, by its number among those that wait.
+    pub(super) fn flat(&self, k: usize) -> Option<&[(Id, f64)]> {
+        self.flat.get(k)?.as_deref()
+    }
+
+    /// Whether a symbol with a position of this side (0 for none) may ask for something at a close.
+    pub fn asks(&self, symbol: usize, side: f64, bar: usize) -> bool {
+        self.next(symbol, side, bar, bar + 1) == bar
+    }
+}
 
 impl Concerns for Quiet {
     fn next(&self, symbol: usize, side: f64, from: usize, to: usize) -> usize {
-        let [flat, long, short] = &self.0[symbol];
-        match if side == 0.0 { flat } else if side > 0.0 { long } else { short } {
+        let [flat, long, short] = &self.may[symbol];
+        match if side == 0.0 {
+            flat
+        } else if side > 0.0 {
+            long
+        } else {
+            short
+        } {
             May::Always => from,
             May::At(bits) => next_of(from, to, |w| bits.0.get(w).copied().unwrap_or_default()),
         }
@@ -49,20 +73,34 @@ impl Concerns for Quiet {
 }
 
 impl Decider {
-    /// When it need not be asked. A strategy that remembers what the account showed must see every close.
+    /// When it need not be asked. A strategy that remembers what the account showed must see every close, unless that
+    /// is of one position, and the same while there is none.
     pub fn quiet(&self, sheet: &Sheet<'_>) -> Quiet {
-        let remembers = |state: &State| !matches!(state, State::None);
-        if self.states.iter().any(remembers) {
-            let always = || [May::Always, May::Always, May::Always];
-            return Quiet(self.bound.outputs.iter().map(|_| always()).collect());
+        let plan = &self.bound.plan;
+        let remembers = |k: &usize| !matches!(self.states[*k], State::None);
+        let mut flat = vec![None; self.ids.len()];
+        let mut forgets = self.bound.loss_limits == LossLimits::default();
+        for k in (0..self.ids.len()).filter(remembers) {
+            let mut seen = Vec::new();
+            let mut inputs = Vec::new();
+            plan.ops[self.ids[k]].needs(|of| inputs.push((of, flat_value(plan, of, &mut seen))));
+            seen.sort_unstable();
+            seen.dedup();
+            forgets &= seen.len() == 1 && inputs.iter().all(|(_, value)| value.is_some());
+            flat[k] = Some(inputs.into_iter().map(|(of, value)| (of, value.unwrap_or(f64::NAN))).collect());
         }
-        let held = |id: &Id| matches!(self.bound.plan.ops[*id], Op::Born(..) | Op::Recalled(_));
-        let watches = self.reviewed || self.ids.iter().any(held);
+        let symbols = self.bound.outputs.iter();
+        if !forgets {
+            let always = |_| [May::Always, May::Always, May::Always];
+            return Quiet { may: symbols.map(always).collect(), flat: Vec::new() };
+        }
+        let held = |id: &Id| matches!(plan.ops[*id], Op::Born(..) | Op::Recalled(_));
+        let watches = self.reviewed || self.ids.iter().any(held) || flat.iter().any(Option::is_some);
         let of = |outputs: &Outputs| {
             let side = |side: f64| if watches { May::Always } else { self.may_ask(sheet, outputs, side) };
             [self.may_ask(sheet, outputs, 0.0), side(1.0), side(-1.0)]
         };
-        Quiet(self.bound.outputs.iter().map(of).collect())
+        Quiet { may: symbols.map(of).collect(), flat }
     }
 
     /// Where something may be asked for of a symbol with a position of this side.
@@ -107,5 +145,41 @@ impl Decider {
             Op::Binary(Binary::Or, a, b) => self.may_be(sheet, a).or(self.may_be(sheet, b)),
             _ => May::Always,
         }
+    }
+}
+
+/// The value of a node while the symbols that it looks at are flat, if it is one and the same; tells those symbols.
+fn flat_value(plan: &Plan, id: Id, seen: &mut Vec<usize>) -> Option<f64> {
+    if !plan.waits(id) {
+        return match plan.ops[id] {
+            Op::Const(v) => Some(v),
+            _ => None,
+        };
+    }
+    match &plan.ops[id] {
+        Op::Seen(of, symbol) => {
+            seen.push(*symbol);
+            of.while_flat()
+        }
+        Op::Born(symbol, ..) => {
+            seen.push(*symbol);
+            Some(f64::NAN)
+        }
+        Op::Recalled(slot) => {
+            seen.push(plan.recalled[*slot].0);
+            Some(f64::NAN)
+        }
+        Op::Unary(op, a) => flat_value(plan, *a, seen).map(|a| op.apply(a)),
+        Op::Binary(op, a, b) => {
+            let (a, b) = (flat_value(plan, *a, seen), flat_value(plan, *b, seen));
+            let strict = !op.is_logic() && *op != Binary::Known;
+            match (a, b) {
+                (Some(a), Some(b)) => Some(op.apply(a, b)),
+                // What is made of one that is not known is not known either.
+                (Some(v), None) | (None, Some(v)) if strict && v.is_nan() => Some(f64::NAN),
+                _ => None,
+            }
+        }
+        _ => None,
     }
 }
