@@ -123,7 +123,8 @@ fn suggestions(out: &mut Vec<String>) {
                 for (i, params) in pending.drain(..).enumerate() {
                     let score = (i != 2)
                         .then(|| -(params["e"].number() - 0.3).abs() - params["d"].number() / params["a"].number());
-                    history.push(Observation { params, score, violation: if i == 3 { 1.0 } else { 0.0 } });
+                    let violation = if i == 3 { 1.0 } else { 0.0 };
+                    history.push(Observation { params, score, violation, ..Observation::default() });
                     history.last().iter().for_each(|o| search.tell(o));
                 }
             }

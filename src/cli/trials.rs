@@ -7,7 +7,7 @@ use assay_lab::reproduce::own;
 use assay_lab::study::{Declared, Figures, Recorded, declare, of_trial, seen_later};
 use assay_lab::trial::{board, pick};
 use assay_lab::{Lab, LabError};
-use assay_research::mirror::query::{Order, TrialRow};
+use assay_research::mirror::query::{Order, StudyRow, TrialRow, front};
 use assay_shared::event::study::FoldFact;
 use assay_shared::metric::Metric;
 use assay_shared::strategy::Value;
@@ -28,6 +28,9 @@ pub struct Args {
     /// How many
     #[arg(long, default_value_t = 20)]
     limit: u32,
+    /// Of a study of several objectives, those that no other trial beats in all of them
+    #[arg(long, conflicts_with = "all")]
+    front: bool,
 }
 
 /// Which trial is meant.
@@ -96,13 +99,14 @@ pub struct Import {
 }
 
 /// Which guardrails a trial breaks, and by how much.
-fn broken(t: &TrialRow) -> Option<String> {
+fn broken(t: &TrialRow, required: &[String]) -> Option<String> {
     let words = |(at, by): (usize, &f64)| {
         let s = if *by == 1.0 { "" } else { "s" };
         match at {
             0 => format!("{by} trade{s} fewer out of sample than min_trades"),
             1 => format!("{by} liquidation{s} more in a window, in or out of sample, than max_liquidations"),
-            _ => format!("{by} undecided bar{s} more than max_undecided_bars"),
+            2 => format!("{by} undecided bar{s} more than max_undecided_bars"),
+            at => format!("{} does not hold", required.get(at - 3).map_or("what is required", String::as_str)),
         }
     };
     let found: Vec<String> = t.constraints.iter().enumerate().filter(|(_, by)| **by > 0.0).map(words).collect();
@@ -143,7 +147,7 @@ pub fn leaderboard(cx: &Context, lab: &Lab, study: Option<&str>, limit: u32) -> 
     if s.generated {
         print("GENERATED DATA: the figures say nothing about real trading");
     }
-    listing(&found.trials);
+    listing(s, &found.trials);
     print(&format!("\n{} trials ({} with a score)", s.trials, s.completed));
     if !s.closed {
         print(&format!("the study is not complete: it is running, or `assay study resume {}` goes on", s.name));
@@ -187,30 +191,38 @@ fn statistics(f: &Figures) {
     }
 }
 
-fn listing(rows: &[TrialRow]) {
+fn listing(study: &StudyRow, rows: &[TrialRow]) {
+    let (also, required) = study.expressions();
     let row = |t: &TrialRow| {
         let state = match t.violation {
             Some(v) if v > 0.0 => "infeasible".to_string(),
             _ => t.state.to_lowercase(),
         };
-        vec![
-            t.number.to_string(),
-            t.score.map_or("-".into(), |s| format!("{s:.4}")),
+        let shown = |v: Option<f64>| v.map_or("-".into(), |v| format!("{v:.4}"));
+        let mut out = vec![t.number.to_string(), shown(t.score)];
+        out.extend((0..also.len()).map(|k| shown(t.also.get(k).copied())));
+        out.extend([
             figure(t, Metric::Cagr, percent),
             figure(t, Metric::Sharpe, |v| format!("{v:.2}")),
             figure(t, Metric::MaxDrawdown, percent),
             figure(t, Metric::Trades, |v| format!("{v:.0}")),
             figure(t, Metric::Liquidations, |v| format!("{v:.0}")),
             state,
-            t.reason.clone().or_else(|| broken(t)).unwrap_or_else(|| params(t)),
-        ]
+            t.reason.clone().or_else(|| broken(t, &required)).unwrap_or_else(|| params(t)),
+        ]);
+        out
     };
-    let head = ["trial", "score", "CAGR", "Sharpe", "max DD", "trades", "liq.", "state", "parameters"];
+    let mut head = vec!["trial", "score"];
+    head.extend(also.iter().map(String::as_str));
+    head.extend(["CAGR", "Sharpe", "max DD", "trades", "liq.", "state", "parameters"]);
     print(&table(&head, &rows.iter().map(row).collect::<Vec<_>>()));
 }
 
 pub fn run(cx: &Context, args: Args) -> Result<(), LabError> {
     let lab = cx.lab()?;
+    if args.front {
+        return pareto(cx, &lab, args.study.as_deref(), args.limit);
+    }
     if !args.all {
         return leaderboard(cx, &lab, args.study.as_deref(), args.limit);
     }
@@ -218,8 +230,27 @@ pub fn run(cx: &Context, args: Args) -> Result<(), LabError> {
     if cx.json {
         print_json(&found.trials);
     } else {
-        listing(&found.trials);
+        listing(&found.study, &found.trials);
     }
+    Ok(())
+}
+
+/// Prints the Pareto front of a study of several objectives, the best of the first one first.
+fn pareto(cx: &Context, lab: &Lab, study: Option<&str>, limit: u32) -> Result<(), LabError> {
+    let found = board(lab, study, Order::Best, u32::MAX)?;
+    let (also, _) = found.study.expressions();
+    if also.is_empty() {
+        let what = format!("the study '{}' has one objective, and so no front", found.study.name);
+        return Err(LabError::usage(what, "give it several: [objective] also = [\"max_drawdown\"]"));
+    }
+    let all = front(&found.trials);
+    let shown = &all[..all.len().min(limit as usize)];
+    if cx.json {
+        print_json(&json!({"study": found.study, "objectives": also, "front": all.len(), "trials": shown}));
+        return Ok(());
+    }
+    listing(&found.study, shown);
+    print(&format!("\n{} of {} trials are beaten by no other one in every objective", all.len(), found.study.trials));
     Ok(())
 }
 
@@ -290,7 +321,11 @@ fn show(cx: &Context, which: &Which) -> Result<(), LabError> {
     if let Some(reason) = &t.reason {
         print(&format!("reason: {reason}"));
     }
-    if let Some(words) = broken(&t) {
+    let (also, required) = s.expressions();
+    for (text, value) in also.iter().zip(&t.also) {
+        print(&format!("objective {text}: {value:.6}"));
+    }
+    if let Some(words) = broken(&t, &required) {
         print(&format!("infeasible, and never the best: {words}"));
     }
     if s.generated {

@@ -2,7 +2,9 @@
 
 use super::{Mirror, MirrorError};
 use assay_shared::event::study::FoldFact;
+use assay_shared::search::front::Judged;
 use assay_shared::strategy::Params;
+use assay_shared::study::Study;
 use rusqlite::{OptionalExtension, Row, params};
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -29,6 +31,34 @@ pub struct StudyRow {
     pub text: String,
 }
 
+impl StudyRow {
+    /// Further objectives, and what is required of a trial, as the study says them.
+    pub fn expressions(&self) -> (Vec<String>, Vec<String>) {
+        let study = Study::recorded(&self.text).ok();
+        let of = |s: Study| {
+            let (also, require) = (s.objective.also, s.guardrails.require);
+            (also.into_iter().map(String::from).collect(), require.into_iter().map(String::from).collect())
+        };
+        study.map(of).unwrap_or_default()
+    }
+}
+
+impl TrialRow {
+    /// As fronts of several objectives see it.
+    pub fn judged(&self) -> Judged {
+        let objectives = self.score.iter().chain(self.also.iter().filter(|_| self.score.is_some())).copied().collect();
+        Judged { objectives, violation: self.violation.unwrap_or_default() }
+    }
+}
+
+/// The feasible trials that no other one beats in every objective, in their order.
+pub fn front(trials: &[TrialRow]) -> Vec<TrialRow> {
+    let judged: Vec<Judged> = trials.iter().map(TrialRow::judged).collect();
+    let stands =
+        |j: &Judged| !j.objectives.is_empty() && j.violation <= 0.0 && !judged.iter().any(|other| other.beats(j));
+    trials.iter().zip(&judged).filter(|(_, j)| stands(j)).map(|(t, _)| t.clone()).collect()
+}
+
 /// A trial.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[allow(missing_docs)]
@@ -38,8 +68,10 @@ pub struct TrialRow {
     pub seq: u64,
     pub state: String,
     pub score: Option<f64>,
+    /// Values of further objectives, in the order of the study's.
+    pub also: Vec<f64>,
     pub violation: Option<f64>,
-    /// Each holds at zero or less: `min_trades`, `max_liquidations`, `max_undecided_bars`.
+    /// Each holds at zero or less: `min_trades`, `max_liquidations`, `max_undecided_bars`, then what is required.
     pub constraints: Vec<f64>,
     pub reason: Option<String>,
     pub params: Params,
@@ -168,7 +200,10 @@ impl Mirror {
         let metrics = metrics.query_map([id], |m| Ok((m.get(0)?, m.get(1)?)))?.collect::<rusqlite::Result<_>>()?;
         let sql = "SELECT value_json FROM trial_system_attributes WHERE trial_id = ?1 AND \"key\" = 'constraints'";
         let constraints: Option<String> = self.conn.prepare_cached(sql)?.query_row([id], |c| c.get(0)).optional()?;
+        let sql = "SELECT value FROM trial_values WHERE trial_id = ?1 AND objective > 0 ORDER BY objective";
+        let also = self.conn.prepare_cached(sql)?.query_map([id], |v| v.get(0))?.collect::<rusqlite::Result<_>>()?;
         Ok(TrialRow {
+            also,
             constraints: json_of(constraints),
             study_id: r.get(0)?,
             number: r.get(1)?,

@@ -64,6 +64,7 @@ fn rows(name: &str, generated: bool) -> (StudyRow, TrialRow) {
     };
     let fold = |is, oos| FoldFact { in_sample: is, out_of_sample: oos, is_trades: 4, oos_trades: 2 };
     let trial = TrialRow {
+        also: Vec::new(),
         constraints: vec![0.0],
         study_id: "00ff".into(),
         number: 3,

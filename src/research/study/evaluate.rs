@@ -16,7 +16,7 @@ use assay_shared::strategy::columns::columns_there;
 use assay_shared::strategy::space::defaults;
 use assay_shared::strategy::{Bound, Diagnostic, Params};
 use assay_shared::study::FoldBars;
-use assay_shared::study::objective::Objective;
+use assay_shared::study::objective::{Objective, named};
 use assay_shared::study::split::TooShort;
 use assay_shared::time::format_ms;
 use std::collections::{BTreeMap, BTreeSet};
@@ -64,6 +64,8 @@ pub enum TrialOutcome {
     Completed {
         /// The score.
         score: f64,
+        /// Values of further objectives.
+        also: Vec<f64>,
         /// Minimum trades, maximum liquidations, maximum undecided bars.
         constraints: Vec<f64>,
         /// Figures of what is out of sample.
@@ -103,12 +105,12 @@ impl Evaluated {
     pub fn event(self, study_id: [u8; 16], number: u32, params: &Params) -> Event {
         let (params, identity, folds) = (recorded_params(params), self.identity.0, recorded_folds(&self.folds));
         match self.outcome {
-            TrialOutcome::Completed { score, constraints, metrics, blocks } => TrialCompletedV2 {
+            TrialOutcome::Completed { score, also, constraints, metrics, blocks } => TrialCompletedV2 {
                 study_id,
                 number,
                 params,
                 identity,
-                scores: vec![Real(score)],
+                scores: std::iter::once(score).chain(also).map(Real).collect(),
                 constraints: constraints.into_iter().map(Real).collect(),
                 folds,
                 metrics: metrics.into_iter().map(|(m, v)| (MetricCode(m.code()), Real(v))).collect(),
@@ -216,7 +218,7 @@ impl<'a> Evaluator<'a> {
         let whole = run.whole();
         self.check(leverage, &whole, run.ruined_ms, &mut drawdown)?;
         folds.push(self.fold(last, &whole, &marks, leverage)?);
-        Ok((self.completed(folds, &whole, &marks)?, run.stream_hash))
+        Ok((self.completed(folds, &whole, &marks, leverage)?, run.stream_hash))
     }
 
     /// The one account of a trial: over all bars of the folds, from the first one's beginning.
@@ -247,10 +249,12 @@ impl<'a> Evaluator<'a> {
     }
 
     fn fold(&self, fold: &FoldBars, whole: &Window<'_>, marks: &Marks, leverage: f64) -> Result<FoldFact, String> {
-        let figure = self.inputs.study.objective.figure;
+        let figure = &self.inputs.study.objective.figure;
         let window = |bars: &Range<usize>| stretch(whole, marks, bars).ok_or("no such bars");
         let (is, oos) = (window(&fold.in_sample)?, window(&fold.out_of_sample)?);
-        let value = |w: &Window<'_>| figure.of(&metric::of(w, self.inputs.market.interval_ms), leverage);
+        let reads = figure.reads();
+        let of = |w: &Window<'_>| metric::some(w, self.inputs.market.interval_ms, &|m| reads.contains(&m));
+        let value = |w: &Window<'_>| figure.of(&of(w), leverage);
         Ok(FoldFact {
             in_sample: value(&is),
             out_of_sample: value(&oos),
@@ -281,14 +285,17 @@ impl<'a> Evaluator<'a> {
     }
 
     fn prune(&self, folds: &[FoldFact], medians: &[f64]) -> Option<String> {
-        if !self.inputs.study.guardrails.prune_below_median {
-            return None;
-        }
-        let (mean, median) = pruning::stops(folds, self.folds.len(), medians)?;
-        Some(format!("after fold {} its mean objective {mean:.4} is below the median {median:.4}", folds.len()))
+        let rule = self.inputs.study.guardrails.stops()?;
+        Some(pruning::reason(rule, folds.len(), pruning::stops(folds, self.folds.len(), medians)?))
     }
 
-    fn completed(&self, folds: &[FoldFact], whole: &Window<'_>, marks: &Marks) -> Result<TrialOutcome, String> {
+    fn completed(
+        &self,
+        folds: &[FoldFact],
+        whole: &Window<'_>,
+        marks: &Marks,
+        leverage: f64,
+    ) -> Result<TrialOutcome, String> {
         let counted = |f: &FoldFact| {
             (Objective::counted(f.in_sample, f.is_trades), Objective::counted(f.out_of_sample, f.oos_trades))
         };
@@ -307,7 +314,7 @@ impl<'a> Evaluator<'a> {
         let windows = self.folds.iter().flat_map(|f| [&f.in_sample, &f.out_of_sample]);
         let liquidations = windows.map(|w| window(w).map(|w| w.counts.liquidations)).collect::<Result<Vec<_>, _>>()?;
         let g = &self.inputs.study.guardrails;
-        let constraints = vec![
+        let mut constraints = vec![
             f64::from(g.min_trades) - trades as f64,
             f64::from(liquidations.into_iter().max().unwrap_or(0)) - f64::from(g.max_liquidations),
             f64::from(whole.counts.undecided_bars) - f64::from(g.max_undecided_bars),
@@ -317,7 +324,11 @@ impl<'a> Evaluator<'a> {
         let mut metrics = metric::of(&oos, self.inputs.market.interval_ms);
         // What the constraint looks at.
         metrics.insert(Metric::UndecidedBars, f64::from(whole.counts.undecided_bars));
-        Ok(TrialOutcome::Completed { score, constraints, metrics, blocks })
+        let get = |name: &str| named(&metrics, leverage, name);
+        constraints.extend(g.require.iter().map(|r| r.broken_by(&get)));
+        let missing = || "a further objective is undefined out of sample".to_string();
+        let also = self.inputs.study.objective.others(&get).ok_or_else(missing)?;
+        Ok(TrialOutcome::Completed { score, also, constraints, metrics, blocks })
     }
 
     /// The run of a trial, with every record kept.

@@ -2,7 +2,7 @@
 
 use super::evaluate::Evaluator;
 use assay_shared::event::Event;
-use assay_shared::recount::pruning::fold_medians;
+use assay_shared::recount::pruning::bounds;
 use assay_shared::recount::{Best, Finished};
 use assay_shared::search::Search;
 use assay_shared::strategy::Params;
@@ -37,11 +37,7 @@ pub fn finish(
 
 /// What a trial is pruned by, of the trials before its batch; nothing where nothing is pruned.
 fn medians(evaluator: &Evaluator<'_>, before: &[Finished]) -> Vec<f64> {
-    if !evaluator.inputs.study.guardrails.prune_below_median {
-        return Vec::new();
-    }
-    let completed = before.iter().filter(|f| f.seen.score.is_some()).map(|f| f.folds.as_slice());
-    fold_medians(&completed.collect::<Vec<_>>())
+    evaluator.inputs.study.guardrails.stops().map(|rule| bounds(rule, before)).unwrap_or_default()
 }
 
 /// Runs some trials of a study again, each with what was known when it was asked for; none after a stop.

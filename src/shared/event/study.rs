@@ -41,6 +41,8 @@ pub struct FoldFact {
 pub enum Ended {
     Completed {
         score: f64,
+        /// Values of further objectives.
+        also: Vec<f64>,
         /// Each holds at zero or less.
         constraints: Vec<f64>,
         metrics: BTreeMap<String, f64>,
@@ -141,7 +143,9 @@ impl Event {
                 let blocks =
                     t.blocks.iter().map(|(s, q)| BlockFact { bars: 0, sums: (s.0, q.0), higher: None }).collect();
                 let constraints = t.constraints.iter().map(|c| c.0).collect();
-                let ended = Ended::Completed { score: t.score.0, constraints, metrics, stream_hash: t.stream_hash };
+                let also = Vec::new();
+                let ended =
+                    Ended::Completed { score: t.score.0, also, constraints, metrics, stream_hash: t.stream_hash };
                 (params_v1(&t.params), t.identity, folds_v1(&t.folds), blocks, ended)
             }
             Event::TrialPruned(t) => {
@@ -156,7 +160,8 @@ impl Event {
                 let constraints = t.constraints.iter().map(|c| c.0).collect();
                 let score = t.scores.first().map_or(f64::NEG_INFINITY, |s| s.0);
                 let metrics = metrics_v2(&t.metrics);
-                let ended = Ended::Completed { score, constraints, metrics, stream_hash: t.stream_hash };
+                let also = t.scores.iter().skip(1).map(|s| s.0).collect();
+                let ended = Ended::Completed { score, also, constraints, metrics, stream_hash: t.stream_hash };
                 (params_of(&t.params), t.identity, folds_v2(&t.folds), blocks_v2(&t.blocks), ended)
             }
             Event::TrialPrunedV2(t) => {

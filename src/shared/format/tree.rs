@@ -61,6 +61,7 @@ items! {
     Table => Item::Table;
     Vec<Table> => Item::Tables;
     &[String] => |v| Item::List(v.iter().map(Item::from).collect());
+    Vec<String> => |v| Item::List(v.into_iter().map(Item::Text).collect());
     &[f64] => |v| Item::List(v.iter().map(|x| Item::Real(*x)).collect());
     assay_ledger::Hash => |v| Item::Text(v.to_string());
 }

@@ -88,10 +88,16 @@ impl Drawdown {
 
     /// The largest fall up to the end of an equity that begins with what was seen before.
     pub fn at(&mut self, equity: &[f64]) -> f64 {
+        // Of all falls from one peak the deepest is that to its lowest point: nothing is divided for the others.
+        let mut low = f64::INFINITY;
         for e in &equity[self.seen..] {
-            self.peak = self.peak.max(*e);
-            self.worst = self.worst.min(e / self.peak - 1.0);
+            if *e > self.peak {
+                self.worst = self.worst.min(low / self.peak - 1.0);
+                (self.peak, low) = (*e, *e);
+            }
+            low = low.min(*e);
         }
+        self.worst = self.worst.min(low / self.peak - 1.0);
         self.seen = equity.len();
         self.worst.max(-1.0)
     }
@@ -109,9 +115,15 @@ pub fn log_growth(r: f64) -> f64 {
 
 /// All figures of a run, or of a stretch of one, over bars of `interval_ms`.
 pub fn of(run: &Window<'_>, interval_ms: i64) -> Metrics {
+    some(run, interval_ms, &|_| true)
+}
+
+/// Those figures of a run that are wanted, or of a stretch of one.
+pub fn some(run: &Window<'_>, interval_ms: i64, wants: &dyn Fn(Metric) -> bool) -> Metrics {
     let mut out = Metrics::new();
+    let any = |of: &[Metric]| of.iter().any(|m| wants(*m));
     let mut put = |metric: Metric, value: f64| {
-        if value.is_finite() {
+        if value.is_finite() && wants(metric) {
             out.insert(metric, value);
         }
     };
@@ -119,11 +131,14 @@ pub fn of(run: &Window<'_>, interval_ms: i64) -> Metrics {
     if bars == 0 {
         return out;
     }
-    let returns = returns(run.initial_usdt, run.equity);
-    returns_figures(&returns, interval_ms, &mut put);
+    if any(&[Metric::Volatility, Metric::Sharpe, Metric::SharpePerBar, Metric::Skew, Metric::Kurtosis, Metric::Sortino])
+    {
+        returns_figures(&returns(run.initial_usdt, run.equity), interval_ms, &mut put);
+    }
     let last = run.equity[bars - 1];
     let total = last / run.initial_usdt - 1.0;
-    let drawdown = max_drawdown(run.initial_usdt, run.equity);
+    let fell = any(&[Metric::MaxDrawdown, Metric::Calmar]);
+    let drawdown = if fell { max_drawdown(run.initial_usdt, run.equity) } else { f64::NAN };
     let years = bars as f64 * interval_ms as f64 / YEAR_MS;
     let cagr = growth_of_a_year(last / run.initial_usdt, years);
     put(Metric::TotalReturn, total);
@@ -140,7 +155,18 @@ pub fn of(run: &Window<'_>, interval_ms: i64) -> Metrics {
     put(Metric::RejectedOrders, f64::from(run.counts.rejected));
     put(Metric::InsuranceUsdt, run.counts.insurance_usdt);
     put(Metric::UndecidedBars, f64::from(run.counts.undecided_bars));
-    trade_figures(run, &mut put);
+    if any(&[
+        Metric::Trades,
+        Metric::WinRate,
+        Metric::ExpectancyUsdt,
+        Metric::ProfitFactor,
+        Metric::Sqn,
+        Metric::WorstMae,
+        Metric::BestMfe,
+        Metric::BarsPerTrade,
+    ]) {
+        trade_figures(run, &mut put);
+    }
     out
 }
 
@@ -212,6 +238,8 @@ mod tests {
         let mut fell = Drawdown::new(1.0);
         for end in [0, 1, 1, 4, equity.len()] {
             assert_eq!(fell.at(&equity[..end]), max_drawdown(1.0, &equity[..end]));
+            let plain = |(peak, worst): (f64, f64), e: &f64| (peak.max(*e), worst.min(e / peak.max(*e) - 1.0));
+            assert_eq!(fell.at(&equity[..end]), equity[..end].iter().fold((1.0, 0.0), plain).1);
         }
     }
 

@@ -101,6 +101,11 @@ metrics! {
 }
 
 impl Metric {
+    /// The figure of a name.
+    pub fn of_name(name: &str) -> Option<Metric> {
+        Metric::ALL.iter().copied().find(|m| m.name() == name)
+    }
+
     /// The figure of a number.
     pub fn of_code(code: u16) -> Option<Metric> {
         Metric::ALL.iter().copied().find(|m| m.code() == code)
@@ -141,7 +146,7 @@ mod tests {
             "1=bars_per_trade 2=best_mfe 3=cagr 4=calmar 5=expectancy_usdt 6=exposure 7=fees_usdt 8=final_equity_usdt 9=funding_usdt 25=insurance_usdt 10=kurtosis 11=liquidations 12=max_drawdown 13=profit_factor 14=rejected_orders 15=sharpe 16=sharpe_per_bar 17=skew 18=sortino 19=sqn 20=total_return 21=trades 26=undecided_bars 22=volatility 23=win_rate 24=worst_mae"
         );
         for m in Metric::ALL {
-            assert_eq!(Metric::of_code(m.code()), Some(*m));
+            assert_eq!((Metric::of_code(m.code()), Metric::of_name(m.name())), (Some(*m), Some(*m)));
         }
     }
 }

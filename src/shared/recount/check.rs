@@ -4,7 +4,7 @@ use super::blocks;
 use super::case::{Case, Finding, Wrong, finding};
 use super::closing::close;
 use super::finished::best;
-use super::pruning::{fold_medians, stops};
+use super::pruning::{bounds, reason as words_of, stops};
 use super::returns::disagree;
 use crate::event::SeedGrade;
 use crate::event::study::{Ended, FoldFact, TrialFact};
@@ -30,11 +30,8 @@ impl Case {
         let (mut medians, mut known) = (Vec::new(), None);
         for (i, (seq, trial)) in self.trials.iter().enumerate() {
             let first = i / batch * batch;
-            if self.study.guardrails.prune_below_median && known != Some(first) {
-                let before = self.finished[..first.min(self.finished.len())].iter();
-                let completed: Vec<&[FoldFact]> =
-                    before.filter(|f| f.seen.score.is_some()).map(|f| f.folds.as_slice()).collect();
-                (medians, known) = (fold_medians(&completed), Some(first));
+            if let Some(rule) = self.study.guardrails.stops().filter(|_| known != Some(first)) {
+                (medians, known) = (bounds(rule, &self.finished[..first.min(self.finished.len())]), Some(first));
             }
             let wrong = self.trial(trial, folds, &medians);
             out.extend(wrong.map(|(wrong, what)| finding(*seq, wrong, format!("trial {}: {what}", trial.number))));
@@ -85,24 +82,23 @@ impl Case {
 
     fn not_pruned(&self, t: &TrialFact, folds: usize, medians: &[f64]) -> Option<(Wrong, String)> {
         let at = (1..folds).find(|k| stops(&t.folds[..*k], folds, medians).is_some())?;
-        self.study.guardrails.prune_below_median.then(|| {
-            (Wrong::Pruning, format!("it goes on, although it is below the median of those before it after fold {at}"))
-        })
+        self.study
+            .guardrails
+            .stops()
+            .map(|_| (Wrong::Pruning, format!("it goes on, although those before it were better after fold {at}")))
     }
 
     fn pruned(&self, t: &TrialFact, reason: &str, folds: usize, medians: &[f64]) -> Option<(Wrong, String)> {
         let k = t.folds.len();
         let (all, blocks) = (if folds == 0 { k + 1 } else { folds }, blocks::bars(&t.blocks));
         let early = (1..k).find(|k| stops(&t.folds[..*k], all, medians).is_some());
-        let words = |(mean, median): (f64, f64)| {
-            format!("after fold {k} its mean objective {mean:.4} is below the median {median:.4}")
-        };
-        let found = stops(&t.folds, all, medians).filter(|_| self.study.guardrails.prune_below_median);
+        let rule = self.study.guardrails.stops();
+        let found = rule.and_then(|rule| Some(words_of(rule, k, stops(&t.folds, all, medians)?)));
         match (early, found) {
             (Some(at), _) => Some((Wrong::Pruning, format!("it should have been pruned after fold {at}"))),
-            (None, None) => Some((Wrong::Pruning, "it was pruned, and is not below the median".into())),
-            (None, Some(found)) if words(found) != reason => {
-                Some((Wrong::Pruning, format!("it was pruned because {reason}; computed: {}", words(found))))
+            (None, None) => Some((Wrong::Pruning, "it was pruned, and is not worse than those before it".into())),
+            (None, Some(found)) if found != reason => {
+                Some((Wrong::Pruning, format!("it was pruned because {reason}; computed: {found}")))
             }
             _ if blocks != 0 && blocks != self.out_of_sample_bars(k) as u64 => {
                 Some((Wrong::Figure, format!("it has returns of {blocks} bars in {k} folds")))
@@ -113,7 +109,7 @@ impl Case {
 
     /// Score and constraints from what they are made of.
     fn completed(&self, t: &TrialFact) -> Option<(Wrong, String)> {
-        let Ended::Completed { score, constraints, metrics, .. } = &t.ended else { return None };
+        let Ended::Completed { score, also, constraints, metrics, .. } = &t.ended else { return None };
         let counted = |f: &FoldFact| {
             (Objective::counted(f.in_sample, f.is_trades), Objective::counted(f.out_of_sample, f.oos_trades))
         };
@@ -135,7 +131,7 @@ impl Case {
             _ if !(f64::from(trades)..=f64::from(trades) + across).contains(&said) => {
                 format!("{said} trades are recorded, and its folds have {trades}")
             }
-            [few, liquidated, unknown] => {
+            [few, liquidated, unknown, ref required @ ..] => {
                 let wanted = f64::from(g.min_trades) - said;
                 if few != wanted {
                     format!("the constraint on trades is {few}, and {said} trades give {wanted}")
@@ -144,12 +140,36 @@ impl Case {
                 } else if unknown != undecided {
                     format!("the constraint on undecided bars is {unknown}, and they give {undecided}")
                 } else {
-                    return None;
+                    return self.over_figures(t, also, required).map(|what| (Wrong::Figure, what));
                 }
             }
             _ => format!("it has {} constraints", constraints.len()),
         };
         Some((Wrong::Figure, what))
+    }
+
+    /// Further objectives and what is required, which are made of the recorded figures.
+    fn over_figures(&self, t: &TrialFact, also: &[f64], required: &[f64]) -> Option<String> {
+        let Ended::Completed { metrics, .. } = &t.ended else { return None };
+        let (objective, wanted) = (&self.study.objective, &self.study.guardrails.require);
+        if objective.also.is_empty() && wanted.is_empty() {
+            let none = also.is_empty() && required.is_empty();
+            return (!none).then(|| "it has objectives or constraints that its study has not".into());
+        }
+        let leverage = self.strategy.bind(&t.params).map_or(f64::NAN, |bound| bound.terms().highest_leverage());
+        let get = |name: &str| match name {
+            "leverage" => Some(leverage),
+            name => metrics.get(name).copied(),
+        };
+        let (others, broken): (_, Vec<f64>) =
+            (objective.others(&get), wanted.iter().map(|r| r.broken_by(&get)).collect());
+        if others.as_deref() != Some(also) {
+            Some(format!("its further objectives are {also:?}, and its figures give {:?}", others.unwrap_or_default()))
+        } else if broken != required {
+            Some(format!("what is required of it is broken by {required:?}, and its figures give {broken:?}"))
+        } else {
+            None
+        }
     }
 
     /// Figures from the sums over returns.

@@ -38,18 +38,18 @@ impl Finished {
     pub fn of_fact(t: TrialFact) -> Finished {
         let violation = t.violation();
         let pruned = matches!(t.ended, Ended::Pruned { .. });
-        let (score, observed, stream_hash) = match &t.ended {
-            Ended::Completed { score, metrics, stream_hash, .. } => {
+        let (score, also, observed, stream_hash) = match &t.ended {
+            Ended::Completed { score, also, metrics, stream_hash, .. } => {
                 let get = |metric: Metric| metrics.get(metric.name()).copied();
                 let observed = get(Metric::SharpePerBar).zip(get(Metric::Skew)).zip(get(Metric::Kurtosis));
-                (Some(*score), observed.map(|((s, k), q)| (s, k, q)), Some(*stream_hash))
+                (Some(*score), also.clone(), observed.map(|((s, k), q)| (s, k, q)), Some(*stream_hash))
             }
-            Ended::Pruned { .. } | Ended::Failed { .. } => (None, None, None),
+            Ended::Pruned { .. } | Ended::Failed { .. } => (None, Vec::new(), None, None),
         };
         let so_far = || blocks::observed(&t.blocks).filter(|_| pruned).map(|o| o.sharpe);
         let sharpe = observed.map(|o| o.0).or_else(so_far);
         let blocks = score.map(|_| equal(&t.blocks));
-        let seen = Observation { params: t.params, score, violation };
+        let seen = Observation { params: t.params, score, violation, also };
         Finished { number: t.number, seen, folds: t.folds, observed, sharpe, blocks, pruned, stream_hash }
     }
 }

@@ -1,16 +1,18 @@
 //! What a sampler remembers of the trials that it was told: a function of them alone, kept so that an answer does not
 //! grow dearer with their number.
 
+use super::front::Judged;
 use super::unit::{self, Space};
 use crate::strategy::Params;
 use std::cmp::Ordering;
 use std::collections::BTreeSet;
+use std::fmt;
 
 /// Most good trials that are kept apart.
 pub const GOOD: usize = 25;
 
 /// A finished trial as a sampler sees it.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone, PartialEq, Default)]
 pub struct Observation {
     /// Its values.
     pub params: Params,
@@ -18,6 +20,27 @@ pub struct Observation {
     pub score: Option<f64>,
     /// Sum of its constraint violations; zero when feasible.
     pub violation: f64,
+    /// Its further objectives, of a search that has several.
+    pub also: Vec<f64>,
+}
+
+impl Observation {
+    /// As fronts of several objectives see it.
+    pub fn judged(&self) -> Judged {
+        let objectives = self.score.iter().chain(self.also.iter().filter(|_| self.score.is_some())).copied().collect();
+        Judged { objectives, violation: self.violation }
+    }
+}
+
+impl fmt::Debug for Observation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut out = f.debug_struct("Observation");
+        out.field("params", &self.params).field("score", &self.score).field("violation", &self.violation);
+        if !self.also.is_empty() {
+            out.field("also", &self.also);
+        }
+        out.finish()
+    }
 }
 
 /// How good a trial is: feasible before infeasible before those without a score, better before worse.
@@ -130,7 +153,7 @@ mod tests {
             for (i, (score, violation)) in scores.iter().enumerate() {
                 let params = Params::from([("a".into(), Value::Int(i as i64 % 10))]);
                 let violation = f64::from(violation.saturating_sub(1));
-                history.push(&space, &Observation { params, score: score.map(f64::from), violation });
+                history.push(&space, &Observation { params, score: score.map(f64::from), violation, ..Observation::default() });
             }
             let mut sorted: Vec<usize> = (0..scores.len()).filter(|i| scores[*i].0.is_some()).collect();
             sorted.sort_by(|a, b| history.ranks[*a].cmp(&history.ranks[*b]).then(a.cmp(b)));

@@ -6,8 +6,10 @@
 pub mod unit;
 
 mod cma;
+pub mod front;
 pub mod grid;
 mod history;
+mod nsga;
 mod parzen;
 mod phi;
 pub mod rng;
@@ -26,6 +28,7 @@ use crate::strategy::space::Range;
 use cma::Cma;
 use grid::Grid;
 use history::{History, places};
+use nsga::Nsga;
 use rng::Rng;
 use std::fmt;
 
@@ -45,6 +48,7 @@ pub struct Search<'a> {
     history: History,
     cma: Option<Cma>,
     grid: Option<Grid>,
+    nsga: Option<Nsga>,
 }
 
 impl fmt::Debug for Search<'_> {
@@ -61,7 +65,11 @@ impl<'a> Search<'a> {
             _ => None,
         };
         let cma = matches!(sampler, Sampler::CmaEs {}).then(|| Cma::new(space));
-        Search { sampler, space, seed, allowed, history: History::new(space), cma, grid }
+        let nsga = match sampler {
+            Sampler::Nsga { population } => Some(Nsga::new(*population)),
+            _ => None,
+        };
+        Search { sampler, space, seed, allowed, history: History::new(space), cma, grid, nsga }
     }
 
     /// Takes the next finished trial.
@@ -69,6 +77,9 @@ impl<'a> Search<'a> {
         self.history.push(self.space, trial);
         if let Some(cma) = &mut self.cma {
             cma.learn(&self.history);
+        }
+        if let Some(nsga) = &mut self.nsga {
+            nsga.learn(places(self.space, &trial.params), trial.judged());
         }
     }
 
@@ -97,6 +108,10 @@ impl<'a> Search<'a> {
                     self.params(&model.suggest(&mut rng, &|at| (self.allowed)(&self.params(at))))
                 }
                 (_, Some(cma), _) if learnt => cma.draw(self.space, &mut rng),
+                (.., Sampler::Nsga { .. }) if learnt => {
+                    let child = self.nsga.as_ref().and_then(|nsga| nsga.draw(self.space, &mut rng));
+                    child.unwrap_or_else(|| random(self.space, &mut rng))
+                }
                 (.., Sampler::Sobol {}) => sobol(self.space, self.seed, number, attempt),
                 _ => random(self.space, &mut rng),
             };

@@ -19,6 +19,13 @@ pub enum Sampler {
     /// Evolution strategy with an adapted covariance matrix (CMA-ES); choices are drawn evenly.
     #[serde(rename = "cma-es")]
     CmaEs {},
+    /// Genetic search for the Pareto front of several objectives (NSGA-II).
+    #[serde(rename = "nsga-ii")]
+    Nsga {
+        /// Trials of a generation.
+        #[serde(default = "population")]
+        population: u32,
+    },
     /// Tree-structured Parzen estimator.
     Tpe {
         /// Random trials before the model is used.
@@ -38,6 +45,10 @@ fn points() -> u32 {
     5
 }
 
+fn population() -> u32 {
+    50
+}
+
 fn startup() -> u32 {
     10
 }
@@ -54,6 +65,7 @@ impl Sampler {
             Sampler::Grid { .. } => "grid",
             Sampler::Sobol {} => "sobol",
             Sampler::CmaEs {} => "cma-es",
+            Sampler::Nsga { .. } => "nsga-ii",
             Sampler::Tpe { .. } => "tpe",
         }
     }

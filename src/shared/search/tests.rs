@@ -23,7 +23,14 @@ fn all_kinds() -> Space {
 fn samplers() -> Vec<Sampler> {
     let tpe = |multivariate| Sampler::Tpe { startup_trials: 5, candidates: 24, multivariate };
     let all = [None, Some(true), Some(false)].map(tpe).into_iter();
-    all.chain([Sampler::Random {}, Sampler::Sobol {}, Sampler::CmaEs {}, Sampler::Grid { points: 3 }]).collect()
+    all.chain([
+        Sampler::Random {},
+        Sampler::Sobol {},
+        Sampler::CmaEs {},
+        Sampler::Grid { points: 3 },
+        Sampler::Nsga { population: 12 },
+    ])
+    .collect()
 }
 
 fn numbers(p: &Params, names: &[&str]) -> Vec<f64> {
@@ -41,7 +48,7 @@ fn search(sampler: &Sampler, space: &Space, f: fn(&Params) -> f64, seed: u64, ba
             pending.push(search.ask(number, &pending));
         }
         for params in pending {
-            let trial = Observation { score: Some(-f(&params)), params, violation: 0.0 };
+            let trial = Observation { score: Some(-f(&params)), params, ..Observation::default() };
             search.tell(&trial);
             told.push(trial);
         }
@@ -67,7 +74,7 @@ fn suggestions_are_pure_in_range_and_keep_constraints() {
             assert!(params.iter().all(|(k, v)| space[k].contains(v)), "{sampler:?} {params:?}");
             assert!(allowed(&params), "{sampler:?}");
             let score = (number % 7 != 0).then(|| -(params["e"].number() - 0.3).abs() - params["d"].number());
-            let trial = Observation { params, score, violation: 0.0 };
+            let trial = Observation { params, score, ..Observation::default() };
             going.tell(&trial);
             told.push(trial);
         }
@@ -94,7 +101,7 @@ fn nothing_is_asked_twice() {
             pending.push(params);
             if number % 4 == 3 {
                 for params in pending.drain(..) {
-                    search.tell(&Observation { score: Some(params["a"].number()), params, violation: 0.0 });
+                    search.tell(&Observation { score: Some(params["a"].number()), params, ..Observation::default() });
                 }
             }
         }
@@ -112,7 +119,7 @@ fn constraints_that_hardly_hold() {
             for number in 0..40 {
                 let params = search.ask(number, &[]);
                 let score = Some(1.0).filter(|_| allowed(&params));
-                search.tell(&Observation { params, score, violation: 0.0 });
+                search.tell(&Observation { params, score, ..Observation::default() });
             }
         }
     }
@@ -128,7 +135,7 @@ proptest! {
         for (number, score) in scores.into_iter().enumerate() {
             let params = search.ask(number as u32, &[]);
             prop_assert!(params.iter().all(|(k, v)| space[k].contains(v)));
-            search.tell(&Observation { params, score, violation: 0.0 });
+            search.tell(&Observation { params, score, ..Observation::default() });
         }
     }
 }

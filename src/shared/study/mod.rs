@@ -1,9 +1,13 @@
 //! What a study file says: what is searched, how it is cut, judged and guarded.
 
+pub mod formula;
 pub mod objective;
+pub mod pruning;
 pub mod split;
 
+pub use formula::{Formula, Requirement};
 pub use objective::{Figure, Full, Objective, Stability};
+pub use pruning::Pruning;
 pub use split::{FoldBars, Mode, Splits};
 
 use crate::account::{Assumptions, Impact};
@@ -106,6 +110,12 @@ pub struct Guardrails {
     /// Stop a trial after a fold when it is below the median of earlier trials at that fold.
     #[serde(default)]
     pub prune_below_median: bool,
+    /// Another rule by which a trial is stopped after a fold.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pruning: Option<Pruning>,
+    /// What figures out of sample must keep, `profit_factor >= 1.2`; constraints.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub require: Vec<Requirement>,
 }
 
 fn min_trades() -> u32 {
@@ -120,6 +130,8 @@ impl Default for Guardrails {
             max_undecided_bars: 0,
             drawdown: Vec::new(),
             prune_below_median: false,
+            pruning: None,
+            require: Vec::new(),
         }
     }
 }
@@ -135,6 +147,11 @@ pub struct DrawdownLimit {
 }
 
 impl Guardrails {
+    /// The rule by which trials are stopped, if any.
+    pub fn stops(&self) -> Option<Pruning> {
+        self.pruning.or(self.prune_below_median.then_some(Pruning::Median {}))
+    }
+
     /// The limit for a leverage.
     pub fn drawdown_limit(&self, leverage: f64) -> Option<f64> {
         let below = self.drawdown.iter().filter(|d| d.leverage <= leverage);
@@ -202,6 +219,24 @@ impl Study {
             self.guardrails.drawdown.iter().all(fraction),
             "a drawdown limit is a fraction above 0, at a leverage from 1",
         )?;
+        let count = |n: usize, what: &str| ok(n <= 8, &format!("{what} holds at most 8 expressions"));
+        count(self.objective.also.len(), "also")?;
+        count(self.guardrails.require.len(), "require")?;
+        let several = !self.objective.also.is_empty();
+        ok(
+            !(self.guardrails.prune_below_median && self.guardrails.pruning.is_some()),
+            "prune_below_median and [guardrails.pruning] are two rules: leave one out",
+        )?;
+        self.guardrails.pruning.map_or(Ok(()), |rule| rule.check())?;
+        ok(
+            !(several && self.guardrails.stops().is_some()),
+            "a study of several objectives prunes nothing: a fold tells of the first one only",
+        )?;
+        let nsga = matches!(self.sampler, Sampler::Nsga { .. });
+        ok(!nsga || several, "nsga-ii needs several objectives: [objective] also = [\"max_drawdown\"]")?;
+        if let Sampler::Nsga { population } = self.sampler {
+            ok((4..=1000).contains(&population), "nsga-ii needs a population of 4 to 1000")?;
+        }
         self.splits.check()?;
         self.objective.check()
     }

@@ -1,5 +1,6 @@
 //! The objective of a window, and the score over all folds.
 
+use super::formula::Formula;
 use crate::format::FormatError;
 use crate::metric::{Metric, Metrics, log_growth};
 use serde::{Deserialize, Serialize};
@@ -17,6 +18,10 @@ pub struct Objective {
     /// Weight of the fall from in-sample to out-of-sample.
     #[serde(default = "degradation")]
     pub degradation_weight: f64,
+    /// Further objectives, each a figure of what is out of sample, to be maximised: a study with some has a Pareto
+    /// front. The first one, the score, is what the study proposes and is judged by.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub also: Vec<Formula>,
 }
 
 /// How much a spread over the folds takes from the score.
@@ -46,13 +51,18 @@ fn degradation() -> f64 {
 
 impl Default for Objective {
     fn default() -> Objective {
-        Objective { figure: Figure::default(), stability_weight: Some(STABILITY), degradation_weight: degradation() }
+        Objective {
+            figure: Figure::default(),
+            stability_weight: Some(STABILITY),
+            degradation_weight: degradation(),
+            also: Vec::new(),
+        }
     }
 }
 
 /// Figures of one window.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub enum Figure {
     /// `CAGR × Calmar × WinRate / Leverage²` with its sign kept. Over short windows it prefers losers: what it gives to
     /// one good window it takes back in none.
@@ -68,11 +78,32 @@ pub enum Figure {
     Cagr,
     /// Its logarithm, `ln(1 + CAGR)`: growth that adds up over windows.
     Growth,
+    /// An expression over figures.
+    Of(Formula),
+}
+
+impl From<Figure> for String {
+    fn from(of: Figure) -> String {
+        of.name().into()
+    }
+}
+
+impl TryFrom<String> for Figure {
+    type Error = FormatError;
+
+    fn try_from(text: String) -> Result<Figure, FormatError> {
+        let known = Figure::NAMED.into_iter().find(|f| f.name() == text);
+        known.map_or_else(|| Formula::parse(&text).map(Figure::Of), Ok)
+    }
 }
 
 impl Figure {
-    /// Its name in a study.
-    pub fn name(self) -> &'static str {
+    /// Those with a name of their own.
+    pub const NAMED: [Figure; 6] =
+        [Figure::CagrCalmarWinrate, Figure::Sharpe, Figure::Sortino, Figure::Calmar, Figure::Cagr, Figure::Growth];
+
+    /// Its name in a study, or its text.
+    pub fn name(&self) -> &str {
         match self {
             Figure::CagrCalmarWinrate => "cagr-calmar-winrate",
             Figure::Sharpe => "sharpe",
@@ -80,6 +111,19 @@ impl Figure {
             Figure::Calmar => "calmar",
             Figure::Cagr => "cagr",
             Figure::Growth => "growth",
+            Figure::Of(formula) => formula.text(),
+        }
+    }
+
+    /// The figures that it is made of.
+    pub fn reads(&self) -> Vec<Metric> {
+        match self {
+            Figure::CagrCalmarWinrate => vec![Metric::Cagr, Metric::Calmar, Metric::WinRate],
+            Figure::Sharpe => vec![Metric::Sharpe],
+            Figure::Sortino => vec![Metric::Sortino],
+            Figure::Calmar => vec![Metric::Calmar],
+            Figure::Cagr | Figure::Growth => vec![Metric::Cagr],
+            Figure::Of(formula) => formula.reads(),
         }
     }
 
@@ -88,7 +132,7 @@ impl Figure {
     /// As often written, `CAGR × Calmar` is positive for two negatives: −90 % a year would win.
     /// Here a CAGR of zero or less scores itself, so it never outranks a positive one and a worse
     /// one scores worse.
-    pub fn of(self, m: &Metrics, leverage: f64) -> Option<f64> {
+    pub fn of(&self, m: &Metrics, leverage: f64) -> Option<f64> {
         let get = |metric| m.get(&metric).copied();
         let value = match self {
             Figure::Sharpe => get(Metric::Sharpe)?,
@@ -96,6 +140,7 @@ impl Figure {
             Figure::Calmar => get(Metric::Calmar)?,
             Figure::Cagr => get(Metric::Cagr)?,
             Figure::Growth => log_growth(get(Metric::Cagr)?.max(-1.0)),
+            Figure::Of(formula) => formula.value(&|name| named(m, leverage, name))?,
             Figure::CagrCalmarWinrate => {
                 let cagr = get(Metric::Cagr)?;
                 // Without a trade there is nothing to tell a flat account by; a loss shows before it is realised.
@@ -110,7 +155,17 @@ impl Figure {
     }
 }
 
+/// A figure by its name, or the leverage that was in force.
+pub fn named(m: &Metrics, leverage: f64, name: &str) -> Option<f64> {
+    Metric::of_name(name).map_or(Some(leverage), |metric| m.get(&metric).copied())
+}
+
 impl Objective {
+    /// The further objectives of a trial with these figures out of sample; nothing when one is undefined.
+    pub fn others(&self, get: &dyn Fn(&str) -> Option<f64>) -> Option<Vec<f64>> {
+        self.also.iter().map(|formula| formula.value(get)).collect()
+    }
+
     /// Checks the weights.
     ///
     /// # Errors

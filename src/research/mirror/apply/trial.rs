@@ -80,8 +80,8 @@ impl Studies {
         told.text("assay:event_hash", &format!("\"{leaf}\""))?;
         told.text("assay:identity", &format!("\"{}\"", hex(&t.identity)))?;
         match &t.ended {
-            Ended::Completed { score, constraints, metrics, .. } => {
-                completed(tx, id, *score, constraints)?;
+            Ended::Completed { score, also, constraints, metrics, .. } => {
+                completed(tx, id, *score, also, constraints)?;
                 told.metrics(metrics)
             }
             Ended::Pruned { reason } | Ended::Failed { reason } => {
@@ -204,9 +204,11 @@ fn own(tx: &Transaction<'_>, id: i64, seq: i64, t: &TrialFact) -> rusqlite::Resu
     Ok(tx.prepare_cached(sql)?.execute(row)? == 1)
 }
 
-fn completed(tx: &Transaction<'_>, id: i64, score: f64, constraints: &[f64]) -> rusqlite::Result<()> {
-    let sql = "INSERT INTO trial_values(trial_id, objective, value, value_type) VALUES (?1, 0, ?2, 'FINITE')";
-    tx.prepare_cached(sql)?.execute(params![id, score])?;
+fn completed(tx: &Transaction<'_>, id: i64, score: f64, also: &[f64], constraints: &[f64]) -> rusqlite::Result<()> {
+    let sql = "INSERT INTO trial_values(trial_id, objective, value, value_type) VALUES (?1, ?2, ?3, 'FINITE')";
+    for (objective, value) in std::iter::once(&score).chain(also).enumerate() {
+        tx.prepare_cached(sql)?.execute(params![id, objective as i64, value])?;
+    }
     let sql = "INSERT INTO trial_system_attributes(trial_id, \"key\", value_json) VALUES (?1, 'constraints', ?2)";
     tx.prepare_cached(sql)?.execute(params![id, json!(constraints).to_string()]).map(|_| ())
 }

@@ -134,6 +134,7 @@ pub(super) fn read(text: &str) -> Result<Study, FormatError> {
             },
             stability_weight: None,
             degradation_weight: s.objective.degradation_weight,
+            also: Vec::new(),
         },
         guardrails: Guardrails {
             max_undecided_bars: 0,
@@ -141,6 +142,8 @@ pub(super) fn read(text: &str) -> Result<Study, FormatError> {
             max_liquidations: s.guardrails.max_liquidations,
             drawdown: s.guardrails.drawdown.into_iter().map(limit).collect(),
             prune_below_median: s.guardrails.prune_below_median,
+            pruning: None,
+            require: Vec::new(),
         },
         assumptions: Assumptions {
             initial_cash_usdt: s.assumptions.initial_cash_usdt,

@@ -2,13 +2,14 @@
 
 use super::CURRENT;
 use crate::format::assumed::assumptions;
-use crate::format::tree::{self, Table, row, some};
+use crate::format::tree::{self, Item, Table, row, some};
 use crate::search::Sampler;
-use crate::study::{Mode, Stability, Study};
+use crate::study::{Formula, Mode, Pruning, Requirement, Stability, Study};
 
 fn sampler(sampler: &Sampler) -> Table {
     match sampler {
         Sampler::Random {} | Sampler::Sobol {} | Sampler::CmaEs {} => vec![row("name", sampler.name())],
+        Sampler::Nsga { population } => vec![row("name", sampler.name()), row("population", *population)],
         Sampler::Grid { points } => vec![row("name", sampler.name()), row("points", *points)],
         Sampler::Tpe { startup_trials, candidates, multivariate } => {
             [row("name", sampler.name()), row("startup_trials", *startup_trials), row("candidates", *candidates)]
@@ -17,6 +18,27 @@ fn sampler(sampler: &Sampler) -> Table {
                 .collect()
         }
     }
+}
+
+fn pruning(rule: Pruning) -> Table {
+    match rule {
+        Pruning::Median {} => vec![row("rule", "median")],
+        Pruning::Percentile { keep, startup_trials, warmup_folds } => vec![
+            row("rule", "percentile"),
+            row("keep", keep),
+            row("startup_trials", startup_trials),
+            row("warmup_folds", warmup_folds),
+        ],
+        Pruning::Halving { factor, warmup_folds } => {
+            vec![row("rule", "halving"), row("factor", factor), row("warmup_folds", warmup_folds)]
+        }
+    }
+}
+
+/// A list of texts; not there where it is empty, as in what was written before there was one.
+fn texts<'t>(key: &str, of: impl Iterator<Item = &'t str>) -> Option<(String, Item)> {
+    let all: Vec<String> = of.map(Into::into).collect();
+    (!all.is_empty()).then(|| row(key, all))
 }
 
 /// The canonical text.
@@ -42,6 +64,7 @@ pub(super) fn text(s: &Study) -> String {
         .into_iter()
         .chain(stability)
         .chain([row("degradation_weight", s.objective.degradation_weight)])
+        .chain(texts("also", s.objective.also.iter().map(Formula::text)))
         .collect();
     let limits: Vec<Table> = s
         .guardrails
@@ -57,6 +80,8 @@ pub(super) fn text(s: &Study) -> String {
             .into_iter()
             .chain(undecided)
             .chain([row("prune_below_median", s.guardrails.prune_below_median), row("drawdown", limits)])
+            .chain(s.guardrails.pruning.map(|rule| row("pruning", pruning(rule))))
+            .chain(texts("require", s.guardrails.require.iter().map(Requirement::text)))
             .collect();
     let declared = s.declared.as_ref().map(|d| {
         let table: Table = vec![row("hypothesis", &d.hypothesis), row("refuted_if", &d.refuted_if)];
