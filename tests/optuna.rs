@@ -72,3 +72,32 @@ fn categories_of_text_and_truth() {
     assert_eq!(lines[1], "both|False;True|CategoricalDistribution(choices=(False, True))");
     assert_eq!(lines[2], "True True");
 }
+
+const SEVERAL: &str = r#"
+import optuna, sys
+optuna.logging.set_verbosity(optuna.logging.ERROR)
+s = optuna.load_study(study_name="several", storage="sqlite:///" + sys.argv[1])
+print(len(s.directions), all(len(t.values) == 2 for t in s.trials if t.state.name == "COMPLETE"))
+print(" ".join(str(t.number) for t in sorted(s.best_trials, key=lambda t: t.number)))
+"#;
+
+/// A study of several objectives is one to Optuna, which finds the same front.
+#[test]
+fn optuna_finds_the_same_front() {
+    let python = std::env::var("ASSAY_PYTHON").expect("ASSAY_PYTHON is not set: run tests/run, which installs Optuna");
+    let desk = Desk::new();
+    desk.lab_with_market();
+    let study = "name = \"several\"\ntrials = 40\n[sampler]\nname = \"nsga-ii\"\npopulation = 10\n[splits]\nin_sample_days = 40\n\
+                 out_of_sample_days = 20\nwarmup_bars = 100\nvault_days = 0\n[objective]\nalso = [\"max_drawdown\"]\n[guardrails]\nmin_trades = 3\n";
+    std::fs::write(desk.path("several.toml"), study).unwrap();
+    desk.assay(&["--lab", "lab", "study", "run", "trend.toml", "several.toml"]).ok();
+    desk.assay(&["--lab", "lab", "mirror", "copy", "copy.sqlite"]).ok();
+    let copy = desk.path("copy.sqlite");
+    let said = desk.run(&python, &["-c", SEVERAL, copy.to_str().unwrap()]).ok();
+    let front = desk.assay(&["--lab", "lab", "--json", "trials", "several", "--front", "--limit", "500"]).ok().json();
+    let mut numbers: Vec<u64> =
+        front["trials"].as_array().unwrap().iter().map(|t| t["number"].as_u64().unwrap()).collect();
+    numbers.sort_unstable();
+    let ours = numbers.iter().map(u64::to_string).collect::<Vec<_>>().join(" ");
+    assert_eq!(said.out.lines().collect::<Vec<_>>(), ["2 True", &ours]);
+}

@@ -296,3 +296,76 @@ fn a_narrow_study_counts_what_found_its_box() {
     desk.assay(&["--lab", "lab", "study", "run", "trend.toml", "study.toml", "--name", "cut", "--trials", "8"]).ok();
     assert_eq!(figures("cut").1["trials"].as_u64(), Some(68));
 }
+
+/// A time or a target ends a run between two batches, with the trials that it has; going on gives the same as one run.
+#[test]
+fn a_budget_ends_a_run_and_changes_nothing() {
+    let desk = Desk::new();
+    desk.lab_with_market();
+    second_lab(&desk);
+    desk.assay(&["--lab", "other", "study", "run", "trend.toml", "study.toml"]).ok();
+    let said = desk.assay(&["--lab", "lab", "study", "run", "trend.toml", "study.toml", "--until", "-1000"]).ok();
+    assert!(said.err.contains("as far as was asked for; go on with `assay study resume"), "{}", said.err);
+    let row = desk.assay(&["--lab", "lab", "study", "show", "--json"]).ok().json()[0].clone();
+    let done = row["trials"].as_u64().unwrap();
+    assert!(done > 0 && done < 48 && row["closed"] == false, "{row}");
+    desk.assay(&["--lab", "lab", "promote"]).fails(2, "is not complete");
+    desk.assay(&["--lab", "lab", "study", "resume", "--for", "1s"]).ok();
+    desk.assay(&["--lab", "lab", "study", "resume"]).ok();
+    same(&events(&desk, "lab"), &events(&desk, "other"));
+    for wrong in ["1", "m", "-3m", "0s", "1e99h", "3 w"] {
+        let resume = ["--lab", "lab", "study", "resume", &format!("--for={wrong}")];
+        desk.assay(&resume).fails(2, "write a time as 90s, 30m, 8h or 2d");
+    }
+}
+
+/// Several objectives: a front that nobody of it beats, their values beside the trials, words where there is none.
+#[test]
+fn several_objectives() {
+    let desk = Desk::new();
+    desk.lab_with_market();
+    let plain = std::fs::read_to_string(desk.path("study.toml")).unwrap();
+    let sampler = plain.find("[sampler]").map_or(String::new(), |at| {
+        let rest = &plain[at + 9..];
+        rest[..rest.find("\n[").map_or(rest.len(), |end| end + 1)].to_string()
+    });
+    let text = plain.replace(&sampler, "\nname = \"nsga-ii\"\npopulation = 12\n");
+    let text = text.replace("[objective]", "[objective]\nalso = [\"max_drawdown\", \"-volatility\"]");
+    std::fs::write(
+        desk.path("several.toml"),
+        text.replace("[guardrails]", "[guardrails]\nrequire = [\"max_drawdown >= -0.9\"]"),
+    )
+    .unwrap();
+    desk.assay(&["--lab", "lab", "study", "run", "trend.toml", "several.toml", "--name", "several"]).ok();
+    let front = desk.assay(&["--lab", "lab", "--json", "trials", "several", "--front", "--limit", "500"]).ok().json();
+    let value = |t: &Value| -> Vec<f64> {
+        let also = t["also"].as_array().unwrap().iter();
+        std::iter::once(&t["score"]).chain(also).map(|v| v.as_f64().unwrap()).collect()
+    };
+    let on: Vec<Vec<f64>> = front["trials"].as_array().unwrap().iter().map(value).collect();
+    assert!(on.len() > 1 && front["front"] == on.len(), "{front}");
+    let all = desk.assay(&["--lab", "lab", "--json", "trials", "several", "--all", "--limit", "500"]).ok().json();
+    let complete = all.as_array().unwrap().iter().filter(|t| t["score"].is_f64() && t["violation"] == 0.0);
+    for t in complete.map(value) {
+        let beats = |a: &[f64], b: &[f64]| a.iter().zip(b).all(|(a, b)| a >= b) && a != b;
+        assert!(!on.iter().any(|f| beats(&t, f)), "{t:?} beats one of the front");
+        assert!(on.contains(&t) || on.iter().any(|f| beats(f, &t)), "{t:?} is beaten by nobody, and not there");
+    }
+    let shown = desk.assay(&["--lab", "lab", "trials", "several", "--front"]).ok();
+    assert!(shown.out.contains("-volatility") && shown.out.contains("beaten by no other one"), "{}", shown.out);
+    desk.assay(&["--lab", "lab", "study", "run", "trend.toml", "study.toml"]).ok();
+    desk.assay(&["--lab", "lab", "trials", "--front"]).fails(2, "has one objective");
+    for (change, why) in [
+        ("also = [\"max_drawdwn\"]", "did you mean 'max_drawdown'"),
+        ("also = [\"max_drawdown\"]", "nsga-ii"),
+        ("figure = \"sharpe > 1\"", "numbers, not of truths"),
+    ] {
+        let plain = plain
+            .lines()
+            .filter(|l| !(change.starts_with("figure") && l.starts_with("figure")))
+            .collect::<Vec<_>>()
+            .join("\n");
+        std::fs::write(desk.path("bad.toml"), plain.replace("[objective]", &format!("[objective]\n{change}"))).unwrap();
+        desk.assay(&["--lab", "lab", "study", "run", "trend.toml", "bad.toml"]).fails(2, why);
+    }
+}

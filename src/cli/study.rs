@@ -8,14 +8,15 @@ use assay_lab::Lab;
 use assay_lab::LabError;
 use assay_lab::begin;
 use assay_lab::study::{
-    Changes, Ended, Opened, Seed, Seen, extend, finish_pruned, forward, jobs, open, open_vault, page, plain_study,
-    points, read_strategy, read_study, ready, reopen, run as work, seeded,
+    Budget, Changes, Ended, Opened, Seed, Seen, extend, finish_pruned, forward, jobs, open, open_vault, page,
+    plain_study, points, read_strategy, read_study, ready, reopen, run_within as work, seeded,
 };
 use assay_lab::trial;
 use assay_research::mirror::query::StudyRow;
 use clap::builder::TypedValueParser;
 use serde_json::json;
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// Run, resume and list studies
 #[derive(Debug, clap::Subcommand)]
@@ -45,6 +46,8 @@ pub enum Args {
         /// Threads
         #[arg(long, value_parser = threads())]
         jobs: Option<usize>,
+        #[command(flatten)]
+        limits: Limits,
         /// Ask the witness at this address for the seed that it was opened to get [default: `witness` in assay.toml]
         #[arg(long, value_name = "URL")]
         witness: Option<String>,
@@ -71,6 +74,8 @@ pub enum Args {
         /// Threads
         #[arg(long, value_parser = threads())]
         jobs: Option<usize>,
+        #[command(flatten)]
+        limits: Limits,
     },
     /// Run the pruned trials of a complete study to their end
     ///
@@ -143,6 +148,31 @@ pub fn threads() -> impl TypedValueParser<Value = usize> {
     clap::value_parser!(u16).range(1..=MAX_JOBS).map(usize::from)
 }
 
+/// How far to go now. The study stays open: `study resume` goes on to the very same trials.
+#[derive(Debug, Clone, Copy, Default, clap::Args)]
+pub struct Limits {
+    /// Stop after this time: 90s, 30m, 8h, 2d
+    #[arg(long = "for", value_name = "TIME", value_parser = time)]
+    time: Option<Duration>,
+    /// Stop when the best feasible trial has this score
+    #[arg(long = "until", value_name = "SCORE", allow_negative_numbers = true)]
+    target: Option<f64>,
+}
+
+/// Reads a time.
+fn time(text: &str) -> Result<Duration, String> {
+    let number = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    let seconds = match &text[number.len()..] {
+        "s" => Some(1.0),
+        "m" => Some(60.0),
+        "h" => Some(3600.0),
+        "d" => Some(86_400.0),
+        _ => None,
+    };
+    let found = seconds.and_then(|unit| Some(number.parse::<f64>().ok()? * unit)).filter(|s| *s > 0.0 && *s < 1e8);
+    found.map(Duration::from_secs_f64).ok_or_else(|| "write a time as 90s, 30m, 8h or 2d".into())
+}
+
 /// How to run a study.
 #[derive(Debug, Clone, clap::Args)]
 pub struct RunArgs {
@@ -179,6 +209,8 @@ pub struct RunArgs {
     /// Threads [default: cores − 1, at most 6, at least 1]
     #[arg(long, value_parser = threads())]
     pub jobs: Option<usize>,
+    #[command(flatten)]
+    limits: Limits,
 }
 
 pub fn run(cx: &Context, args: Args) -> Result<(), LabError> {
@@ -189,7 +221,7 @@ pub fn run(cx: &Context, args: Args) -> Result<(), LabError> {
         return Ok(());
     }
     let lab = cx.lab()?;
-    let (mut opened, wanted, (witness, keys)) = match args {
+    let (mut opened, (wanted, limits), (witness, keys)) = match args {
         Args::Run(a) => {
             let changes = Changes { name: a.name, trials: a.trials, seed: a.seed };
             let strategy = read_strategy(&a.strategy)?;
@@ -208,27 +240,33 @@ pub fn run(cx: &Context, args: Args) -> Result<(), LabError> {
                 return Err(LabError::usage(what, "give it as many trials at least: --trials"));
             }
             let opened = open(&lab, strategy, study, seed, a.data.as_deref(), a.rulebook.as_deref(), &points)?;
-            (opened, a.jobs, (a.witness, a.witness_key))
+            (opened, (a.jobs, a.limits), (a.witness, a.witness_key))
         }
-        Args::Resume { study, jobs, witness, witness_key } => {
+        Args::Resume { study, jobs, limits, witness, witness_key } => {
             let row = trial::study(&lab.mirror()?, study.as_deref())?;
-            (reopen(&lab, &row.study_id)?, jobs, (witness, witness_key))
+            (reopen(&lab, &row.study_id)?, (jobs, limits), (witness, witness_key))
         }
-        Args::Extend { study, trials, points: said, jobs } => {
+        Args::Extend { study, trials, points: said, jobs, limits } => {
             let row = trial::study(&lab.mirror()?, study.as_deref())?;
             let mut opened = reopen(&lab, &row.study_id)?;
             let points = points(&lab, &opened.strategy, &said)?;
             let trials = trials.unwrap_or(points.len() as u32);
             extend(&lab, &mut opened, trials, &points)?;
-            (opened, jobs, (None, Vec::new()))
+            (opened, (jobs, limits), (None, Vec::new()))
         }
         other => return show(cx, &lab, other),
     };
     if let Some(by) = seeded(&lab, &mut opened, witness.as_deref(), &keys)? {
         say(&format!("{by} gave the seed of '{}'", opened.study.name));
     }
-    if work(&lab, &opened, jobs(wanted))? == Ended::Already {
-        say(&format!("the study '{}' is complete", opened.study.name));
+    let (name, budget) = (&opened.study.name, Budget { time: limits.time, target: limits.target });
+    match work(&lab, &opened, jobs(wanted), budget)? {
+        Ended::Complete => {}
+        Ended::Already => say(&format!("the study '{name}' is complete")),
+        Ended::Paused(done) => say(&format!(
+            "{done} of {} trials are recorded, as far as was asked for; go on with `assay study resume {name}`",
+            opened.study.trials
+        )),
     }
     trials::leaderboard(cx, &lab, Some(&opened.study.name), 8)
 }

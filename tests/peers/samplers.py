@@ -1,7 +1,9 @@
-"""Optuna's TPE on the functions that our samplers are measured on: regrets after 200 trials, seed by seed.
+"""Optuna's TPE and NSGA-II, and cmaes, on the functions that our samplers are measured on: regrets after 200 trials, or
+areas under the front, seed by seed.
 
-Writes tests/peers/samplers.json, which src/shared/search/quality.rs compares with. Run it again for a newer Optuna:
+Writes tests/peers/samplers.json, which src/shared/search/tests.rs compares with. Run it again for a newer Optuna:
 
+    pip install optuna cmaes
     python tests/peers/samplers.py 50 > tests/peers/samplers.json
 """
 
@@ -10,6 +12,8 @@ import math
 import sys
 import warnings
 
+import cmaes
+import numpy
 import optuna
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
@@ -93,9 +97,70 @@ def run(name, multivariate, batch, seed):
     return study.best_value
 
 
+def zdt1(p):
+    x = [p[f"x{i}"] for i in range(6)]
+    g = 1 + 9 * sum(x[1:]) / 5
+    return x[0], g * (1 - math.sqrt(x[0] / g))
+
+
+def pieces(p):
+    cost = abs(mixed(p))
+    return cost, (p["x"] + 2) ** 2 / 10 + abs(p["n"] - 150) / 100 + (0 if p["kind"] == "h" else 0.4)
+
+
+FRONTS = {
+    "zdt1": (zdt1, {f"x{i}": FloatDistribution(0, 1) for i in range(6)}, (4.0, 4.0)),
+    "pieces": (pieces, FUNCTIONS["mixed"][1], (8.0, 4.0)),
+}
+
+
+def area(points, reference):
+    """What lies between the front of points and a reference, both minimised."""
+    total, floor = 0.0, reference[1]
+    for x, y in sorted(points):
+        if x < reference[0] and y < floor:
+            total += (reference[0] - x) * (floor - y)
+            floor = y
+    return total
+
+
+def front(name, seed):
+    function, space, reference = FRONTS[name]
+    sampler = optuna.samplers.NSGAIISampler(seed=seed)
+    study = optuna.create_study(sampler=sampler, directions=["minimize", "minimize"])
+    points = []
+    for _ in range(TRIALS):
+        trial = study.ask(space)
+        points.append(function(trial.params))
+        study.tell(trial, points[-1])
+    return area(points, reference)
+
+
+def evolution(name, seed):
+    """cmaes itself over the unit cube, from its middle, with the first step that ours has."""
+    function, space = FUNCTIONS[name]
+    names, n = list(space), len(space)
+    search = cmaes.CMA(mean=numpy.full(n, 0.5), sigma=1 / 6, bounds=numpy.array([[0, 1]] * n), seed=seed)
+    best, left = math.inf, TRIALS
+    while left > 0:
+        told = []
+        for _ in range(min(search.population_size, left)):
+            x = search.ask()
+            p = {k: space[k].low + (space[k].high - space[k].low) * v for k, v in zip(names, x)}
+            told.append((x, function(p)))
+        left -= len(told)
+        best = min(best, min(v for _, v in told))
+        if len(told) == search.population_size:
+            search.tell(told)
+    return best
+
+
 def main():
     seeds = int(sys.argv[1]) if len(sys.argv) > 1 else 50
-    out = {"optuna": optuna.__version__, "trials": TRIALS, "regrets": {}}
+    out = {"optuna": optuna.__version__, "cmaes": cmaes.__version__, "trials": TRIALS, "regrets": {}}
+    short = lambda values: [float(f"{v:.6g}") for v in values]
+    out["cmaes_regrets"] = {n: short(evolution(n, s) for s in range(seeds)) for n in ("branin", "hartmann", "rastrigin")}
+    out["areas"] = {name: short(front(name, seed) for seed in range(seeds)) for name in FRONTS}
     for name in FUNCTIONS:
         for batch in (1, 8):
             for multivariate in (True, False):

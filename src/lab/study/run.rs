@@ -17,6 +17,7 @@ use assay_shared::event::codec::Real;
 use assay_shared::event::study::recorded_folds_v1;
 use assay_shared::event::{Event, StudyClosed, StudyClosedV2, WalkForwardCompleted};
 use assay_shared::recount::{Finished, best, close as close_study};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::time::{Duration, Instant};
 
@@ -36,6 +37,17 @@ pub enum Ended {
     Complete,
     /// It was complete before.
     Already,
+    /// Its time was up, or its best trial good enough, before it was complete: so many trials are recorded.
+    Paused(u32),
+}
+
+/// How far a run of a study goes; nothing of it is part of the study.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Budget {
+    /// For how long; a batch that has begun then is not recorded.
+    pub time: Option<Duration>,
+    /// Until the best feasible trial has this score.
+    pub target: Option<f64>,
 }
 
 /// How many threads evaluate: those wanted, else one less than there are cores, at most six.
@@ -47,9 +59,17 @@ pub fn jobs(wanted: Option<usize>) -> usize {
 /// Runs a study to its end with so many threads, from wherever it stands.
 ///
 /// # Errors
+/// As of [`run_within`].
+pub fn run(lab: &Lab, opened: &Opened, threads: usize) -> Result<Ended, LabError> {
+    run_within(lab, opened, threads, Budget::default())
+}
+
+/// Runs a study to its end, or as far as a budget goes.
+///
+/// # Errors
 /// [`LabError::Stopped`] after a stop: what was told is recorded, and the study goes on to the same
 /// trials. A build other than the one it was opened with. A ledger that cannot be written.
-pub fn run(lab: &Lab, opened: &Opened, threads: usize) -> Result<Ended, LabError> {
+pub fn run_within(lab: &Lab, opened: &Opened, threads: usize, budget: Budget) -> Result<Ended, LabError> {
     same_build(opened)?;
     if opened.seed == Seed::Wanting {
         let what = format!("a witness is to give the study '{}' its seed, and has not", opened.study.name);
@@ -61,11 +81,14 @@ pub fn run(lab: &Lab, opened: &Opened, threads: usize) -> Result<Ended, LabError
     if record.closed {
         return finish(lab, opened, &evaluator, writer, &record).map(|()| Ended::Already);
     }
-    let (writer, record) = trials(lab, opened, &evaluator, threads, writer, record)?;
+    let (writer, record) = trials(lab, opened, &evaluator, (threads, budget), writer, record)?;
     let total = opened.study.trials;
     if (record.finished.len() as u32) < total {
         lab.refresh_mirror()?;
         let (done, name) = (record.finished.len(), &opened.study.name);
+        if !lab.session.stop.requested() {
+            return Ok(Ended::Paused(done as u32));
+        }
         let words = format!("{done} of {total} trials are recorded; go on with `assay study resume {name}`");
         return Err(LabError::Stopped(words));
     }
@@ -112,7 +135,7 @@ fn trials(
     lab: &Lab,
     opened: &Opened,
     evaluator: &Evaluator<'_>,
-    threads: usize,
+    (threads, budget): (usize, Budget),
     mut writer: Writer,
     mut record: Record,
 ) -> Result<(Writer, Record), LabError> {
@@ -121,6 +144,15 @@ fn trials(
     let pool = assay_research::thread_pool(threads).map_err(no_threads)?;
     let _watched = session.stop.watch();
     let (sender, groups) = sync_channel(WAITING);
+    let (until, reached) = (budget.time.map(|time| Instant::now() + time), AtomicBool::new(false));
+    let stop = || {
+        session.stop.requested() || reached.load(Ordering::Relaxed) || until.is_some_and(|end| Instant::now() >= end)
+    };
+    let progress = |p: &StudyProgress| {
+        let good = |(_, best): (u32, f64)| budget.target.is_some_and(|target| best >= target);
+        reached.fetch_or(p.best.is_some_and(good), Ordering::Relaxed);
+        session.progress(&Progress::Trials(p));
+    };
     let wrote = std::thread::scope(|scope| {
         let recorder = scope.spawn(|| keep_recording(&mut writer, groups));
         let told = study::run(
@@ -129,8 +161,8 @@ fn trials(
             opened.id,
             &mut record.finished,
             |events| tell(&sender, events),
-            |p: &StudyProgress| session.progress(&Progress::Trials(p)),
-            || session.stop.requested(),
+            progress,
+            stop,
         );
         drop(sender);
         session.progress(&Progress::Ended);

@@ -12,7 +12,7 @@ use assay_shared::market::MarketBar;
 use assay_shared::recount::figures::Statistics;
 use assay_shared::rulebook::{BracketSet, Rulebook};
 use assay_shared::strategy::space::defaults;
-use assay_shared::strategy::{Strategy, columns};
+use assay_shared::strategy::{Strategy, signals};
 use base64::Engine as _;
 use proptest::prelude::{ProptestConfig, prop_assert, prop_assert_eq, proptest};
 use sha2::{Digest as _, Sha256};
@@ -34,7 +34,7 @@ fn ran(seed: u64, bars: usize) -> (Vec<String>, Vec<i64>, Run) {
     book.brackets.insert(0, BracketSet { effective: "2020-01-01".into(), ..first });
     let market = crate::data::generate::market(&strategy.file.symbols, bars, seed);
     let bound = strategy.bind(&defaults(&strategy.file.parameters)).unwrap();
-    let signals = columns::signals(&bound, &market, None).unwrap();
+    let signals = signals::signals(&bound, &market, None).unwrap();
     let assumptions = Assumptions { initial_cash_usdt: 10_000.0, slippage_bps: 1.0, ..Assumptions::default() };
     let mut account = Account::new(bound.terms(), &book, &assumptions, market.times[0], true).unwrap();
     for index in 0..market.len() {

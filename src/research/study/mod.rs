@@ -14,6 +14,8 @@ mod truth;
 #[cfg(test)]
 mod truth_extended;
 #[cfg(test)]
+mod truth_figures;
+#[cfg(test)]
 mod truth_later;
 
 pub use evaluate::{Evaluated, Evaluator, StudyError, TrialOutcome, TrialRun};

@@ -63,7 +63,7 @@ fn closed(s: &Stage, id: [u8; 16], mut log: Vec<Event>) -> Vec<Event> {
     log
 }
 
-fn of_study(mut event: Event, id: [u8; 16]) -> Event {
+pub(super) fn of_study(mut event: Event, id: [u8; 16]) -> Event {
     match &mut event {
         Event::TrialCompletedV2(t) => t.study_id = id,
         Event::TrialPrunedV2(t) => t.study_id = id,

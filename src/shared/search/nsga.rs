@@ -116,3 +116,66 @@ fn best(mut all: Vec<Member>, population: usize) -> Vec<Member> {
     all.truncate(population);
     all
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::strategy::space::Range;
+
+    fn space() -> Space {
+        Space::from([
+            ("a".into(), Range::Float { low: -2.0, high: 3.0, step: None, log: false, default: 0.0 }),
+            ("k".into(), Range::Text { choices: ["x", "y", "z"].map(String::from).to_vec(), default: "x".into() }),
+            ("n".into(), Range::Int { low: 1, high: 9, step: 2, log: false, default: 1 }),
+        ])
+    }
+
+    fn judged(objectives: &[f64]) -> Judged {
+        Judged { objectives: objectives.to_vec(), violation: 0.0 }
+    }
+
+    /// No child before the first generation; then children of the best ones, in the space, and near to them.
+    #[test]
+    fn children_are_of_the_best() {
+        let (space, mut nsga) = (space(), Nsga::new(8));
+        assert!(nsga.draw(&space, &mut Rng::new(1, 0, 0)).is_none());
+        for i in 0..8 {
+            // Trial 5 beats all others.
+            let at = [f64::from(i) / 4.0 - 1.0, f64::from(i % 3), 3.0];
+            let good = if i == 5 { 9.0 } else { f64::from(i) / 10.0 };
+            nsga.learn(at.to_vec(), judged(&[good, good]));
+            assert_eq!(nsga.parents.len(), if i == 7 { 8 } else { 0 });
+        }
+        assert_eq!((nsga.parents[0].front, nsga.parents[0].point[0], nsga.parents[1].front), (0, 0.25, 1));
+        let mut near = 0;
+        for number in 0..200 {
+            let child = nsga.draw(&space, &mut Rng::new(1, number, 0)).unwrap();
+            assert!(child.iter().all(|(name, value)| space[name].contains(value)), "{child:?}");
+            near += u32::from((child["a"].number() - 0.25).abs() < 0.6);
+            assert_eq!(nsga.draw(&space, &mut Rng::new(1, number, 0)), Some(child), "nothing is hidden");
+        }
+        assert!(near > 80, "{near} of 200 are near the best one");
+    }
+
+    /// Whoever is worse in all is gone after the next generation; trials without a score are the first to go.
+    #[test]
+    fn the_worst_are_forgotten() {
+        let mut nsga = Nsga::new(4);
+        for i in 0..4 {
+            nsga.learn(vec![f64::from(i); 3], judged(if i == 0 { &[] } else { &[0.1, 0.1] }));
+        }
+        (4..8).for_each(|i| nsga.learn(vec![f64::from(i); 3], judged(&[f64::from(i), 9.0 - f64::from(i)])));
+        let kept: Vec<f64> = nsga.parents.iter().map(|m| m.point[0]).collect();
+        assert!(kept.iter().all(|at| *at >= 4.0) && kept.len() == 4, "{kept:?}");
+        assert!(kept.starts_with(&[4.0, 7.0]), "the ends of the front come first: {kept:?}");
+    }
+
+    /// Both draws are symmetric, and stay near.
+    #[test]
+    fn draws() {
+        assert_eq!((crossed(1.0, 3.0, 0.5, false), crossed(1.0, 3.0, 0.5, true)), (1.0, 3.0));
+        assert!((crossed(1.0, 3.0, 0.9, false) + crossed(1.0, 3.0, 0.9, true) - 4.0).abs() < 1e-12);
+        assert_eq!((mutated(0.5), mutated(0.0)), (0.0, -1.0));
+        assert!((mutated(0.25) + mutated(0.75)).abs() < 1e-12 && mutated(0.75) < 0.05);
+    }
+}

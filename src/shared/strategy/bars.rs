@@ -114,7 +114,7 @@ mod tests {
     use crate::market::MarketBar;
     use crate::market::tests::{walk, young};
     use crate::strategy::Strategy;
-    use crate::strategy::columns;
+    use crate::strategy::signals;
     use crate::strategy::space::defaults;
     use proptest::prelude::{ProptestConfig, prop_assert, proptest};
 
@@ -167,7 +167,7 @@ max_concurrent_positions = 2
         let bound = strategy.bind(&defaults(&strategy.file.parameters)).unwrap();
         for (symbol, span) in [(0, 100..400), (1, 100..400), (0, 0..300), (1, 150..250)] {
             let m = young(walk(400, 2, 11), symbol, span.clone());
-            let whole = columns::signals(&bound, &m, None).unwrap();
+            let whole = signals::signals(&bound, &m, None).unwrap();
             for (t, bar) in stepped(&bound, &m).iter().enumerate() {
                 for s in 0..2 {
                     assert!(same(&whole[s].at(t), &bar[s]), "{span:?} of {symbol}: bar {t} symbol {s}");
@@ -187,10 +187,10 @@ max_concurrent_positions = 2
             let strategy = Strategy::parse(TEXT).unwrap();
             let bound = strategy.bind(&defaults(&strategy.file.parameters)).unwrap();
             let m = walk(400, 2, seed);
-            let whole = columns::signals(&bound, &m, None).unwrap();
+            let whole = signals::signals(&bound, &m, None).unwrap();
             let bars = stepped(&bound, &m);
             let cut_off = m.slice(0, cut);
-            let short = columns::signals(&bound, &cut_off, None).unwrap();
+            let short = signals::signals(&bound, &cut_off, None).unwrap();
             for (t, bar) in bars.iter().enumerate() {
                 for s in 0..2 {
                     prop_assert!(same(&whole[s].at(t), &bar[s]), "bar {t} symbol {s}");

@@ -11,10 +11,9 @@ mod orders;
 mod quiet;
 mod values;
 
-pub use quiet::Quiet;
-
 use super::bind::{Bound, Outputs};
 use super::plan::{Id, Op};
+use super::quiet::Quiet;
 use super::seen::Seen;
 use super::step::{State, step};
 use crate::account::Held;

@@ -180,7 +180,7 @@ fn circle(plan: &Plan, ids: &[Id], keys: &[Option<Hash>]) -> Option<Hash> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::strategy::columns;
+    use crate::strategy::signals;
 
     fn strategy(entry: &str) -> crate::strategy::Strategy {
         crate::strategy::Strategy::parse(&format!(
@@ -199,8 +199,8 @@ mod tests {
         [first, second].map(|(n, x)| {
             let params = [("n".into(), crate::strategy::Value::Int(n)), ("x".into(), crate::strategy::Value::Float(x))];
             let bound = s.bind(&params.into()).unwrap();
-            let shared = columns::signals(&bound, &m, Some(&kept)).unwrap();
-            let alone = columns::signals(&bound, &m, None).unwrap();
+            let shared = signals::signals(&bound, &m, Some(&kept)).unwrap();
+            let alone = signals::signals(&bound, &m, None).unwrap();
             for (a, b) in shared.iter().zip(&alone) {
                 assert!((0..m.len()).all(|t| a.flags(t) == b.flags(t)), "{entry} {n} {x}");
             }

@@ -6,7 +6,7 @@ use super::bind::Bound;
 use super::plan::Op;
 use super::read::Strategy;
 use super::space::{Params, Value, defaults};
-use super::{Diagnostic, columns};
+use super::{Diagnostic, signals};
 use crate::format::FormatError;
 use crate::market::tests::walk;
 use proptest::prelude::{ProptestConfig, prop_assert, prop_assert_eq, proptest};
@@ -192,7 +192,7 @@ proptest! {
         prop_assert_eq!(bound.violated.is_none(), n != m);
         prop_assert_eq!(s.allows(&params), n != m);
         let market = walk(200, 2, seed);
-        let (a, b) = (columns::signals(&bound, &market, None).unwrap(), columns::signals(&self::bound(&plain), &market, None).unwrap());
+        let (a, b) = (signals::signals(&bound, &market, None).unwrap(), signals::signals(&self::bound(&plain), &market, None).unwrap());
         for (a, b) in a.iter().zip(&b) {
             prop_assert!((0..market.len()).all(|t| a.flags(t) == b.flags(t)));
         }

@@ -79,7 +79,7 @@ fn check(e: &Expr, text: &str) -> Result<(), FormatError> {
         Kind::Name(name) => {
             let near = Diagnostic::new("", e.span.clone()).suggest(name, Metric::ALL.iter().map(|m| m.name()));
             let hint = near.help.map_or(String::new(), |help| format!("; {help}"));
-            return Err(wrong(&format!("there is no figure '{name}'{hint} (`assay guide metrics` lists them)")));
+            return Err(wrong(&format!("there is no figure '{name}'{hint} (`assay guide reference` lists them)")));
         }
         Kind::Unary(Unary::Not, _) => return Err(wrong("this is made of numbers, not of truths")),
         Kind::Unary(..) => {}

@@ -233,6 +233,11 @@ impl Study {
             "a study of several objectives prunes nothing: a fold tells of the first one only",
         )?;
         let nsga = matches!(self.sampler, Sampler::Nsga { .. });
+        let one = matches!(self.sampler, Sampler::Tpe { .. } | Sampler::CmaEs {});
+        ok(
+            !several || !one,
+            "tpe and cma-es search for one objective: with several, [sampler] name = \"nsga-ii\", random, sobol or grid",
+        )?;
         ok(!nsga || several, "nsga-ii needs several objectives: [objective] also = [\"max_drawdown\"]")?;
         if let Sampler::Nsga { population } = self.sampler {
             ok((4..=1000).contains(&population), "nsga-ii needs a population of 4 to 1000")?;

@@ -2,75 +2,15 @@
 
 use super::Decider;
 use crate::account::LossLimits;
-use crate::account::coast::Concerns;
 use crate::account::signals::flag;
-use crate::market::course::{Bits, next_of};
+use crate::market::course::Bits;
 use crate::strategy::bind::Outputs;
 use crate::strategy::op::Binary;
 use crate::strategy::plan::{Id, Op, Plan};
+use crate::strategy::quiet::{May, Quiet};
 use crate::strategy::rules::Does;
 use crate::strategy::sheet::Sheet;
 use crate::strategy::step::State;
-
-/// The bars at whose close something may be asked for.
-#[derive(Debug, Clone)]
-enum May {
-    Always,
-    At(Bits),
-}
-
-impl May {
-    fn or(self, other: May) -> May {
-        match (self, other) {
-            (May::At(a), May::At(b)) => May::At(Bits(a.0.iter().zip(&b.0).map(|(a, b)| a | b).collect())),
-            _ => May::Always,
-        }
-    }
-
-    fn and(self, other: May) -> May {
-        match (self, other) {
-            (May::At(a), May::At(b)) => May::At(Bits(a.0.iter().zip(&b.0).map(|(a, b)| a & b).collect())),
-            (May::Always, one) | (one, May::Always) => one,
-        }
-    }
-}
-
-/// Where a strategy need not be asked.
-#[derive(Debug, Clone)]
-pub struct Quiet {
-    /// For each symbol where something may be asked for while it is flat, long, short.
-    may: Vec<[May; 3]>,
-    /// For each node that waits and remembers, what it is computed from is while its symbol is flat.
-    flat: Vec<Option<Vec<(Id, f64)>>>,
-}
-
-impl Quiet {
-    /// What a node that remembers sees while its symbol is flat, by its number among those that wait.
-    pub(super) fn flat(&self, k: usize) -> Option<&[(Id, f64)]> {
-        self.flat.get(k)?.as_deref()
-    }
-
-    /// Whether a symbol with a position of this side (0 for none) may ask for something at a close.
-    pub fn asks(&self, symbol: usize, side: f64, bar: usize) -> bool {
-        self.next(symbol, side, bar, bar + 1) == bar
-    }
-}
-
-impl Concerns for Quiet {
-    fn next(&self, symbol: usize, side: f64, from: usize, to: usize) -> usize {
-        let [flat, long, short] = &self.may[symbol];
-        match if side == 0.0 {
-            flat
-        } else if side > 0.0 {
-            long
-        } else {
-            short
-        } {
-            May::Always => from,
-            May::At(bits) => next_of(from, to, |w| bits.0.get(w).copied().unwrap_or_default()),
-        }
-    }
-}
 
 impl Decider {
     /// When it need not be asked. A strategy that remembers what the account showed must see every close, unless that

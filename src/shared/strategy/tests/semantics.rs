@@ -5,8 +5,8 @@ use crate::account::signals::flag;
 use crate::market::tests::walk;
 use crate::market::{Field, Market, MarketBar};
 use crate::strategy::bars::Stepper;
-use crate::strategy::columns;
 use crate::strategy::read::Strategy;
+use crate::strategy::signals;
 use crate::strategy::space::defaults;
 use proptest::prelude::{ProptestConfig, prop_assert, prop_assert_eq, proptest};
 
@@ -188,7 +188,7 @@ proptest! {
         let m = walk(24, 2, seed | 1);
         let s = strategy(&text(&entry), &text(&stop));
         let bound = s.bind(&defaults(&s.file.parameters)).unwrap();
-        let columns = columns::signals(&bound, &m, None).unwrap();
+        let columns = signals::signals(&bound, &m, None).unwrap();
         let mut stepper = Stepper::new(bound).unwrap();
         for t in 0..m.len() {
             let bars = stepper.step(&MarketBar { market: &m, index: t }).unwrap();
