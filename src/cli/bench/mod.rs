@@ -6,6 +6,9 @@ mod gate;
 mod growth;
 mod language;
 mod ledger;
+mod mirror;
+mod simulate;
+mod suggest;
 
 use super::Context;
 use super::output::{print, print_json, say, table};
@@ -16,11 +19,8 @@ use assay_lab::study::{Seed, open, parse_strategy, parse_study, run as work};
 use assay_lab::{Lab, LabError, Session, environment};
 use assay_research::data::{Draft, generate};
 use assay_research::mirror::Mirror;
-use assay_research::simulate;
-use assay_shared::account::Assumptions;
 use assay_shared::rulebook::Rulebook;
 use assay_shared::rulebook::book::{Between, Wanted};
-use assay_shared::strategy::space::defaults;
 use assay_shared::time::parse;
 use figure::Figure;
 use serde_json::{Value, json};
@@ -37,12 +37,17 @@ enum Part {
     All,
     /// The ledger: appends, verification, proofs, reopening, disk and memory.
     Ledger,
-    /// The simulation on one core.
-    Simulation,
+    /// The simulation: whole trials by stage, a run alone, a sweep of one symbol.
+    #[value(alias = "simulation")]
+    Simulate,
     /// The strategy language: the largest files, and what states cost.
     Language,
     /// A whole study with ledger and mirror on.
     Study,
+    /// Suggestions of each sampler that learns, after up to 20,000 trials.
+    Suggest,
+    /// The mirror: trials from the ledger into SQLite.
+    Mirror,
     /// Importing files of one-minute bars of five symbols, and opening them.
     Data,
     /// The gate: pushes, a study computed again, reconciling, replaying every log.
@@ -81,7 +86,7 @@ pub struct Args {
     /// Strategies that are live at the measured gate
     #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=2_000))]
     strategies: u32,
-    /// Trials of the study that the measured gate computes again
+    /// Trials of the study that the measured gate computes again, and of the measured mirror
     #[arg(long, default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(32..=100_000))]
     checked: u32,
     /// Events of the measured ledger, and of the log at the measured gate
@@ -130,32 +135,6 @@ fn forget_stopped(base: &Path) {
 
 fn per_second(n: u64, start: Instant) -> f64 {
     n as f64 / start.elapsed().as_secs_f64().max(1e-9)
-}
-
-fn simulation(out: &mut Vec<Figure>) -> Result<(), LabError> {
-    let strategy = parse_strategy(STRATEGY, "trend")?;
-    let market = generate::market(&strategy.file.symbols, 24_000, 7);
-    let book = bench_book()?;
-    let bound =
-        strategy.bind(&defaults(&strategy.file.parameters)).map_err(|d| LabError::Verification(d.to_string()))?;
-    let assumptions = Assumptions { initial_cash_usdt: 100_000.0, slippage_bps: 2.0, ..Assumptions::default() };
-    let wrong = |e: simulate::SimulateError| LabError::Verification(e.to_string());
-    let bar_assets = (market.len() * market.symbols.len()) as u64;
-    let signals = simulate::prepare(&bound, &market).map_err(wrong)?;
-    let run = |signals: &simulate::Prepared<'_>| {
-        simulate::run(&bound, signals, &market, &book, &assumptions, 0..market.len(), false).map_err(wrong)
-    };
-    let mut measure = |name, work: &dyn Fn() -> Result<(), LabError>| {
-        let (rounds, start) = (40, Instant::now());
-        (0..rounds).try_for_each(|_| work())?;
-        out.push(Figure::new(name, per_second(bar_assets * rounds, start), "bar-assets/s"));
-        Ok(())
-    };
-    measure("simulation, one core", &|| run(&signals).map(|run| drop(std::hint::black_box(run))))?;
-    measure("with indicators, one core", &|| {
-        let signals = simulate::prepare(&bound, &market).map_err(wrong)?;
-        run(&signals).map(|run| drop(std::hint::black_box(run)))
-    })
 }
 
 /// The built-in rule book with its brackets held to be in force for the generated market, and BTC's
@@ -219,9 +198,9 @@ fn measure(dir: &Path, args: &Args, figures: &mut Vec<Figure>) -> Result<(), Lab
         say("measuring the ledger");
         ledger::measure(dir, args.events, figures)?;
     }
-    if wanted(Part::Simulation) {
+    if wanted(Part::Simulate) {
         say("measuring the simulation");
-        simulation(figures)?;
+        simulate::measure(figures)?;
     }
     if wanted(Part::Language) {
         say("measuring the language");
@@ -230,6 +209,14 @@ fn measure(dir: &Path, args: &Args, figures: &mut Vec<Figure>) -> Result<(), Lab
     if wanted(Part::Study) {
         say("measuring a whole study");
         whole_study(dir, args.trials, figures)?;
+    }
+    if wanted(Part::Suggest) {
+        say("measuring suggestions");
+        suggest::measure(figures)?;
+    }
+    if wanted(Part::Mirror) {
+        say("measuring the mirror");
+        mirror::measure(dir, args.checked.max(1_000), figures)?;
     }
     if wanted(Part::Data) {
         say("measuring market data");
