@@ -38,6 +38,7 @@ mod pushes;
 mod readonly;
 mod reproduction;
 mod rules;
+mod schemas;
 mod seeds;
 mod sources;
 mod stop;

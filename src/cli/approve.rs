@@ -1,5 +1,6 @@
 //! `assay approve`
 
+use super::complete;
 use super::output::print;
 use super::review::show;
 use super::{Context, terminal};
@@ -17,6 +18,7 @@ use std::path::PathBuf;
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// The branch
+    #[arg(add = complete::branches())]
     branch: String,
     /// Your private key
     #[arg(long, required_unless_present = "signature", conflicts_with = "signature")]

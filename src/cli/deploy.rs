@@ -1,6 +1,7 @@
 //! `assay deploy`
 
 use super::Context;
+use super::complete;
 use super::output::{print, say};
 use assay_lab::LabError;
 use assay_lab::deploy::merge_and_push;
@@ -19,6 +20,7 @@ use std::path::PathBuf;
 #[command(args_conflicts_with_subcommands = true, arg_required_else_help = true)]
 pub struct Args {
     /// The branch
+    #[arg(add = complete::branches())]
     branch: Option<String>,
     #[command(subcommand)]
     action: Option<Action>,

@@ -1,6 +1,7 @@
 //! `assay explain`
 
 use super::Context;
+use super::complete;
 use super::output::{harmless, print, print_json};
 use super::place::Place;
 use assay_lab::LabError;
@@ -15,6 +16,7 @@ use assay_lab::explain::{Link, explain};
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// Strategy
+    #[arg(add = complete::strategies())]
     strategy: String,
     #[command(flatten)]
     place: Place,

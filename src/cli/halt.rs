@@ -1,6 +1,7 @@
 //! `assay halt` and `assay resume`
 
 use super::Context;
+use super::complete;
 use super::output::{print, print_json, say, table};
 use assay_lab::LabError;
 use assay_lab::halt::{halt, list, resume};
@@ -47,6 +48,7 @@ pub struct Args {
 #[derive(Debug, clap::Args)]
 pub struct ResumeArgs {
     /// The strategy
+    #[arg(add = complete::strategies())]
     strategy: String,
     /// Your private key
     #[arg(long)]

@@ -5,6 +5,7 @@ mod approve;
 mod audit;
 mod bench;
 mod compare;
+mod complete;
 mod completions;
 mod compromise;
 mod consistency;
@@ -39,6 +40,7 @@ mod retire;
 mod review;
 mod rollback;
 mod rules;
+mod schema;
 mod serve;
 mod stop;
 mod strategy;
@@ -135,6 +137,8 @@ enum Command {
     Bench(bench::Args),
     Doctor(doctor::Args),
     Completions(completions::Args),
+    Manual(completions::ManualArgs),
+    Schema(schema::Args),
 }
 
 /// What every command may need.
@@ -199,6 +203,8 @@ fn run(args: Args, session: Session) -> Result<(), LabError> {
         Command::Bench(a) => bench::run(&cx, a),
         Command::Doctor(a) => doctor::run(&cx, a),
         Command::Completions(a) => completions::run(&cx, a),
+        Command::Manual(a) => completions::manual(&cx, a),
+        Command::Schema(a) => schema::run(&cx, a),
     }
 }
 
@@ -212,6 +218,7 @@ fn memory() -> Option<PathBuf> {
 /// Parses the arguments, runs the command, and turns its end into an exit code.
 pub fn main() -> ExitCode {
     mask::no_write_for_others();
+    completions::answer();
     let args = match Args::try_parse() {
         Ok(args) => args,
         Err(e) => {

@@ -18,6 +18,13 @@ fn write_line(text: &str) {
     note_lost(write_flushed(format!("{text}\n").as_bytes()));
 }
 
+/// Empties the screen for what is shown again; of what goes into a file nothing is taken back.
+pub fn clear() {
+    if std::io::stdout().is_terminal() {
+        note_lost(write_flushed(b"\x1b[H\x1b[2J"));
+    }
+}
+
 /// Whether everything that was printed was written: a command whose answer got lost has not answered.
 pub fn written() -> Result<(), LabError> {
     match UNWRITTEN.lock().unwrap_or_else(PoisonError::into_inner).take() {

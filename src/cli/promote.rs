@@ -1,6 +1,7 @@
 //! `assay promote`
 
 use super::Context;
+use super::complete;
 use super::output::{print, print_json, say};
 use assay_lab::LabError;
 use assay_lab::promote::propose;
@@ -15,7 +16,7 @@ pub struct Args {
     /// Trial number [default: the best]
     number: Option<u32>,
     /// Study name or id [default: the newest]
-    #[arg(long)]
+    #[arg(long, add = complete::studies())]
     study: Option<String>,
 }
 

@@ -1,6 +1,7 @@
 //! `assay reproduce`
 
 use super::Context;
+use super::complete;
 use super::output::{print, print_json, say};
 use super::study::threads;
 use assay_lab::LabError;
@@ -37,6 +38,7 @@ fn time(text: &str) -> Result<Duration, String> {
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// The branch
+    #[arg(add = complete::branches())]
     branch: String,
     /// Your private key
     #[arg(long)]

@@ -1,6 +1,7 @@
 //! `assay retire`
 
 use super::Context;
+use super::complete;
 use super::output::say;
 use super::promote::announce;
 use assay_lab::LabError;
@@ -15,6 +16,7 @@ use assay_lab::rollback::{To, propose};
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// Strategy
+    #[arg(add = complete::strategies())]
     strategy: String,
     /// Why
     #[arg(long)]

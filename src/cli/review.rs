@@ -1,6 +1,7 @@
 //! `assay review`
 
 use super::Context;
+use super::complete;
 use super::later;
 use super::output::{harmless, one_line, print, print_json, say};
 use super::page::{self, Block};
@@ -26,6 +27,7 @@ use std::path::PathBuf;
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// The branch
+    #[arg(add = complete::branches())]
     branch: Option<String>,
     /// List also what can go live no more: a version that is as high is in force
     #[arg(long, conflicts_with = "branch")]

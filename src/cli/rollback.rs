@@ -1,6 +1,7 @@
 //! `assay rollback`
 
 use super::Context;
+use super::complete;
 use super::output::say;
 use super::promote::announce;
 use assay_lab::LabError;
@@ -12,6 +13,7 @@ use assay_lab::rollback::{To, propose};
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// Strategy
+    #[arg(add = complete::strategies())]
     strategy: String,
     /// Version to restore
     #[arg(long)]

@@ -3,6 +3,7 @@
 mod functions;
 
 use super::Context;
+use super::complete;
 use super::output::{print, print_bytes, print_json, say};
 use assay_lab::LabError;
 use assay_lab::study::{read_strategy, warnings};
@@ -63,7 +64,7 @@ pub enum Args {
         /// The file
         file: PathBuf,
         /// Beginning of a snapshot's hash; the newest one without it
-        #[arg(long)]
+        #[arg(long, add = complete::snapshots())]
         data: Option<String>,
         /// A parameter's value instead of its default
         #[arg(long = "set", value_name = "NAME=VALUE")]

@@ -1,6 +1,7 @@
 //! `assay study`
 
 use super::Context;
+use super::complete;
 use super::later;
 use super::output::{grouped, heading, print, print_json, say, table};
 use super::trials;
@@ -42,6 +43,7 @@ pub enum Args {
     /// Example: assay study resume trend-walkforward
     Resume {
         /// Name or id [default: the newest]
+        #[arg(add = complete::studies())]
         study: Option<String>,
         /// Threads
         #[arg(long, value_parser = threads())]
@@ -63,6 +65,7 @@ pub enum Args {
     /// Example: assay study extend trend-walkforward --trials 200 --try fast=12,slow=96 --try best:other-study
     Extend {
         /// Name or id [default: the newest]
+        #[arg(add = complete::studies())]
         study: Option<String>,
         /// Further trials [default: as many as points]
         #[arg(long, required_unless_present = "points")]
@@ -85,6 +88,7 @@ pub enum Args {
     /// Example: assay study finish trend-walkforward
     Finish {
         /// Name or id [default: the newest]
+        #[arg(add = complete::studies())]
         study: Option<String>,
         /// Threads
         #[arg(long, value_parser = threads())]
@@ -97,6 +101,7 @@ pub enum Args {
     /// Example: assay study page trend-walkforward --out study.html
     Page {
         /// Name or id [default: the newest]
+        #[arg(add = complete::studies())]
         study: Option<String>,
         /// File to write
         #[arg(long, default_value = "study.html")]
@@ -113,6 +118,7 @@ pub enum Args {
     /// Example: assay study vault trend-walkforward
     Vault {
         /// Name or id [default: the newest]
+        #[arg(add = complete::studies())]
         study: Option<String>,
         /// Trial number [default: the best]
         #[arg(long)]
@@ -123,12 +129,13 @@ pub enum Args {
     /// Example: assay study forward trend-walkforward --data 0123abcd
     Forward {
         /// Name or id [default: the newest]
+        #[arg(add = complete::studies())]
         study: Option<String>,
         /// Trial number [default: the best]
         #[arg(long)]
         trial: Option<u32>,
         /// Data hash, or its beginning [default: the newest snapshot]
-        #[arg(long)]
+        #[arg(long, add = complete::snapshots())]
         data: Option<String>,
     },
     /// List studies, or show one with its best trials
@@ -136,6 +143,7 @@ pub enum Args {
     /// Example: assay study show trend-walkforward
     Show {
         /// Name or id
+        #[arg(add = complete::studies())]
         study: Option<String>,
     },
 }
@@ -181,7 +189,7 @@ pub struct RunArgs {
     /// Study file [default: a study of the strategy's name in which every setting is the default]
     pub settings: Option<PathBuf>,
     /// Data hash, or its beginning [default: the newest snapshot]
-    #[arg(long)]
+    #[arg(long, add = complete::snapshots())]
     pub data: Option<String>,
     /// Hash of a registered rule book, or its beginning [default: the one that the snapshot is bound to]
     #[arg(long, value_name = "HASH")]

@@ -1,11 +1,12 @@
 //! `assay trials` and `assay trial`
 
 use super::Context;
+use super::complete;
 use super::later;
-use super::output::{one_line, print, print_json, table};
+use super::output::{clear, one_line, print, print_json, table};
 use assay_lab::reproduce::own;
 use assay_lab::study::{Declared, Figures, Recorded, declare, of_trial, seen_later};
-use assay_lab::trial::{board, pick};
+use assay_lab::trial::{board, pick, study};
 use assay_lab::{Lab, LabError};
 use assay_research::mirror::query::{Order, StudyRow, TrialRow, front};
 use assay_shared::event::study::FoldFact;
@@ -14,6 +15,10 @@ use assay_shared::strategy::Value;
 use assay_shared::time::{format_date, parse};
 use serde_json::json;
 use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+/// How often a listing that is watched is shown again.
+const AGAIN: Duration = Duration::from_secs(2);
 
 /// List a study's trials, best first
 ///
@@ -21,6 +26,7 @@ use std::path::PathBuf;
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// Study name or id [default: the newest]
+    #[arg(add = complete::studies())]
     study: Option<String>,
     /// By number instead of best first
     #[arg(long)]
@@ -31,6 +37,9 @@ pub struct Args {
     /// Of a study of several objectives, those that no other trial beats in all of them
     #[arg(long, conflicts_with = "all")]
     front: bool,
+    /// Show them again every few seconds, until the study is complete
+    #[arg(long, conflicts_with = "json")]
+    watch: bool,
 }
 
 /// Which trial is meant.
@@ -39,7 +48,7 @@ pub struct Which {
     /// Trial number [default: the best]
     pub number: Option<u32>,
     /// Study name or id [default: the newest]
-    #[arg(long)]
+    #[arg(long, add = complete::studies())]
     pub study: Option<String>,
 }
 
@@ -220,13 +229,41 @@ fn listing(study: &StudyRow, rows: &[TrialRow]) {
 
 pub fn run(cx: &Context, args: Args) -> Result<(), LabError> {
     let lab = cx.lab()?;
+    if args.watch {
+        return watch(cx, &lab, &args);
+    }
+    listed(cx, &lab, &args)
+}
+
+/// Shows the trials again and again while a study runs.
+fn watch(cx: &Context, lab: &Lab, args: &Args) -> Result<(), LabError> {
+    let _watched = cx.session.stop.watch();
+    loop {
+        // The study that was the newest when this began, or another one that began since.
+        let row = study(&lab.mirror()?, args.study.as_deref())?;
+        clear();
+        listed(cx, lab, args)?;
+        if row.closed || cx.session.stop.requested() {
+            return Ok(());
+        }
+        let until = Instant::now() + AGAIN;
+        while Instant::now() < until && !cx.session.stop.requested() {
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        if cx.session.stop.requested() {
+            return Ok(());
+        }
+    }
+}
+
+fn listed(cx: &Context, lab: &Lab, args: &Args) -> Result<(), LabError> {
     if args.front {
-        return pareto(cx, &lab, args.study.as_deref(), args.limit);
+        return pareto(cx, lab, args.study.as_deref(), args.limit);
     }
     if !args.all {
-        return leaderboard(cx, &lab, args.study.as_deref(), args.limit);
+        return leaderboard(cx, lab, args.study.as_deref(), args.limit);
     }
-    let found = board(&lab, args.study.as_deref(), Order::Number, args.limit)?;
+    let found = board(lab, args.study.as_deref(), Order::Number, args.limit)?;
     if cx.json {
         print_json(&found.trials);
     } else {

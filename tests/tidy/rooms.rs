@@ -4,13 +4,14 @@ use super::source::{self, CRATES, all, files, is_test, product, root};
 use std::collections::BTreeSet;
 
 /// Where each outside crate is used. `*` stands for everywhere in the workspace.
-const ROOMS: [(&str, &[&str]); 47] = [
+const ROOMS: [(&str, &[&str]); 48] = [
     ("axum", &["src/cli/serve.rs"]),
     ("base64", &["ledger/src/keys/", "ledger/src/tree/", "src/research/report/live.rs"]),
     ("bincode", &["src/shared/event/codec.rs"]),
     ("bytes", &["ledger/src/"]),
     ("clap", &["src/cli/"]),
-    ("clap_complete", &["src/cli/completions.rs"]),
+    ("clap_complete", &["src/cli/complete.rs", "src/cli/completions.rs"]),
+    ("clap_mangen", &["src/cli/completions.rs"]),
     ("crc32fast", &["ledger/src/format/frame.rs", "ledger/src/storage/"]),
     ("csv", &["src/research/data/rows.rs", "src/research/mirror/elsewhere.rs"]),
     ("ctrlc", &["src/cli/stop.rs"]),
