@@ -44,6 +44,11 @@ impl StudyRow {
 }
 
 impl TrialRow {
+    /// Whether it has a score and keeps every constraint.
+    pub fn is_feasible(&self) -> bool {
+        self.score.is_some() && self.violation.is_some_and(|v| v <= 0.0)
+    }
+
     /// As fronts of several objectives see it.
     pub fn judged(&self) -> Judged {
         let objectives = self.score.iter().chain(self.also.iter().filter(|_| self.score.is_some())).copied().collect();

@@ -7,6 +7,7 @@ pub mod compare;
 pub mod compare_page;
 pub mod days;
 pub mod folds;
+mod front;
 mod html;
 mod live;
 mod plots;

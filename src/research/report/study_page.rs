@@ -1,10 +1,11 @@
 //! A study as a page: how the search went, what decides, and how much the best is worth. No scripts, no outside references.
 
 use super::folds::{self, Windows};
+use super::front;
 use super::html::STYLE;
 use super::plots::{Axis, Dot, heat, histogram, scatter};
 use super::search::{Placed, ends, explained, placed, plateau};
-use super::words::escape;
+use super::words::{escape, number, wide};
 use crate::mirror::query::{StudyRow, TrialRow};
 use assay_shared::metric::YEAR_MS;
 use assay_shared::recount::figures::Statistics;
@@ -46,25 +47,12 @@ pub struct StudyPage {
     pub later: (Vec<String>, Vec<Vec<String>>, String),
 }
 
-fn number(v: Option<f64>) -> String {
-    v.map_or("undefined".into(), |v| format!("{v:.4}"))
-}
-
-/// What goes beyond a narrow screen is moved there, instead of the whole page.
-fn wide(out: &mut String, chart: &str) {
-    let _ = write!(out, "<div class=\"wide\">{chart}</div>");
-}
-
 /// As many digits as one reads.
 fn short(v: &Value) -> String {
     match v.number() {
         n if n.is_nan() || n.fract() == 0.0 || matches!(v, Value::Truth(_)) => v.to_string(),
         n => format!("{n:.4}"),
     }
-}
-
-fn feasible(t: &TrialRow) -> bool {
-    t.score.is_some() && t.violation.is_some_and(|v| v <= 0.0)
 }
 
 impl StudyPage {
@@ -94,6 +82,7 @@ impl StudyPage {
             out += "<div class=\"warn\">GENERATED DATA: this market was made up. The figures say nothing about real trading.</div>";
         }
         self.cards(&mut out);
+        front::section(&mut out, &self.trials, &s.expressions().0);
         self.progress(&mut out);
         self.chance(&mut out);
         self.in_and_out(&mut out);
@@ -115,7 +104,7 @@ impl StudyPage {
         let s = self.statistics.filter(|_| !self.study.generated);
         let cards = [
             (count(&|t| t.state == "COMPLETE"), "trials with a score"),
-            (count(&|t| t.score.is_some() && !feasible(t)), "of them infeasible"),
+            (count(&|t| t.score.is_some() && !t.is_feasible()), "of them infeasible"),
             (count(&|t| t.state == "PRUNED"), "pruned"),
             (count(&|t| t.state == "FAIL"), "without a score"),
             (self.study.best.map_or("none".into(), |n| n.to_string()), "best trial"),
@@ -141,14 +130,14 @@ impl StudyPage {
             let (x, y) = at(t)?;
             Some(Dot { x, y, class, name: format!("trial {}, score {}", t.number, number(t.score)) })
         };
-        let all = self.trials.iter().filter_map(|t| dot(t, if feasible(t) { "" } else { "infeasible" }));
+        let all = self.trials.iter().filter_map(|t| dot(t, if t.is_feasible() { "" } else { "infeasible" }));
         all.chain(self.best().and_then(|t| dot(t, "best"))).collect()
     }
 
     fn progress(&self, out: &mut String) {
         let dots = self.dots(|t| Some((f64::from(t.number), t.score?)));
         let mut line: Vec<(f64, f64)> = Vec::new();
-        for t in self.trials.iter().filter(|t| feasible(t)) {
+        for t in self.trials.iter().filter(|t| t.is_feasible()) {
             let (x, score) = (f64::from(t.number), t.score.unwrap_or_default());
             let before = line.last().map_or(f64::NEG_INFINITY, |p| p.1);
             if score > before {
@@ -285,6 +274,7 @@ impl StudyPage {
     /// Why trials have no score, were stopped, or are never the best; numbers left out, so that equal reasons meet.
     fn rejected(&self, out: &mut String) {
         let mut reasons: BTreeMap<String, usize> = BTreeMap::new();
+        let (_, required) = self.study.expressions();
         let blurred = |text: &str| {
             let digit = |c: char| c.is_ascii_digit() || matches!(c, '.' | '-' | ':');
             let words = text.split(' ').map(|w| if w.chars().all(digit) && !w.is_empty() { "…" } else { w });
@@ -296,8 +286,10 @@ impl StudyPage {
             }
             let names =
                 ["too few trades out of sample", "too many liquidations in a window", "too many undecided bars"];
-            for (name, _) in names.iter().zip(&t.constraints).filter(|(_, by)| **by > 0.0) {
-                *reasons.entry(format!("infeasible: {name}")).or_default() += 1;
+            let all = names.into_iter().chain(required.iter().map(String::as_str));
+            for (at, (name, _)) in all.zip(&t.constraints).enumerate().filter(|(_, (_, by))| **by > 0.0) {
+                let does = if at < names.len() { "" } else { " does not hold" };
+                *reasons.entry(format!("infeasible: {name}{does}")).or_default() += 1;
             }
         }
         out.push_str("<h2>What was rejected, and why</h2>");

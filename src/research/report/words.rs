@@ -1,5 +1,7 @@
 //! Words and numbers as a page shows them.
 
+use std::fmt::Write as _;
+
 /// Text that is shown, whatever is in it.
 pub(super) fn escape(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
@@ -17,6 +19,16 @@ pub(super) fn money(v: f64) -> String {
     format!("{}{}", if v < 0.0 { "−" } else { "" }, grouped.join(" "))
 }
 
+/// A figure that may be undefined.
+pub(super) fn number(v: Option<f64>) -> String {
+    v.map_or("undefined".into(), |v| format!("{v:.4}"))
+}
+
+/// What goes beyond a narrow screen is moved there, instead of the whole page.
+pub(super) fn wide(out: &mut String, chart: &str) {
+    let _ = write!(out, "<div class=\"wide\">{chart}</div>");
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -26,6 +38,10 @@ mod tests {
         assert_eq!(money(1_234_567.8), "1 234 568");
         assert_eq!(money(-950.4), "−950");
         assert_eq!(percent(-0.1234), "-12.3 %");
+        assert_eq!((number(Some(1.0)), number(None)), ("1.0000".to_string(), "undefined".into()));
+        let mut out = String::new();
+        wide(&mut out, "x");
+        assert_eq!(out, "<div class=\"wide\">x</div>");
         assert_eq!(escape("<a href=\"x\">&"), "&lt;a href=&quot;x&quot;&gt;&amp;");
     }
 }
