@@ -29,6 +29,7 @@ mod live;
 mod memory;
 mod mirror;
 mod newcomer;
+mod notify;
 mod optuna;
 mod outputs;
 mod pages;

@@ -163,3 +163,50 @@ fn questions() {
     assert_eq!(std::fs::read(desk.path("lab/mirror.sqlite")).unwrap(), before);
     assert!(!desk.path("new.db").exists());
 }
+
+/// What is shown and written of trials comes from the ledger, whatever somebody wrote into the mirror: forged figures are
+/// not shown, and a forged best is not taken.
+#[test]
+fn a_forged_mirror_is_not_believed() {
+    let desk = Desk::new();
+    desk.lab_with_market();
+    desk.assay(&["--lab", "lab", "study", "run", "trend.toml", "study.toml"]).ok();
+    let trials = |limit: &str| desk.assay(&["--lab", "lab", "--json", "trials", "--all", "--limit", limit]);
+    let before = trials("1000").ok().json();
+    let best =
+        desk.assay(&["--lab", "lab", "--json", "trial", "show"]).ok().json()["trial"]["number"].as_u64().unwrap();
+    let other = before.as_array().unwrap().iter().find(|t| t["score"].is_f64() && t["number"] != best).unwrap();
+    let number = other["number"].as_i64().unwrap();
+    let mirror = rusqlite::Connection::open(desk.path("lab/mirror.sqlite")).unwrap();
+    mirror.execute("UPDATE assay_trials SET score = 99, violation = 0 WHERE number = ?1", [number]).unwrap();
+    mirror
+        .execute(
+            "UPDATE trial_values SET value = 99 WHERE trial_id = (SELECT trial_id FROM assay_trials WHERE number = ?1)",
+            [number],
+        )
+        .unwrap();
+    let forged = "UPDATE trial_user_attributes SET value_json = '{\"sharpe\": 9.0}' WHERE \"key\" = 'assay:metrics'";
+    mirror.execute(forged, []).unwrap();
+    drop(mirror);
+    assert_eq!(trials("1000").ok().json(), before, "all of them, as the ledger has them");
+    let few = desk.assay(&["--lab", "lab", "trials", "--limit", "3"]).fails(1, "somebody changed it");
+    assert!(few.err.contains("assay mirror rebuild") && !few.out.contains("99.0000"));
+    let shown = desk.assay(&["--lab", "lab", "--json", "trial", "show", &number.to_string()]).ok().json();
+    assert_eq!(&shown["trial"], other);
+    assert_eq!(desk.assay(&["--lab", "lab", "--json", "trial", "show"]).ok().json()["trial"]["number"], best);
+    let parity = desk.assay(&["--lab", "lab", "--json", "parity"]).ok().json();
+    assert_eq!(parity["number"].as_u64().or(parity["trial"].as_u64()), Some(best), "{parity}");
+    desk.assay(&["--lab", "lab", "report", "--out", "r"]).ok();
+    let page = std::fs::read_dir(desk.path("r"))
+        .unwrap()
+        .flatten()
+        .find(|i| i.path().extension().is_some_and(|e| e == "json"));
+    let report: serde_json::Value =
+        serde_json::from_str(&std::fs::read_to_string(page.unwrap().path()).unwrap()).unwrap();
+    assert_eq!(
+        (&report["study"]["best"], &report["trial"]["number"]),
+        (&serde_json::json!(best), &serde_json::json!(best))
+    );
+    desk.assay(&["--lab", "lab", "mirror", "rebuild"]).ok();
+    desk.assay(&["--lab", "lab", "trials", "--limit", "3"]).ok();
+}

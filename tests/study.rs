@@ -352,7 +352,7 @@ fn several_objectives() {
         assert!(on.contains(&t) || on.iter().any(|f| beats(f, &t)), "{t:?} is beaten by nobody, and not there");
     }
     let shown = desk.assay(&["--lab", "lab", "trials", "several", "--front"]).ok();
-    assert!(shown.out.contains("-volatility") && shown.out.contains("beaten by no other one"), "{}", shown.out);
+    assert!(shown.out.contains("-volatility") && shown.out.contains("on the front: no other"), "{}", shown.out);
     desk.assay(&["--lab", "lab", "study", "run", "trend.toml", "study.toml"]).ok();
     desk.assay(&["--lab", "lab", "trials", "--front"]).fails(2, "has one objective");
     for (change, why) in [

@@ -4,6 +4,7 @@ use super::complete;
 use super::output::print;
 use super::review::show;
 use super::{Context, terminal};
+use assay_lab::notify::{Kind, News, tell};
 use assay_lab::review::{add_approval, approve, review};
 use assay_lab::{Lab, LabError};
 use std::path::PathBuf;
@@ -72,5 +73,7 @@ pub fn run(cx: &Context, args: Args) -> Result<(), LabError> {
         (None, None) => return Err(LabError::usage("neither --key nor --signature was given", "name one")),
     };
     print(&format!("approved by {person}"));
+    let words = format!("{} is approved by {person}", args.branch);
+    tell(&lab.dir, &[News::now(Kind::Approval, None, words)]);
     Ok(())
 }

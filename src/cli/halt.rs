@@ -5,6 +5,7 @@ use super::complete;
 use super::output::{print, print_json, say, table};
 use assay_lab::LabError;
 use assay_lab::halt::{halt, list, resume};
+use assay_lab::notify::{Kind, News, tell};
 use assay_production::deploy::halts::{Word, in_force};
 use assay_production::gate::Host;
 use assay_shared::time::format_us;
@@ -71,6 +72,8 @@ pub fn run(cx: &Context, args: Args) -> Result<(), LabError> {
         return said(cx, &host);
     };
     let row = halt(&host, &strategy, &args.person, &reason, args.key.as_deref(), &cx.session)?;
+    let words = format!("{strategy} is halted by {}: {reason}", args.person);
+    tell(host.dir(), &[News::now(Kind::Halt, Some(&strategy), words)]);
     if cx.json {
         print_json(&row);
     } else {
@@ -108,6 +111,10 @@ fn said(cx: &Context, host: &Host) -> Result<(), LabError> {
 pub fn run_resume(cx: &Context, args: ResumeArgs) -> Result<(), LabError> {
     let host = host(cx, args.gate.as_ref())?;
     let found = resume(&host, &args.strategy, &args.key, &cx.session)?;
+    if found.done {
+        let words = format!("{} goes on: {}", args.strategy, found.people.join(", "));
+        tell(host.dir(), &[News::now(Kind::Resume, Some(&args.strategy), words)]);
+    }
     if cx.json {
         print_json(&json!({"people": found.people, "need": found.need, "done": found.done}));
     } else if found.done {

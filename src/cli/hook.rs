@@ -1,9 +1,11 @@
 //! `assay hook`
 
 use super::Context;
+use super::notify::of_changes;
 use super::output::say;
 use assay_lab::halt::standing;
 use assay_lab::host::{install, post_receive, pre_receive};
+use assay_lab::notify::{Kind, News, tell};
 use assay_lab::place::read_text;
 use assay_lab::{LabError, Session};
 use assay_ledger::Hash;
@@ -102,6 +104,8 @@ fn judge(gate: &Path, session: &Session) -> Result<(), LabError> {
         Err(e) => {
             if let LabError::Gate(GateError::Refused(r)) = &e {
                 say(&format!("assay: refused [{}] {}", r.code, r.place));
+                let words = format!("a push is refused [{}] {}", r.code, r.place);
+                tell(gate, &[News::now(Kind::Refusal, None, words)]);
             }
             Err(e)
         }
@@ -110,6 +114,7 @@ fn judge(gate: &Path, session: &Session) -> Result<(), LabError> {
 
 fn poke(gate: &Path, session: &Session) -> Result<(), LabError> {
     let outcome = post_receive(gate, &updates()?, session)?;
+    outcome.iter().for_each(|o| of_changes(gate, &o.changes));
     let halted = Host::open(gate).map_err(LabError::from).and_then(|host| standing(&host)).unwrap_or_default();
     for d in outcome.iter().flat_map(|o| &o.deployments) {
         let p = &d.config.promotion;

@@ -25,6 +25,7 @@ mod ledger;
 mod log;
 mod mask;
 mod mirror;
+mod notify;
 mod output;
 mod page;
 mod parity;
@@ -139,6 +140,7 @@ enum Command {
     Completions(completions::Args),
     Manual(completions::ManualArgs),
     Schema(schema::Args),
+    Notify(notify::Args),
 }
 
 /// What every command may need.
@@ -205,6 +207,7 @@ fn run(args: Args, session: Session) -> Result<(), LabError> {
         Command::Completions(a) => completions::run(&cx, a),
         Command::Manual(a) => completions::manual(&cx, a),
         Command::Schema(a) => schema::run(&cx, a),
+        Command::Notify(a) => notify::run(&cx, a),
     }
 }
 

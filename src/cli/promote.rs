@@ -3,9 +3,12 @@
 use super::Context;
 use super::complete;
 use super::output::{print, print_json, say};
+use super::trials::broken;
 use assay_lab::LabError;
+use assay_lab::notify::{Kind, News, tell};
 use assay_lab::promote::propose;
 use assay_lab::proposal::Proposed;
+use assay_lab::trial::pick;
 use serde_json::json;
 
 /// Propose a trial for production: a signed config with its evidence, on a branch
@@ -21,7 +24,16 @@ pub struct Args {
 }
 
 pub fn run(cx: &Context, args: Args) -> Result<(), LabError> {
-    announce(cx, &propose(&cx.lab()?, args.study.as_deref(), args.number)?);
+    let lab = cx.lab()?;
+    let proposed = propose(&lab, args.study.as_deref(), args.number)?;
+    announce(cx, &proposed);
+    let p = &proposed.config.promotion;
+    let (study, trial) = pick(&lab, Some(&p.study_id), Some(p.trial_id))?;
+    if let Some(words) = broken(&trial, &study.expressions().1) {
+        say(&format!("NOTE: the gate will refuse it, since it breaks what its study asks for: {words}"));
+    }
+    let words = format!("{} v{} is proposed: {}", p.strategy, p.version, proposed.branch);
+    tell(&lab.dir, &[News::now(Kind::Proposal, Some(&p.strategy), words)]);
     Ok(())
 }
 

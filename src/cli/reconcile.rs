@@ -1,6 +1,7 @@
 //! `assay reconcile`
 
 use super::Context;
+use super::notify::of_changes;
 use super::output::{print, print_json, say, table};
 use super::watch::watch;
 use assay_lab::LabError;
@@ -50,6 +51,7 @@ pub fn run(cx: &Context, args: Args) -> Result<(), LabError> {
     }
     let outcome = reconcile_once(&host, !args.check, &cx.session)?;
     show(cx, &outcome, !args.check);
+    of_changes(host.dir(), &outcome.changes);
     let odd = halt::odd(&host)?;
     odd.iter().for_each(|words| say(words));
     if args.check && !odd.is_empty() {

@@ -88,7 +88,7 @@ fn to_json(r: &Review) -> Value {
         })
         .collect();
     let figures = r.preview.figures.as_ref().map(|f| {
-        json!({"metrics": f.metrics, "folds": f.folds, "trials": f.trials, "statistics": f.statistics, "pbo": f.pbo,
+        json!({"metrics": f.metrics, "objectives": f.objectives, "standing": f.standing, "folds": f.folds, "trials": f.trials, "statistics": f.statistics, "pbo": f.pbo,
             "later": f.later.iter().map(|(run, looked)| later::to_json(run, looked)).collect::<Vec<_>>()})
     });
     let reproduced: BTreeMap<&String, &str> = r.preview.reproduced.iter().map(|(who, o)| (who, o.name())).collect();
@@ -183,6 +183,23 @@ const SHOWN: [Metric; 8] = [
     Metric::FundingUsdt,
 ];
 
+/// What the trial was searched for, and how it stands among the others of its study.
+fn standing(r: &Review, f: &Figures) -> String {
+    let values: Vec<String> = f.objectives.iter().map(|(name, value)| format!("{name} {value:.4}")).collect();
+    let own = r.proposal.config.promotion.trial_id;
+    let best = match f.standing.best {
+        Some(best) if best == own => "it is the best of its study by the score".to_string(),
+        Some(best) => format!("it is not the best of its study by the score: that is trial {best}"),
+        None => "no trial of its study is feasible".into(),
+    };
+    let front = match f.standing.front {
+        None => "",
+        Some(true) => "; on the front of its objectives",
+        Some(false) => "; another trial is as good in every objective and better in one",
+    };
+    format!("{}\n{best}{front}", values.join(", "))
+}
+
 fn figures(r: &Review, f: &Figures, out: &mut Vec<Block>) {
     out.push(Block::Title("figures".into()));
     let show = |v: Option<&f64>| v.map_or("-".into(), |v| format!("{v:.4}"));
@@ -191,6 +208,7 @@ fn figures(r: &Review, f: &Figures, out: &mut Vec<Block>) {
         vec![m.name().to_string(), show(before), show(f.metrics.get(m.name()))]
     };
     out.push(Block::Table(vec!["out of sample", "in force", "proposed"], SHOWN.map(row).to_vec()));
+    out.push(Block::Words(standing(r, f)));
     if f.metrics.get(Metric::MaxDrawdown.name()).is_some_and(|d| *d < -0.5) {
         out.push(Block::Warning("WARNING: it has lost more than half of its money on the way".into()));
     }

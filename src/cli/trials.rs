@@ -108,7 +108,7 @@ pub struct Import {
 }
 
 /// Which guardrails a trial breaks, and by how much.
-fn broken(t: &TrialRow, required: &[String]) -> Option<String> {
+pub fn broken(t: &TrialRow, required: &[String]) -> Option<String> {
     let words = |(at, by): (usize, &f64)| {
         let s = if *by == 1.0 { "" } else { "s" };
         match at {
@@ -287,7 +287,11 @@ fn pareto(cx: &Context, lab: &Lab, study: Option<&str>, limit: u32) -> Result<()
         return Ok(());
     }
     listing(&found.study, shown);
-    print(&format!("\n{} of {} trials are beaten by no other one in every objective", all.len(), found.study.trials));
+    print(&format!(
+        "\n{} of {} trials are on the front: no other feasible one is as good in every objective and better in one",
+        all.len(),
+        found.study.trials
+    ));
     Ok(())
 }
 
@@ -359,6 +363,9 @@ fn show(cx: &Context, which: &Which) -> Result<(), LabError> {
         print(&format!("reason: {reason}"));
     }
     let (also, required) = s.expressions();
+    if let Some(score) = t.score {
+        print(&format!("score {score:.6}"));
+    }
     for (text, value) in also.iter().zip(&t.also) {
         print(&format!("objective {text}: {value:.6}"));
     }

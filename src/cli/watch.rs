@@ -1,6 +1,7 @@
 //! `assay reconcile --watch`: the reconciler as a service, with its health and its figures over HTTP.
 
 use super::Context;
+use super::notify::of_changes;
 use super::output::say;
 use super::serve::{Page, pages};
 use assay_lab::LabError;
@@ -136,6 +137,7 @@ pub fn watch(cx: &Context, host: &Host, every: Duration, listen: Option<&str>) -
         match round {
             Ok((done, _, _)) => {
                 done.changes.iter().for_each(|change| say(&json!(change).to_string()));
+                of_changes(host.dir(), &done.changes);
                 said = None;
             }
             Err(e) if said.as_ref() != Some(&e.to_string()) => {

@@ -175,7 +175,9 @@ fn trial_says(trial: &TrialFact, seen: &Preview, time_us: u64) -> Vec<String> {
     }
     if let Some(f) = &seen.figures {
         out.push(format!("one of {} trials of its study, each the one that its sampler asks for", f.trials));
-        if let Some(s) = &f.statistics {
+        if f.data.generated {
+            out.push("no statistic says anything on generated data".into());
+        } else if let Some(s) = &f.statistics {
             let dsr = s.dsr.map_or("undefined".into(), |v| format!("{v:.4}"));
             out.push(format!("beside {}; deflated Sharpe ratio {dsr}", s.beside()));
         }

@@ -44,6 +44,7 @@
 //! | [`host`] | the deploy host: hooks, its log, the reconciler |
 //! | [`halt`] | a strategy stopped at once, and gone on with by several |
 //! | [`live`] | what is live, and what was when |
+//! | [`notify`] | who is told of what happens |
 //! | [`audit`] | everything verified, each live row walked back |
 //! | [`verify`] | a ledger verified |
 //! | [`exchange`] | a ledger exported, imported, with others' cosignatures |
@@ -80,6 +81,7 @@ pub mod host;
 pub mod keys;
 pub mod live;
 pub mod mirror;
+pub mod notify;
 pub mod obtain;
 pub mod parity;
 pub mod place;

@@ -2,9 +2,10 @@
 
 use crate::error::LabError;
 use crate::folder::Lab;
+use assay_ledger::Log;
 use assay_research::mirror::Mirror;
 use assay_research::mirror::query::{Order, StudyRow, TrialRow};
-use assay_shared::event::Event;
+use assay_shared::event::{Event, trial_id};
 use assay_shared::recount::Finished;
 use serde::Serialize;
 
@@ -51,24 +52,100 @@ pub fn study(mirror: &Mirror, wanted: Option<&str>) -> Result<StudyRow, LabError
     }
 }
 
-/// A study's trials.
+/// A study's trials. The mirror says which there are and in which order; what each is comes from the ledger.
 ///
 /// # Errors
-/// No such study, or a mirror that cannot be read.
+/// No such study, a mirror that cannot be read, or one that says other things of a trial than the ledger.
 pub fn board(lab: &Lab, wanted: Option<&str>, order: Order, limit: u32) -> Result<Board, LabError> {
     let mirror = lab.mirror()?;
-    let study = study(&mirror, wanted)?;
-    let trials = mirror.trials(&study.study_id, order, limit)?;
+    let mut study = study(&mirror, wanted)?;
+    let log = lab.log()?;
+    if limit >= study.trials {
+        let mut trials = rows(&log, &study)?;
+        told(&mut study, &trials);
+        if order == Order::Best {
+            let rank = |t: &TrialRow| match t.score {
+                Some(score) => (u8::from(!t.is_feasible()), -score),
+                None => (2, 0.0),
+            };
+            trials.sort_by(|a, b| {
+                let (one, other) = (rank(a), rank(b));
+                one.0.cmp(&other.0).then(one.1.total_cmp(&other.1)).then(a.number.cmp(&b.number))
+            });
+        }
+        trials.truncate(limit as usize);
+        return Ok(Board { study, trials });
+    }
+    let shown = mirror.trials(&study.study_id, order, limit)?;
+    let trials = shown.iter().map(|t| checked(&log, t)).collect::<Result<_, _>>()?;
     Ok(Board { study, trials })
 }
 
-/// A trial of a study by number (or its best), and the study.
+/// A trial of the ledger, by its study and number.
+fn row(log: &Log, study_id: &str, number: u32) -> Result<Option<TrialRow>, LabError> {
+    let Some(id) = study_of(study_id) else { return Ok(None) };
+    let Some(seq) = log.find(&trial_id(&id, number))? else { return Ok(None) };
+    Ok(Event::of(&log.entry(seq)?)?.trial().map(|t| TrialRow::of(seq, &t)))
+}
+
+fn study_of(hex: &str) -> Option<[u8; 16]> {
+    let byte = |k: usize| u8::from_str_radix(hex.get(2 * k..2 * k + 2)?, 16).ok();
+    let all = (0..16).map(byte).collect::<Option<Vec<u8>>>()?;
+    all.try_into().ok()
+}
+
+/// All trials of a study, by number, as the ledger has them.
+fn rows(log: &Log, study: &StudyRow) -> Result<Vec<TrialRow>, LabError> {
+    let mut out = Vec::with_capacity(study.trials as usize);
+    while let Some(found) = row(log, &study.study_id, out.len() as u32)? {
+        out.push(found);
+    }
+    Ok(out)
+}
+
+/// What follows from a study's trials.
+fn told(study: &mut StudyRow, trials: &[TrialRow]) {
+    study.trials = trials.len() as u32;
+    study.completed = trials.iter().filter(|t| t.score.is_some()).count() as u32;
+    let better = |best: Option<(u32, f64)>, (number, score): (u32, f64)| match best {
+        Some((_, most)) if most >= score => best,
+        _ => Some((number, score)),
+    };
+    let feasible = trials.iter().filter(|t| t.is_feasible()).filter_map(|t| Some((t.number, t.score?)));
+    let best = feasible.fold(None, better);
+    (study.best, study.best_score) = (best.map(|b| b.0), best.map(|b| b.1));
+}
+
+/// A trial as the ledger has it, if the mirror has it so too.
+fn checked(log: &Log, shown: &TrialRow) -> Result<TrialRow, LabError> {
+    let found = row(log, &shown.study_id, shown.number)?;
+    let near = |a: f64, b: f64| a == b || (a - b).abs() <= 1e-9 * b.abs().max(1e-9);
+    let same = |t: &TrialRow| {
+        let values = |t: &TrialRow| -> Vec<f64> {
+            let own = t.score.iter().chain(&t.violation).chain(&t.also).chain(&t.constraints);
+            own.chain(t.metrics.values()).copied().collect()
+        };
+        let (one, other) = (values(t), values(shown));
+        t.state == shown.state && one.len() == other.len() && one.iter().zip(&other).all(|(a, b)| near(*a, *b))
+    };
+    match found {
+        Some(t) if same(&t) => Ok(t),
+        _ => Err(LabError::Verification(format!(
+            "the mirror says other things of trial {} than the ledger: somebody changed it; make it anew with `assay mirror rebuild`",
+            shown.number
+        ))),
+    }
+}
+
+/// A trial of a study by number (or its best), and the study: all of it as the ledger says.
 ///
 /// # Errors
 /// No such study or trial, or no feasible one.
 pub fn pick(lab: &Lab, wanted: Option<&str>, number: Option<u32>) -> Result<(StudyRow, TrialRow), LabError> {
-    let mirror = lab.mirror()?;
-    let s = study(&mirror, wanted)?;
+    let mut s = study(&lab.mirror()?, wanted)?;
+    let log = lab.log()?;
+    let all = rows(&log, &s)?;
+    told(&mut s, &all);
     let none = || {
         LabError::usage(
             format!("the study '{}' has no feasible trial", s.name),
@@ -78,7 +155,7 @@ pub fn pick(lab: &Lab, wanted: Option<&str>, number: Option<u32>) -> Result<(Stu
     let number = number.or(s.best).ok_or_else(none)?;
     let missing =
         || LabError::usage(format!("the study '{}' has no trial {number}", s.name), format!("it has {}", s.trials));
-    let t = mirror.trial(&s.study_id, number)?.ok_or_else(missing)?;
+    let t = all.into_iter().find(|t| t.number == number).ok_or_else(missing)?;
     Ok((s, t))
 }
 

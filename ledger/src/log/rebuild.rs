@@ -253,7 +253,17 @@ fn merge<A: Authority>(
         let fits = |bytes: &Bytes| Entry::decode(bytes.clone()).is_ok_and(|e| (e.seq, e.prev) == (seq, prev));
         let taken = match (old.filter(&fits), new.filter(&fits)) {
             (Some(a), Some(b)) if a != b => {
-                return refuse(format!("entry {seq} is another one in the old journal than in this source"));
+                // What follows in the old journal says which of the two it was written after.
+                let next = salvage.get(seq + 1)?.and_then(|bytes| Entry::decode(bytes).ok());
+                let goes_on = |of: &Bytes| {
+                    let hash = Entry::decode(of.clone()).map(|e| e.content_hash());
+                    next.as_ref().is_some_and(|n| hash.is_ok_and(|hash| n.prev == hash))
+                };
+                if goes_on(&a) || !goes_on(&b) {
+                    return refuse(format!("entry {seq} is another one in the old journal than in this source"));
+                }
+                restored += 1;
+                b
             }
             (Some(bytes), _) => bytes,
             (None, Some(bytes)) => {

@@ -173,6 +173,33 @@ fn a_whole_journal_is_not_rebuilt() {
     assert_eq!(Entry::decode(Log::open(dir.path()).unwrap().entry_bytes(29).unwrap()).unwrap().draft(), draft(29));
 }
 
+/// An entry that somebody changed, with a right checksum: what follows it says which one it was, and both sources bring
+/// it back.
+#[test]
+fn a_changed_entry_is_brought_back() {
+    let dir = tempfile::tempdir().unwrap();
+    let (ledger, out) = (dir.path().join("l"), dir.path().join("out"));
+    export(&new_log(&ledger, 320), &out).unwrap();
+    let home = Home::of(&ledger);
+    let exported = crate::audit::export::Export::open(&RealDisk, &out, None).unwrap();
+    let whole = std::fs::read(segment(&ledger)).unwrap();
+    let entry = || Log::open(&ledger).unwrap().entry_bytes(100).unwrap().to_vec();
+    let (old, mut forged) = (entry(), entry());
+    let at = forged.len() - 70;
+    forged[at] ^= 1;
+    let place = whole.windows(old.len()).position(|w| w == old).unwrap() - frame::HEAD;
+    let group = u32::from_be_bytes(whole[place + 4..place + 8].try_into().unwrap());
+    let mut wrong = Vec::new();
+    frame::push(&mut wrong, group, &forged);
+    for source in [Source::Index, Source::Export(&exported)] {
+        let mut bytes = whole.clone();
+        bytes[place..place + wrong.len()].copy_from_slice(&wrong);
+        std::fs::write(segment(&ledger), bytes).unwrap();
+        let done = rebuild(&home, &source, &mut keys()).unwrap();
+        assert_eq!((done.entries, done.restored, entry()), (320, 1, old.clone()));
+    }
+}
+
 /// A damaged index: one line says so, a rebuild throws it away, and at most one copy is kept.
 #[test]
 fn a_damaged_index_is_renewed() {

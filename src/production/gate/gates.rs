@@ -6,6 +6,20 @@ use super::verdict::{Judgement, Verdict};
 use assay_shared::event::codec::Real;
 use assay_shared::format::config::LiveConfig;
 use assay_shared::policy::Gates;
+use assay_shared::study::Study;
+
+/// The constraint of a study with this number, in its words.
+fn constraint(study: &str, at: usize) -> String {
+    let plain = ["min_trades", "max_liquidations", "max_undecided_bars"];
+    let required = |k: usize| {
+        let study = Study::recorded(study).ok()?;
+        study.guardrails.require.get(k).map(|r| format!("{} does not hold", r.text()))
+    };
+    match plain.get(at) {
+        Some(name) => (*name).to_string(),
+        None => required(at - plain.len()).unwrap_or_else(|| "what it requires".into()),
+    }
+}
 
 pub(super) fn verify(
     config: &LiveConfig,
@@ -37,8 +51,9 @@ pub(super) fn verify(
             g.max_drawdown * 100.0
         ));
     }
-    if let Some(c) = f.constraints.iter().find(|c| **c > 0.0) {
-        return fail(format!("the trial breaks a constraint by {c}"));
+    if let Some((at, by)) = f.constraints.iter().enumerate().find(|(_, by)| **by > 0.0) {
+        let which = constraint(&f.study.text, at);
+        return fail(format!("the trial breaks a constraint of its study by {by:.4}: {which}"));
     }
     if let Some(verdict) = of(f, judgement) {
         overfitting(&verdict, g, path)?;

@@ -15,7 +15,9 @@ use assay_shared::format::config::LiveConfig;
 use assay_shared::format::reproduction::Origin;
 use assay_shared::policy::Policy;
 use assay_shared::recount::figures::{self, Statistics};
-use assay_shared::recount::{LaterRun, Looked};
+use assay_shared::recount::{LaterRun, Looked, best};
+use assay_shared::search::front::Judged as Objectives;
+use serde::Serialize;
 use std::collections::BTreeMap;
 
 /// A check, with what it found, or why it would refuse.
@@ -32,6 +34,10 @@ pub struct Check {
 pub struct Figures {
     /// Its trial's figures out of sample.
     pub metrics: BTreeMap<String, f64>,
+    /// Its score, and its further objectives with what they are of.
+    pub objectives: Vec<(String, f64)>,
+    /// How it stands among the trials of its study.
+    pub standing: Standing,
     /// Its folds.
     pub folds: Vec<FoldFact>,
     /// Trials of its study.
@@ -48,6 +54,15 @@ pub struct Figures {
     pub opened_us: Option<u64>,
     /// What was seen of its trial afterwards, up to now, and who looked at the same bars.
     pub later: Vec<(LaterRun, Looked)>,
+}
+
+/// How a trial stands among those of its study.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Standing {
+    /// The best by the score.
+    pub best: Option<u32>,
+    /// Of a study of several objectives, whether no other feasible trial is as good in all of them and better in one.
+    pub front: Option<bool>,
 }
 
 /// A proposal as the gate sees it.
@@ -187,8 +202,21 @@ fn figures(judged: &Judged, trial: &TrialFact, later: Vec<(LaterRun, Looked)>) -
         Ended::Completed { metrics, .. } => metrics.clone(),
         _ => BTreeMap::new(),
     };
+    let (score, also) = match &trial.ended {
+        Ended::Completed { score, also, .. } => (Some(("score".to_string(), *score)), also.clone()),
+        _ => (None, Vec::new()),
+    };
+    let names = case.study.objective.also.iter().map(|formula| formula.text().to_string());
+    let own = finished.map(|f| f.seen.judged());
+    let beaten = |own: &Objectives| case.finished.iter().any(|f| f.seen.judged().beats(own));
+    let several = !case.study.objective.also.is_empty();
     Figures {
         metrics,
+        objectives: score.into_iter().chain(names.zip(also)).collect(),
+        standing: Standing {
+            best: best(&case.finished).map(|b| b.0),
+            front: own.filter(|_| several).map(|own| own.violation <= 0.0 && !beaten(&own)),
+        },
         folds: trial.folds.clone(),
         trials: case.study.trials,
         study: case.fact.text.clone(),

@@ -1,7 +1,8 @@
 //! Questions to the mirror. Answers are for looking; nothing decides from them.
 
 use super::{Mirror, MirrorError};
-use assay_shared::event::study::FoldFact;
+use assay_ledger::format::hash::hex;
+use assay_shared::event::study::{Ended, FoldFact, TrialFact};
 use assay_shared::search::front::Judged;
 use assay_shared::strategy::Params;
 use assay_shared::study::Study;
@@ -47,6 +48,37 @@ impl TrialRow {
     /// Whether it has a score and keeps every constraint.
     pub fn is_feasible(&self) -> bool {
         self.score.is_some() && self.violation.is_some_and(|v| v <= 0.0)
+    }
+
+    /// As the ledger says it: the trial of an entry.
+    pub fn of(seq: u64, t: &TrialFact) -> TrialRow {
+        let (state, reason) = match &t.ended {
+            Ended::Completed { .. } => ("COMPLETE", None),
+            Ended::Pruned { reason } => ("PRUNED", Some(reason.clone())),
+            Ended::Failed { reason } => ("FAIL", Some(reason.clone())),
+        };
+        let mut out = TrialRow {
+            study_id: hex(&t.study_id),
+            number: t.number,
+            seq,
+            state: state.into(),
+            score: None,
+            also: Vec::new(),
+            violation: None,
+            constraints: Vec::new(),
+            reason,
+            params: t.params.clone(),
+            folds: t.folds.clone(),
+            identity: hex(&t.identity),
+            stream_hash: None,
+            metrics: BTreeMap::new(),
+        };
+        if let Ended::Completed { score, also, constraints, metrics, stream_hash } = &t.ended {
+            (out.score, out.also, out.violation) = (Some(*score), also.clone(), Some(t.violation()));
+            (out.constraints, out.metrics) = (constraints.clone(), metrics.clone());
+            out.stream_hash = Some(hex(stream_hash));
+        }
+        out
     }
 
     /// As fronts of several objectives see it.

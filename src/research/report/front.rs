@@ -19,8 +19,8 @@ pub(super) fn section(out: &mut String, trials: &[TrialRow], objectives: &[Strin
     });
     let _ = write!(
         out,
-        "<h2>The front</h2><p>The study has {} objectives. {} trials are beaten by no other one in all of them. What this page \
-         calls the best is the best by the score, the first of them.</p>",
+        "<h2>The front</h2><p>The study has {} objectives. {} trials are on its front: no other feasible one is \
+         as good in all of them and better in one. What this page calls the best is the best by the score, the first of them.</p>",
         objectives.len() + 1,
         on.len()
     );
@@ -86,7 +86,7 @@ mod tests {
         assert!(table.contains("<td>1</td>") && table.contains("<td>0</td>"), "{table}");
         assert!(!table.contains("<td>2</td>") && !table.contains("<td>3</td>"), "{table}");
         assert!(table.find("<td>1</td>") < table.find("<td>0</td>"), "the best score first");
-        assert!(out.contains("2 trials are beaten by no other") && !out.contains("<b>") && out.contains("&lt;b&gt;"));
+        assert!(out.contains("2 trials are on its front") && !out.contains("<b>") && out.contains("&lt;b&gt;"));
         let mut none = String::new();
         section(&mut none, &trials, &[]);
         assert_eq!(none, "");

@@ -149,9 +149,12 @@ fn cards(out: &mut String, r: &Report) {
         ("probability of overfitting", r.pbo, &two),
     ];
     out.push_str("<div class=\"cards\">");
-    for (name, value, show) in cards.into_iter().filter(|c| !r.generated_data || !c.0.starts_with("deflated")) {
+    for (name, value, show) in cards.into_iter().filter(|c| !r.generated_data || !c.0.contains("probability")) {
         let text = value.map_or("undefined".into(), show);
         let _ = write!(out, "<div><b>{text}</b><span>{name}</span></div>");
+    }
+    for (name, value) in r.study.expressions().0.iter().zip(&r.trial.also) {
+        let _ = write!(out, "<div><b>{value:.4}</b><span>objective {}</span></div>", escape(name));
     }
     out.push_str("</div>");
 }

@@ -116,7 +116,7 @@ impl StudyPage {
                 s.map_or("-".into(), |s| format!("{} in {}", s.trials, s.studies)),
                 "trials in studies that count beside it",
             ),
-            (number(self.pbo), "probability of overfitting"),
+            (number(self.pbo.filter(|_| !self.study.generated)), "probability of overfitting"),
         ];
         out.push_str("<div class=\"cards\">");
         for (value, name) in cards {

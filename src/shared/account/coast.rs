@@ -66,10 +66,22 @@ impl Account<'_> {
 
     /// Goes over bars in which nothing happens. Gives the first one in which something may.
     fn coast(&mut self, market: &Market, courses: &[Course], bars: Range<usize>, said: &impl Concerns) -> usize {
-        let Range { start: mut at, end } = bars;
         if !self.is_at_rest(market) {
-            return at;
+            return bars.start;
         }
+        let reached = self.coast_at_rest(market, courses, bars.clone(), said);
+        self.saw_depth(market, bars.start..reached);
+        reached
+    }
+
+    fn coast_at_rest(
+        &mut self,
+        market: &Market,
+        courses: &[Course],
+        bars: Range<usize>,
+        said: &impl Concerns,
+    ) -> usize {
+        let Range { start: mut at, end } = bars;
         let until = self.rules_until_ms.saturating_sub(market.times[at]).max(0);
         let rules = at.saturating_add(until.unsigned_abs().div_ceil(market.interval_ms.unsigned_abs()) as usize);
         let mut end = end.min(rules);
@@ -91,7 +103,6 @@ impl Account<'_> {
         if self.open == 0 {
             if at < end && self.cannot_be_ruined(courses) {
                 self.rest(end - at);
-                self.saw_depth(market, at..end);
                 at = end;
             }
             return at;
@@ -217,9 +228,9 @@ impl Account<'_> {
         for (symbol, p) in self.positions.iter_mut().enumerate().filter_map(|(s, p)| Some((s, p.as_mut()?))) {
             let columns = &market.columns[symbol];
             self.last_mark[symbol] = columns.get(Field::MarkClose)[end - 1];
-            let e = courses[symbol].between(columns, bars.start, end);
-            p.saw(e.low);
-            p.saw(e.high);
+            let (low, high) = courses[symbol].traded(columns, bars.start, end);
+            p.saw(low);
+            p.saw(high);
             p.stood = p.qty;
             p.follow(furthest(columns, p.side, bars.start..end));
         }
@@ -231,7 +242,6 @@ impl Account<'_> {
             self.margin_usage.extend(self.equity[first..].iter().map(usage));
         }
         self.bar += end - bars.start;
-        self.saw_depth(market, bars.start..end);
         end
     }
 

@@ -147,6 +147,20 @@ impl Course {
         to
     }
 
+    /// The lowest and the highest traded price of some bars.
+    pub fn traded(&self, c: &Columns, from: usize, to: usize) -> (f64, f64) {
+        let [open, low, high] = [Field::Open, Field::Low, Field::High].map(|field| c.get(field));
+        let of_bars = |(least, most): (f64, f64), t: usize| {
+            (least.min(low[t].min(open[t]).min(high[t])), most.max(high[t].max(open[t]).max(low[t])))
+        };
+        let first = from.next_multiple_of(BLOCK).min(to);
+        let last = (to / BLOCK * BLOCK).max(first);
+        let ends = (from..first).chain(last..to).fold((f64::INFINITY, f64::NEG_INFINITY), of_bars);
+        let blocks = &self.blocks[first / BLOCK..last / BLOCK];
+        let whole = if first < last { blocks } else { &[] };
+        whole.iter().fold(ends, |(least, most), e| (least.min(e.low), most.max(e.high)))
+    }
+
     /// The extremes of some bars.
     pub fn between(&self, c: &Columns, from: usize, to: usize) -> Extremes {
         let (mut e, mut t) = (Extremes::NONE, from);
@@ -185,6 +199,7 @@ mod tests {
             let to = from + len;
             let plain = (from..to).fold(Extremes::NONE, |e, t| e.with(extremes(c, t)));
             prop_assert_eq!(course.between(c, from, to), plain);
+            prop_assert_eq!(course.traded(c, from, to), (plain.low, plain.high));
             let stop = c.at(Field::Close, from) * level;
             let first = (from..to).find(|t| extremes(c, *t).low <= stop).unwrap_or(to);
             prop_assert_eq!(course.first_not(c, from, to, |e| e.low > stop), first);

@@ -42,7 +42,7 @@ impl Statistics {
             n => format!(" ({n} of them made elsewhere and declared)"),
         };
         let studies = if self.studies == 1 { "1 study".into() } else { format!("{} studies", self.studies) };
-        format!("{} trials{declared} of {studies} on prices that overlap", self.trials)
+        format!("{} trials{declared} of {studies} on prices that overlap, its own among them", self.trials)
     }
 }
 

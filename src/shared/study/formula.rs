@@ -132,6 +132,11 @@ fn reads(e: &Expr, out: &mut Vec<Metric>) {
     e.parts().into_iter().for_each(|part| reads(part, out));
 }
 
+/// Whether a tree names something.
+fn names(e: &Expr, word: &str) -> bool {
+    matches!(&e.kind, Kind::Name(name) if name == word) || e.parts().into_iter().any(|part| names(part, word))
+}
+
 impl Formula {
     /// Reads one.
     ///
@@ -142,7 +147,7 @@ impl Formula {
         check(&expr, text)?;
         let mut of = Vec::new();
         reads(&expr, &mut of);
-        if of.is_empty() {
+        if of.is_empty() && !names(&expr, LEVERAGE) {
             return Err(FormatError::Wrong(format!("'{text}' names no figure, so all trials would be equal")));
         }
         Ok(Formula { text: text.trim().into(), expr: Box::new(expr) })
@@ -209,6 +214,7 @@ mod tests {
         assert_eq!(of("sharpe - 2 * abs(max_drawdown)"), Some(1.0));
         assert_eq!(of("min(sharpe, 1, trades) / leverage"), Some(0.5));
         assert_eq!(of("sqrt(trades) * max(-max_drawdown, 0.5)"), Some(5.0));
+        assert_eq!((of("-leverage"), Formula::parse("-leverage").unwrap().reads()), (Some(-2.0), Vec::new()));
         assert_eq!(of("log(sharpe / 1.5) + trades ^ 0.5"), Some(10.0));
         assert_eq!((of("sharpe / 0"), of("calmar + 1"), of("sqrt(max_drawdown)")), (None, None, None));
         let broken = |text: &str| Requirement::parse(text).unwrap().broken_by(&get);
