@@ -52,7 +52,25 @@ fn completions_know_the_lab() {
         let values = said.lines().filter(|l| !l.is_empty() && (!l.starts_with('-') || words.ends_with("--")));
         values.map(String::from).collect::<Vec<_>>()
     };
-    assert_eq!(completed("assay --lab lab trials ''", 4), ["trend-walkforward"]);
+    for odd in ["my study", "zo'o", "dol$(id)", "*", "a;b", "--dash"] {
+        desk.assay(&[
+            "--lab",
+            "lab",
+            "study",
+            "run",
+            "trend.toml",
+            "study.toml",
+            "--trials",
+            "1",
+            &format!("--name={odd}"),
+        ])
+        .ok();
+    }
+    assert_eq!(
+        completed("assay --lab lab trials ''", 4),
+        ["trend-walkforward"],
+        "names that a shell would split or run are not"
+    );
     assert_eq!(completed("assay --lab lab trial show --study tre", 6), ["trend-walkforward"]);
     let session = assay_lab::Session::silent();
     let lab = assay_lab::Lab::open(&desk.path("lab"), &session).unwrap();

@@ -313,6 +313,10 @@ fn a_budget_ends_a_run_and_changes_nothing() {
     desk.assay(&["--lab", "lab", "study", "resume", "--for", "1s"]).ok();
     desk.assay(&["--lab", "lab", "study", "resume"]).ok();
     same(&events(&desk, "lab"), &events(&desk, "other"));
+    for wrong in ["abc", "nan", "inf"] {
+        let resume = ["--lab", "lab", "study", "resume", &format!("--until={wrong}")];
+        desk.assay(&resume).fails(2, "write a score as a number");
+    }
     for wrong in ["1", "m", "-3m", "0s", "1e99h", "3 w"] {
         let resume = ["--lab", "lab", "study", "resume", &format!("--for={wrong}")];
         desk.assay(&resume).fails(2, "write a time as 90s, 30m, 8h or 2d");

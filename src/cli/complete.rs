@@ -22,8 +22,9 @@ fn lab() -> Option<Lab> {
 fn of(begun: &OsStr, all: impl IntoIterator<Item = (String, String)>) -> Vec<CompletionCandidate> {
     let begun = begun.to_string_lossy();
     let fits = all.into_iter().filter(|(name, _)| name.starts_with(&*begun));
-    // What a terminal would obey is no word to complete to.
-    let plain = fits.filter(|(name, _)| !name.chars().any(char::is_control));
+    // Shells take candidates as they are: what one of them could split, open or run is no word to complete to.
+    let safe = |c: char| c.is_alphanumeric() || "-_./:@+,=%".contains(c);
+    let plain = fits.filter(|(name, _)| !name.starts_with('-') && name.chars().all(safe));
     plain.map(|(name, help)| CompletionCandidate::new(name).help(Some(help.into()))).collect()
 }
 

@@ -10,6 +10,7 @@ mod completions;
 mod compromise;
 mod consistency;
 mod data;
+mod declare;
 mod demo;
 mod deploy;
 mod doctor;

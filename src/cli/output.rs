@@ -3,11 +3,16 @@
 use assay_lab::LabError;
 use indicatif::{ProgressDrawTarget, ProgressStyle};
 use std::io::{IsTerminal, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// Why stdout did not take what was written there.
 static UNWRITTEN: Mutex<Option<std::io::Error>> = Mutex::new(None);
+
+/// Whether lines are written over what stands on the screen, and whether the next one is the first of them.
+static OVER: AtomicBool = AtomicBool::new(false);
+static FRESH: AtomicBool = AtomicBool::new(true);
 
 /// Writes data to stdout; a reader that went away is no error, and any other is told by [`written`].
 pub fn print(text: &str) {
@@ -15,14 +20,26 @@ pub fn print(text: &str) {
 }
 
 fn write_line(text: &str) {
-    note_lost(write_flushed(format!("{text}\n").as_bytes()));
+    if !OVER.load(Ordering::Relaxed) {
+        return note_lost(write_flushed(format!("{text}\n").as_bytes()));
+    }
+    let home = if FRESH.swap(false, Ordering::Relaxed) { "\x1b[H" } else { "" };
+    let lines: String = text.lines().map(|l| format!("{l}\x1b[K\n")).collect();
+    note_lost(write_flushed(format!("{home}{lines}").as_bytes()));
 }
 
-/// Empties the screen for what is shown again; of what goes into a file nothing is taken back.
-pub fn clear() {
-    if std::io::stdout().is_terminal() {
-        note_lost(write_flushed(b"\x1b[H\x1b[2J"));
+/// Shows something over what was shown before, without a blank moment; in a file it stands behind it.
+pub fn again_from_the_top<T>(show: impl FnOnce() -> T) -> T {
+    if !std::io::stdout().is_terminal() {
+        return show();
     }
+    OVER.store(true, Ordering::Relaxed);
+    let shown = show();
+    OVER.store(false, Ordering::Relaxed);
+    // What stood below it goes.
+    note_lost(write_flushed(b"\x1b[J"));
+    FRESH.store(true, Ordering::Relaxed);
+    shown
 }
 
 /// Whether everything that was printed was written: a command whose answer got lost has not answered.

@@ -163,8 +163,14 @@ pub struct Limits {
     #[arg(long = "for", value_name = "TIME", value_parser = time)]
     time: Option<Duration>,
     /// Stop when the best feasible trial has this score
-    #[arg(long = "until", value_name = "SCORE", allow_negative_numbers = true)]
+    #[arg(long = "until", value_name = "SCORE", allow_negative_numbers = true, value_parser = finite)]
     target: Option<f64>,
+}
+
+/// Reads a score.
+fn finite(text: &str) -> Result<f64, String> {
+    let found = text.parse().ok().filter(|v: &f64| v.is_finite());
+    found.ok_or_else(|| "write a score as a number, such as 1.5".into())
 }
 
 /// Reads a time.
@@ -237,6 +243,7 @@ pub fn run(cx: &Context, args: Args) -> Result<(), LabError> {
                 Some(path) => read_study(path, changes)?,
                 None => plain_study(&strategy.file.name, changes)?,
             };
+            study.left_out().iter().for_each(|note| say(&format!("note: {note}")));
             let named = a.seed.is_some() || (a.witness.is_none() && lab.config.witness.is_none());
             let seed = if named { Seed::Named } else { Seed::Wanting };
             if !named {

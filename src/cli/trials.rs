@@ -2,19 +2,18 @@
 
 use super::Context;
 use super::complete;
+use super::declare;
 use super::later;
-use super::output::{clear, one_line, print, print_json, table};
+use super::output::{again_from_the_top, print, print_json, table};
 use assay_lab::reproduce::own;
-use assay_lab::study::{Declared, Figures, Recorded, declare, of_trial, seen_later};
+use assay_lab::study::{Figures, of_trial, seen_later};
 use assay_lab::trial::{board, pick, study};
-use assay_lab::{Lab, LabError};
+use assay_lab::{Lab, LabError, Session};
 use assay_research::mirror::query::{Order, StudyRow, TrialRow, front};
 use assay_shared::event::study::FoldFact;
 use assay_shared::metric::Metric;
 use assay_shared::strategy::Value;
-use assay_shared::time::{format_date, parse};
 use serde_json::json;
-use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 /// How often a listing that is watched is shown again.
@@ -78,33 +77,7 @@ pub enum One {
     /// Sharpe ratio, and at the gate for every proposal that is made from then on. What they gave is not taken: nobody could check it.
     ///
     /// Example: assay trial import optuna.db --symbols BTCUSDT,ETHUSDT --from 2021-01-01 --to 2024-12-31
-    Import(Import),
-}
-
-/// What is declared.
-#[derive(Debug, clap::Args)]
-pub struct Import {
-    /// The file that holds them
-    #[arg(required_unless_present = "trials")]
-    file: Option<PathBuf>,
-    /// How many, where no file holds them
-    #[arg(long, conflicts_with = "file", value_parser = clap::value_parser!(u64).range(1..))]
-    trials: Option<u64>,
-    /// Symbols that were traded [default: those of the newest snapshot]
-    #[arg(long, value_delimiter = ',')]
-    symbols: Vec<String>,
-    /// First day of the prices [default: that of the newest snapshot]
-    #[arg(long, value_name = "DATE")]
-    from: Option<String>,
-    /// Last day of the prices [default: that of the newest snapshot]
-    #[arg(long, value_name = "DATE")]
-    to: Option<String>,
-    /// Say what would be declared, and record nothing
-    #[arg(long)]
-    dry_run: bool,
-    /// With what they were made, in words [default: what the file says]
-    #[arg(long, value_name = "TEXT")]
-    source: Option<String>,
+    Import(declare::Import),
 }
 
 /// Which guardrails a trial breaks, and by how much.
@@ -150,6 +123,7 @@ pub fn leaderboard(cx: &Context, lab: &Lab, study: Option<&str>, limit: u32) -> 
     let seen = seen_later(lab, &s.study_id)?;
     if cx.json {
         let later: Vec<_> = seen.iter().map(|s| later::to_json(&s.run, &s.looked)).collect();
+        let figures = figures.map(|f| if s.generated { f.without_probabilities() } else { f });
         print_json(&json!({"study": s, "trials": found.trials, "best": figures, "later": later}));
         return Ok(());
     }
@@ -238,11 +212,13 @@ pub fn run(cx: &Context, args: Args) -> Result<(), LabError> {
 /// Shows the trials again and again while a study runs.
 fn watch(cx: &Context, lab: &Lab, args: &Args) -> Result<(), LabError> {
     let _watched = cx.session.stop.watch();
+    // That the mirror lags behind a study that runs is no news.
+    let session = Session { stop: cx.session.stop.clone(), ..Session::silent() };
+    let lab = &Lab::open(&lab.dir, &session)?;
     loop {
         // The study that was the newest when this began, or another one that began since.
         let row = study(&lab.mirror()?, args.study.as_deref())?;
-        clear();
-        listed(cx, lab, args)?;
+        again_from_the_top(|| listed(cx, lab, args))?;
         if row.closed || cx.session.stop.requested() {
             return Ok(());
         }
@@ -286,6 +262,13 @@ fn pareto(cx: &Context, lab: &Lab, study: Option<&str>, limit: u32) -> Result<()
         print_json(&json!({"study": found.study, "objectives": also, "front": all.len(), "trials": shown}));
         return Ok(());
     }
+    if found.study.generated {
+        print("GENERATED DATA: the figures say nothing about real trading");
+    }
+    if all.is_empty() {
+        print("no trial is feasible, so there is no front; `assay trials --all` says why");
+        return Ok(());
+    }
     listing(&found.study, shown);
     print(&format!(
         "\n{} of {} trials are on the front: no other feasible one is as good in every objective and better in one",
@@ -299,43 +282,8 @@ pub fn one(cx: &Context, args: One) -> Result<(), LabError> {
     match args {
         One::Show { which } => show(cx, &which),
         One::Reproduce { which } => again(cx, &which),
-        One::Import(args) => import(cx, args),
+        One::Import(args) => declare::import(cx, args),
     }
-}
-
-fn import(cx: &Context, args: Import) -> Result<(), LabError> {
-    let date = |text: Option<String>| {
-        let bad = |t: &str| LabError::usage(format!("'{t}' is no date"), "write it as 2024-01-31");
-        text.map(|t| parse(&t).ok_or_else(|| bad(&t))).transpose()
-    };
-    let span = (date(args.from)?, date(args.to)?);
-    let (file, trials, symbols) = (args.file.as_deref(), args.trials, args.symbols);
-    let asked = Declared { file, trials, source: args.source, symbols, span };
-    let Recorded { fact, new, meets } = declare(&cx.lab()?, &asked, args.dry_run)?;
-    if cx.json {
-        let recorded = !args.dry_run;
-        print_json(&json!({"declared": fact, "new": new, "recorded": recorded, "snapshots_with_such_prices": meets}));
-        return Ok(());
-    }
-    let from = format!("{} to {}", format_date(fact.first_ms), format_date(fact.last_ms));
-    let what = match (new, args.dry_run) {
-        (false, _) => "declared already",
-        (true, true) => "would be declared",
-        (true, false) => "declared",
-    };
-    print(&format!(
-        "{what}: {} trials ({}) on {}, {from}",
-        fact.trials,
-        one_line(&fact.source),
-        fact.symbols.join(", ")
-    ));
-    match meets {
-        0 => print(
-            "NOTE: no snapshot of this lab has any of these symbols in that time: beside its studies they count for nothing",
-        ),
-        _ => print("they count beside every study on prices that overlap, and for every proposal from now on"),
-    }
-    Ok(())
 }
 
 fn again(cx: &Context, which: &Which) -> Result<(), LabError> {

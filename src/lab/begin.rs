@@ -31,7 +31,8 @@ pub fn strategy(name: &str, symbols: &[String], out: Option<&Path>) -> Result<Pa
 /// A name that no study can have; a file that is there, or cannot be written.
 pub fn study(name: &str, out: Option<&Path>) -> Result<PathBuf, LabError> {
     named(name)?;
-    let text = STUDY.replace(NAME, name);
+    let quoted = serde_json::to_string(name).unwrap_or_default();
+    let text = STUDY.replace(&format!("{NAME:?}"), &quoted);
     parse_study(&text, "the new study")?;
     write(&text, name, out)
 }

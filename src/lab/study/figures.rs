@@ -24,6 +24,16 @@ pub struct Figures {
     pub unfinished: usize,
 }
 
+impl Figures {
+    /// What it was counted from, without the probabilities that say whether a result is real: on data that were made up
+    /// nothing is.
+    #[must_use]
+    pub fn without_probabilities(self) -> Figures {
+        let counted = |s: Statistics| Statistics { psr: None, dsr: None, min_track_record: None, ..s };
+        Figures { statistics: self.statistics.map(counted), pbo: None, ..self }
+    }
+}
+
 /// The statistics of a trial of a study, by number (or of its best); none without such a trial.
 ///
 /// # Errors

@@ -153,7 +153,9 @@ pub enum Order {
 /// Statistics as they are shown: on data that were made up no probability that a result is real.
 fn shown(mut statistics: BTreeMap<String, f64>, generated: bool) -> BTreeMap<String, f64> {
     if generated {
-        statistics.remove("dsr");
+        for probability in ["dsr", "psr", "pbo", "min_track_record_bars"] {
+            statistics.remove(probability);
+        }
     }
     statistics
 }

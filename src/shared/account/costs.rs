@@ -31,7 +31,12 @@ pub struct Assumptions {
 
 /// How much worse than the price a market order fills, beside the fixed slippage.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
-#[serde(tag = "model", rename_all = "kebab-case", deny_unknown_fields)]
+#[serde(
+    tag = "model",
+    rename_all = "kebab-case",
+    deny_unknown_fields,
+    expecting = "a table such as { model = \"none\" }"
+)]
 pub enum Impact {
     /// Not at all.
     #[default]

@@ -64,13 +64,27 @@ pub enum FormatError {
 impl FormatError {
     /// What the TOML reader says.
     pub(crate) fn toml(e: &toml::de::Error) -> FormatError {
-        FormatError::Malformed { what: e.message().to_string(), span: e.span() }
+        FormatError::Malformed { what: plainly(e.message()), span: e.span() }
     }
 
     /// What the JSON reader says.
     pub(crate) fn json(e: &serde_json::Error) -> FormatError {
         FormatError::Malformed { what: e.to_string(), span: None }
     }
+}
+
+/// A reader's message without the words of a programming language.
+fn plainly(message: &str) -> String {
+    let Some((before, wanted)) = message.rsplit_once(", expected ") else { return message.into() };
+    let words = match wanted.trim_end() {
+        "u8" | "u16" | "u32" | "u64" | "usize" => "a whole number, 0 or more",
+        "i8" | "i16" | "i32" | "i64" => "a whole number",
+        "f32" | "f64" => "a number",
+        "a boolean" => "true or false",
+        other if other.starts_with("struct ") => "a table",
+        _ => return message.into(),
+    };
+    format!("{before}, expected {words}")
 }
 
 /// No text of ours holds a number that is none: neither `inf` nor `nan`, nor one that overflows.

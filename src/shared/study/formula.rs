@@ -81,18 +81,19 @@ fn check(e: &Expr, text: &str) -> Result<(), FormatError> {
             let hint = near.help.map_or(String::new(), |help| format!("; {help}"));
             return Err(wrong(&format!("there is no figure '{name}'{hint} (`assay guide reference` lists them)")));
         }
-        Kind::Unary(Unary::Not, _) => return Err(wrong("this is made of numbers, not of truths")),
+        Kind::Unary(Unary::Not, _) => {
+            return Err(wrong("this is made of numbers, not of truths; what must hold stands in [guardrails] require"));
+        }
         Kind::Unary(..) => {}
         Kind::Binary(op, ..) if op.is_logic() || op.is_comparison() || *op == Binary::Known => {
-            return Err(wrong("this is made of numbers, not of truths"));
+            return Err(wrong("this is made of numbers, not of truths; what must hold stands in [guardrails] require"));
         }
         Kind::Binary(..) => {}
         Kind::Call(name, args) => match (name.as_str(), args.len()) {
             ("abs" | "sqrt" | "log" | "exp", 1) | ("min" | "max", 2..) => {}
             _ => {
-                return Err(wrong(&format!(
-                    "'{name}' is not known here: abs, sqrt, log, exp of one, min, max of several"
-                )));
+                let known = "there are abs, sqrt, log, exp of one value, min and max of several";
+                return Err(wrong(&format!("'{name}' with {} cannot be asked for: {known}", args.len())));
             }
         },
         _ => return Err(wrong("this is made of numbers and figures only")),
@@ -132,6 +133,21 @@ fn reads(e: &Expr, out: &mut Vec<Metric>) {
     e.parts().into_iter().for_each(|part| reads(part, out));
 }
 
+/// What figures may be, to see whether an expression is ever defined: good ones, bad ones, small and large ones.
+const PROBES: [f64; 6] = [1.7, -0.6, 0.013, 9.0, -40.0, 250.0];
+
+/// A figure of a probe, with the sign that it can have.
+fn probed(name: &str, probe: f64) -> f64 {
+    match name {
+        "max_drawdown" | "worst_mae" => -(probe.abs() / 2.0).min(1.0),
+        "cagr" | "calmar" | "sharpe" | "sharpe_per_bar" | "sortino" | "sqn" | "total_return" | "skew" => probe,
+        "expectancy_usdt" | "funding_usdt" => probe * 100.0,
+        LEVERAGE => 1.0 + probe.abs(),
+        "trades" | "liquidations" | "rejected_orders" | "undecided_bars" => (probe.abs() * 50.0).ceil(),
+        _ => probe.abs(),
+    }
+}
+
 /// Whether a tree names something.
 fn names(e: &Expr, word: &str) -> bool {
     matches!(&e.kind, Kind::Name(name) if name == word) || e.parts().into_iter().any(|part| names(part, word))
@@ -149,6 +165,9 @@ impl Formula {
         reads(&expr, &mut of);
         if of.is_empty() && !names(&expr, LEVERAGE) {
             return Err(FormatError::Wrong(format!("'{text}' names no figure, so all trials would be equal")));
+        }
+        if PROBES.iter().all(|probe| value(&expr, &|name| Some(probed(name, *probe))).is_none()) {
+            return Err(FormatError::Wrong(format!("'{text}' is undefined whatever the figures are")));
         }
         Ok(Formula { text: text.trim().into(), expr: Box::new(expr) })
     }
@@ -184,6 +203,16 @@ impl Requirement {
         };
         check(&over, text)?;
         check(&under, text)?;
+        let mut of = Vec::new();
+        reads(&over, &mut of);
+        reads(&under, &mut of);
+        if of.is_empty() && !names(&over, LEVERAGE) && !names(&under, LEVERAGE) {
+            return Err(FormatError::Wrong(format!("'{text}' names no figure, so it says nothing of a trial")));
+        }
+        let undefined = |e: &Expr| PROBES.iter().all(|probe| value(e, &|name| Some(probed(name, *probe))).is_none());
+        if undefined(&over) || undefined(&under) {
+            return Err(FormatError::Wrong(format!("'{text}' is undefined whatever the figures are")));
+        }
         Ok(Requirement { text: text.trim().into(), over, under })
     }
 
@@ -216,7 +245,7 @@ mod tests {
         assert_eq!(of("sqrt(trades) * max(-max_drawdown, 0.5)"), Some(5.0));
         assert_eq!((of("-leverage"), Formula::parse("-leverage").unwrap().reads()), (Some(-2.0), Vec::new()));
         assert_eq!(of("log(sharpe / 1.5) + trades ^ 0.5"), Some(10.0));
-        assert_eq!((of("sharpe / 0"), of("calmar + 1"), of("sqrt(max_drawdown)")), (None, None, None));
+        assert_eq!((of("sharpe / (trades - 100)"), of("calmar + 1"), of("sqrt(sharpe - 2)")), (None, None, None));
         let broken = |text: &str| Requirement::parse(text).unwrap().broken_by(&get);
         let found = [broken("max_drawdown >= -0.125"), broken("trades >= 60"), broken("abs(max_drawdown) <= 0.25")];
         assert_eq!(found, [0.125, -40.0, 0.0]);
@@ -238,15 +267,26 @@ mod tests {
             ("1 + 2", "names no figure"),
             ("sharpe > 1", "numbers, not of truths"),
             ("not sharpe", "numbers, not of truths"),
-            ("EMA(sharpe, 3)", "not known here"),
-            ("min(sharpe)", "not known here"),
+            ("EMA(sharpe, 3)", "'EMA' with 2 cannot be asked for"),
+            ("min(sharpe)", "max of several"),
+            ("sharpe / 0", "undefined whatever"),
+            ("sharpe / (trades - trades)", "undefined whatever"),
+            ("log(max_drawdown - 1)", "undefined whatever"),
             ("sharpe@4h", "numbers and figures only"),
             ("'x'", "numbers and figures only"),
         ] {
             let said = Formula::parse(text).unwrap_err().to_string();
             assert!(said.contains(why), "{text}: {said}");
         }
-        for text in ["sharpe", "sharpe > 1", "sharpe >= 1 and trades >= 3", "sharpe >= x", "1 <= (2 <= sharpe)"] {
+        for text in [
+            "sharpe",
+            "sharpe > 1",
+            "sharpe >= 1 and trades >= 3",
+            "sharpe >= x",
+            "1 <= (2 <= sharpe)",
+            "2 >= 1",
+            "sharpe >= 1 / 0",
+        ] {
             assert!(Requirement::parse(text).is_err(), "{text}");
         }
     }

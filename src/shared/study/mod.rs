@@ -162,6 +162,19 @@ impl Guardrails {
 }
 
 impl Study {
+    /// What a file that a person wrote leaves out of a table that it has, and what counts for it then: another thing than
+    /// without the table, as files of release 0.1.0 mean it.
+    pub fn left_out(&self) -> Vec<&'static str> {
+        let mut out = Vec::new();
+        if self.splits.vault_days.is_none() {
+            out.push("[splits] names no vault_days, so no bars are kept back from the search; vault_days = 90 keeps the last ninety days");
+        }
+        if self.objective.stability_weight.is_none() {
+            out.push("[objective] names no stability_weight, so the score loses the whole deviation of the folds (\"full\"); stability_weight = 1.0 takes one standard error, as without [objective]");
+        }
+        out
+    }
+
     /// The point of a trial: one that was queued, or what the sampler asks for. Of the queued ones it learns as of all
     /// others, and loses none of its own by them.
     pub fn asked(&self, search: &mut Search<'_>, number: u32, pending: &[Params]) -> Params {

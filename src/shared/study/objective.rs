@@ -26,7 +26,7 @@ pub struct Objective {
 
 /// How much a spread over the folds takes from the score.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "stability_weight is a number of standard errors, or \"full\"")]
 pub enum Stability {
     /// So many standard errors of the mean: `std / √folds`.
     Errors(f64),

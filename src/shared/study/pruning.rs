@@ -5,7 +5,12 @@ use serde::{Deserialize, Serialize};
 
 /// A rule that looks at a trial after each fold, beside the trials of earlier batches.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "rule", rename_all = "lowercase", deny_unknown_fields)]
+#[serde(
+    tag = "rule",
+    rename_all = "lowercase",
+    deny_unknown_fields,
+    expecting = "a table such as { rule = \"percentile\" }"
+)]
 pub enum Pruning {
     /// Those below the median of complete trials stop.
     Median {},
