@@ -21,6 +21,7 @@ mod guide;
 mod help;
 mod import;
 mod judge;
+mod kernels;
 mod keys;
 mod kills;
 mod language;

@@ -4,6 +4,7 @@ mod data;
 mod figure;
 mod gate;
 mod growth;
+mod kernel;
 mod language;
 mod ledger;
 mod mirror;
@@ -52,6 +53,9 @@ enum Part {
     Data,
     /// The gate: pushes, a study computed again, reconciling, replaying every log.
     Gate,
+    /// A kernel of --kernel, --times over: its instructions are counted from outside.
+    #[value(hide = true)]
+    Kernel,
     /// What one process sees that opens the ledger in --dir.
     #[value(hide = true)]
     Probe,
@@ -95,6 +99,10 @@ pub struct Args {
     /// One-minute bars of each of the five imported symbols
     #[arg(long, default_value_t = 60_000, value_parser = clap::value_parser!(u32).range(1_000..=5_000_000))]
     bars: u32,
+    #[arg(long, hide = true, default_value = "")]
+    kernel: String,
+    #[arg(long, hide = true, default_value_t = 1)]
+    times: u32,
     /// Exit with 1 when a figure misses its goal
     #[arg(long)]
     gate: bool,
@@ -230,6 +238,9 @@ fn measure(dir: &Path, args: &Args, figures: &mut Vec<Figure>) -> Result<(), Lab
 }
 
 pub fn run(cx: &Context, args: Args) -> Result<(), LabError> {
+    if args.part == Part::Kernel {
+        return kernel::measure(&args.kernel, args.times);
+    }
     let named = args.dir.as_deref().unwrap_or(Path::new("."));
     let seen = match args.part {
         Part::Probe => Some(growth::probe(named)?),
