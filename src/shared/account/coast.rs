@@ -266,9 +266,17 @@ impl Account<'_> {
             }
             let bar = MarketBar { market, index: next };
             self.settle_at_open(&bar);
-            self.owed_inside(&bar);
+            let inside = |(symbol, p): (usize, &Option<Position>)| {
+                p.is_some() && bar.settlements(symbol).iter().any(|s| s.ms > bar.time())
+            };
+            let any_inside = self.positions.iter().enumerate().any(inside);
+            if any_inside {
+                self.owed_inside(&bar);
+            }
             self.positions.iter_mut().flatten().for_each(|p| p.stood = p.qty);
-            self.gained_inside(&bar);
+            if any_inside {
+                self.gained_inside(&bar);
+            }
             from = next + 1;
         }
     }

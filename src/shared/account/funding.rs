@@ -50,7 +50,9 @@ impl Account<'_> {
         most: &dyn Fn(&Position) -> f64,
         which: &dyn Fn(&Settlement, f64) -> bool,
     ) {
-        self.settle_all((bar, symbol, bar.settlements(symbol)), most, which);
+        if self.positions[symbol].is_some() {
+            self.settle_all((bar, symbol, bar.settlements(symbol)), most, which);
+        }
     }
 
     /// The same of settlements of a bar that were found already.
