@@ -122,7 +122,7 @@ fn check(cx: &Context, file: &Path) -> Result<(), LabError> {
     warnings.iter().for_each(|w| say(w));
     print(&format!("{} is fine\nhash {}", s.file.name, s.hash()));
     for (name, range) in &s.file.parameters {
-        print(&format!("  {name}: {}", json!(range)));
+        print(&format!("  {name}: {}", range.words()));
     }
     Ok(())
 }

@@ -141,6 +141,7 @@ pub enum Args {
     /// List studies, or show one with its best trials
     ///
     /// Example: assay study show trend-walkforward
+    #[command(alias = "list")]
     Show {
         /// Name or id
         #[arg(add = complete::studies())]

@@ -41,9 +41,9 @@ pub(crate) fn with(strategy: &Strategy, given: &[(String, String)]) -> Result<Pa
         let range = ranges.get(name);
         let range = range
             .ok_or_else(|| LabError::usage(format!("there is no parameter '{name}'"), format!("there are {known}")))?;
-        let value = range.read(text).ok_or_else(|| {
-            LabError::usage(format!("'{text}' is not in the range of '{name}'"), serde_json::json!(range).to_string())
-        })?;
+        let value = range
+            .read(text)
+            .ok_or_else(|| LabError::usage(format!("'{text}' is not in the range of '{name}'"), range.words()))?;
         params.insert(name.clone(), value);
     }
     Ok(params)

@@ -19,6 +19,8 @@ use assay_shared::strategy::{Bound, Params, Strategy};
 
 const RULES: &str = include_str!("../../../configs/strategies/breakout.toml");
 const BARS: usize = 1_500;
+/// How often a small one is done at a time, so that the allocator's own doings are small beside it.
+const SMALL: u32 = 40;
 
 fn wrong(e: impl std::fmt::Display) -> LabError {
     LabError::Verification(e.to_string())
@@ -49,9 +51,15 @@ impl Stage {
     }
 }
 
+/// What is counted: callgrind looks from its beginning to its end, and at nothing else of the process.
+#[inline(never)]
+fn counted(times: u32, work: &mut dyn FnMut() -> Result<(), LabError>) -> Result<(), LabError> {
+    (0..times).try_for_each(|_| work())
+}
+
 /// Runs a kernel so often.
 pub fn measure(name: &str, times: u32) -> Result<(), LabError> {
-    let again = |work: &mut dyn FnMut() -> Result<(), LabError>| (0..times).try_for_each(|_| work());
+    let again = |work: &mut dyn FnMut() -> Result<(), LabError>| counted(times, work);
     match name {
         "signals" => {
             let stage = Stage::new(STRATEGY)?;
@@ -71,7 +79,9 @@ pub fn measure(name: &str, times: u32) -> Result<(), LabError> {
             let stage = Stage::new(STRATEGY)?;
             let run = stage.run(&stage.prepared()?)?;
             again(&mut || {
-                std::hint::black_box(metric::of(&run.whole(), stage.market.interval_ms));
+                for _ in 0..SMALL {
+                    std::hint::black_box(metric::of(&run.whole(), stage.market.interval_ms));
+                }
                 Ok(())
             })
         }
@@ -106,8 +116,10 @@ pub fn measure(name: &str, times: u32) -> Result<(), LabError> {
             }
             .into();
             again(&mut || {
-                let payload = event.encode().map_err(wrong)?;
-                std::hint::black_box(Event::decode("TrialCompleted", 2, &payload).map_err(wrong)?);
+                for _ in 0..SMALL {
+                    let payload = event.encode().map_err(wrong)?;
+                    std::hint::black_box(Event::decode("TrialCompleted", 2, &payload).map_err(wrong)?);
+                }
                 Ok(())
             })
         }

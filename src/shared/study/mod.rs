@@ -232,9 +232,20 @@ impl Study {
             self.guardrails.drawdown.iter().all(fraction),
             "a drawdown limit is a fraction above 0, at a leverage from 1",
         )?;
+        self.check_objectives()?;
+        self.splits.check()?;
+        self.objective.check()
+    }
+
+    /// What several objectives, requirements and rules of pruning ask of each other and of the sampler.
+    fn check_objectives(&self) -> Result<(), FormatError> {
+        let ok = |good: bool, what: &str| if good { Ok(()) } else { Err(FormatError::Wrong(what.to_string())) };
         let count = |n: usize, what: &str| ok(n <= 8, &format!("{what} holds at most 8 expressions"));
         count(self.objective.also.len(), "also")?;
         count(self.guardrails.require.len(), "require")?;
+        let mut names: Vec<&str> = self.objective.also.iter().map(Formula::text).collect();
+        names.sort_unstable();
+        ok(names.windows(2).all(|pair| pair[0] != pair[1]), "an objective is named twice: each counts once")?;
         let several = !self.objective.also.is_empty();
         ok(
             !(self.guardrails.prune_below_median && self.guardrails.pruning.is_some()),
@@ -255,7 +266,6 @@ impl Study {
         if let Sampler::Nsga { population } = self.sampler {
             ok((4..=1000).contains(&population), "nsga-ii needs a population of 4 to 1000")?;
         }
-        self.splits.check()?;
-        self.objective.check()
+        Ok(())
     }
 }

@@ -106,7 +106,7 @@ pub(super) fn text(s: &Study) -> String {
 mod tests {
     use crate::account::{Assumptions, Impact};
     use crate::format::costs_text;
-    use crate::study::Study;
+    use crate::study::{Formula, Study};
 
     const FILE: &str = include_str!("../../../../configs/studies/walkforward.toml");
     const V1: &str = include_str!("golden/v1.json");
@@ -211,6 +211,7 @@ mod tests {
             change(&mut s);
             s.check().unwrap_err().to_string()
         };
+        assert!(wrong(|s| s.objective.also = vec![Formula::parse("sharpe").unwrap(); 2]).contains("named twice"));
         assert!(wrong(|s| s.trials = 0).contains("trials"));
         assert!(wrong(|s| s.name = "x".repeat(600)).contains("128 bytes"));
         assert!(wrong(|s| s.name = "a\nb".into()).contains("control"));
