@@ -3,6 +3,7 @@
 use crate::error::LabError;
 use crate::folder::Lab;
 use assay_ledger::Log;
+use assay_ledger::format::hash::unhex;
 use assay_research::mirror::Mirror;
 use assay_research::mirror::query::{Order, StudyRow, TrialRow};
 use assay_shared::event::{Event, trial_id};
@@ -83,15 +84,9 @@ pub fn board(lab: &Lab, wanted: Option<&str>, order: Order, limit: u32) -> Resul
 
 /// A trial of the ledger, by its study and number.
 fn row(log: &Log, study_id: &str, number: u32) -> Result<Option<TrialRow>, LabError> {
-    let Some(id) = study_of(study_id) else { return Ok(None) };
+    let Some(id) = unhex(study_id).and_then(|raw| raw.try_into().ok()) else { return Ok(None) };
     let Some(seq) = log.find(&trial_id(&id, number))? else { return Ok(None) };
     Ok(Event::of(&log.entry(seq)?)?.trial().map(|t| TrialRow::of(seq, &t)))
-}
-
-fn study_of(hex: &str) -> Option<[u8; 16]> {
-    let byte = |k: usize| u8::from_str_radix(hex.get(2 * k..2 * k + 2)?, 16).ok();
-    let all = (0..16).map(byte).collect::<Option<Vec<u8>>>()?;
-    all.try_into().ok()
 }
 
 /// All trials of a study, by number, as the ledger has them.

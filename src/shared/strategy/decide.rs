@@ -146,10 +146,9 @@ impl Decider {
         &self.given
     }
 
-    /// The places of the nodes that an entry of a symbol looks at.
-    fn of_entry(&self, symbol: usize) -> Vec<usize> {
-        let (plan, mut wanted) = (&self.bound.plan, vec![false; self.bound.plan.ops.len()]);
-        self.bound.outputs[symbol].rules.each(|id| wanted[id] = true);
+    /// Adds what belongs to a symbol's position, and everything that what is wanted is made of.
+    fn with_needs(&self, symbol: usize, wanted: &mut [bool]) {
+        let plan = &self.bound.plan;
         for id in &self.ids {
             wanted[*id] |= matches!(plan.ops[*id], Op::Born(of, ..) if of == symbol);
         }
@@ -159,25 +158,23 @@ impl Decider {
                 plan.ops[*id].needs(|of| wanted[of] = true);
             }
         }
+    }
+
+    /// The places of the nodes that an entry of a symbol looks at.
+    fn of_entry(&self, symbol: usize) -> Vec<usize> {
+        let mut wanted = vec![false; self.bound.plan.ops.len()];
+        self.bound.outputs[symbol].rules.each(|id| wanted[id] = true);
+        self.with_needs(symbol, &mut wanted);
         (0..self.ids.len()).filter(|k| wanted[self.ids[*k]]).collect()
     }
 
     /// What decisions of a symbol look at: its rules, and what belongs to its position.
     fn of_symbol(&self, symbol: usize) -> Own {
-        let plan = &self.bound.plan;
-        let (mut wanted, outputs) = (vec![false; plan.ops.len()], &self.bound.outputs[symbol]);
+        let (mut wanted, outputs) = (vec![false; self.bound.plan.ops.len()], &self.bound.outputs[symbol]);
         outputs.signals.iter().for_each(|s| wanted[s.1] = true);
         outputs.rules.each(|id| wanted[id] = true);
         outputs.size.iter().for_each(|s| s.each(|id| wanted[id] = true));
-        for id in &self.ids {
-            wanted[*id] |= matches!(plan.ops[*id], Op::Born(of, ..) if of == symbol);
-        }
-        plan.recalled.iter().filter(|r| r.0 == symbol).for_each(|r| wanted[r.1] = true);
-        for id in self.ids.iter().rev() {
-            if wanted[*id] {
-                plan.ops[*id].needs(|of| wanted[of] = true);
-            }
-        }
+        self.with_needs(symbol, &mut wanted);
         let given = self.given.iter().copied().filter(|id| wanted[*id]).collect();
         Own { given, waiting: (0..self.ids.len()).filter(|k| wanted[self.ids[*k]]).collect() }
     }
