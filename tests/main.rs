@@ -55,4 +55,5 @@ mod vectors;
 mod watch;
 mod whole_way;
 mod witness;
+mod workflow;
 mod wrong_input;

@@ -2,7 +2,8 @@
 //! is not.
 
 use crate::desk::Desk;
-use std::path::PathBuf;
+use crate::workflow::linter;
+use std::path::{Path, PathBuf};
 
 const SCRIPT: &str = r#"
 import json, sys, tomllib
@@ -23,7 +24,19 @@ fn judged(desk: &Desk, of: &str, files: &[PathBuf]) -> Vec<String> {
     let args: Vec<&str> =
         ["-c", SCRIPT, schema.to_str().unwrap()].into_iter().chain(files.iter().map(|f| f.to_str().unwrap())).collect();
     let said = desk.run(&python, &args).ok();
-    said.out.lines().map(String::from).collect()
+    let out: Vec<String> = said.out.lines().map(String::from).collect();
+    for (file, said) in files.iter().zip(&out) {
+        assert_eq!(editor_takes(desk, file), said == "valid", "{}: {said}", file.display());
+    }
+    out
+}
+
+/// Whether an editor's linter takes a file by the schema that was written last.
+fn editor_takes(desk: &Desk, file: &Path) -> bool {
+    let (program, schema) = (linter("taplo"), format!("file://{}", desk.path("schema.json").display()));
+    let said = desk.run(program.to_str().unwrap(), &["lint", "--schema", &schema, file.to_str().unwrap()]);
+    assert!(said.code == 0 || said.err.contains("┌─"), "{said:?}");
+    said.code == 0
 }
 
 fn files(dir: &str) -> Vec<PathBuf> {

@@ -10,6 +10,7 @@ use super::recount::{self, Judged};
 use super::refusal::{Code, GateError, refuse};
 use super::reproductions;
 use super::verdict::{self, Judgement, Verdict};
+use crate::repository::evidence::ledger_branch;
 use crate::repository::git::Repo;
 use assay_ledger::keys::cosign::cosigners;
 use assay_ledger::log::system_seconds;
@@ -82,6 +83,12 @@ pub(super) fn evidence(
             format!("the log {} is not in the repository or not in the policy", reference.origin),
         );
     };
+    if log.len() < reference.size {
+        let (origin, branch) = (&reference.origin, ledger_branch(&reference.origin));
+        let (here, named) = (log.len(), reference.size);
+        let what = format!("the config names {named} entries of the log {origin}, {here} are here: push {branch} too");
+        return refuse(Code::Checkpoint, path, what);
+    }
     if log.root_at(reference.size) != Some(reference.root) {
         return refuse(Code::Checkpoint, path, "the config's checkpoint is not of this log");
     }
