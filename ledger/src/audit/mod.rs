@@ -23,9 +23,9 @@ use bytes::Bytes;
 use rayon::prelude::*;
 
 /// Entries verified at a time: bounds memory, and is enough to keep all cores busy;
-pub const CHUNK: usize = 4096;
+pub const CHUNK: usize = 16384;
 /// and bytes after which they are no more.
-pub const CHUNK_BYTES: usize = 2 << 20;
+pub const CHUNK_BYTES: usize = 8 << 20;
 
 /// Whether entries that were gathered are enough to be verified.
 pub fn is_chunk(entries: &[Bytes]) -> bool {

@@ -111,7 +111,7 @@ enum Piece {
 }
 
 /// Pieces that the reader may be ahead.
-const QUEUE: usize = 2;
+const QUEUE: usize = 1;
 
 /// Verifies a piece; entries below `verified` were verified before.
 fn take(auditor: &mut Auditor<'_, impl Authority>, piece: Piece, verified: u64) {

@@ -51,10 +51,10 @@ impl Multiples {
             if carry == 1 {
                 let below = usize::from(256 - digit);
                 if below > 0 {
-                    sum -= window[below - 1];
+                    sum -= &window[below - 1];
                 }
             } else if digit > 0 {
-                sum += window[usize::from(digit) - 1];
+                sum += &window[usize::from(digit) - 1];
             }
         }
         // A canonical scalar is below 2^253, so nothing is carried out of the last window.
