@@ -29,6 +29,7 @@ mod ledger;
 mod live;
 mod memory;
 mod mirror;
+mod mistakes;
 mod newcomer;
 mod notify;
 mod optuna;

@@ -79,7 +79,7 @@ fn where_and_why() {
     let desk = Desk::new();
     desk.lab_with_market();
     for (from, to, line, words) in [
-        ("trials = 48", "trails = 48", "study.toml:4:1", "unknown field `trails`"),
+        ("trials = 48", "trails = 48", "study.toml:4:1", "unknown field 'trails': did you mean 'trials'?"),
         ("trials = 48", "trials = \"eight\"", "study.toml:4:10", "expected a whole number"),
         ("name = \"tpe\"", "name = \"bayes\"", "study.toml:", "bayes"),
         ("slippage_bps = 2.0", "impact = { model = \"range\" }", "study.toml:", "share"),

@@ -60,7 +60,7 @@ fn shown_and_compared() {
     desk.assay(&["rules", "show", "BTCUSDT", "--at", "soon"]).fails(2, "is not a day");
     let diff = desk.assay(&["rules", "diff", "2022-03-01", "2022-06-01", "--symbol", "BTCUSDT", "--json"]).ok().json();
     assert_eq!((diff[0]["what"].as_str(), diff.as_array().unwrap().len()), (Some("brackets"), 1));
-    desk.assay(&["rules", "diff", "2022-06-02", "2022-06-01", "--symbol", "NOUSDT"])
+    desk.assay(&["rules", "diff", "2022-06-01", "2022-06-02", "--symbol", "NOUSDT"])
         .fails(2, "nothing is known of NOUSDT");
     let all = desk.assay(&["rules", "show", "--all"]).ok().out;
     assert!(Sightings::parse(&all).unwrap().brackets.len() > 786 - 1);

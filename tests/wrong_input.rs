@@ -3,8 +3,8 @@
 use crate::desk::{Desk, SYMBOLS, write_market};
 use std::os::unix::fs::PermissionsExt;
 
-/// Every file below a folder with its bytes.
-fn state(dir: &std::path::Path) -> Vec<(String, Vec<u8>)> {
+/// Every file below a folder with its bytes, what is derived from others left out.
+pub fn state(dir: &std::path::Path) -> Vec<(String, Vec<u8>)> {
     let mut out = Vec::new();
     let mut folders = vec![dir.to_path_buf()];
     while let Some(f) = folders.pop() {
@@ -12,7 +12,9 @@ fn state(dir: &std::path::Path) -> Vec<(String, Vec<u8>)> {
             let path = item.unwrap().path();
             if path.is_dir() {
                 folders.push(path);
-            } else if !path.to_string_lossy().contains("mirror.sqlite") && !path.ends_with("lock") {
+            } else if !["mirror.sqlite", "index.sled"].iter().any(|of| path.to_string_lossy().contains(of))
+                && !path.ends_with("lock")
+            {
                 out.push((path.display().to_string(), std::fs::read(&path).unwrap()));
             }
         }
@@ -51,14 +53,14 @@ fn each_mistake_has_one_clear_error_and_changes_nothing() {
         (
             &["data", "fetch", "--symbols", "X", "--from", "2024-13", "--to", "2024-14", "--out", "dl"],
             2,
-            "are not months",
+            "is not a month",
         ),
         (&["strategy", "check", "missing.toml"], 3, "missing.toml"),
         (&["strategy", "check", "bad.toml"], 2, "did you mean 'EMA'?"),
         (&["strategy", "check", "range.toml"], 2, "the range of 'fast' is impossible"),
         (&["strategy", "indicator", "NOPE"], 2, "has a function 'NOPE'"),
         (&["study", "run", "trend.toml", "splits.toml"], 2, "one fold needs"),
-        (&["study", "run", "trend.toml", "trend.toml"], 2, "unknown field"),
+        (&["study", "run", "trend.toml", "trend.toml"], 2, "is a strategy, not a study"),
         (&["study", "run", "trend.toml", "study.toml", "--data", "ffff"], 2, "no such snapshot"),
         (&["study", "resume", "nothing"], 2, "there is no study 'nothing'"),
         (&["trial", "show", "5"], 2, "there is no study"),

@@ -2,6 +2,7 @@
 
 use super::Context;
 use super::output::{print, print_json, say, table};
+use super::words;
 use assay_lab::LabError;
 use assay_lab::keys::{Proposal, add, agree, list, new_key, read_public, revoke, roles, rotate, threshold, to_agree};
 use assay_ledger::keys::signer::public_path;
@@ -49,7 +50,7 @@ pub enum Args {
         /// OpenSSH public key file
         public: PathBuf,
         /// Why
-        #[arg(long)]
+        #[arg(long, value_parser = words::reason)]
         reason: String,
         /// Another admin's consent, as `assay key agree` prints it; repeat for several
         #[arg(long = "agreed", value_name = "FILE")]

@@ -53,10 +53,10 @@ mod trials;
 mod verify;
 mod watch;
 mod witness;
+mod words;
 
 use assay_lab::{Kind, Lab, LabError, Session, folder};
 use clap::{Parser, Subcommand};
-use output::{say, styled};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -226,7 +226,7 @@ pub fn main() -> ExitCode {
     let args = match Args::try_parse() {
         Ok(args) => args,
         Err(e) => {
-            let lost = e.print().is_err_and(|e| e.kind() != std::io::ErrorKind::BrokenPipe);
+            let lost = !words::tell_usage(&e);
             return ExitCode::from(match (e.use_stderr(), lost) {
                 (true, _) => 2,
                 (false, lost) => u8::from(lost) * 3,
@@ -239,37 +239,15 @@ pub fn main() -> ExitCode {
     match run(args, session).and_then(|()| output::written()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(e) => {
+            let code = exit_code(e.kind());
             if json {
-                tell_json(&e)
+                words::tell_json(&e, code)
             } else {
-                tell(&e)
+                words::tell(&e)
             }
             // Whatever came of it, somebody asked to stop.
-            ExitCode::from(if asked.requested() { stop::EXIT } else { exit_code(e.kind()) })
+            ExitCode::from(if asked.requested() { stop::EXIT } else { code })
         }
-    }
-}
-
-/// The same for programs: one object on stderr.
-fn tell_json(e: &LabError) {
-    let problems: Vec<String> = match e {
-        LabError::Strategy { name, text, problems } => problems.iter().map(|d| d.render(name, text)).collect(),
-        _ => Vec::new(),
-    };
-    let kind = format!("{:?}", e.kind()).to_lowercase();
-    let error = serde_json::json!({
-        "kind": kind, "exit_code": exit_code(e.kind()), "message": e.to_string(), "hint": e.hint(), "problems": problems,
-    });
-    say(&serde_json::json!({ "error": error }).to_string());
-}
-
-fn tell(e: &LabError) {
-    if let LabError::Strategy { name, text, problems } = e {
-        say(&problems.iter().map(|d| d.render(name, text)).collect::<Vec<_>>().join("\n\n"));
-    }
-    styled("error", "1;31", &e.to_string());
-    if let Some(hint) = e.hint() {
-        styled("hint", "36", &hint);
     }
 }
 

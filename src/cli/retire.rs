@@ -4,6 +4,7 @@ use super::Context;
 use super::complete;
 use super::output::say;
 use super::promote::announce;
+use super::words;
 use assay_lab::LabError;
 use assay_lab::rollback::{To, propose};
 
@@ -19,7 +20,7 @@ pub struct Args {
     #[arg(add = complete::strategies())]
     strategy: String,
     /// Why
-    #[arg(long)]
+    #[arg(long, value_parser = words::reason)]
     reason: String,
 }
 

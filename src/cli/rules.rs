@@ -173,6 +173,9 @@ fn one(cx: &Context, symbol: &str, at: Option<&str>) -> Result<(), LabError> {
 }
 
 fn diff(cx: &Context, from: &str, to: &str, symbol: Option<String>) -> Result<(), LabError> {
+    if from > to {
+        return Err(LabError::usage(format!("{from} is after {to}"), "the earlier day goes first"));
+    }
     let known = known(here(cx)?.as_ref())?;
     let mut symbols: Vec<&String> = known.brackets.keys().chain(known.filters.keys()).collect();
     symbols.sort();

@@ -58,12 +58,8 @@ mod tests {
 
     /// What a reader says that it has, when it is asked for a field that it has not.
     fn has(said: &str) -> BTreeSet<String> {
-        let list = said
-            .split_once("it has ")
-            .or(said.split_once("expected one of "))
-            .or(said.split_once("expected "))
-            .unwrap()
-            .1;
+        let list =
+            said.split_once("it has ").or(said.split_once("there are ")).or(said.split_once("there is ")).unwrap().1;
         let words = list.lines().next().unwrap().replace(['`', '\n'], "").replace(" or ", ", ");
         words.split(", ").map(|w| w.trim().to_string()).collect()
     }

@@ -19,6 +19,10 @@ pub fn merge_and_push(lab: &Lab, branch: &str) -> Result<String, LabError> {
     if remote.is_dir() {
         hooks::check(&remote)?;
     }
+    if repo.tip(&format!("refs/heads/{branch}")).is_none() {
+        let hint = "list the proposals with `assay review`";
+        return Err(LabError::usage(format!("there is no branch '{branch}'"), hint));
+    }
     // An earlier deploy may have been cut off after its push landed.
     repo.catch_up(&remote, "main")?;
     let merged = repo.merge(branch, "main", &lab.config.person)?;

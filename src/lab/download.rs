@@ -32,8 +32,12 @@ pub struct Download<'a> {
 /// [`LabError::Stopped`].
 pub fn download(what: &Download<'_>, out: &Path, session: &Session) -> Result<Fetched, LabError> {
     let (from, to) = what.months;
-    let months = fetch::months(from, to)
-        .ok_or_else(|| LabError::usage(format!("{from} to {to} are not months"), "write months as 2024-01"))?;
+    let month = |text: &str| fetch::months(text, text).is_some();
+    if let Some(odd) = [from, to].into_iter().find(|text| !month(text)) {
+        return Err(LabError::usage(format!("'{odd}' is not a month"), "write it as 2024-01"));
+    }
+    let none = || LabError::usage(format!("{from} is after {to}"), "--to is the last month, --from the first");
+    let months = fetch::months(from, to).ok_or_else(none)?;
     let mut symbols = what.symbols.to_vec();
     symbols.sort();
     symbols.dedup();

@@ -172,8 +172,16 @@ pub fn agree(lab: &Lab, proposal: &Proposal, key: &Path) -> Result<String, LabEr
 pub fn threshold(lab: &Lab, admins: u32) -> Result<Receipt, LabError> {
     let mut writer = lab.writer()?;
     let now = writer.threshold();
+    let now = now.max(1);
     if admins < now {
-        return Err(LabError::Refused(format!("changes of who counts need {now} admins: a threshold only rises")));
+        return Err(LabError::Refused(format!(
+            "changes of who counts need {now} of the admins: a threshold only rises"
+        )));
+    }
+    let there_are = writer.admins();
+    if admins > there_are {
+        let hint = "add another first: `assay key add PERSON --role admin --public FILE`";
+        return Err(LabError::usage(format!("{admins} admins cannot agree where there are {there_are}"), hint));
     }
     let at = writer.record_one(KeyThresholdSet { admins })?;
     close(lab, &mut writer)?;

@@ -192,11 +192,9 @@ mod tests {
         let some = wishes("command = [\"x\"]\nkinds = [\"drift\"]").unwrap().unwrap();
         assert!(some.wants(Kind::Drift) && some.wants(Kind::Test) && !some.wants(Kind::Halt));
         assert!(wishes("url = \"http://127.0.0.1:1\"").unwrap().unwrap().wants(Kind::Halt));
-        for (bad, why) in [
-            ("", "neither"),
-            ("kind = 1", "unknown field"),
-            ("command = [\"x\"]\nkinds = [\"love\"]", "unknown variant"),
-        ] {
+        for (bad, why) in
+            [("", "neither"), ("kind = 1", "unknown field"), ("command = [\"x\"]\nkinds = [\"love\"]", "unknown word")]
+        {
             let said = wishes(bad).unwrap_err();
             assert!(said.contains(why) && said.contains(FILE), "{bad}: {said}");
         }

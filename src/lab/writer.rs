@@ -73,6 +73,11 @@ impl Writer {
         self.standing.roster.threshold
     }
 
+    /// How many people are admins.
+    pub fn admins(&self) -> u32 {
+        u32::try_from(self.standing.roster.admins().len()).unwrap_or(u32::MAX)
+    }
+
     /// The time that what is recorded next will have, in microseconds since 1970. The ledger must be
     /// kept.
     ///

@@ -96,6 +96,10 @@ impl FromStr for PublicKey {
     type Err = LedgerError;
     fn from_str(text: &str) -> Result<PublicKey, LedgerError> {
         let bad = |why: String| LedgerError::Malformed { what: "public key", why };
+        let kind = text.split_whitespace().next().unwrap_or_default();
+        if kind.starts_with("ssh-") && kind != "ssh-ed25519" || kind.starts_with("ecdsa-") {
+            return Err(bad(format!("it is {kind}, not ssh-ed25519")));
+        }
         let key = ssh_key::PublicKey::from_openssh(text.trim()).map_err(|e| bad(e.to_string()))?;
         let ed = key.key_data().ed25519().ok_or_else(|| bad(format!("it is {}, not ssh-ed25519", key.algorithm())))?;
         PublicKey::from_bytes(&ed.0).ok_or_else(|| bad("it is a weak key".into()))

@@ -8,6 +8,7 @@ mod show;
 
 use super::Context;
 use super::output::{print, print_json, say};
+use super::words;
 use assay_lab::LabError;
 use assay_lab::data::{Imported, erase, read};
 use assay_lab::store::share;
@@ -50,7 +51,7 @@ pub enum Args {
         /// The snapshot's whole hash
         hash: String,
         /// Why
-        #[arg(long)]
+        #[arg(long, value_parser = words::reason)]
         reason: String,
     },
     /// Write files of a market that is made up, in the exchange's layout, to try an import or to measure
@@ -132,7 +133,10 @@ pub fn run(cx: &Context, args: Args) -> Result<(), LabError> {
             let lab = cx.lab()?;
             let rows = lab.mirror()?.snapshots()?;
             let row = rows.iter().find(|r| hash.as_ref().is_none_or(|h| r.data_hash.starts_with(h.as_str())));
-            let none = || LabError::usage("there is no such snapshot", "list them with `assay data show`");
+            let none = || {
+                let named = hash.as_ref().map_or_else(String::new, |hash| format!(" {hash}"));
+                LabError::usage(format!("no snapshot{named} is registered"), "see `assay data show`")
+            };
             let data = row.ok_or_else(none)?.data_hash.parse().map_err(|_| none())?;
             let files: Vec<String> =
                 share(&lab, &data, &folder)?.iter().map(|file| file.display().to_string()).collect();

@@ -2,9 +2,10 @@
 
 use crate::error::LabError;
 use crate::place::read_text;
-use assay_shared::format::FormatError;
+use assay_shared::format::{FormatError, has_any};
 use assay_shared::strategy::{Diagnostic, Strategy, warn};
 use assay_shared::study::Study;
+use std::ops::Range;
 use std::path::Path;
 
 /// What a command line changes in a study file.
@@ -43,7 +44,14 @@ pub fn warnings(path: &Path, strategy: &Strategy) -> Result<Vec<String>, LabErro
 /// # Errors
 /// As [`read_strategy`].
 pub fn parse_strategy(text: &str, name: &str) -> Result<Strategy, LabError> {
-    Strategy::parse(text).map_err(|problems| LabError::Strategy { name: name.into(), text: text.into(), problems })
+    Strategy::parse(text).map_err(|problems| {
+        let study = has_any(text, &["sampler", "splits", "objective", "guardrails", "assumptions", "trials"]);
+        if study && !has_any(text, &["symbols", "signals", "entries", "target"]) {
+            let hint = "a strategy says when to trade: `assay strategy new NAME` writes one to begin with";
+            return LabError::usage(format!("{name} is a study, not a strategy"), hint);
+        }
+        LabError::Strategy { name: name.into(), text: text.into(), problems }
+    })
 }
 
 /// A strategy on other symbols.
@@ -80,7 +88,23 @@ fn changed(mut study: Study, changes: Changes) -> Result<Study, LabError> {
     study.trials = changes.trials.unwrap_or(study.trials);
     study.seed = changes.seed.unwrap_or(study.seed);
     study.check().map_err(LabError::format("the study"))?;
+    plain_name(&study.name)?;
     Ok(study)
+}
+
+/// Refuses names that a new study may not have, though old ones may: those that would be taken for a path, an option,
+/// another study's id, or what is live.
+fn plain_name(name: &str) -> Result<(), LabError> {
+    let plain = |c: char| c.is_alphanumeric() || " ._+()".contains(c) || c == '-';
+    let id = name.len() >= 8 && name.chars().all(|c| c.is_ascii_hexdigit());
+    let bad = match name.chars().next() {
+        Some(first) if !first.is_alphanumeric() => "it begins with neither a letter nor a digit",
+        _ if !name.chars().all(plain) => "it has other characters than letters, digits, blanks and ._+()-",
+        _ if name == "live" => "that is what is live",
+        _ if id => "it looks like the id of a study",
+        _ => return Ok(()),
+    };
+    Err(LabError::usage(format!("'{name}' is no name for a study: {bad}"), "write it like trend or trend-2026"))
 }
 
 /// Reads a study's text.
@@ -88,12 +112,38 @@ fn changed(mut study: Study, changes: Changes) -> Result<Study, LabError> {
 /// # Errors
 /// As [`read_study`].
 pub fn parse_study(text: &str, name: &str) -> Result<Study, LabError> {
+    let at = |what: String, span| LabError::Strategy {
+        name: name.into(),
+        text: text.into(),
+        problems: vec![Diagnostic::new(what, span).or(|| "every setting stands in `assay guide files`".into())],
+    };
     Study::parse(text).map_err(|e| match e {
-        FormatError::Malformed { what, span: Some(span) } => LabError::Strategy {
-            name: name.into(),
-            text: text.into(),
-            problems: vec![Diagnostic::new(what, span).help("every setting stands in `assay guide files`")],
+        _ if has_any(text, &["symbols", "signals", "entries", "target"]) => LabError::usage(
+            format!("{name} is a strategy, not a study"),
+            "it goes first: `assay study run STRATEGY STUDY`; `assay study new NAME` writes a study file",
+        ),
+        FormatError::Malformed { what, span: Some(span) } => at(what, span),
+        FormatError::Wrong(what) => match place(text, &what) {
+            Some(span) => at(what, span),
+            None => LabError::format(name)(FormatError::Wrong(what)),
         },
         e => LabError::format(name)(e),
+    })
+}
+
+/// Where a text says what is out of range: at the first field that the refusal names.
+fn place(text: &str, what: &str) -> Option<Range<usize>> {
+    let named = |word: &&str| word.len() > 1 && word.chars().all(|c| c.is_ascii_lowercase() || c == '_');
+    what.split(|c: char| !c.is_ascii_alphanumeric() && c != '_').filter(named).find_map(|word| {
+        let mut from = 0;
+        text.split_inclusive('\n').find_map(|line| {
+            let (at, indent) = (from, line.len() - line.trim_start().len());
+            from += line.len();
+            let key = line.trim_start().strip_prefix(word)?;
+            let held = key.trim_start().strip_prefix('=')?;
+            let value = line.len() - held.len() + (held.len() - held.trim_start().len());
+            let end = line.split('#').next().unwrap_or(line).trim_end().len();
+            Some(if value < end { at + value..at + end } else { at + indent..at + end })
+        })
     })
 }

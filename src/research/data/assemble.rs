@@ -40,6 +40,11 @@ pub fn assemble(
 ) -> Result<Assembled, DataError> {
     let step = interval_ms(&request.interval)
         .ok_or_else(|| DataError::bad(&found.root, None, format!("'{}' is no bar interval", request.interval)))?;
+    if let (Some(from), Some(to)) = (request.from_ms, request.to_ms)
+        && from >= to
+    {
+        return Err(DataError::Asked { what: "nothing is left: --from is not before --to".into() });
+    }
     let (all, mut quality) = (found.clone(), Quality::default());
     let mut draft = Draft::new(dir, step, found.generated);
     let (mut found, mut ends) = (found, Vec::new());

@@ -104,9 +104,7 @@ impl DataError {
             DataError::Findings { .. } => {
                 "each error names the treatments that will do, as --treat CODE=WAY; `--dry-run` only looks"
             }
-            DataError::Asked { .. } => {
-                "`assay data show` lists snapshots with their symbols; see also `assay data import --help`"
-            }
+            DataError::Asked { .. } => "`assay data import --help` says what each option takes",
             DataError::Bad { .. } => "nothing was imported; repair or remove the file",
             DataError::Snapshot { .. } => "import the data again with `assay data import`",
             DataError::Download { .. } => {

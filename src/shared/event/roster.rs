@@ -158,7 +158,7 @@ impl Roster {
     }
 
     /// The people who count as admins now.
-    fn admins(&self) -> BTreeSet<&str> {
+    pub fn admins(&self) -> BTreeSet<&str> {
         let counts = |m: &&Member| m.revoked_at.is_none() && m.roles.contains(&Role::Admin);
         self.members.values().filter(counts).map(|m| m.person.as_str()).collect()
     }

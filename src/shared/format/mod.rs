@@ -17,6 +17,7 @@ pub mod tree;
 
 pub use assumed::costs_text;
 
+use crate::strategy::diagnostic::near;
 use serde::Deserialize;
 use std::ops::Range;
 use toml::Spanned;
@@ -75,7 +76,21 @@ impl FormatError {
 
 /// A reader's message without the words of a programming language.
 fn plainly(message: &str) -> String {
+    if let Some(name) = message.trim_end().strip_prefix("missing field ") {
+        return format!("{} is missing", name.replace('`', "'"));
+    }
     let Some((before, wanted)) = message.rsplit_once(", expected ") else { return message.into() };
+    if let Some((what, name)) = before.rsplit_once(" `").filter(|(what, _)| what.starts_with("unknown ")) {
+        let name = name.trim_end_matches('`');
+        // `a`, `b` or one of them; a comma stands inside no name.
+        let known: Vec<&str> = wanted.split('`').skip(1).step_by(2).collect();
+        let all = format!("there {} {}", if known.len() == 1 { "is" } else { "are" }, known.join(", "));
+        let what = if what == "unknown variant" { "unknown word" } else { what };
+        return match near(name, known.iter().copied()) {
+            Some(meant) => format!("{what} '{name}': did you mean '{meant}'? {all}"),
+            None => format!("{what} '{name}': {all}"),
+        };
+    }
     let words = match wanted.trim_end() {
         "u8" | "u16" | "u32" | "u64" | "usize" => "a whole number, 0 or more",
         "i8" | "i16" | "i32" | "i64" => "a whole number",
@@ -85,6 +100,11 @@ fn plainly(message: &str) -> String {
         _ => return message.into(),
     };
     format!("{before}, expected {words}")
+}
+
+/// Whether a TOML text has one of these keys at its top.
+pub fn has_any(text: &str, keys: &[&str]) -> bool {
+    DeTable::parse(text).is_ok_and(|table| table.get_ref().keys().any(|key| keys.contains(&&**key.get_ref())))
 }
 
 /// No text of ours holds a number that is none: neither `inf` nor `nan`, nor one that overflows.

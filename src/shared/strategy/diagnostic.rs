@@ -19,6 +19,15 @@ pub struct Diagnostic {
     pub follows: bool,
 }
 
+/// The known name that is close enough to be meant.
+pub(crate) fn near<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let limit = (name.len() / 3).max(1);
+    let name = name.to_lowercase();
+    let near = known.into_iter().filter(|k| k.len().abs_diff(name.len()) <= limit);
+    let best = near.map(|k| (distance(&name, &k.to_lowercase()), k)).min();
+    best.filter(|(d, _)| *d <= limit).map(|(_, k)| k)
+}
+
 impl Diagnostic {
     /// A problem at a place.
     pub fn new(message: impl Into<String>, span: Range<usize>) -> Diagnostic {
@@ -48,13 +57,9 @@ impl Diagnostic {
     /// Adds "did you mean", if a known name is close.
     #[must_use]
     pub fn suggest<'a>(self, name: &str, known: impl IntoIterator<Item = &'a str>) -> Diagnostic {
-        let limit = (name.len() / 3).max(1);
-        let name = name.to_lowercase();
-        let near = known.into_iter().filter(|k| k.len().abs_diff(name.len()) <= limit);
-        let best = near.map(|k| (distance(&name, &k.to_lowercase()), k)).min();
-        match best {
-            Some((d, k)) if d <= limit => self.help(format!("did you mean '{k}'?")),
-            _ => self,
+        match near(name, known) {
+            Some(k) => self.help(format!("did you mean '{k}'?")),
+            None => self,
         }
     }
 
