@@ -127,6 +127,18 @@ impl LabError {
         move |source| LabError::Format { name, source }
     }
 
+    /// What is wrong in a file that somebody wrote, shown at its place where that is known.
+    pub fn within(path: &Path, text: &str, help: &str) -> impl FnOnce(FormatError) -> LabError {
+        let (name, text, help) = (path.display().to_string(), text.to_string(), help.to_string());
+        move |e| match e {
+            FormatError::Malformed { what, span: Some(span) } => {
+                let problems = vec![Diagnostic::new(what, span).or(|| help)];
+                LabError::Strategy { name, text, problems }
+            }
+            source => LabError::Format { name, source },
+        }
+    }
+
     /// What sort of end it is.
     pub fn kind(&self) -> Kind {
         match self {

@@ -101,8 +101,8 @@ impl Lab {
             }
             Err(e) => return Err(LabError::io("read", &path)(e)),
         };
-        let config = toml::from_str(&text)
-            .map_err(|e| LabError::usage(format!("{}: {e}", path.display()), "repair the file"))?;
+        let help = "repair the file; `assay schema lab` describes it";
+        let config = assay_shared::format::read(&text).map_err(LabError::within(&path, &text, help))?;
         Ok(Lab { dir: dir.into(), config, session: session.clone() })
     }
 

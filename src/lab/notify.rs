@@ -77,14 +77,12 @@ impl Wishes {
         if !path.exists() {
             return Ok(None);
         }
-        let wrong = |e: &dyn std::fmt::Display| {
-            let hint =
-                "it has command = [\"program\", \"argument\"], url = \"http://…\", kinds = [\"deployment\", \"drift\"]";
-            LabError::usage(format!("{}: {e}", path.display()), hint)
-        };
-        let wishes: Wishes = toml::from_str(&read_text(&path, 1 << 16)?).map_err(|e| wrong(&e.message()))?;
+        let text = read_text(&path, 1 << 16)?;
+        let help =
+            "it has command = [\"program\", \"argument\"], url = \"http://…\", kinds = [\"deployment\", \"drift\"]";
+        let wishes: Wishes = assay_shared::format::read(&text).map_err(LabError::within(&path, &text, help))?;
         if wishes.command.is_empty() && wishes.url.is_none() {
-            return Err(wrong(&"it names neither a command nor a url"));
+            return Err(LabError::usage(format!("{}: it names neither a command nor a url", path.display()), help));
         }
         Ok(Some(wishes))
     }
@@ -183,7 +181,10 @@ mod tests {
     fn wishes(text: &str) -> Result<Option<Wishes>, String> {
         let dir = tempfile::tempdir().unwrap();
         std::fs::write(dir.path().join(FILE), text).unwrap();
-        Wishes::of(dir.path()).map_err(|e| e.to_string())
+        Wishes::of(dir.path()).map_err(|e| match e {
+            LabError::Strategy { name, problems, .. } => format!("{name}: {}", problems[0]),
+            e => e.to_string(),
+        })
     }
 
     #[test]

@@ -96,10 +96,19 @@ fn plainly(message: &str) -> String {
         "i8" | "i16" | "i32" | "i64" => "a whole number",
         "f32" | "f64" => "a number",
         "a boolean" => "true or false",
+        "a string" => "a text in quotes",
         other if other.starts_with("struct ") => "a table",
         _ => return message.into(),
     };
     format!("{before}, expected {words}")
+}
+
+/// Reads settings, and says in plain words what is wrong with them.
+///
+/// # Errors
+/// [`FormatError::Malformed`].
+pub fn read<T: serde::de::DeserializeOwned>(text: &str) -> Result<T, FormatError> {
+    toml::from_str(text).map_err(|e| FormatError::toml(&e))
 }
 
 /// Whether a TOML text has one of these keys at its top.
