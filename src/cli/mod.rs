@@ -51,6 +51,7 @@ mod sync;
 mod terminal;
 mod trials;
 mod verify;
+mod walk;
 mod watch;
 mod witness;
 mod words;

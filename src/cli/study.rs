@@ -5,6 +5,7 @@ use super::complete;
 use super::later;
 use super::output::{grouped, heading, print, print_json, say, table};
 use super::trials;
+use super::walk;
 use assay_lab::Lab;
 use assay_lab::LabError;
 use assay_lab::begin;
@@ -109,6 +110,17 @@ pub enum Args {
         /// Write over it though it is something else
         #[arg(long)]
         force: bool,
+    },
+    /// Choose a trial on the past of each fold, and run it over the bars that follow: walk-forward optimisation
+    ///
+    /// The study's best is chosen with all folds in view. This is what choosing the best in sample again and again, with
+    /// nothing else known, makes of the same bars: each fold begins flat with what the folds before have left.
+    ///
+    /// Example: assay study walk trend-walkforward
+    Walk {
+        /// Name or id [default: the newest]
+        #[arg(add = complete::studies())]
+        study: Option<String>,
     },
     /// Run a trial over the vault: the last bars, which no trial of its study saw
     ///
@@ -304,6 +316,7 @@ fn show(cx: &Context, lab: &Lab, args: Args) -> Result<(), LabError> {
             print(&out.display().to_string());
             Ok(())
         }
+        Args::Walk { study } => walk::show(cx, study.as_deref()),
         Args::Vault { study, trial: number } => {
             let row = trial::study(&lab.mirror()?, study.as_deref())?;
             seen(cx, &open_vault(lab, &reopen(lab, &row.study_id)?, number)?)

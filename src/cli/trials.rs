@@ -12,6 +12,7 @@ use assay_lab::{Lab, LabError, Session};
 use assay_research::mirror::query::{Order, StudyRow, TrialRow, front};
 use assay_shared::event::study::FoldFact;
 use assay_shared::metric::Metric;
+use assay_shared::statistic::ALIKE;
 use assay_shared::strategy::Value;
 use serde_json::json;
 use std::time::{Duration, Instant};
@@ -103,7 +104,7 @@ fn percent(v: f64) -> String {
     format!("{:.1}%", v * 100.0)
 }
 
-fn params(t: &TrialRow) -> String {
+pub fn params(t: &TrialRow) -> String {
     let short = |v: f64| if v.fract() == 0.0 { format!("{v:.0}") } else { format!("{v:.3}") };
     t.params
         .iter()
@@ -164,6 +165,21 @@ fn statistics(f: &Figures) {
             s.min_track_record.map_or("undefined".into(), |v| format!("{v:.0}")),
             s.bars
         ));
+    }
+    if let (Some(e), Some(s)) = (&f.effective, &f.statistics) {
+        let year_bars = f.bars_of_a_year;
+        print(&format!(
+            "those of its study that are known move together with a mean correlation of {:.2}: as different ones they are \
+             worth {:.0} ({} groups that correlate by {ALIKE} or more)",
+            e.correlation, e.trials, e.clusters
+        ));
+        if let Some(years) = f.min_backtest_years {
+            print(&format!(
+                "the best of {} trials without any edge shows its Sharpe ratio by chance on up to {years:.1} years; there are {:.1}",
+                s.trials,
+                s.bars / year_bars
+            ));
+        }
     }
     match (f.pbo, f.unfinished) {
         (None, 1..) => print(&format!(

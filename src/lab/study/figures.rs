@@ -7,8 +7,10 @@ use crate::proposal;
 use assay_ledger::Log;
 use assay_ledger::format::hash::unhex;
 use assay_production::gate;
+use assay_shared::metric::YEAR_MS;
 use assay_shared::recount::figures::{self, Statistics};
 use assay_shared::recount::{Lineage, best};
+use assay_shared::statistic::{Effective, min_backtest_years};
 use serde::Serialize;
 
 /// What is known of a trial.
@@ -20,6 +22,12 @@ pub struct Figures {
     pub statistics: Option<Statistics>,
     /// Probability of overfitting of its study.
     pub pbo: Option<f64>,
+    /// How many independent trials those of its study are worth; for people to see.
+    pub effective: Option<Effective>,
+    /// Years of data before which the best of all trials that count would show its Sharpe ratio by chance.
+    pub min_backtest_years: Option<f64>,
+    /// Bars of a year.
+    pub bars_of_a_year: f64,
     /// Pruned trials that have not been finished: while there are any, that is unknown.
     pub unfinished: usize,
 }
@@ -30,7 +38,7 @@ impl Figures {
     #[must_use]
     pub fn without_probabilities(self) -> Figures {
         let counted = |s: Statistics| Statistics { psr: None, dsr: None, min_track_record: None, ..s };
-        Figures { statistics: self.statistics.map(counted), pbo: None, ..self }
+        Figures { statistics: self.statistics.map(counted), pbo: None, min_backtest_years: None, ..self }
     }
 }
 
@@ -47,9 +55,15 @@ pub fn of_trial(lab: &Lab, study_id: &str, number: Option<u32>) -> Result<Option
     let Some(trial) = record.finished.iter().find(|f| f.number == number) else { return Ok(None) };
     let (bars, lineage) = (record.case.bars(), lineage(lab, &log, &record)?);
     let unfinished = record.finished.iter().filter(|f| f.pruned && f.blocks.is_none()).count();
+    let statistics = figures::of(trial, bars as f64, &lineage);
+    let bars_of_a_year = YEAR_MS / record.case.strategy.interval_ms as f64;
+    let sharpe = statistics.map(|s| s.sharpe_per_bar * bars_of_a_year.sqrt());
     Ok(Some(Figures {
         trial: number,
-        statistics: figures::of(trial, bars as f64, &lineage),
+        statistics,
+        bars_of_a_year,
+        effective: figures::worth(&record.finished),
+        min_backtest_years: sharpe.and_then(|sharpe| min_backtest_years(lineage.trials as f64, sharpe)),
         pbo: figures::pbo(&record.finished, bars),
         unfinished,
     }))

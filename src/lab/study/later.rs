@@ -2,7 +2,7 @@
 
 use super::opened::{Opened, chosen, prices};
 use super::recorded::{Record, recorded};
-use super::run::same_build;
+use super::run::{same_build, same_results};
 use crate::data::rulebook_of;
 use crate::environment::environment;
 use crate::error::LabError;
@@ -12,7 +12,6 @@ use assay_ledger::format::hash::unhex;
 use assay_ledger::{EventId, Hash};
 use assay_production::gate;
 use assay_research::study::{Later, later};
-use assay_shared::RESULTS;
 use assay_shared::event::later::LaterFact;
 use assay_shared::event::{Event, ForwardRunCompleted, VaultOpened};
 use assay_shared::market::Market;
@@ -86,10 +85,7 @@ pub fn forward(lab: &Lab, opened: &Opened, number: Option<u32>, data: Option<&st
     if let Some(run) = record.case.later.iter().find(same) {
         return seen(lab, &record, run);
     }
-    if opened.environment.results != Some(RESULTS) {
-        let what = format!("the study has results of another version than {RESULTS}, which this build computes");
-        return Err(LabError::usage(what, "use a build of its version"));
-    }
+    same_results(opened)?;
     let bars = younger(lab, opened, &market, &hash[..12])?;
     let book = rulebook_of(lab, &data_hash)?;
     let found = run(opened, params(&record, number)?, (&market, &book), bars)?;

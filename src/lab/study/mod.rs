@@ -12,6 +12,7 @@ mod recorded;
 mod run;
 mod seeded;
 mod texts;
+mod walk;
 
 pub use declared::{Declared, Recorded, declare};
 pub use extend::{extend, points};
@@ -25,3 +26,4 @@ pub use recorded::recorded;
 pub use run::{Budget, Ended, jobs, run, run_within, walk_forward};
 pub use seeded::{ready, seeded};
 pub use texts::{Changes, parse_strategy, parse_study, plain_study, read_strategy, read_study, warnings, with_symbols};
+pub use walk::{Walked, walk};

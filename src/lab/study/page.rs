@@ -47,6 +47,8 @@ pub fn page(
         folds: windows(&opened.market, &evaluator),
         interval_ms: opened.market.interval_ms,
         statistics: figures.as_ref().and_then(|f| f.statistics),
+        effective: figures.as_ref().and_then(|f| f.effective),
+        min_backtest_years: figures.as_ref().and_then(|f| f.min_backtest_years),
         pbo: figures.as_ref().and_then(|f| f.pbo),
         later: later(&seen),
         study: found.study,

@@ -13,6 +13,7 @@ use crate::folder::Lab;
 use crate::session::Progress;
 use crate::writer::Writer;
 use assay_research::study::{self, Evaluator, StudyProgress};
+use assay_shared::RESULTS;
 use assay_shared::event::codec::Real;
 use assay_shared::event::study::recorded_folds_v1;
 use assay_shared::event::{Event, StudyClosed, StudyClosedV2, WalkForwardCompleted};
@@ -106,6 +107,15 @@ pub(super) fn same_build(opened: &Opened) -> Result<(), LabError> {
         "a study goes on only with the build it was opened with: another one could give other trials",
         "use that build, or open a new study",
     ))
+}
+
+/// Refuses a study whose figures this build would not give.
+pub(super) fn same_results(opened: &Opened) -> Result<(), LabError> {
+    if opened.environment.results == Some(RESULTS) {
+        return Ok(());
+    }
+    let what = format!("the study has results of another version than {RESULTS}, which this build computes");
+    Err(LabError::usage(what, "use a build of its version"))
 }
 
 /// Records the closing statistics. Another process may have run the same study to the same trials and

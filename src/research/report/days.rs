@@ -182,7 +182,7 @@ impl Days {
 
     /// Growth a year, the year's Sharpe ratio (0 of days that are all the same) and the deepest fall: those that are drawn again
     /// many times.
-    pub(super) fn three(&self) -> (f64, f64, f64) {
+    pub fn three(&self) -> (f64, f64, f64) {
         let n = self.returns.len() as f64;
         let cagr = growth_of_a_year(1.0 + compound(self.returns.iter()), n / YEAR);
         let sharpe = moments(&self.returns).map_or(0.0, |m| m.mean / m.std * YEAR.sqrt());

@@ -9,6 +9,7 @@ use super::words::{escape, number, wide};
 use crate::mirror::query::{StudyRow, TrialRow};
 use assay_shared::metric::YEAR_MS;
 use assay_shared::recount::figures::Statistics;
+use assay_shared::statistic::Effective;
 use assay_shared::strategy::Value;
 use assay_shared::strategy::space::Range;
 use std::collections::BTreeMap;
@@ -41,6 +42,10 @@ pub struct StudyPage {
     pub interval_ms: i64,
     /// The statistics of the best.
     pub statistics: Option<Statistics>,
+    /// How many independent trials its trials are worth.
+    pub effective: Option<Effective>,
+    /// Years of data before which the best of all by chance would be as good as its best.
+    pub min_backtest_years: Option<f64>,
     /// Probability that its choice is overfitted.
     pub pbo: Option<f64>,
     /// What was seen of its trials afterwards: head and rows, and what they are worth.
@@ -115,6 +120,14 @@ impl StudyPage {
             (
                 s.map_or("-".into(), |s| format!("{} in {}", s.trials, s.studies)),
                 "trials in studies that count beside it",
+            ),
+            (
+                self.effective.map_or("-".into(), |e| format!("{:.0} in {} groups", e.trials, e.clusters)),
+                "independent trials that its trials are worth",
+            ),
+            (
+                number(self.min_backtest_years.filter(|_| !self.study.generated)),
+                "years on which chance alone gives its Sharpe ratio",
             ),
             (number(self.pbo.filter(|_| !self.study.generated)), "probability of overfitting"),
         ];

@@ -11,6 +11,7 @@ use assay_shared::event::study::FoldFact;
 use assay_shared::market::MarketBar;
 use assay_shared::recount::figures::Statistics;
 use assay_shared::rulebook::{BracketSet, Rulebook};
+use assay_shared::statistic::Effective;
 use assay_shared::strategy::space::defaults;
 use assay_shared::strategy::{Strategy, signals};
 use base64::Engine as _;
@@ -326,19 +327,30 @@ fn a_study_as_a_page() {
             dsr: Some(0.25),
             min_track_record: None,
         }),
+        effective: Some(Effective { known: 3, correlation: 0.5, trials: 2.0, clusters: 2 }),
+        min_backtest_years: Some(7.25),
         pbo: Some(0.5),
         later: (vec!["trial".into()], vec![vec!["<b>".into()]], "nobody".into()),
     };
     let html = page(false).html();
     assert!(StudyPage::is_one(&html) && !html.contains("<script") && !html.contains("<b>39</b><b>"));
-    for words in ["123 in 4", "0.2500", "1970-01-01 to 1970-01-02", "&lt;b&gt;", "by chance", "class=\"best\""] {
+    for words in [
+        "123 in 4",
+        "0.2500",
+        "1970-01-01 to 1970-01-02",
+        "&lt;b&gt;",
+        "by chance",
+        "class=\"best\"",
+        "2 in 2 groups",
+        "7.25",
+    ] {
         assert!(html.contains(words), "no '{words}'");
     }
     assert!(html.contains("drawdown proxy: … % at leverage … is beyond … %</td><td>6</td>"), "equal reasons meet");
     assert!(html.contains("infeasible: too few trades out of sample</td><td>8</td>"));
     assert!(!html.contains("http://") && !html.contains("https://") && html.contains("default-src 'none'"));
     let made_up = page(true).html();
-    assert!(made_up.contains("GENERATED DATA") && !made_up.contains("0.2500"));
+    assert!(made_up.contains("GENERATED DATA") && !made_up.contains("0.2500") && !made_up.contains("7.25"));
     // One without any trial is a page too.
     let empty = StudyPage { trials: vec![], ..page(false) };
     assert!(empty.html().contains("nothing"));

@@ -152,6 +152,16 @@ impl<'a> Evaluator<'a> {
         Ok(Evaluator { inputs, folds, identity, ground: Ground::new(room_for_columns()) })
     }
 
+    /// What it evaluates on.
+    pub(super) fn inputs(&self) -> &Inputs<'a> {
+        &self.inputs
+    }
+
+    /// The columns of a strategy that is bound, shared with all other trials.
+    pub(super) fn prepared(&self, bound: &Bound) -> Result<Prepared<'_>, StudyError> {
+        Ok(prepare_on(&self.ground, bound, self.inputs.market)?)
+    }
+
     /// The folds.
     pub fn folds(&self) -> &[FoldBars] {
         &self.folds

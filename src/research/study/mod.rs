@@ -17,8 +17,10 @@ mod truth_extended;
 mod truth_figures;
 #[cfg(test)]
 mod truth_later;
+mod walk;
 
 pub use evaluate::{Evaluated, Evaluator, StudyError, TrialOutcome, TrialRun};
 pub use identity::Inputs;
 pub use later::{Later, later};
 pub use run::{StudyProgress, again, finish, run};
+pub use walk::{Candidate, Step, Walk};

@@ -3,7 +3,9 @@
 use super::blocks::BLOCKS;
 use super::counts::Lineage;
 use super::finished::Finished;
-use crate::statistic::{Blocks, Observed, dsr, expected_max, min_track_record, pbo as overfitting, psr};
+use crate::statistic::{
+    Blocks, Effective, Observed, dsr, effective, expected_max, min_track_record, pbo as overfitting, psr,
+};
 use serde::Serialize;
 
 /// Confidence of the minimum track record.
@@ -71,6 +73,14 @@ pub fn pbo(finished: &[Finished], bars: usize) -> Option<f64> {
     if finished.iter().any(|f| f.pruned && f.blocks.is_none()) {
         return None;
     }
-    let blocks: Vec<Blocks> = finished.iter().filter_map(|f| f.blocks.clone()).filter(|b| !b.sums.is_empty()).collect();
-    overfitting(&blocks, bars / BLOCKS)
+    overfitting(&returns(finished), bars / BLOCKS)
+}
+
+/// How many independent trials those of a study are worth whose returns are known.
+pub fn worth(finished: &[Finished]) -> Option<Effective> {
+    effective(&returns(finished))
+}
+
+fn returns(finished: &[Finished]) -> Vec<Blocks> {
+    finished.iter().filter_map(|f| f.blocks.clone()).filter(|b| !b.sums.is_empty()).collect()
 }

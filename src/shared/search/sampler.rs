@@ -69,6 +69,11 @@ impl Sampler {
             Sampler::Tpe { .. } => "tpe",
         }
     }
+
+    /// Whether what it asks depends on the results of earlier trials.
+    pub fn learns(&self) -> bool {
+        !matches!(self, Sampler::Random {} | Sampler::Grid { .. } | Sampler::Sobol {})
+    }
 }
 
 impl Default for Sampler {

@@ -4,9 +4,11 @@
 //! Deflated Sharpe Ratio" (2014); Bailey, Borwein, López de Prado and Zhu, "The Probability of
 //! Backtest Overfitting" (2015). Sharpe ratios are per observation, kurtosis is 3 for a normal.
 
+mod effective;
 pub mod normal;
 mod pbo;
 
+pub use effective::{ALIKE, Effective, effective, effective_trials};
 use normal::{cdf, ppf};
 pub use pbo::{Blocks, pbo};
 
@@ -58,6 +60,13 @@ pub fn min_track_record(o: &Observed, benchmark: f64, alpha: f64) -> Option<f64>
     (o.sharpe > benchmark).then(|| 1.0 + o.spread() * z * z).filter(|v| v.is_finite())
 }
 
+/// Years of data that are needed before a Sharpe ratio of a year is more than what the best of so many trials without any
+/// edge is expected to show: the minimum backtest length. None for a ratio that is not above zero.
+pub fn min_backtest_years(trials: f64, sharpe_of_a_year: f64) -> Option<f64> {
+    let years = (expected_max(trials, 1.0) / sharpe_of_a_year).powi(2);
+    (sharpe_of_a_year > 0.0 && years.is_finite()).then_some(years)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -72,6 +81,11 @@ mod tests {
         close(expected_max(10.0, 1.0), 1.57459830134575);
         close(expected_max(1000.0, 1.0), 3.255121513652723);
         assert_eq!(expected_max(1.0, 1.0), 0.0);
+        for (n, years) in [(7.0, 1.923), (10.0, 2.479), (45.0, 4.998), (100.0, 6.404), (1000.0, 10.596)] {
+            assert!((min_backtest_years(n, 1.0).unwrap() - years).abs() < 5e-4);
+        }
+        close(min_backtest_years(45.0, 2.0).unwrap(), 2.235_640_177_766_405_2_f64.powi(2) / 4.0);
+        assert_eq!((min_backtest_years(45.0, 0.0), min_backtest_years(1.0, 1.0)), (None, Some(0.0)));
         let o = Observed { sharpe: 2.5 / 250f64.sqrt(), n: 1250.0, skew: -3.0, kurtosis: 10.0 };
         let v = 0.5 / 250.0;
         close(expected_max(100.0, v), 0.11317200186513214);
