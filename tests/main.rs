@@ -53,6 +53,7 @@ mod unreachable;
 mod upgrade;
 mod vault;
 mod vectors;
+mod walk;
 mod watch;
 mod whole_way;
 mod witness;

@@ -6,6 +6,8 @@
 mod evaluate;
 mod identity;
 mod later;
+#[cfg(test)]
+mod nulls;
 mod run;
 #[cfg(test)]
 mod tests;

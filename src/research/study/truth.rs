@@ -13,13 +13,18 @@ pub(super) const DATA: [u8; 32] = [7; 32];
 
 /// The log of a whole study: what it stands on, its opening, its trials, its closing.
 pub(super) fn honest(s: &Stage) -> Vec<Event> {
+    logged(s, DATA).0
+}
+
+/// The same on data of this hash, with the study's id.
+pub(super) fn logged(s: &Stage, data: [u8; 32]) -> (Vec<Event>, [u8; 16]) {
     let (text, book, strategy) = (s.study.text(), s.book.hash().0, s.strategy.hash().0);
-    let id = study_id(&text, &strategy, &DATA, &book, &s.environment);
+    let id = study_id(&text, &strategy, &data, &book, &s.environment);
     let mut log: Vec<Event> = vec![
         RulebookRegistered { hash: book, name: "b".into(), source: "t".into() }.into(),
         SnapshotRegisteredV2 {
-            data_hash: DATA,
-            file_sha256: DATA,
+            data_hash: data,
+            file_sha256: data,
             rulebook_hash: book,
             symbols: s.market.symbols.clone(),
             interval_ms: s.market.interval_ms,
@@ -33,7 +38,7 @@ pub(super) fn honest(s: &Stage) -> Vec<Event> {
             findings: 0,
             files: 0,
             vendor_checked: 0,
-            files_sha256: DATA,
+            files_sha256: data,
         }
         .into(),
         StrategyRegistered { name: "swing".into(), hash: strategy, canonical: s.strategy.canonical().into() }.into(),
@@ -42,7 +47,7 @@ pub(super) fn honest(s: &Stage) -> Vec<Event> {
             name: s.study.name.clone(),
             strategy: "swing".into(),
             strategy_hash: strategy,
-            data_hash: DATA,
+            data_hash: data,
             rulebook_hash: book,
             text,
             environment: s.environment.recorded(),
@@ -52,7 +57,7 @@ pub(super) fn honest(s: &Stage) -> Vec<Event> {
         .into(),
     ];
     log.extend(s.trials(2, &[]).into_iter().map(|event| of_study(event, id)));
-    closed(s, id, log)
+    (closed(s, id, log), id)
 }
 
 fn closed(s: &Stage, id: [u8; 16], mut log: Vec<Event>) -> Vec<Event> {
