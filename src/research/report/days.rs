@@ -8,7 +8,7 @@ use assay_shared::time::{DAY_MS, civil};
 use serde::Serialize;
 use std::collections::BTreeMap;
 
-const YEAR: f64 = 365.0;
+pub(super) const YEAR: f64 = 365.0;
 
 /// Returns of days.
 #[derive(Debug, Clone, PartialEq, Default, Serialize)]
@@ -59,17 +59,17 @@ pub struct Figure {
     pub shown: Shown,
 }
 
-fn compound<'a>(returns: impl Iterator<Item = &'a f64>) -> f64 {
+pub(super) fn compound<'a>(returns: impl Iterator<Item = &'a f64>) -> f64 {
     returns.fold(1.0, |value, r| value * (1.0 + r)) - 1.0
 }
 
-fn mean(values: impl Iterator<Item = f64>) -> Option<f64> {
+pub(super) fn mean(values: impl Iterator<Item = f64>) -> Option<f64> {
     let (sum, n) = values.fold((0.0, 0_u32), |(s, n), v| (s + v, n + 1));
     (n > 0).then(|| sum / f64::from(n))
 }
 
 /// Linear between the two nearest, as numpy and pandas do by default.
-fn quantile(sorted: &[f64], q: f64) -> Option<f64> {
+pub(super) fn quantile(sorted: &[f64], q: f64) -> Option<f64> {
     let at = q * (sorted.len().checked_sub(1)? as f64);
     let (low, high) = (sorted[at.floor() as usize], sorted[at.ceil() as usize]);
     Some(low + (high - low) * at.fract())
@@ -188,73 +188,6 @@ impl Days {
         let sharpe = moments(&self.returns).map_or(0.0, |m| m.mean / m.std * YEAR.sqrt());
         (cagr, sharpe, self.drawdowns().into_iter().fold(0.0, f64::min))
     }
-
-    /// The figures, in the order in which they are shown.
-    pub fn figures(&self) -> Vec<Figure> {
-        use Shown::{Number, Percent, Whole};
-        let r = &self.returns;
-        let n = r.len() as f64;
-        let total = compound(r.iter());
-        let cagr = (n > 0.0).then(|| growth_of_a_year(1.0 + total, n / YEAR));
-        let m = moments(r);
-        let mut sorted = r.clone();
-        sorted.sort_by(f64::total_cmp);
-        let below = self.drawdowns();
-        let deepest = below.iter().copied().fold(0.0, f64::min);
-        let over = |a: Option<f64>, b: f64| a.filter(|_| b != 0.0).map(|a| a / b);
-        let sum = r.iter().sum::<f64>();
-        let won = r.iter().copied().filter(|v| *v > 0.0);
-        let lost = r.iter().copied().filter(|v| *v < 0.0);
-        let (gains, losses) = (won.clone().sum::<f64>(), -lost.clone().sum::<f64>());
-        let share = |values: &mut dyn Iterator<Item = f64>| {
-            let (up, all) =
-                values.filter(|v| *v != 0.0).fold((0_u32, 0_u32), |(u, a), v| (u + u32::from(v > 0.0), a + 1));
-            (all > 0).then(|| f64::from(up) / f64::from(all))
-        };
-        let wins = share(&mut r.iter().copied());
-        let payoff = mean(won).zip(mean(lost)).map(|(w, l)| w / -l);
-        let tail = |q: f64| quantile(&sorted, q);
-        let low = tail(0.05);
-        let worst_part = low.and_then(|low| mean(sorted.iter().copied().filter(|v| *v <= low)));
-        let downside = (r.iter().map(|v| v.min(0.0) * v.min(0.0)).sum::<f64>() / n).sqrt();
-        // Unbiased, as pandas: of a sample, and kurtosis as the excess over a normal distribution's.
-        let skew = m.filter(|_| n > 2.0).map(|m| m.skew * (n * (n - 1.0)).sqrt() / (n - 2.0));
-        let kurtosis =
-            m.filter(|_| n > 3.0).map(|m| (n - 1.0) / ((n - 2.0) * (n - 3.0)) * ((n + 1.0) * (m.kurtosis - 3.0) + 6.0));
-        let ulcer = (n > 1.0).then(|| (below.iter().map(|d| d * d).sum::<f64>() / (n - 1.0)).sqrt());
-        let months: Vec<f64> = self.months().into_values().collect();
-        let ends = |v: &[f64]| (v.iter().copied().reduce(f64::max), v.iter().copied().reduce(f64::min));
-        let ((best, worst), (best_month, worst_month)) = (ends(r), ends(&months));
-        let longest = self.falls().iter().map(|f| (f.to_ms - f.from_ms) / DAY_MS + 1).max().map(|d| d as f64);
-        let f = |name, value: Option<f64>, shown| Figure { name, value: value.filter(|v| v.is_finite()), shown };
-        vec![
-            f("total return", (n > 0.0).then_some(total), Percent),
-            f("growth a year (CAGR)", cagr, Percent),
-            f("volatility a year", m.map(|m| m.std * YEAR.sqrt()), Percent),
-            f("Sharpe ratio (year)", m.map(|m| m.mean / m.std * YEAR.sqrt()), Number),
-            f("Sortino ratio (year)", over(m.map(|m| m.mean * YEAR.sqrt()), downside), Number),
-            f("Calmar ratio", over(cagr, -deepest), Number),
-            f("omega, profit factor of days", over(Some(gains), losses), Number),
-            f("gain to pain", over(Some(sum), losses), Number),
-            f("maximum drawdown", (n > 0.0).then_some(deepest), Percent),
-            f("longest drawdown, days", longest, Whole),
-            f("ulcer index", ulcer, Percent),
-            f("recovery factor", over(Some(sum.abs()), -deepest), Number),
-            f("value at risk of a day, 95 %, historical", low, Percent),
-            f("expected shortfall of a day, 95 %, historical", worst_part, Percent),
-            f("tail ratio", low.filter(|l| *l != 0.0).zip(tail(0.95)).map(|(l, h)| (h / l).abs()), Number),
-            f("skewness", skew, Number),
-            f("kurtosis, excess", kurtosis, Number),
-            f("best day", best, Percent),
-            f("worst day", worst, Percent),
-            f("best month", best_month, Percent),
-            f("worst month", worst_month, Percent),
-            f("days won", wins, Percent),
-            f("months won", share(&mut months.iter().copied()), Percent),
-            f("payoff ratio of days", payoff, Number),
-            f("Kelly fraction", payoff.zip(wins).map(|(p, w)| (p * w - (1.0 - w)) / p), Percent),
-        ]
-    }
 }
 
 #[cfg(test)]
@@ -303,6 +236,22 @@ mod tests {
             ("worst month", -0.09004500173554741),
             ("months won", 0.5),
             ("longest drawdown, days", 241.0),
+            ("gain to pain of months", -0.21731187641790287),
+            ("average drawdown", -0.05745987743133727),
+            ("average drawdown, days", 37.9),
+            ("ulcer performance index", -0.761917608546826),
+            ("common sense ratio", 0.9996690418245046),
+            ("CPC index", 0.46836590876446577),
+            ("best year", -0.032652158157705724),
+            ("expected return of a day", -0.00025930374370719544),
+            ("expected return of a month", -0.007382255407077376),
+            ("expected return of a year", -0.05054531382268235),
+            ("average month of those won", 0.040882427176575975),
+            ("average month of those lost", -0.05250187577424676),
+            ("most days won in a row", 6.0),
+            ("most days lost in a row", 7.0),
+            ("quarters won", 0.4),
+            ("years won", 0.0),
         ] {
             assert!((found[name] - value).abs() < 1e-9, "{name}: {} is not {value}", found[name]);
         }

@@ -5,6 +5,7 @@ mod benchmark;
 mod books;
 pub mod compare;
 pub mod compare_page;
+mod day_figures;
 pub mod days;
 pub mod folds;
 mod front;
