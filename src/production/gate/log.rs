@@ -14,6 +14,9 @@ use assay_shared::recount::Counts;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 
+/// Bundles that are kept while entries are looked at: where a study stands, and what it stands on.
+const KEPT: usize = 4;
+
 /// The logs a judgement may rely on, by origin.
 pub type Logs<'r> = BTreeMap<String, VerifiedLog<'r>>;
 
@@ -41,14 +44,14 @@ pub(super) struct Tiles<'r> {
     repo: &'r Repo,
     commit: String,
     size: u64,
-    /// The bundle that was read last.
-    bundle: RefCell<Option<(u64, Vec<Bytes>)>>,
+    /// The bundles that were read last, the newest at the end.
+    bundles: RefCell<Vec<(u64, Vec<Bytes>)>>,
 }
 
 impl<'r> Tiles<'r> {
     /// Those of a commit that says it has so many entries.
     pub(super) fn new(repo: &'r Repo, commit: &str, size: u64) -> Tiles<'r> {
-        Tiles { repo, commit: commit.into(), size, bundle: RefCell::new(None) }
+        Tiles { repo, commit: commit.into(), size, bundles: RefCell::default() }
     }
 
     /// The commit.
@@ -82,12 +85,18 @@ impl<'r> Tiles<'r> {
         if seq >= self.size {
             return Ok(None);
         }
-        let mut last = self.bundle.borrow_mut();
+        let mut kept = self.bundles.borrow_mut();
         let n = seq / WIDTH;
-        if last.as_ref().is_none_or(|(known, _)| *known != n) {
-            *last = Some((n, self.bundle(n)?));
+        let found = match kept.iter().position(|(known, _)| *known == n) {
+            Some(at) => kept.remove(at),
+            None => (n, self.bundle(n)?),
+        };
+        let entry = found.1.get((seq % WIDTH) as usize).cloned();
+        if kept.len() == KEPT {
+            kept.remove(0);
         }
-        Ok(last.as_ref().and_then(|(_, entries)| entries.get((seq % WIDTH) as usize)).cloned())
+        kept.push(found);
+        Ok(entry)
     }
 }
 

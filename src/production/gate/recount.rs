@@ -5,6 +5,7 @@ use super::log::{Logs, VerifiedLog};
 use super::refusal::{Code, GateError, refuse};
 use super::studies::{Course, Gathering};
 use assay_shared::RESULTS;
+use assay_shared::event::Event;
 use assay_shared::event::study::StudyFact;
 use assay_shared::format::config::{LedgerRef, LiveConfig};
 use assay_shared::policy::Policy;
@@ -130,7 +131,9 @@ pub(super) fn worth(log: &VerifiedLog<'_>, read: &Gathering) -> Result<Vec<Check
         return Ok(Vec::new());
     }
     let known = |id: &[u8; 16], course: &Course| log.checked.iter().any(|c| c.is(id, course));
-    let wanted = read.courses.iter().filter(|(id, c)| c.closed && c.parity && !known(id, c));
+    let mut wanted: Vec<_> = read.courses.iter().filter(|(id, c)| c.closed && c.parity && !known(id, c)).collect();
+    // In the order of the log, of which a stretch is read at a time.
+    wanted.sort_by_key(|(_, course)| course.first);
     let mut out = Vec::new();
     for (id, course) in wanted {
         let Some(Ok(case)) = again(log, read, id, course)? else { continue };
@@ -148,8 +151,12 @@ fn again(
     course: &Course,
 ) -> Result<Option<Result<Case, Finding>>, GateError> {
     let mut gathering = Gathering::of([*id]);
-    let before = read.registered.iter().copied().filter(|seq| *seq < course.first);
-    for seq in before.chain(course.first..=course.last) {
+    let opening = Event::of(&log.entry(course.first)?).ok().and_then(|event| event.study());
+    let strategy = opening.and_then(|study| read.strategies.get(&study.strategy_hash)).copied();
+    let mut before: Vec<u64> =
+        read.registered.iter().copied().chain(strategy).filter(|at| *at < course.first).collect();
+    before.sort_unstable();
+    for seq in before.into_iter().chain(course.first..=course.last) {
         gathering.push(&log.entry(seq)?);
     }
     let mut case = gathering.cases.remove(id).flatten();

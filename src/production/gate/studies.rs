@@ -26,8 +26,10 @@ pub(super) struct Gathering {
     pub tally: Tally,
     /// Studies by id.
     pub courses: BTreeMap<[u8; 16], Course>,
-    /// Where strategies, snapshots and rule books are registered.
+    /// Where snapshots and rule books are registered, and what else belongs to no study.
     pub registered: Vec<u64>,
+    /// Where strategies are registered first, by hash: there may be as many as studies.
+    pub strategies: BTreeMap<[u8; 32], u64>,
     /// The first event that is malformed, or not named after what it records.
     pub odd: Option<(u64, String)>,
     /// Those that are wanted whole.
@@ -80,8 +82,12 @@ impl Gathering {
             }
             course.closed = (course.closed || event.closing().is_some()) && !matches!(event, Event::StudyExtended(_));
         }
-        if study_of(event).is_none() {
-            self.registered.push(seq);
+        match event {
+            Event::StrategyRegistered(e) => {
+                self.strategies.entry(e.hash).or_insert(seq);
+            }
+            event if study_of(event).is_none() && Tally::reads(entry.kind()) => self.registered.push(seq),
+            _ => {}
         }
         self.tally.push(seq, event);
     }

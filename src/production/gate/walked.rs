@@ -16,6 +16,9 @@ use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
+/// The folder of the configs in force.
+const LIVE: &str = "configs/live";
+
 /// Every version that was ever deployed: strategy, version, SHA-256 of its config.
 pub type Ever = BTreeSet<(String, u64, Hash)>;
 
@@ -70,9 +73,8 @@ impl Kept {
         }
     }
 
-    /// The deployment, if git still holds the very text.
-    fn deployment(self, repo: &Repo) -> Option<Deployment> {
-        let bytes = repo.file(&self.commit, &LiveConfig::path(&self.strategy)).ok()??;
+    /// The deployment, if its text is the very one.
+    fn deployment(self, bytes: Vec<u8>) -> Option<Deployment> {
         if Hash::of(&bytes) != self.sha256 {
             return None;
         }
@@ -108,6 +110,36 @@ fn path(host: &Host) -> PathBuf {
     host.dir().join("walked").join(format!("{}.toml", Hash::of(&key).short()))
 }
 
+/// The configs in force as the head holds them: their folder is read once, and all cores read them.
+fn deployments(repo: &Repo, head: &str, live: Vec<Kept>) -> Option<Vec<Deployment>> {
+    let there = repo.under(head, LIVE).ok()?;
+    let text = |kept: Kept| {
+        let path = LiveConfig::path(&kept.strategy);
+        let bytes = repo.object(there.get(&path)?, &path).ok()?;
+        Some((kept, bytes))
+    };
+    let mut texts = live.into_iter().map(text).collect::<Option<Vec<_>>>()?;
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    let each = texts.len().div_ceil(threads).max(1);
+    let mut parts = Vec::new();
+    while !texts.is_empty() {
+        let rest = texts.split_off(each.min(texts.len()));
+        parts.push(std::mem::replace(&mut texts, rest));
+    }
+    std::thread::scope(|scope| {
+        let all: Vec<_> = parts.into_iter().map(|part| scope.spawn(move || read(part))).collect();
+        let mut out = Vec::new();
+        for part in all {
+            out.extend(part.join().ok()??);
+        }
+        Some(out)
+    })
+}
+
+fn read(part: Vec<(Kept, Vec<u8>)>) -> Option<Vec<Deployment>> {
+    part.into_iter().map(|(kept, bytes)| kept.deployment(bytes)).collect()
+}
+
 /// What a host remembers; nothing where it forgot, where everything is to be replayed, or where git does not hold what
 /// it remembers: then the branch is walked from its root.
 pub(super) fn remembered(repo: &Repo, host: &Host) -> Option<Known> {
@@ -116,7 +148,7 @@ pub(super) fn remembered(repo: &Repo, host: &Host) -> Option<Known> {
     if walked.genesis != host.settings.genesis_policy_sha256 {
         return None;
     }
-    let live = walked.live.into_iter().map(|kept| kept.deployment(repo)).collect::<Option<Vec<_>>>()?;
+    let live = deployments(repo, &walked.head, walked.live)?;
     Some(Known { head: walked.head, live, ever: walked.ever.into_iter().collect(), logs: walked.logs })
 }
 

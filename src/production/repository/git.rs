@@ -266,6 +266,14 @@ impl Repo {
         self.blob(entry.id(), path).map(Some)
     }
 
+    /// A file by the name of its object, as [`Repo::under`] gives it.
+    ///
+    /// # Errors
+    /// No such object, or one that is too large.
+    pub fn object(&self, name: &str, path: &str) -> Result<Vec<u8>, RepoError> {
+        self.blob(self.oid(name)?, path)
+    }
+
     fn blob(&self, oid: Oid, path: &str) -> Result<Vec<u8>, RepoError> {
         // Its size is asked for before it is unpacked.
         let odb = self.inner.odb().map_err(git("read objects"))?;
