@@ -46,7 +46,7 @@ fn completions_know_the_lab() {
     let completed = |words: &str, at: usize| {
         let script = format!(
             "PATH=\"{dir}:$PATH\"; source <(assay completions bash); COMP_WORDS=({words}); COMP_CWORD={at}; COMP_TYPE=9; \
-             _clap_complete_assay; printf '%s\\n' \"${{COMPREPLY[@]}}\""
+             _clap_complete_assay assay \"${{COMP_WORDS[{at}]}}\"; printf '%s\\n' \"${{COMPREPLY[@]}}\""
         );
         let said = desk.run("bash", &["-c", &script]).ok().out;
         let values = said.lines().filter(|l| !l.is_empty() && (!l.starts_with('-') || words.ends_with("--")));
@@ -76,6 +76,10 @@ fn completions_know_the_lab() {
     let lab = assay_lab::Lab::open(&desk.path("lab"), &session).unwrap();
     let hash = &lab.mirror().unwrap().snapshots().unwrap()[0].data_hash[..12];
     assert!(completed("assay --lab lab study run x.toml --data ''", 7).iter().any(|w| w == hash));
+    assert_eq!(completed("assay --lab lab compare tre", 4), ["trend-walkforward"]);
+    assert_eq!(completed("assay --lab lab study run x.toml --try b", 7), ["best:trend-walkforward"]);
+    assert_eq!(completed("assay log --kind StudyO", 3), ["StudyOpened"]);
+    assert_eq!(completed("assay guide rec", 2), ["recovery"]);
     assert!(completed("assay study resume --", 3).iter().any(|w| w == "--until"));
     assert_eq!(completed("assay --lab nowhere trials ''", 4), Vec::<String>::new());
 }

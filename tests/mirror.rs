@@ -93,7 +93,7 @@ fn outputs_are_not_written_over() {
     desk.assay(&["ledger", "export", "home", "--force"]).ok();
     assert!(desk.path("home/photo").exists() && desk.path("home/checkpoint").exists());
     for taken in ["home/photo", "study.sqlite"] {
-        desk.assay(&["key", "new", "--out", taken]).fails(3, "exists");
+        desk.assay(&["key", "new", "--out", taken]).fails(3, "already");
     }
 }
 

@@ -21,6 +21,9 @@ fn the_demo_goes_the_whole_way() {
         "hook      assay: trend v3 is live",
         "refused: ",
         "refused [bad-signature]",
+        "sharpe_per_bar ",
+        "and its returns give",
+        "trial 1 is not the sampler's",
     ] {
         assert!(said.out.contains(words), "'{words}' is not in:\n{}", said.out);
     }
@@ -34,6 +37,18 @@ fn the_demo_goes_the_whole_way() {
     assert!(html.contains("<svg") && html.contains("content=\"default-src 'none';"), "self-contained");
     assert!(!html.contains("http://") && !html.contains("<script src") && html.matches("<script").count() == 2);
     proofs(&desk);
+    versions(&desk);
+}
+
+/// Versions are compared by the trials that they came from; the third brought back the first.
+fn versions(desk: &Desk) {
+    let found = desk.assay(&["--json", "compare", "trend@live", "trend@2", "trend@1"]).ok().json();
+    let sides = found["sides"].as_array().unwrap();
+    let trial = |of: usize| (&sides[of]["study"], &sides[of]["number"]);
+    assert_eq!(trial(0), trial(2), "{found}");
+    assert_ne!(trial(0), trial(1));
+    desk.assay(&["compare", "trend@9", "trend@1"]).fails(2, "there is no version '9' of 'trend'");
+    desk.assay(&["compare", "none@live", "trend@1"]).fails(2, "there is no version 'live' of 'none'");
 }
 
 fn live_rows(desk: &Desk) {

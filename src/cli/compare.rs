@@ -1,6 +1,7 @@
 //! `assay compare`
 
 use super::Context;
+use super::complete;
 use super::output::{print, print_json, table};
 use assay_lab::LabError;
 use assay_lab::compare::{compare, page};
@@ -13,13 +14,13 @@ use std::path::PathBuf;
 /// Compare trials: on the days that are out of sample in all of them, and as they were recorded
 ///
 /// Each is simulated again from its snapshot. A study without a number is its best trial, a number without a study one of the
-/// newest study.
+/// newest study, and a version of a strategy the trial that it came from.
 ///
-/// Example: assay compare trend-walkforward trend-walkforward:17 momentum --out comparison.html
+/// Example: assay compare trend@live trend-walkforward:17 momentum --out comparison.html
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Trials: STUDY, STUDY:NUMBER, or NUMBER
-    #[arg(required = true, num_args = 2.., value_name = "TRIAL")]
+    /// Trials: STUDY, STUDY:NUMBER, NUMBER, STRATEGY@VERSION or STRATEGY@live
+    #[arg(required = true, num_args = 2.., value_name = "TRIAL", add = complete::trials())]
     trials: Vec<String>,
     /// Write a page with the lines of all
     #[arg(long, value_name = "FILE")]

@@ -50,6 +50,28 @@ fn branches_from(begun: &OsStr) -> Vec<CompletionCandidate> {
     of(begun, found.into_iter().map(|branch| (branch, "proposal".into())))
 }
 
+/// Trials as `compare` takes them: the best of a study, and what is live.
+fn trials_from(begun: &OsStr) -> Vec<CompletionCandidate> {
+    let Some(lab) = lab() else { return Vec::new() };
+    let live = lab.gate().ok().and_then(|host| rows(&host, When::Now).ok()).unwrap_or_default();
+    let live = live.into_iter().map(|row| (format!("{}@live", row.strategy), format!("version {}", row.version)));
+    let studies = lab.mirror().ok().and_then(|m| m.studies().ok()).unwrap_or_default();
+    of(begun, live.chain(studies.into_iter().map(|s| (s.name, format!("the best of {} trials", s.trials)))))
+}
+
+/// Points as `study run --try` takes them.
+fn points_from(begun: &OsStr) -> Vec<CompletionCandidate> {
+    let studies = lab().and_then(|lab| lab.mirror().ok()?.studies().ok()).unwrap_or_default();
+    let best = studies.into_iter().map(|s| (format!("best:{}", s.name), format!("the best of {} trials", s.trials)));
+    of(begun, std::iter::once(("live".into(), "what is live".into())).chain(best))
+}
+
+/// Kinds of events.
+fn kinds_from(begun: &OsStr) -> Vec<CompletionCandidate> {
+    let kinds: BTreeSet<&str> = assay_shared::event::Event::KINDS.iter().copied().collect();
+    of(begun, kinds.into_iter().map(|kind| (kind.to_string(), "event".into())))
+}
+
 /// Strategies: what is live where that can be read, and what was searched.
 fn strategies_from(begun: &OsStr) -> Vec<CompletionCandidate> {
     let Some(lab) = lab() else { return Vec::new() };
@@ -77,4 +99,26 @@ pub fn branches() -> ArgValueCompleter {
 /// Completes to strategies.
 pub fn strategies() -> ArgValueCompleter {
     ArgValueCompleter::new(strategies_from)
+}
+
+/// Completes to what can be compared.
+pub fn trials() -> ArgValueCompleter {
+    ArgValueCompleter::new(trials_from)
+}
+
+/// Completes to points to try.
+pub fn points() -> ArgValueCompleter {
+    ArgValueCompleter::new(points_from)
+}
+
+/// Completes to kinds of events.
+pub fn kinds() -> ArgValueCompleter {
+    ArgValueCompleter::new(kinds_from)
+}
+
+/// Completes to these words, each with what it stands for.
+pub fn words(all: Vec<(&'static str, &'static str)>) -> ArgValueCompleter {
+    ArgValueCompleter::new(move |begun: &OsStr| {
+        of(begun, all.iter().map(|(word, help)| (word.to_string(), help.to_string())))
+    })
 }

@@ -106,7 +106,7 @@ pub fn run(cx: &Context, args: Args) -> Result<(), LabError> {
     step(&cx, 7, "Audit: walk the live row back; then tamper with copies")?;
     audit::run(&cx, audit::Args::default())?;
     let strategy_name = opened.strategy.file.name.clone();
-    tampering(&lab, &strategy_name, &out.join(format!("tampered-{}", std::process::id())))?;
+    tampering(&lab, (&strategy_name, opened.id), &out.join(format!("tampered-{}", std::process::id())))?;
 
     step(&cx, 8, "Rollback: version 1 again, as a forward promotion")?;
     promote_one(&lab, &reviewer, &rollback::propose(&lab, &strategy_name, rollback::To::Version(1), "demonstration")?)?;
@@ -247,13 +247,16 @@ fn promote_one(lab: &Lab, reviewer: &Path, proposed: &Proposed) -> Result<(), La
     Ok(())
 }
 
-fn tampering(lab: &Lab, strategy: &str, scratch: &Path) -> Result<(), LabError> {
+fn tampering(lab: &Lab, (strategy, study): (&str, [u8; 16]), scratch: &Path) -> Result<(), LabError> {
     // Made here, or it is not ours to remove.
     std::fs::create_dir(scratch).map_err(LabError::io("create", scratch))?;
     let (ledger, config) = (tamper::ledger_byte(lab, scratch), tamper::config_digit(lab, strategy, scratch));
     std::fs::remove_dir_all(scratch).map_err(LabError::io("remove", scratch))?;
     print(&format!("\none byte of the ledger changed  -> refused: {}", ledger?));
     print(&format!("one digit of the config changed -> {}", config?));
+    let [better, thinner] = tamper::numbers(lab, study)?;
+    print(&format!("a better Sharpe ratio, signed   -> refused: {better}"));
+    print(&format!("a trial left out, all re-signed -> refused: {thinner}"));
     Ok(())
 }
 

@@ -1,6 +1,7 @@
 //! `assay guide`
 
 use super::Context;
+use super::complete;
 use super::output::{broken, print, print_json, say, table, table_within};
 use assay_lab::LabError;
 use assay_lab::begin::STUDY;
@@ -35,6 +36,7 @@ const TOPICS: [(&str, &str); 11] = [
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// What to read
+    #[arg(add = complete::words(TOPICS.map(|(name, page)| (name, title(page))).to_vec()))]
     topic: Option<String>,
     /// Write all of it as pages into this folder instead
     #[arg(long, value_name = "DIR", conflicts_with = "topic")]

@@ -1,6 +1,7 @@
 //! `assay log`
 
 use super::Context;
+use super::complete;
 use super::output::print;
 use assay_lab::LabError;
 use assay_ledger::{Entry, Log};
@@ -16,7 +17,7 @@ use serde_json::{Value, json};
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// Only this kind
-    #[arg(long)]
+    #[arg(long, add = complete::kinds())]
     kind: Option<String>,
     /// From this position on
     #[arg(long)]

@@ -214,7 +214,7 @@ pub fn broken(words: &str, room: usize) -> Vec<String> {
     lines
 }
 
-/// Progress of long work: a bar on a terminal, a line now and then elsewhere.
+/// Progress of long work: a bar on a terminal, which never takes more than its line, a line now and then elsewhere.
 pub struct ProgressBar {
     bar: Option<indicatif::ProgressBar>,
     last: Mutex<Instant>,
@@ -227,9 +227,9 @@ impl ProgressBar {
         let bar = std::io::stderr().is_terminal().then(|| {
             let bar = indicatif::ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::stderr_with_hz(8));
             let style = if colour() {
-                "{prefix} [{bar:30.cyan}] {pos}/{len} {msg}"
+                "{prefix} [{bar:16.cyan}] {pos}/{len} {wide_msg}"
             } else {
-                "{prefix} [{bar:30}] {pos}/{len} {msg}"
+                "{prefix} [{bar:16}] {pos}/{len} {wide_msg}"
             };
             bar.set_style(
                 ProgressStyle::with_template(style)

@@ -73,7 +73,7 @@ pub enum Args {
         trials: Option<u32>,
         /// A point that is tried first: NAME=VALUE,… (the others at their defaults), `best:STUDY`, or `live`; repeat for
         /// several
-        #[arg(long = "try", value_name = "POINT", id = "points")]
+        #[arg(long = "try", value_name = "POINT", id = "points", add = complete::points())]
         points: Vec<String>,
         /// Threads
         #[arg(long, value_parser = threads())]
@@ -220,7 +220,7 @@ pub struct RunArgs {
     #[arg(long)]
     pub trials: Option<u32>,
     /// A point that is tried first: NAME=VALUE,… (the others at their defaults), `best:STUDY`, or `live`; repeat for several
-    #[arg(long = "try", value_name = "POINT")]
+    #[arg(long = "try", value_name = "POINT", add = complete::points())]
     pub points: Vec<String>,
     /// Seed instead of the file's
     #[arg(long, conflicts_with = "witness")]

@@ -100,5 +100,34 @@ fn describe(p: &StudyProgress) -> String {
     let rate = done / since.elapsed().as_secs_f64().max(1e-9);
     let left = if rate > 0.0 { f64::from(p.total - p.done) / rate } else { 0.0 };
     let best = p.best.map_or("none yet".into(), |(n, s)| format!("{s:.4} (trial {n})"));
-    format!("best {best}, {rate:.1}/s, {left:.0} s left")
+    let rate = if rate < 10.0 { format!("{rate:.1}") } else { format!("{rate:.0}") };
+    format!("best {best} {rate}/s {} left", time(left))
+}
+
+/// A time in its two largest units.
+fn time(seconds: f64) -> String {
+    let s = seconds.round() as u64;
+    match (s / 3600, s / 60 % 60, s % 60) {
+        (0, 0, s) => format!("{s} s"),
+        (0, m, s) => format!("{m} m {s} s"),
+        (h, m, _) => format!("{h} h {m} m"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Instant;
+
+    /// With its bar the line of a large study stays within 80 columns: rate, best and time left are there.
+    #[test]
+    fn a_line_of_progress_fits() {
+        let begun = Instant::now().checked_sub(Duration::from_secs(60)).unwrap();
+        let p = StudyProgress { done: 12_345, total: 20_000, best: Some((12_345, -1.234_567)), started: (begun, 0) };
+        let line = format!("trials [{}] 12345/20000 {}", "=".repeat(16), describe(&p));
+        assert!(line.len() <= 80, "{line}");
+        assert!(line.contains("best -1.2346 (trial 12345)") && line.contains("/s ") && line.ends_with("left"));
+        let times = [0.4, 59.6, 125.0, 3_725.0, 90_000.0].map(time);
+        assert_eq!(times, ["0 s", "1 m 0 s", "2 m 5 s", "1 h 2 m", "25 h 0 m"]);
+    }
 }

@@ -4,7 +4,10 @@ use crate::error::LabError;
 use crate::folder::{Lab, absolute};
 use crate::verify;
 use assay_production::repository::Repo;
+use assay_shared::event::Event;
 use assay_shared::format::config::LiveConfig;
+use assay_shared::metric::Metric;
+use assay_shared::recount::{Case, Finding, Tally};
 use std::path::{Path, PathBuf};
 
 fn copy_dir(from: &Path, to: &Path) -> Result<(), LabError> {
@@ -43,6 +46,66 @@ pub fn ledger_byte(lab: &Lab, scratch: &Path) -> Result<String, LabError> {
         }
         None => Err(LabError::Verification("a flipped byte was not noticed".into())),
     }
+}
+
+/// What the gate finds in a study whose events the researcher signed again with other numbers: a Sharpe ratio that its
+/// returns do not give, and a study from which a trial is left out. All signatures are taken to be good.
+///
+/// # Errors
+/// When nobody notices.
+pub fn numbers(lab: &Lab, study_id: [u8; 16]) -> Result<[String; 2], LabError> {
+    let mut forged = false;
+    let better = |event: &mut Event| {
+        if let Event::TrialCompletedV2(t) = event
+            && !forged
+            && let Some(sharpe) = t.metrics.iter_mut().find(|m| m.0.0 == Metric::SharpePerBar.code())
+        {
+            (sharpe.1.0, forged) = (sharpe.1.0.abs() * 3.0 + 0.1, true);
+        }
+        true
+    };
+    let better = found(lab, study_id, better)?;
+    // The ones behind it move up, so that no number is missing.
+    let thinner = |event: &mut Event| match event {
+        Event::TrialCompletedV2(t) if t.study_id == study_id => shifted(&mut t.number),
+        Event::TrialPrunedV2(t) if t.study_id == study_id => shifted(&mut t.number),
+        Event::TrialFailedV2(t) if t.study_id == study_id => shifted(&mut t.number),
+        _ => true,
+    };
+    Ok([better, found(lab, study_id, thinner)?])
+}
+
+/// Takes the place of a trial that is left out; false of that one.
+fn shifted(number: &mut u32) -> bool {
+    const LEFT_OUT: u32 = 1;
+    let stays = *number != LEFT_OUT;
+    *number -= u32::from(*number > LEFT_OUT);
+    stays
+}
+
+/// The first thing that is found in a study whose events were changed, or left out where the change says so.
+fn found(lab: &Lab, id: [u8; 16], mut change: impl FnMut(&mut Event) -> bool) -> Result<String, LabError> {
+    let (mut tally, mut case) = (Tally::default(), None::<Case>);
+    let refused = |f: Finding| LabError::Verification(f.what);
+    lab.log()?.scan(0, |entry| {
+        let (seq, mut event) = (entry.seq, Event::of(&entry)?);
+        if !change(&mut event) {
+            return Ok(());
+        }
+        if case.is_none() && event.study().is_some_and(|s| s.study_id == id) {
+            case = Some(Case::open(seq, &event, &tally).map_err(refused)?.at(&entry));
+        }
+        if let Some(case) = &mut case {
+            case.comes_at(&entry);
+            case.push(seq, &event, &tally);
+        }
+        tally.push(seq, &event);
+        Ok::<(), LabError>(())
+    })?;
+    let case = case.ok_or_else(|| LabError::Verification("the ledger lacks the study".into()))?;
+    let all = case.check().into_iter().chain(case.suggestions(0..case.trials.len()));
+    let first = all.min_by_key(|f| f.seq).map(|f| format!("entry {}: {}", f.seq, f.what));
+    first.ok_or_else(|| LabError::Verification("other numbers were not noticed".into()))
 }
 
 /// Changes one digit of the live config in a clone and pushes it; gives what the hook says.
