@@ -39,7 +39,8 @@ fn from_nothing_to_a_study() {
     let page = std::fs::read_to_string(desk.path("mine.html")).unwrap();
     assert!(page.contains("Study mine") && page.contains("What decides") && page.len() < 300_000, "{}", page.len());
     desk.assay(&["study", "page", "mine", "--out", "mine.html"]).ok();
-    desk.assay(&["study", "page", "mine", "--out", "mine.toml"]).fails(2, "is no page of a study");
+    desk.assay(&["study", "page", "mine", "--out", "mine.toml"]).fails(2, "is no page of this study");
+    desk.assay(&["study", "page", "two", "--out", "mine.html"]).fails(2, "is no page of this study");
     desk.assay(&["study", "page", "nobody"]).fails(2, "there is no study 'nobody'");
     // And a vault that was kept back without a word about it.
     desk.assay(&["study", "vault", "mine"]).ok();

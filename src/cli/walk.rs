@@ -17,13 +17,22 @@ fn params(of: &Walked, step: &Step) -> String {
     of.trials.iter().find(|t| t.number == step.trial).map_or(String::new(), trials::params)
 }
 
+/// The trial's number, and how it ended where it did not come through.
+fn state(of: &Walked, step: &Step) -> String {
+    let trial = of.trials.iter().find(|t| t.number == step.trial);
+    match trial.map(|t| t.state.as_str()) {
+        None | Some("COMPLETE") => step.trial.to_string(),
+        Some(state) => format!("{} {}", step.trial, state.to_lowercase()),
+    }
+}
+
 fn row(of: &Walked, k: usize) -> Vec<String> {
     let (from, to) = of.folds.get(k).map_or((0, 0), |f| f.1);
     let mut out = vec![(k + 1).to_string(), format!("{} to {}", day(from), day(to))];
     match &of.walk.steps[k] {
         None => out.extend(["none", "-", "-", "-", "0.0%", "0", "nothing has a figure in sample"].map(String::from)),
         Some(s) => out.extend([
-            s.trial.to_string(),
+            state(of, s),
             format!("{:.3}", s.in_sample),
             s.out_of_sample.map_or("-".into(), |v| format!("{v:.3}")),
             format!("{} of {}", s.better, s.known),
@@ -50,7 +59,9 @@ fn as_json(of: &Walked) -> serde_json::Value {
         "efficiency": of.walk.efficiency(),
         "walked": three(of.made),
         "best": of.best.map(|(trial, figures)| json!({"trial": trial, "figures": three(figures)})),
-        "sampler_saw_out_of_sample": of.adaptive,
+        "complete": of.study.closed,
+        "chosen_from_saw_out_of_sample": of.adaptive,
+        "days": of.days.days_ms.iter().zip(&of.days.returns).collect::<Vec<_>>(),
     })
 }
 
@@ -67,7 +78,7 @@ pub fn show(cx: &Context, study: Option<&str>) -> Result<(), LabError> {
     let head = ["fold", "out of sample", "trial", "in", "out", "did better", "return", "trades", "parameters"];
     let rows: Vec<Vec<String>> = (0..of.walk.steps.len()).map(|k| row(&of, k)).collect();
     print(&table(&head, &rows));
-    let efficiency = of.walk.efficiency().map_or("undefined".into(), |v| format!("{:.0}%", v * 100.0));
+    let efficiency = of.walk.efficiency().map_or("undefined".into(), |v| format!("{:.1}%", v * 100.0));
     print(&format!(
         "\nwalk-forward efficiency {efficiency}: the mean figure out of sample over the mean in sample, of what was chosen"
     ));
@@ -77,10 +88,16 @@ pub fn show(cx: &Context, study: Option<&str>) -> Result<(), LabError> {
     let mut rows = vec![figures("chosen anew on each past".into(), of.made)];
     rows.extend(of.best.map(|(n, f)| figures(format!("trial {n}, the study's choice over all folds"), f)));
     print(&table(&["on the days out of sample", "CAGR", "Sharpe", "max DD"], &rows));
+    if !of.study.closed {
+        say(&format!(
+            "note: the study '{}' is not complete: there are {} trials to choose from",
+            of.study.name, of.study.trials
+        ));
+    }
     if of.adaptive {
         say(&format!(
-            "note: the sampler of '{}' learned from figures out of sample, so the trials to choose from are not blind to \
-             them; a study with `random`, `sobol` or `grid` is",
+            "note: which trials '{}' has depends on figures out of sample (its sampler learns from them, or points were \
+             given), so the trials to choose from are not blind to them; those of `random`, `sobol` and `grid` alone are",
             of.study.name
         ));
     }

@@ -36,7 +36,10 @@ pub fn values(
 pub(crate) fn with(strategy: &Strategy, given: &[(String, String)]) -> Result<Params, LabError> {
     let ranges = &strategy.file.parameters;
     let mut params = defaults(ranges);
-    for (name, text) in given {
+    for (k, (name, text)) in given.iter().enumerate() {
+        if given[..k].iter().any(|(before, _)| before == name) {
+            return Err(LabError::usage(format!("'{name}' is set twice"), "say once what it is"));
+        }
         let known = ranges.keys().cloned().collect::<Vec<_>>().join(", ");
         let range = ranges.get(name);
         let range = range

@@ -53,6 +53,8 @@ pub fn page(
         later: later(&seen),
         study: found.study,
     };
-    let ours = |path: &Path| std::fs::read_to_string(path).is_ok_and(|text| StudyPage::is_one(&text));
-    write_all(&[(out.to_path_buf(), page.html().into_bytes())], force, "is no page of a study", ours)
+    let id = &page.study.study_id;
+    let of_it = |text: String| StudyPage::is_one(&text) && text.contains(id.as_str());
+    let ours = |path: &Path| std::fs::read_to_string(path).is_ok_and(of_it);
+    write_all(&[(out.to_path_buf(), page.html().into_bytes())], force, "is no page of this study", ours)
 }

@@ -2,7 +2,7 @@
 
 use super::opened::reopen;
 use super::page::windows;
-use super::run::same_results;
+use super::run::{jobs, same_results};
 use crate::error::LabError;
 use crate::folder::Lab;
 use crate::trial::board;
@@ -10,6 +10,7 @@ use assay_research::mirror::query::{Order, StudyRow, TrialRow};
 use assay_research::report::days::Days;
 use assay_research::report::folds::Windows;
 use assay_research::study::{Candidate, Walk};
+use assay_research::thread_pool;
 
 /// Growth of a year, Sharpe ratio of a year, deepest fall.
 pub type Three = (f64, f64, f64);
@@ -29,7 +30,9 @@ pub struct Walked {
     pub made: Three,
     /// What the study's best trial made of the same bars, and its number.
     pub best: Option<(u32, Three)>,
-    /// Whether the sampler looked at results out of sample when it asked for trials.
+    /// The days of what it made.
+    pub days: Days,
+    /// Whether results out of sample had a part in which trials there are: the sampler learns, or points were given.
     pub adaptive: bool,
 }
 
@@ -44,11 +47,12 @@ pub fn walk(lab: &Lab, wanted: Option<&str>) -> Result<Walked, LabError> {
     let evaluator = opened.evaluator()?;
     let candidates: Vec<Candidate<'_>> =
         found.trials.iter().map(|t| Candidate { number: t.number, params: &t.params, folds: &t.folds }).collect();
-    let walk = evaluator.walk(&candidates)?;
+    let pool = thread_pool(jobs(None)).map_err(|e| LabError::could_not(e.to_string()))?;
+    let walk = evaluator.walk(&candidates, &pool)?;
     let bars = evaluator.out_of_sample();
     let times = &opened.market.times[bars.clone()];
     let three = |equity: &[f64], before: f64| Days::of(times, equity, before).three();
-    let made = three(&walk.equity, opened.study.assumptions.initial_cash_usdt);
+    let days = Days::of(times, &walk.equity, opened.study.assumptions.initial_cash_usdt);
     let trial = found.study.best.and_then(|best| found.trials.iter().find(|t| t.number == best));
     let best = trial.map(|t| {
         let run = evaluator.recorded_run(&t.params)?;
@@ -57,9 +61,10 @@ pub fn walk(lab: &Lab, wanted: Option<&str>) -> Result<Walked, LabError> {
     });
     Ok(Walked {
         folds: windows(&opened.market, &evaluator),
-        made,
+        made: days.three(),
+        days,
         best: best.transpose()?,
-        adaptive: opened.study.sampler.learns(),
+        adaptive: opened.study.sampler.learns() || !opened.study.queued.is_empty(),
         walk,
         study: found.study,
         trials: found.trials,

@@ -28,6 +28,14 @@ fn payoff(of: &[f64]) -> Option<f64> {
     won.zip(mean(of.iter().copied().filter(|v| *v < 0.0))).map(|(won, lost)| won / -lost)
 }
 
+/// The mean of the lowest part of a sorted list, of the last of which only as much as is left of the part counts (Acerbi
+/// and Tasche 2002): many equal days do not dilute it.
+fn worst_part(sorted: &[f64], part: f64) -> Option<f64> {
+    let most = part * sorted.len() as f64;
+    let (sum, left) = sorted.iter().fold((0.0, most), |(sum, left), v| (sum + v * left.clamp(0.0, 1.0), left - 1.0));
+    (most > 0.0 && left < 1.0).then(|| sum / most)
+}
+
 /// The longest run of days of one kind.
 fn most_in_a_row(returns: &[f64], of: impl Fn(f64) -> bool) -> Option<f64> {
     let count = |(most, run): (u32, u32), v: &f64| {
@@ -112,7 +120,7 @@ impl Days {
         let mut sorted = r.clone();
         sorted.sort_by(f64::total_cmp);
         let low = quantile(&sorted, 0.05);
-        let worst_part = low.and_then(|low| mean(sorted.iter().copied().filter(|v| *v <= low)));
+        let worst_part = worst_part(&sorted, 0.05);
         let tail = low.filter(|l| *l != 0.0).zip(quantile(&sorted, 0.95)).map(|(l, h)| (h / l).abs());
         // Unbiased, as pandas: of a sample, and kurtosis as the excess over a normal distribution's.
         let skew = m.filter(|_| n > 2.0).map(|m| m.skew * (n * (n - 1.0)).sqrt() / (n - 2.0));
@@ -161,5 +169,22 @@ impl Days {
             figure("quarters won", share(&quarters), Percent),
             figure("years won", share(&years), Percent),
         ]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Half of the lowest, all of the lowest and a half of the next, and a tail of nothing among many quiet days.
+    #[test]
+    fn the_worst_part_is_no_more_than_that() {
+        let ten: Vec<f64> = (0..10).map(|i| f64::from(i) - 8.0).collect();
+        assert_eq!(worst_part(&ten, 0.05), Some(-8.0));
+        assert_eq!(worst_part(&ten, 0.15), Some((-8.0 - 0.5 * 7.0) / 1.5));
+        let mut quiet = vec![0.0; 97];
+        quiet.splice(0..0, [-0.3, -0.2, -0.1]);
+        assert!((worst_part(&quiet, 0.05).unwrap() + 0.6 / 5.0).abs() < 1e-15);
+        assert_eq!(worst_part(&[], 0.05), None);
     }
 }

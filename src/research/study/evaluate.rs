@@ -54,7 +54,7 @@ pub struct Evaluator<'a> {
     /// What all identities begin with.
     identity: Vec<u8>,
     /// What all trials share.
-    ground: Ground,
+    pub(super) ground: Ground,
 }
 
 /// What became of a trial.
@@ -152,16 +152,6 @@ impl<'a> Evaluator<'a> {
         Ok(Evaluator { inputs, folds, identity, ground: Ground::new(room_for_columns()) })
     }
 
-    /// What it evaluates on.
-    pub(super) fn inputs(&self) -> &Inputs<'a> {
-        &self.inputs
-    }
-
-    /// The columns of a strategy that is bound, shared with all other trials.
-    pub(super) fn prepared(&self, bound: &Bound) -> Result<Prepared<'_>, StudyError> {
-        Ok(prepare_on(&self.ground, bound, self.inputs.market)?)
-    }
-
     /// The folds.
     pub fn folds(&self) -> &[FoldBars] {
         &self.folds
@@ -232,7 +222,7 @@ impl<'a> Evaluator<'a> {
     }
 
     /// The one account of a trial: over all bars of the folds, from the first one's beginning.
-    fn simulation<'s>(
+    pub(super) fn simulation<'s>(
         &'s self,
         bound: &Bound,
         prepared: &'s Prepared<'s>,
@@ -243,7 +233,7 @@ impl<'a> Evaluator<'a> {
     }
 
     /// The bars at which windows begin or end, in order.
-    fn cuts(&self) -> BTreeSet<usize> {
+    pub(super) fn cuts(&self) -> BTreeSet<usize> {
         self.folds.iter().flat_map(|f| [&f.in_sample, &f.out_of_sample]).flat_map(|w| [w.start, w.end]).collect()
     }
 
@@ -258,7 +248,13 @@ impl<'a> Evaluator<'a> {
         self.folds.first().map_or(0, |f| f.out_of_sample.start)..self.bars().end
     }
 
-    fn fold(&self, fold: &FoldBars, whole: &Window<'_>, marks: &Marks, leverage: f64) -> Result<FoldFact, String> {
+    pub(super) fn fold(
+        &self,
+        fold: &FoldBars,
+        whole: &Window<'_>,
+        marks: &Marks,
+        leverage: f64,
+    ) -> Result<FoldFact, String> {
         let figure = &self.inputs.study.objective.figure;
         let window = |bars: &Range<usize>| stretch(whole, marks, bars).ok_or("no such bars");
         let (is, oos) = (window(&fold.in_sample)?, window(&fold.out_of_sample)?);
@@ -387,7 +383,7 @@ fn room_for_columns() -> usize {
     total.map_or(MOST, |kb| (kb * 1024 / 16).min(MOST))
 }
 
-fn advance(simulation: &mut Simulation<'_>, cuts: &BTreeSet<usize>, to: usize) -> Result<(), SimulateError> {
+pub(super) fn advance(simulation: &mut Simulation<'_>, cuts: &BTreeSet<usize>, to: usize) -> Result<(), SimulateError> {
     for cut in
         cuts.iter().filter(|cut| **cut <= to && !simulation.marks().contains_key(cut)).copied().collect::<Vec<_>>()
     {

@@ -23,6 +23,11 @@ pub struct StudyProgress {
     pub started: (Instant, u32),
 }
 
+/// What a function gives for each of some things, in their order, by all threads of a pool.
+pub(super) fn on_all<T: Sync, R: Send>(pool: &ThreadPool, of: &[T], each: impl Fn(&T) -> R + Sync) -> Vec<R> {
+    pool.install(|| of.par_iter().map(&each).collect())
+}
+
 /// Runs pruned trials to their end, and gives the events that record what they would have been; none after a stop.
 pub fn finish(
     pool: &ThreadPool,

@@ -1,11 +1,15 @@
 //! Walk-forward optimisation: on each past the trial that was best there, run over the bars that follow it.
 
-use super::evaluate::{Evaluator, StudyError};
-use crate::simulate::run;
+use super::evaluate::{Evaluator, StudyError, advance};
+use super::run::on_all;
+use crate::ThreadPool;
+use crate::simulate::{prepare_on, run};
 use assay_shared::account::Assumptions;
 use assay_shared::event::study::FoldFact;
 use assay_shared::strategy::Params;
+use assay_shared::study::Objective;
 use serde::Serialize;
+use std::ops::Range;
 
 /// A trial that can be chosen.
 #[derive(Debug, Clone, Copy)]
@@ -55,43 +59,55 @@ impl Walk {
     }
 }
 
-/// The one that was best in a fold's past.
-fn chosen<'a, 'b>(candidates: &'b [Candidate<'a>], fold: usize) -> Option<(&'b Candidate<'a>, &'a FoldFact)> {
-    let with = candidates.iter().filter_map(|c| Some((c, c.folds.get(fold)?)));
-    let known = with.filter_map(|(c, f)| Some((c, f, f.in_sample?)));
-    let best = known.max_by(|a, b| a.2.total_cmp(&b.2).then(b.0.number.cmp(&a.0.number)));
-    best.map(|(c, f, _)| (c, f))
+/// What a fold counts as in a score: without a closed trade an undefined figure is zero.
+fn inside(f: &FoldFact) -> Option<f64> {
+    Objective::counted(f.in_sample, f.is_trades)
+}
+
+fn outside(f: &FoldFact) -> Option<f64> {
+    Objective::counted(f.out_of_sample, f.oos_trades)
+}
+
+/// The place of the one that was best in a fold's past, the first of equal ones.
+fn chosen(all: &[Vec<FoldFact>], fold: usize) -> Option<(usize, f64)> {
+    let known = all.iter().enumerate().filter_map(|(k, facts)| Some((k, inside(facts.get(fold)?)?)));
+    known.max_by(|a, b| a.1.total_cmp(&b.1).then(b.0.cmp(&a.0)))
 }
 
 impl Evaluator<'_> {
     /// Chooses a trial on the past of each fold by its figure in sample, and runs it over the fold's bars out of sample with
-    /// what the folds before have left. A study's constraints are about whole runs, so nobody knows them at that time, and
-    /// they are not asked.
+    /// what the folds before have left. Candidates come in the order of their numbers. Guardrails and pruning looked at
+    /// what came later, so a trial that they ended is run again to its end: nobody knew of that when it was chosen.
     ///
     /// # Errors
     /// A chosen trial that cannot be simulated.
-    pub fn walk(&self, candidates: &[Candidate<'_>]) -> Result<Walk, StudyError> {
-        let mut wealth = self.inputs().study.assumptions.initial_cash_usdt;
+    pub fn walk(&self, candidates: &[Candidate<'_>], pool: &ThreadPool) -> Result<Walk, StudyError> {
+        let folds = self.folds().len();
+        let ended = |c: &Candidate<'_>| c.folds.len() < folds;
+        let run_on = |c: &Candidate<'_>| ended(c).then(|| self.facts(c.params).unwrap_or_default());
+        let again: Vec<Option<Vec<FoldFact>>> = on_all(pool, candidates, run_on);
+        let whole = |(facts, c): (Option<Vec<FoldFact>>, &Candidate<'_>)| facts.unwrap_or_else(|| c.folds.to_vec());
+        let all: Vec<Vec<FoldFact>> = again.into_iter().zip(candidates).map(whole).collect();
+        let mut wealth = self.inputs.study.assumptions.initial_cash_usdt;
         let mut walk = Walk { steps: Vec::new(), equity: Vec::new() };
         for (k, fold) in self.folds().iter().enumerate() {
             let bars = fold.out_of_sample.clone();
             let before = wealth;
-            let found = chosen(candidates, k).filter(|_| wealth > 0.0);
-            let Some((candidate, fact)) = found else {
+            let Some((at, in_sample)) = chosen(&all, k).filter(|_| wealth > 0.0) else {
                 walk.equity.extend(bars.map(|_| before));
                 walk.steps.push(None);
                 continue;
             };
-            let (equity, trades) = self.over(candidate.params, bars, wealth)?;
+            let (equity, trades) = self.over(candidates[at].params, bars, wealth)?;
             wealth = equity.last().copied().unwrap_or(wealth);
             walk.equity.extend(equity);
-            let others: Vec<f64> = candidates.iter().filter_map(|c| c.folds.get(k)?.out_of_sample).collect();
-            let better = |own: f64| others.iter().filter(|v| **v > own).count();
+            let others: Vec<f64> = all.iter().filter_map(|facts| outside(facts.get(k)?)).collect();
+            let own = all[at].get(k).and_then(outside);
             walk.steps.push(Some(Step {
-                trial: candidate.number,
-                in_sample: fact.in_sample.unwrap_or(f64::NAN),
-                out_of_sample: fact.out_of_sample,
-                better: fact.out_of_sample.map_or(others.len(), better),
+                trial: candidates[at].number,
+                in_sample,
+                out_of_sample: own,
+                better: own.map_or(others.len(), |own| others.iter().filter(|v| **v > own).count()),
                 known: others.len(),
                 returned: wealth / before - 1.0,
                 trades,
@@ -100,11 +116,36 @@ impl Evaluator<'_> {
         Ok(walk)
     }
 
-    /// The equity of a trial that begins flat with so much cash, and how many trades ended.
-    fn over(&self, params: &Params, bars: std::ops::Range<usize>, cash: f64) -> Result<(Vec<f64>, usize), StudyError> {
-        let i = self.inputs();
+    /// The figures of a trial in every fold, whatever guardrails say of it: none in sample from where its account is ruined.
+    fn facts(&self, params: &Params) -> Result<Vec<FoldFact>, StudyError> {
+        let i = &self.inputs;
         let bound = i.strategy.bind(params).map_err(StudyError::Bind)?;
-        let prepared = self.prepared(&bound)?;
+        let Some((last, others)) = self.folds().split_last().filter(|_| bound.violated.is_none()) else {
+            return Ok(Vec::new());
+        };
+        let (prepared, leverage) = (prepare_on(&self.ground, &bound, i.market)?, bound.terms().highest_leverage());
+        let (mut simulation, cuts) = (self.simulation(&bound, &prepared, false)?, self.cuts());
+        let mut out = Vec::new();
+        for fold in others {
+            advance(&mut simulation, &cuts, fold.out_of_sample.end)?;
+            out.extend(self.fold(fold, &simulation.account().so_far(), simulation.marks(), leverage).ok());
+        }
+        advance(&mut simulation, &cuts, last.out_of_sample.end)?;
+        let (run, marks) = simulation.finish()?;
+        out.extend(self.fold(last, &run.whole(), &marks, leverage).ok());
+        for (fact, fold) in out.iter_mut().zip(self.folds()) {
+            if run.ruined_ms.is_some_and(|ms| ms <= i.market.times[fold.in_sample.end - 1]) {
+                (fact.in_sample, fact.is_trades) = (None, 1);
+            }
+        }
+        Ok(out)
+    }
+
+    /// The equity of a trial that begins flat with so much cash, what is open closed at the end, and how many trades ended.
+    fn over(&self, params: &Params, bars: Range<usize>, cash: f64) -> Result<(Vec<f64>, usize), StudyError> {
+        let i = &self.inputs;
+        let bound = i.strategy.bind(params).map_err(StudyError::Bind)?;
+        let prepared = prepare_on(&self.ground, &bound, i.market)?;
         let assumptions = Assumptions { initial_cash_usdt: cash, ..i.study.assumptions };
         let run = run(&bound, &prepared, i.market, i.book, &assumptions, bars, false)?;
         let whole = run.whole();
@@ -117,23 +158,20 @@ mod tests {
     use super::*;
 
     fn fact(in_sample: Option<f64>, out_of_sample: Option<f64>) -> FoldFact {
-        FoldFact { in_sample, out_of_sample, is_trades: 0, oos_trades: 0 }
+        FoldFact { in_sample, out_of_sample, is_trades: 1, oos_trades: 1 }
     }
 
     /// The best in sample, the first of equal ones; one that did not come so far, or has no figure, is not chosen.
     #[test]
     fn the_past_chooses() {
-        let params = Params::new();
         let folds = [
             vec![fact(Some(1.0), Some(0.1)), fact(None, Some(9.0))],
             vec![fact(Some(2.0), Some(-1.0)), fact(Some(0.5), None)],
             vec![fact(Some(2.0), Some(5.0))],
         ];
-        let all: Vec<Candidate<'_>> =
-            (0..).zip(&folds).map(|(number, folds)| Candidate { number, params: &params, folds }).collect();
-        assert_eq!(chosen(&all, 0).unwrap().0.number, 1);
-        assert_eq!(chosen(&all, 1).unwrap().0.number, 1);
-        assert!(chosen(&all, 2).is_none() && chosen(&[], 0).is_none());
+        assert_eq!(chosen(&folds, 0), Some((1, 2.0)));
+        assert_eq!(chosen(&folds, 1), Some((1, 0.5)), "one that traded and has no figure is not chosen");
+        assert!(chosen(&folds, 2).is_none() && chosen(&[], 0).is_none());
         let step = |in_sample, out_of_sample| {
             Some(Step { trial: 0, in_sample, out_of_sample, better: 0, known: 0, returned: 0.0, trades: 0 })
         };
