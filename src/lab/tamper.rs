@@ -2,12 +2,12 @@
 
 use crate::error::LabError;
 use crate::folder::{Lab, absolute};
+use crate::study::recorded_as;
 use crate::verify;
 use assay_production::repository::Repo;
 use assay_shared::event::Event;
 use assay_shared::format::config::LiveConfig;
 use assay_shared::metric::Metric;
-use assay_shared::recount::{Case, Finding, Tally};
 use std::path::{Path, PathBuf};
 
 fn copy_dir(from: &Path, to: &Path) -> Result<(), LabError> {
@@ -84,25 +84,8 @@ fn shifted(number: &mut u32) -> bool {
 }
 
 /// The first thing that is found in a study whose events were changed, or left out where the change says so.
-fn found(lab: &Lab, id: [u8; 16], mut change: impl FnMut(&mut Event) -> bool) -> Result<String, LabError> {
-    let (mut tally, mut case) = (Tally::default(), None::<Case>);
-    let refused = |f: Finding| LabError::Verification(f.what);
-    lab.log()?.scan(0, |entry| {
-        let (seq, mut event) = (entry.seq, Event::of(&entry)?);
-        if !change(&mut event) {
-            return Ok(());
-        }
-        if case.is_none() && event.study().is_some_and(|s| s.study_id == id) {
-            case = Some(Case::open(seq, &event, &tally).map_err(refused)?.at(&entry));
-        }
-        if let Some(case) = &mut case {
-            case.comes_at(&entry);
-            case.push(seq, &event, &tally);
-        }
-        tally.push(seq, &event);
-        Ok::<(), LabError>(())
-    })?;
-    let case = case.ok_or_else(|| LabError::Verification("the ledger lacks the study".into()))?;
+fn found(lab: &Lab, id: [u8; 16], change: impl FnMut(&mut Event) -> bool) -> Result<String, LabError> {
+    let (_, case) = recorded_as(&lab.log()?, id, change)?;
     let all = case.check().into_iter().chain(case.suggestions(0..case.trials.len()));
     let first = all.min_by_key(|f| f.seq).map(|f| format!("entry {}: {}", f.seq, f.what));
     first.ok_or_else(|| LabError::Verification("other numbers were not noticed".into()))

@@ -23,6 +23,7 @@ pub use later::{Seen, forward, open_vault, seen_later};
 pub use opened::{Opened, Seed, chosen, open, prices, reopen};
 pub use page::{page, windows};
 pub use recorded::recorded;
+pub(crate) use recorded::recorded_as;
 pub use run::{Budget, Ended, jobs, run, run_within, walk_forward};
 pub use seeded::{ready, seeded};
 pub use texts::{Changes, parse_strategy, parse_study, plain_study, read_strategy, read_study, warnings, with_symbols};

@@ -27,10 +27,27 @@ pub struct Record {
 /// # Errors
 /// An entry that cannot be read, or a log without the study.
 pub fn recorded(log: &Log, id: [u8; 16]) -> Result<Record, LabError> {
+    let (tally, case) = recorded_as(log, id, |_| true)?;
+    let scope = tally.scope(&id);
+    let lineage = scope.as_ref().map(|scope| tally.lineage(scope)).unwrap_or_default();
+    let (finished, closed) = (case.finished.clone(), case.closed.is_some());
+    Ok(Record { finished, closed, lineage, counts: tally.counts(), scope, case })
+}
+
+/// A study and what stands beside it, as a log would have them if some events were others, or were left out where the
+/// change says so.
+pub(crate) fn recorded_as(
+    log: &Log,
+    id: [u8; 16],
+    mut change: impl FnMut(&mut Event) -> bool,
+) -> Result<(Tally, Case), LabError> {
     let (mut tally, mut case) = (Tally::default(), None::<Case>);
     log.scan(0, |entry| {
-        let (seq, event) = (entry.seq, Event::of(&entry)?);
-        if event.study().is_some_and(|s| s.study_id == id) && case.is_none() {
+        let (seq, mut event) = (entry.seq, Event::of(&entry)?);
+        if !change(&mut event) {
+            return Ok(());
+        }
+        if case.is_none() && event.study().is_some_and(|s| s.study_id == id) {
             let opened = Case::open(seq, &event, &tally).map_err(|e| LabError::Verification(e.to_string()))?;
             case = Some(opened.at(&entry));
         }
@@ -42,8 +59,5 @@ pub fn recorded(log: &Log, id: [u8; 16]) -> Result<Record, LabError> {
         Ok::<(), LabError>(())
     })?;
     let case = case.ok_or_else(|| LabError::Verification("the ledger lacks the study".into()))?;
-    let scope = tally.scope(&id);
-    let lineage = scope.as_ref().map(|scope| tally.lineage(scope)).unwrap_or_default();
-    let (finished, closed) = (case.finished.clone(), case.closed.is_some());
-    Ok(Record { finished, closed, lineage, counts: tally.counts(), scope, case })
+    Ok((tally, case))
 }

@@ -3,7 +3,7 @@
 use crate::error::LabError;
 use crate::place::read_text;
 use assay_shared::format::{FormatError, has_any};
-use assay_shared::strategy::{Diagnostic, Strategy, warn};
+use assay_shared::strategy::{Strategy, warn};
 use assay_shared::study::Study;
 use std::ops::Range;
 use std::path::Path;
@@ -112,22 +112,19 @@ fn plain_name(name: &str) -> Result<(), LabError> {
 /// # Errors
 /// As [`read_study`].
 pub fn parse_study(text: &str, name: &str) -> Result<Study, LabError> {
-    let at = |what: String, span| LabError::Strategy {
-        name: name.into(),
-        text: text.into(),
-        problems: vec![Diagnostic::new(what, span).or(|| "every setting stands in `assay guide files`".into())],
-    };
-    Study::parse(text).map_err(|e| match e {
-        _ if has_any(text, &["symbols", "signals", "entries", "target"]) => LabError::usage(
-            format!("{name} is a strategy, not a study"),
-            "it goes first: `assay study run STRATEGY STUDY`; `assay study new NAME` writes a study file",
-        ),
-        FormatError::Malformed { what, span: Some(span) } => at(what, span),
-        FormatError::Wrong(what) => match place(text, &what) {
-            Some(span) => at(what, span),
-            None => LabError::format(name)(FormatError::Wrong(what)),
-        },
-        e => LabError::format(name)(e),
+    Study::parse(text).map_err(|e| {
+        if has_any(text, &["symbols", "signals", "entries", "target"]) {
+            let hint = "it goes first: `assay study run STRATEGY STUDY`; `assay study new NAME` writes a study file";
+            return LabError::usage(format!("{name} is a strategy, not a study"), hint);
+        }
+        let e = match e {
+            FormatError::Wrong(what) => match place(text, &what) {
+                Some(span) => FormatError::Malformed { what, span: Some(span) },
+                None => FormatError::Wrong(what),
+            },
+            e => e,
+        };
+        LabError::within(Path::new(name), text, "every setting stands in `assay guide files`")(e)
     })
 }
 
