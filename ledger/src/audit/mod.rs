@@ -26,6 +26,8 @@ use rayon::prelude::*;
 pub const CHUNK: usize = 16384;
 /// and bytes after which they are no more.
 pub const CHUNK_BYTES: usize = 8 << 20;
+/// Entries of a chunk that are decoded and noted at a time: what is noted may be larger than the entry.
+const NOTED: usize = 1024;
 
 /// Whether entries that were gathered are enough to be verified.
 pub fn is_chunk(entries: &[Bytes]) -> bool {
@@ -35,11 +37,17 @@ pub fn is_chunk(entries: &[Bytes]) -> bool {
 /// Says which key may sign an entry, position by position. It sees the entries in order, so it
 /// can follow the events that add and revoke keys.
 pub trait Authority: Send {
+    /// What is read of an entry before its turn comes.
+    type Note: Send;
+
+    /// Reads an entry for [`Authority::admit`]; on any thread, in any order.
+    fn note(entry: &Entry) -> Self::Note;
+
     /// The key that must have signed `entry`, or why nobody may.
     ///
     /// # Errors
     /// A reason and words.
-    fn admit(&mut self, entry: &Entry) -> Result<PublicKey, (Reason, String)>;
+    fn admit(&mut self, entry: &Entry, note: Self::Note) -> Result<PublicKey, (Reason, String)>;
 
     /// The raw key that may sign the log's checkpoints, if the entries so far name one.
     fn log_key(&self) -> Option<[u8; 32]> {
@@ -55,6 +63,9 @@ pub fn foreign_log_key(authority: &impl Authority, verifier: &Verifier) -> Optio
         detail: "the first entry names another checkpoint key".into(),
     })
 }
+
+/// An entry with what was noted of it, or its leaf and why it cannot be read.
+type Decoded<A> = Result<(Hashed, <A as Authority>::Note), (Hash, LedgerError)>;
 
 /// Verifies a log from its first entry, or on from a verified state.
 #[derive(Debug)]
@@ -179,16 +190,25 @@ impl<'a, A: Authority> Auditor<'a, A> {
     }
 
     fn take_in(&mut self, chunk: Vec<Bytes>, signatures: bool) {
-        let hash = |bytes: Bytes| {
+        let mut chunk = chunk.into_iter().peekable();
+        while chunk.peek().is_some() {
+            let block: Vec<Bytes> = chunk.by_ref().take(NOTED).collect();
+            self.take_block(block, signatures);
+        }
+    }
+
+    fn take_block(&mut self, block: Vec<Bytes>, signatures: bool) {
+        let hash = |bytes: Bytes| -> Decoded<A> {
             let leaf = crate::tree::merkle::leaf_hash(&bytes);
             let entry = Entry::decode(bytes).map_err(|e| (leaf, e))?;
-            Ok(Hashed { content: entry.content_hash(), leaf, entry })
+            let note = A::note(&entry);
+            Ok((Hashed { content: entry.content_hash(), leaf, entry }, note))
         };
-        let decoded: Vec<Result<Hashed, (Hash, LedgerError)>> = chunk.into_par_iter().map(hash).collect();
+        let decoded: Vec<Decoded<A>> = block.into_par_iter().map(hash).collect();
         for result in decoded {
             match result {
-                Ok(hashed) => {
-                    if let Some(key) = self.check_order(&hashed).filter(|_| signatures) {
+                Ok((hashed, note)) => {
+                    if let Some(key) = self.check_order(&hashed, note).filter(|_| signatures) {
                         let (seq, key) = (self.next - 1, self.authors.key(&key));
                         let signature = hashed.entry.signature().try_into().ok();
                         self.pending.push(Unverified { seq, content: hashed.content, signature, key });
@@ -204,7 +224,7 @@ impl<'a, A: Authority> Auditor<'a, A> {
     }
 
     /// Checks everything but the signature, and gives the key that must have signed.
-    fn check_order(&mut self, hashed: &Hashed) -> Option<PublicKey> {
+    fn check_order(&mut self, hashed: &Hashed, note: A::Note) -> Option<PublicKey> {
         let seq = self.next;
         let entry = &hashed.entry;
         if entry.origin() != self.origin {
@@ -223,7 +243,7 @@ impl<'a, A: Authority> Auditor<'a, A> {
         self.prev = Some(hashed.content);
         self.time_us = self.time_us.max(entry.time_us);
         self.push_leaf(hashed.leaf);
-        match self.authority.admit(entry) {
+        match self.authority.admit(entry, note) {
             Ok(key) => Some(key),
             Err((reason, words)) => {
                 self.find(seq, reason, words);
@@ -287,7 +307,11 @@ impl<'a, A: Authority> Auditor<'a, A> {
 pub struct FixedKeys(pub Vec<PublicKey>);
 
 impl Authority for FixedKeys {
-    fn admit(&mut self, entry: &Entry) -> Result<PublicKey, (Reason, String)> {
+    type Note = ();
+
+    fn note(_: &Entry) {}
+
+    fn admit(&mut self, entry: &Entry, (): ()) -> Result<PublicKey, (Reason, String)> {
         let found = self.0.iter().find(|k| k.id() == entry.author);
         found.copied().ok_or_else(|| (Reason::UnknownKey, format!("nobody vouched for {}", entry.author)))
     }

@@ -34,10 +34,10 @@ impl Log {
     /// # Errors
     /// [`LedgerError::Untrusted`] with the first entry that does not verify; then nothing above it
     /// is vouched for, and neither `authority` nor what `each` gathered may be used any more.
-    pub fn follow(
+    pub fn follow<A: Authority>(
         &mut self,
         from: u64,
-        authority: &mut impl Authority,
+        authority: &mut A,
         mut each: impl FnMut(&Entry),
     ) -> Result<(), LedgerError> {
         let mut from = from.min(self.vouched);
@@ -56,7 +56,7 @@ impl Log {
             for (seq, entry) in (from..).zip(entries) {
                 let new = seq >= self.vouched;
                 let checked = if new { self.check(&entry, seq, &prev, time_us) } else { Ok(()) };
-                match checked.and_then(|()| authority.admit(&entry)) {
+                match checked.and_then(|()| authority.admit(&entry, A::note(&entry))) {
                     Ok(key) if new => {
                         let waiting = unverified(&entry, &key, &mut authors);
                         (time_us, prev) = (entry.time_us, waiting.content);

@@ -5,7 +5,7 @@
 
 use super::figure::{Figure, Goal};
 use super::ledger::verifying_alone;
-use super::peak_memory_mb;
+use super::status_mb;
 use assay_lab::create::{NewLab, create};
 use assay_lab::data::generated;
 use assay_lab::host::reconcile_once;
@@ -21,7 +21,8 @@ use assay_shared::event::Event;
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::Instant;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 const STRATEGY: &str = include_str!("../../../configs/strategies/trend.toml");
 const STUDY: &str = r#"
@@ -175,14 +176,30 @@ fn median(mut of: Vec<f64>) -> f64 {
     of.get(of.len() / 2).copied().unwrap_or(f64::NAN)
 }
 
+/// The most memory this process has of its own until `done`, MB: not the pages of git's packs, which are files that it
+/// maps and the system may take back.
+fn own_memory_until(done: &AtomicBool) -> f64 {
+    let mut peak = f64::NAN;
+    while !done.load(Ordering::Relaxed) {
+        peak = peak.max(status_mb("RssAnon:"));
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    peak
+}
+
 /// What one process takes that replays every log of a gate from its first entry.
 pub fn replay(gate: &Path) -> Result<Value, LabError> {
     let mut host = Host::open(gate)?;
     host.full = true;
-    let start = Instant::now();
-    let outcome = reconcile_once(&host, false, &Session::silent())?;
-    std::hint::black_box(outcome.deployments.len());
-    Ok(json!({"seconds": start.elapsed().as_secs_f64(), "memory_mb": peak_memory_mb()}))
+    let (start, done) = (Instant::now(), AtomicBool::new(false));
+    let (outcome, peak) = std::thread::scope(|scope| {
+        let watching = scope.spawn(|| own_memory_until(&done));
+        let outcome = reconcile_once(&host, false, &Session::silent());
+        done.store(true, Ordering::Relaxed);
+        (outcome, watching.join().unwrap_or(f64::NAN))
+    });
+    std::hint::black_box(outcome?.deployments.len());
+    Ok(json!({"seconds": start.elapsed().as_secs_f64(), "memory_mb": peak}))
 }
 
 fn program() -> Result<PathBuf, LabError> {
@@ -305,6 +322,6 @@ fn full(gate: &Path, entries: u64, out: &mut Vec<Figure>) -> Result<(), LabError
     let name = "full replay of every log from git";
     let figure = Figure::new(name, entries as f64 / median(taken), "events/s");
     out.push(figure.of(median(limits), "verifying signatures alone").goal(Goal::Share(0.85)));
-    out.push(Figure::new("peak memory of the replay", memory, "MB").goal(Goal::AtMost(150.0)));
+    out.push(Figure::new("peak memory of the replay, mapped files apart", memory, "MB").goal(Goal::AtMost(150.0)));
     Ok(())
 }

@@ -192,10 +192,15 @@ fn whole_study(dir: &Path, trials: u32, out: &mut Vec<Figure>) -> Result<(), Lab
 }
 
 fn peak_memory_mb() -> f64 {
+    status_mb("VmHWM:")
+}
+
+/// A line of this process's status, MB.
+fn status_mb(name: &str) -> f64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let kb = status
         .lines()
-        .find_map(|l| l.strip_prefix("VmHWM:"))
+        .find_map(|l| l.strip_prefix(name))
         .and_then(|l| l.split_whitespace().next()?.parse::<f64>().ok());
     kb.unwrap_or_default() / 1024.0
 }

@@ -3,7 +3,7 @@
 use super::checked::Checked;
 use super::pins::Pin;
 use super::refusal::{Code, GateError, refuse};
-use crate::repository::git::Repo;
+use crate::repository::git::{Folder, Repo, RepoError};
 use assay_ledger::tree::merkle::Nodes as _;
 use assay_ledger::tree::tile::{TileTree, WIDTH, entries_path, split_bundle};
 use assay_ledger::{Bytes, Entry, Hash, LedgerError};
@@ -46,12 +46,14 @@ pub(super) struct Tiles<'r> {
     size: u64,
     /// The bundles that were read last, the newest at the end.
     bundles: RefCell<Vec<(u64, Vec<Bytes>)>>,
+    /// The folder that was read last.
+    folder: RefCell<Option<(String, Folder<'r>)>>,
 }
 
 impl<'r> Tiles<'r> {
     /// Those of a commit that says it has so many entries.
     pub(super) fn new(repo: &'r Repo, commit: &str, size: u64) -> Tiles<'r> {
-        Tiles { repo, commit: commit.into(), size, bundles: RefCell::default() }
+        Tiles { repo, commit: commit.into(), size, bundles: RefCell::default(), folder: RefCell::default() }
     }
 
     /// The commit.
@@ -67,11 +69,20 @@ impl<'r> Tiles<'r> {
     /// A file, as tiles are read.
     pub(super) fn file(&self, path: &str) -> Result<Vec<u8>, LedgerError> {
         let bad = |why: String| LedgerError::Malformed { what: "tiled log", why };
-        match self.repo.file(&self.commit, path) {
+        match self.found(path) {
             Ok(Some(bytes)) => Ok(bytes),
             Ok(None) => Err(bad(format!("{path} is missing"))),
             Err(e) => Err(bad(e.to_string())),
         }
+    }
+
+    fn found(&self, path: &str) -> Result<Option<Vec<u8>>, RepoError> {
+        let Some((folder, name)) = path.rsplit_once('/') else { return self.repo.file(&self.commit, path) };
+        let mut last = self.folder.borrow_mut();
+        if last.as_ref().is_none_or(|(of, _)| of != folder) {
+            *last = self.repo.folder(&self.commit, folder)?.map(|found| (folder.into(), found));
+        }
+        last.as_ref().map_or(Ok(None), |(_, found)| found.file(name))
     }
 
     /// The entries of one bundle.

@@ -6,7 +6,7 @@ use super::refusal::{Code, GateError, refuse};
 use super::studies::Follower;
 use super::{memory, paths, recount};
 use crate::repository::evidence::ledger_branch;
-use crate::repository::git::{Repo, is_zero};
+use crate::repository::git::{Repo, Unhashed, is_zero};
 use assay_ledger::audit::{Auditor, is_chunk};
 use assay_ledger::keys::note::Verifier;
 use assay_ledger::tree::tile::WIDTH;
@@ -130,6 +130,7 @@ fn entries(
     origin: &str,
     verified: u64,
 ) -> Result<Follower, GateError> {
+    let _held_against_its_tree = Unhashed::begin();
     let (reader, tiles) = (repo.again()?, Tiles::new(repo, commit, checkpoint.size));
     let mut follower = Follower::default();
     let (give, leaves) = channel();
@@ -139,7 +140,7 @@ fn entries(
     });
     auditor.expect(checkpoint.clone());
     let reading = std::thread::scope(|scope| {
-        let (give, chunks) = sync_channel::<Vec<Bytes>>(2);
+        let (give, chunks) = sync_channel::<Vec<Bytes>>(1);
         let reading = scope.spawn(move || read(&Tiles::new(&reader, commit, checkpoint.size), &give));
         for mut chunk in chunks {
             let old = verified.saturating_sub(auditor.len()).min(chunk.len() as u64) as usize;

@@ -48,7 +48,7 @@ impl Gathering {
             return;
         }
         match Event::of(entry) {
-            Ok(event) => self.take(entry, &event),
+            Ok(event) => self.take(entry, &event, is_named(entry, &event)),
             // One of a version that is unknown here counts for nothing in another's log.
             Err(EventError::Unsupported { .. }) => {}
             Err(e) => self.odd = Some((entry.seq, e.to_string())),
@@ -56,18 +56,18 @@ impl Gathering {
     }
 
     /// Takes the event of the next entry.
-    fn take(&mut self, entry: &Entry, event: &Event) {
+    fn take(&mut self, entry: &Entry, event: &Event, named: bool) {
         if self.odd.is_some() {
             return;
         }
         let seq = entry.seq;
-        if !is_named(entry, event) {
+        if !named {
             let what = format!("a {} whose id is not that of what it records", event.kind());
             return self.odd = Some((seq, what));
         }
         if let Some(id) = study_of(event) {
             if let Some(case) = self.cases.get_mut(&id) {
-                if case.is_none() && event.study().is_some() {
+                if case.is_none() && event.opens_study().is_some() {
                     *case = Some(Case::open(seq, event, &self.tally).map(|case| case.at(entry)));
                 }
                 if let Some(Ok(case)) = case {
@@ -102,10 +102,25 @@ pub(super) struct Follower {
     pub gathering: Gathering,
 }
 
+/// An event, and whether its entry has the id of what it records.
+#[derive(Debug)]
+pub(super) struct Noted {
+    event: Result<Event, EventError>,
+    named: bool,
+}
+
 impl Authority for Follower {
-    fn admit(&mut self, entry: &Entry) -> Result<PublicKey, (Reason, String)> {
+    type Note = Noted;
+
+    fn note(entry: &Entry) -> Noted {
+        let event = Event::of(entry);
+        let named = event.as_ref().map_or(true, |event| is_named(entry, event));
+        Noted { event, named }
+    }
+
+    fn admit(&mut self, entry: &Entry, note: Noted) -> Result<PublicKey, (Reason, String)> {
         let Follower { roster, gathering } = self;
-        roster.admit_with(entry, |event| gathering.take(entry, event))
+        roster.admit_with(entry, note.event, |event| gathering.take(entry, event, note.named))
     }
 
     fn log_key(&self) -> Option<[u8; 32]> {
@@ -125,14 +140,14 @@ fn study_of(event: &Event) -> Option<[u8; 16]> {
         Event::WalkForwardCompleted(e) => Some(e.study_id),
         Event::VaultOpened(e) => Some(e.study_id),
         Event::ForwardRunCompleted(e) => Some(e.study_id),
-        event => event.study().map(|s| s.study_id).or_else(|| event.trial_key().map(|(id, _)| id)),
+        event => event.opens_study().or_else(|| event.trial_key().map(|(id, _)| id)),
     }
 }
 
 /// Studies, trials and closings have ids of what they are, so that none can stand twice: an entry with another id
 /// would be a second one.
 fn is_named(entry: &Entry, event: &Event) -> bool {
-    let keyed = event.study().is_some()
+    let keyed = event.opens_study().is_some()
         || event.trial_key().is_some()
         || event.later().is_some()
         || event.closing().is_some()

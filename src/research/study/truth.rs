@@ -81,7 +81,7 @@ pub(super) fn of_study(mut event: Event, id: [u8; 16]) -> Event {
 pub(super) fn read(log: &[Event]) -> (Tally, Option<Result<Case, Finding>>) {
     let (mut tally, mut case) = (Tally::default(), None);
     for (seq, event) in (0..).zip(log) {
-        if event.study().is_some() && case.is_none() {
+        if event.opens_study().is_some() && case.is_none() {
             case = Some(Case::open(seq, event, &tally));
         }
         if let Some(Ok(case)) = &mut case {

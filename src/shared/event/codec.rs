@@ -6,6 +6,7 @@
 use bincode::config::{BigEndian, Configuration, Limit, Varint};
 use bincode::de::Decoder;
 use bincode::enc::Encoder;
+use bincode::enc::write::Writer;
 use bincode::error::{DecodeError, EncodeError};
 pub(super) use bincode::{Decode, Encode};
 use serde::{Deserialize, Serialize};
@@ -45,5 +46,19 @@ pub(super) fn decode<T: Encode + Decode<()>>(bytes: &[u8]) -> Result<T, String> 
     if read != bytes.len() {
         return Err(format!("{} bytes after its end", bytes.len() - read));
     }
-    if encode(&value)? != bytes { Err("it is not in the canonical encoding".into()) } else { Ok(value) }
+    let mut same = Same(bytes);
+    match bincode::encode_into_writer(&value, &mut same, CONFIG) {
+        Ok(()) if same.0.is_empty() => Ok(value),
+        _ => Err("it is not in the canonical encoding".into()),
+    }
+}
+
+/// Bytes that are expected next: writing anything else is an error.
+struct Same<'b>(&'b [u8]);
+
+impl Writer for Same<'_> {
+    fn write(&mut self, bytes: &[u8]) -> Result<(), EncodeError> {
+        self.0 = self.0.strip_prefix(bytes).ok_or(EncodeError::UnexpectedEnd)?;
+        Ok(())
+    }
 }

@@ -261,8 +261,14 @@ impl Roster {
 }
 
 impl Authority for Roster {
-    fn admit(&mut self, entry: &Entry) -> Result<PublicKey, Refusal> {
-        self.admit_with(entry, |_| ())
+    type Note = Result<Event, EventError>;
+
+    fn note(entry: &Entry) -> Self::Note {
+        Event::of(entry)
+    }
+
+    fn admit(&mut self, entry: &Entry, note: Self::Note) -> Result<PublicKey, Refusal> {
+        self.admit_with(entry, note, |_| ())
     }
 
     fn log_key(&self) -> Option<[u8; 32]> {
@@ -275,11 +281,16 @@ impl Roster {
     ///
     /// # Errors
     /// A reason and words.
-    pub fn admit_with(&mut self, entry: &Entry, each: impl FnOnce(&Event)) -> Result<PublicKey, Refusal> {
+    pub fn admit_with(
+        &mut self,
+        entry: &Entry,
+        event: Result<Event, EventError>,
+        each: impl FnOnce(&Event),
+    ) -> Result<PublicKey, Refusal> {
         if entry.seq == 0 {
             return self.found(entry);
         }
-        let event = match Event::of(entry) {
+        let event = match event {
             Ok(event) => Some(event),
             // Kinds of later releases: chain and signature verify over opaque bytes.
             Err(EventError::Unsupported { .. }) => {

@@ -20,8 +20,14 @@ pub struct Standing {
 }
 
 impl Authority for Standing {
-    fn admit(&mut self, entry: &Entry) -> Result<PublicKey, (Reason, String)> {
-        let key = self.roster.admit(entry)?;
+    type Note = <Roster as Authority>::Note;
+
+    fn note(entry: &Entry) -> Self::Note {
+        Roster::note(entry)
+    }
+
+    fn admit(&mut self, entry: &Entry, note: Self::Note) -> Result<PublicKey, (Reason, String)> {
+        let key = self.roster.admit(entry, note)?;
         self.recorded.observe(entry);
         self.seen = entry.seq + 1;
         Ok(key)

@@ -91,8 +91,18 @@ impl TrialFact {
 }
 
 impl Event {
+    /// The study that is opened, if one is.
+    pub fn opens_study(&self) -> Option<[u8; 16]> {
+        match self {
+            Event::StudyOpened(e) => Some(e.study_id),
+            Event::StudyOpenedV2(e) => Some(e.study_id),
+            _ => None,
+        }
+    }
+
     /// The opening of a study, if it is one.
     pub fn study(&self) -> Option<StudyFact> {
+        self.opens_study()?;
         match self.clone() {
             Event::StudyOpened(e) => Some(StudyFact {
                 study_id: e.study_id,
@@ -130,6 +140,15 @@ impl Event {
                 let statistics = statistics.clone();
                 Some((*round, StudyClosed { study_id: *study_id, trials: *trials, best: *best, statistics }))
             }
+            _ => None,
+        }
+    }
+
+    /// A figure of a completed trial, as [`Event::trial`] has it.
+    pub fn figure(&self, metric: Metric) -> Option<f64> {
+        match self {
+            Event::TrialCompleted(t) => t.metrics.iter().rfind(|(name, _)| name == metric.name()).map(|(_, v)| v.0),
+            Event::TrialCompletedV2(t) => t.metrics.iter().rfind(|(code, _)| code.0 == metric.code()).map(|(_, v)| v.0),
             _ => None,
         }
     }

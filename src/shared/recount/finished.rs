@@ -34,6 +34,16 @@ impl Finished {
         Some(Finished::of_fact(event.trial()?))
     }
 
+    /// [`Finished::sharpe`] of an event, without the rest.
+    pub fn sharpe_of(event: &Event) -> Option<f64> {
+        match event {
+            Event::TrialCompleted(_) | Event::TrialCompletedV2(_) => {
+                event.figure(Metric::Skew).and(event.figure(Metric::Kurtosis)).and(event.figure(Metric::SharpePerBar))
+            }
+            event => Finished::of(event)?.sharpe,
+        }
+    }
+
     /// A trial as it was recorded.
     pub fn of_fact(t: TrialFact) -> Finished {
         let violation = t.violation();
@@ -83,5 +93,73 @@ impl Best {
             _ => Some((n, s)),
         });
         self.best
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::{
+        BlockV2, MetricCode, TrialCompleted, TrialCompletedV2, TrialFailedV2, TrialPrunedV2, codec::Real,
+    };
+    use proptest::prelude::*;
+
+    const WHICH: [Metric; 4] = [Metric::SharpePerBar, Metric::Skew, Metric::Kurtosis, Metric::Cagr];
+
+    /// Both versions, with figures that are missing, foreign or there twice, and trials that were stopped.
+    fn events() -> impl Strategy<Value = Event> {
+        let figures = proptest::collection::vec((0..WHICH.len(), -9.0..9.0f64), 0..7);
+        let returns = proptest::collection::vec(-0.1..0.1f64, 0..60);
+        (figures, returns, 0..4).prop_map(|(figures, returns, kind)| {
+            let blocks: Vec<BlockV2> = blocks::of(&returns).unwrap_or_default();
+            let (study_id, number, identity, stream_hash) = ([1; 16], 3, [2; 32], [3; 32]);
+            let (params, folds, scores, constraints) = (Vec::new(), Vec::new(), vec![Real(1.0)], Vec::new());
+            let code = |(i, v): &(usize, f64)| (MetricCode(WHICH[*i].code()), Real(*v));
+            let name = |(i, v): &(usize, f64)| (WHICH[*i].name().to_string(), Real(*v));
+            match kind {
+                0 => {
+                    let metrics = figures.iter().map(code).collect();
+                    TrialCompletedV2 {
+                        study_id,
+                        number,
+                        params,
+                        identity,
+                        scores,
+                        constraints,
+                        folds,
+                        metrics,
+                        blocks,
+                        stream_hash,
+                    }
+                    .into()
+                }
+                1 => {
+                    let (metrics, blocks, params, folds) =
+                        (figures.iter().map(name).collect(), Vec::new(), Vec::new(), Vec::new());
+                    TrialCompleted {
+                        study_id,
+                        number,
+                        params,
+                        identity,
+                        score: Real(1.0),
+                        constraints,
+                        folds,
+                        metrics,
+                        blocks,
+                        stream_hash,
+                    }
+                    .into()
+                }
+                2 => TrialPrunedV2 { study_id, number, params, identity, folds, blocks, reason: "x".into() }.into(),
+                _ => TrialFailedV2 { study_id, number, params, identity, folds, reason: "x".into() }.into(),
+            }
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn the_sharpe_ratio_alone_is_that_of_the_whole(event in events()) {
+            prop_assert_eq!(Finished::sharpe_of(&event), Finished::of(&event).and_then(|f| f.sharpe));
+        }
     }
 }

@@ -119,7 +119,7 @@ impl Tally {
                     study.trials += 1;
                     study.last = seq;
                     // One that no market gives is cut: a single figure must not decide the spread of all.
-                    if let Some(sharpe) = Finished::of(event).and_then(|f| f.sharpe) {
+                    if let Some(sharpe) = Finished::sharpe_of(event) {
                         study.sharpes.push(sharpe.clamp(-LARGEST, LARGEST));
                     }
                 }
