@@ -307,6 +307,39 @@ fn invented(f: &mut Forger) {
     assert!(said.code != 0 && said.err.contains("[reproductions]"), "{}", said.err);
 }
 
+/// What pruned trials would have been decides the probability of overfitting: other returns agree with everything that
+/// can be computed, and running them shows it.
+fn ends(f: &mut Forger) {
+    let is_end = |e: &Event| matches!(e, Event::PrunedTrialFinished(_));
+    assert!(f.events.iter().any(is_end), "the study prunes");
+    let worse = |events: &mut Vec<Event>, _: &mut LiveConfig| {
+        for event in events {
+            if let Event::PrunedTrialFinished(e) = event {
+                e.blocks.iter_mut().for_each(|b| b.powers[0] = Real(-b.powers[0].0.abs() - 0.01));
+            }
+        }
+    };
+    f.reproduced(worse).fails(1, "its end after it was pruned is another one here");
+    let gone = |events: &mut Vec<Event>, _: &mut LiveConfig| {
+        for event in events {
+            if let Event::PrunedTrialFinished(e) = event {
+                (e.blocks, e.reason) = (Vec::new(), Some("infeasible".into()));
+            }
+        }
+    };
+    f.reproduced(gone).fails(1, "its end after it was pruned is another one here");
+}
+
+/// A log in which an entry has another id than what it records is refused when it is pushed: accepted, it would keep
+/// everybody from promoting anything.
+fn odd_entries(f: &mut Forger) {
+    let closed = f.events.iter().position(|e| e.closing().is_some()).unwrap();
+    f.odd = Some(closed);
+    let said = f.push(true, |_, _| ());
+    assert!(said.code != 0 && said.err.contains("[malformed-event]"), "{}", said.err);
+    f.odd = None;
+}
+
 #[test]
 fn none_of_a_forgers_numbers_goes_live() {
     let mut f = Forger::new();
@@ -320,14 +353,26 @@ fn none_of_a_forgers_numbers_goes_live() {
     references(&mut f);
     reproductions(&mut f);
     invented(&mut f);
+    ends(&mut f);
+    odd_entries(&mut f);
     // The honest proposal of the same lab goes live, once somebody else has run it.
     let branch = f.branch.clone();
+    let against = |words: &str| {
+        let review = f.desk.assay(&["review", &branch, "--json"]).ok().json();
+        let all = review["concerns"].as_array().unwrap().clone();
+        all.into_iter().find(|c| c["words"].as_str().unwrap().contains(words)).map(|c| c["about"].clone())
+    };
+    assert_eq!(against("nobody has run it again yet"), Some("open".into()));
+    assert_eq!(against("compared with the vendor's checksums"), Some("data".into()));
+    assert_eq!(against("author's own copy"), None);
     f.desk.approve(&branch, "ben").ok();
     f.desk.assay(&["deploy", &branch]).fails(4, "reproductions");
     f.desk.assay(&["reproduce", &branch, "--key", "lab/keys/ana"]).fails(4, "own reproduction");
     let said = f.desk.assay(&["reproduce", &branch, "--key", "ben"]).ok();
     assert!(said.out.contains("24 of 24 trials"), "{}", said.out);
     assert!(said.err.contains("the proposer's own copy"), "{}", said.err);
+    assert_eq!(against("author's own copy"), Some("data".into()));
+    assert_eq!(against("nobody has run it again yet"), None);
     assert!(f.desk.assay(&["deploy", &branch]).ok().out.contains("trend v1 is live"));
     f.desk.assay(&["audit", "--full"]).ok();
 }

@@ -11,7 +11,7 @@ use assay_shared::metric::{self, Metric};
 use assay_shared::rulebook::Rulebook;
 use assay_shared::rulebook::book::{Between, Wanted};
 use assay_shared::search::{self, Observation, Sampler, Search, Space};
-use assay_shared::statistic::{Blocks, Observed, dsr, expected_max, min_track_record, pbo, psr};
+use assay_shared::statistic::{Blocks, Observed, expected_max, min_track_record, pbo, psr};
 use assay_shared::strategy::Params;
 use assay_shared::strategy::Strategy;
 use assay_shared::strategy::space::{Range, defaults};
@@ -157,7 +157,7 @@ fn statistics(out: &mut Vec<String>) {
         ("skew", Some(m.skew)),
         ("kurtosis", Some(m.kurtosis)),
         ("psr", psr(&o, 0.0)),
-        ("dsr", dsr(&o, 11.0, 0.0007)),
+        ("dsr", psr(&o, expected_max(11.0, 0.0007))),
         ("expected-max", Some(expected_max(11.0, 0.0007))),
         ("min-track-record", min_track_record(&Observed { sharpe: 0.05, ..o }, 0.0, 0.05)),
         ("pbo", pbo(&blocks, 93)),

@@ -59,7 +59,7 @@ fn reviewers_come_later() {
     let said = desk.assay(&["init", "lab", "--reviewer", "ben=ben.pub", "--allow-generated"]).ok();
     assert!(said.err.contains("the lab lab has a policy now") && said.err.contains("live table"), "{}", said.err);
     assert_eq!(std::fs::read(desk.path("lab/keys/ana")).unwrap(), keys, "its person stays");
-    desk.assay(&["init", "lab", "--reviewer", "ben=ben.pub"]).fails(2, "with a deploy repository");
+    desk.assay(&["init", "lab", "--reviewer", "ben=ben.pub"]).fails(2, "with a policy");
     let branch = desk.assay(&["promote"]).ok().out.trim().to_string();
     desk.assay(&["reproduce", &branch, "--key", "ben"]).ok();
     let config = desk.assay(&["review", &branch, "--json"]).ok().json()["config_sha256"].as_str().unwrap().to_string();
@@ -122,13 +122,12 @@ fn where_one_stands() {
     let branch = desk.assay(&["promote"]).ok().out.trim().to_string();
     assert_eq!(next(), format!("assay review {branch}"));
     let said = desk.assay(&[]).ok().out;
-    for words in ["lab lab of ana", "1 studies; the newest: trend-walkforward", "proposed: promote/", "nothing is live"]
-    {
+    for words in ["lab lab of ana", "1 study; the newest: trend-walkforward", "proposed: promote/", "nothing is live"] {
         assert!(said.contains(words), "no '{words}' in {said}");
     }
     for (args, code, kind) in [
         (vec!["--json", "trials", "nobody"], 2, "usage"),
-        (vec!["--json", "--lab", "nowhere", "trials"], 3, "couldnot"),
+        (vec!["--json", "--lab", "nowhere", "trials"], 3, "could-not"),
         (vec!["--json", "deploy", &branch], 4, "refused"),
         (vec!["--json", "strategy", "check", "study.toml"], 2, "usage"),
     ] {

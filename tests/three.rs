@@ -21,8 +21,10 @@ fn three_people_and_a_bare_repository() {
     cleo.run("ssh-keygen", &["-q", "-t", "ed25519", "-N", "", "-C", "cleo", "-f", "cleo"]).ok();
     std::fs::copy(ben.path("lab/keys/ben.pub"), ana.path("ben.pub")).unwrap();
     std::fs::copy(cleo.path("cleo.pub"), ana.path("cleo.pub")).unwrap();
-    let init = ["init", "lab", "--person", "ana", "--reviewer", "ben=ben.pub", "--reviewer", "cleo=cleo.pub"];
-    ana.assay(&[&init[..], &["--deploy", url, "--allow-generated"]].concat()).ok();
+    ana.assay(&["init", "lab", "--person", "ana", "--deploy", url]).ok();
+    let found = ["init", "lab", "--reviewer", "ben=ben.pub", "--reviewer", "cleo=cleo.pub", "--allow-generated"];
+    ana.assay(&found).ok();
+    ana.assay(&found).fails(2, "is a lab already, with a policy");
     let policy = ana.git(&["--git-dir", "lab/repo.git", "show", "main:configs/policy.toml"]).ok().out;
     // The host is set up with the first policy, and nothing else.
     std::fs::write(host.path("policy.toml"), &policy).unwrap();
@@ -103,12 +105,12 @@ fn outsiders(host: &Desk, ben: &Desk, cleo: &Desk, branch: &str, dir: &str, poli
     cleo.git(&["-C", "c", "push", "-q"]).ok();
     let said = ben.assay(&["sync", "--json"]).ok().json();
     assert_eq!(said["pushed"], json!([branch]), "{said}");
-    // Files that belong to no proposal are named before anybody signs for them.
+    // Files that belong to no proposal do not lie there for everybody to fetch.
     cleo.git(&["-C", "c", "checkout", "-q", "-b", "promote/junk-v1-0"]).ok();
     std::fs::write(cleo.path("c/run.sh"), "x").unwrap();
     cleo.git(&["-C", "c", "add", "run.sh"]).ok();
     cleo.git(&["-C", "c", "commit", "-q", "-m", "junk"]).ok();
-    cleo.git(&["-C", "c", "push", "-q", "origin", "HEAD"]).ok();
+    cleo.git(&["-C", "c", "push", "-q", "origin", "HEAD"]).fails(1, "[path-not-allowed] run.sh");
     // A commit that no gate saw, served by whoever holds the repository: nothing of it is taken.
     let main = ben.git(&["--git-dir", "lab/repo.git", "rev-parse", "main"]).ok().out;
     host.git(&["clone", "-q", "deploy.git", "x"]).ok();

@@ -58,7 +58,7 @@ fn a_vault_is_opened_once() {
     let said = desk.assay(&["study", "vault", "--trial", &other]).ok().out;
     assert!(said.contains("1 other runs of trials") && said.contains("vault"), "{said}");
     assert!(desk.assay(&["trials"]).ok().out.contains("1 other runs of trials"));
-    desk.assay(&["study", "vault", "--trial", "999"]).fails(2, "no trial 999 with a score");
+    desk.assay(&["study", "vault", "--trial", "999"]).fails(2, "trial 999 is not one of the study");
     let sql = format!(
         "SELECT json_extract(value_json, '$.metrics.sharpe') FROM trial_user_attributes JOIN assay_trials USING (trial_id) WHERE \"key\" = 'assay:vault' AND number = {best}"
     );

@@ -33,7 +33,7 @@ fn the_demo_goes_the_whole_way() {
     live_rows(&desk);
     as_of(&desk);
     let report = desk.assay(&["report", "--json"]).ok();
-    let html = std::fs::read_to_string(desk.home.path().join(report.out.lines().nth(1).unwrap())).unwrap();
+    let html = std::fs::read_to_string(desk.home.path().join(report.json()["html"].as_str().unwrap())).unwrap();
     assert!(html.contains("<svg") && html.contains("content=\"default-src 'none';"), "self-contained");
     assert!(!html.contains("http://") && !html.contains("<script src") && html.matches("<script").count() == 2);
     proofs(&desk);

@@ -104,7 +104,7 @@ pub fn run(cx: &Context, args: Args) -> Result<(), LabError> {
         (None, true) => When::Ever,
         (None, false) => When::Now,
     };
-    if args.place.is_clone() {
+    if args.gate.is_none() && args.place.is_clone(cx) {
         return of_clone(cx, &args, when);
     }
     let host = match &args.gate {

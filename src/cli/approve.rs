@@ -13,7 +13,7 @@ use std::path::PathBuf;
 ///
 /// The approval binds the strategy, the config, what it replaces and the policy; any later change
 /// voids it. Say with --config which one you reviewed, as `assay review` prints it; in a terminal, you are shown the
-/// review and asked. Without --key, a signature made by `ssh-keygen -Y sign -n approval@assay` is added.
+/// review and asked. With --signature, one made by `ssh-keygen -Y sign -n approval@assay` is added.
 ///
 /// Example: assay approve promote/trend-v1-0123456789ab --key ~/.ssh/id_ed25519 --config SHA256
 #[derive(Debug, clap::Args)]
@@ -21,11 +21,11 @@ pub struct Args {
     /// The branch
     #[arg(add = complete::branches())]
     branch: String,
-    /// Your private key
-    #[arg(long, required_unless_present = "signature", conflicts_with = "signature")]
+    /// Your private key [default: that of your lab]
+    #[arg(long, conflicts_with = "signature")]
     key: Option<PathBuf>,
     /// SHA-256 of the config that you reviewed, whole
-    #[arg(long, value_name = "SHA256", requires = "key")]
+    #[arg(long, value_name = "SHA256", conflicts_with = "signature")]
     config: Option<String>,
     /// A signature over the statement, made elsewhere
     #[arg(long)]
@@ -58,19 +58,19 @@ fn reviewed(cx: &Context, lab: &Lab, branch: &str) -> Result<String, LabError> {
 
 pub fn run(cx: &Context, args: Args) -> Result<(), LabError> {
     let lab = cx.lab()?;
-    let person = match (&args.key, &args.signature) {
-        (Some(key), _) => {
+    let own = lab.dir.join(&lab.config.key);
+    let person = match &args.signature {
+        None => {
             let reviewed = match args.config {
                 Some(sha256) => sha256,
                 None => reviewed(cx, &lab, &args.branch)?,
             };
-            approve(&lab, &args.branch, key, &reviewed)?
+            approve(&lab, &args.branch, args.key.as_ref().unwrap_or(&own), &reviewed)?
         }
-        (None, Some(file)) => {
+        Some(file) => {
             let text = std::fs::read_to_string(file).map_err(LabError::io("read", file))?;
             add_approval(&lab, &args.branch, &text)?
         }
-        (None, None) => return Err(LabError::usage("neither --key nor --signature was given", "name one")),
     };
     print(&format!("approved by {person}"));
     let words = format!("{} is approved by {person}", args.branch);

@@ -76,7 +76,7 @@ fn of_clone(cx: &Context, args: &Args) -> Result<(), LabError> {
 }
 
 pub fn run(cx: &Context, args: Args) -> Result<(), LabError> {
-    if args.place.is_clone() {
+    if args.place.is_clone(cx) {
         return of_clone(cx, &args);
     }
     let found = audit(&cx.lab()?, args.full)?;

@@ -7,7 +7,7 @@ use assay_lab::LabError;
 use assay_lab::compare::{compare, page};
 use assay_research::report::compare::{Comparison, Side};
 use assay_research::report::sheet_page::shown;
-use assay_shared::metric::Metric;
+use assay_shared::metric::{Metric, Unit};
 use assay_shared::time::format_date;
 use std::path::PathBuf;
 
@@ -44,10 +44,11 @@ fn listed(c: &Comparison) -> String {
     }
     row("score", &|s| s.score.map_or("undefined".into(), |v| format!("{v:.4}")));
     for m in [Metric::Sharpe, Metric::Cagr, Metric::MaxDrawdown, Metric::Trades, Metric::Liquidations] {
-        row(m.name(), &|s| s.metrics.get(m.name()).map_or("-".into(), |v| format!("{v:.3}")));
+        let digits = if m.unit() == Unit::Count { 0 } else { 3 };
+        row(m.name(), &|s| s.metrics.get(m.name()).map_or("-".into(), |v| format!("{v:.digits$}")));
     }
     row("deflated Sharpe", &|s| s.dsr.map_or("-".into(), |v| format!("{v:.3}")));
-    for name in c.differing() {
+    for name in c.parameters() {
         row(name, &|s| s.params.get(name).map_or("-".into(), ToString::to_string));
     }
     for (i, figure) in c.sides[0].figures.iter().enumerate().filter(|_| c.span().is_some()) {

@@ -1,7 +1,7 @@
 //! `assay trial import`: trials that were made with other tools, declared.
 
 use super::Context;
-use super::output::{one_line, print, print_json};
+use super::output::{counted, one_line, print, print_json};
 use assay_lab::LabError;
 use assay_lab::study::{Declared, Recorded, declare};
 use assay_shared::time::{format_date, parse};
@@ -56,8 +56,8 @@ pub fn import(cx: &Context, args: Import) -> Result<(), LabError> {
         (true, false) => "declared",
     };
     print(&format!(
-        "{what}: {} trials ({}) on {}, {from}",
-        fact.trials,
+        "{what}: {} ({}) on {}, {from}",
+        counted(fact.trials as usize, "trial"),
         one_line(&fact.source),
         fact.symbols.join(", ")
     ));

@@ -1,7 +1,7 @@
 //! `assay demo`: the whole way, from market data to a live row; only a sequence of the commands.
 
 use super::output::{heading, print, say};
-use super::{Context, active, audit, data, init, study, trials};
+use super::{Context, active, announce, audit, data, init, study, trials};
 use assay_lab::create::{NewLab, create};
 use assay_lab::data::{Import, Imported, Read, generated, read};
 use assay_lab::deploy::merge_and_push;
@@ -14,8 +14,8 @@ use assay_lab::study::{Seed, jobs as study_jobs, open, parse_strategy, parse_stu
 use assay_lab::{Lab, LabError, parity, promote, report, review, rollback, tamper, trial};
 use assay_ledger::Signer;
 use assay_production::deploy::Roles;
-use assay_research::data::Request;
 use assay_research::data::fetch::{DEFAULT_BASE, DEFAULT_LISTING, Source};
+use assay_research::data::{DataError, Request};
 use assay_shared::rulebook::book::Between;
 use assay_shared::strategy::Strategy;
 use assay_shared::time::parse;
@@ -32,7 +32,7 @@ const FEW: [&str; 4] = ["BTCUSDT", "ETHUSDT", "XRPUSDT", "SOLUSDT"];
 /// Do the main job once, from market data to a live row, and show every step
 ///
 /// Market data comes from --data (or ASSAY_DATA), else from a download, else it is generated and
-/// loudly labelled. Everything stays in the lab folder, so that you can go on with it.
+/// loudly labelled. Of data without the strategy's symbols it takes the first four that are there. Everything stays in the lab folder, so that you can go on with it.
 ///
 /// Example: assay demo --data ~/binance --live postgres:///trading
 #[derive(Debug, clap::Args)]
@@ -69,7 +69,8 @@ fn step(cx: &Context, n: u32, text: &str) -> Result<(), LabError> {
 }
 
 pub fn run(cx: &Context, args: Args) -> Result<(), LabError> {
-    let out = args.out.clone().unwrap_or_else(|| "lab".into());
+    let out = args.out.clone().or_else(|| cx.lab.clone()).unwrap_or_else(|| "lab".into());
+    let stood = out.symlink_metadata().is_ok();
     step(cx, 1, "A lab: keys, ledger, mirror, repositories, hooks")?;
     let reviewer = out.join("people").join("ben");
     let lab = found(cx, &args, &out, &reviewer)?;
@@ -77,7 +78,12 @@ pub fn run(cx: &Context, args: Args) -> Result<(), LabError> {
 
     step(&cx, 2, "Market data: import, quality, snapshot")?;
     let strategy = parse_strategy(STRATEGY, "configs/strategies/trend.toml")?;
-    let (imported, strategy) = market(&lab, &args, strategy)?;
+    let (imported, strategy) = market(&lab, &args, strategy).inspect_err(|_| {
+        // What this run made is not left in the way of the next one.
+        if !stood {
+            let _ = std::fs::remove_dir_all(&out);
+        }
+    })?;
     let generated = imported.contents.generated;
 
     step(&cx, 3, "A study: every trial a signed event")?;
@@ -86,7 +92,7 @@ pub fn run(cx: &Context, args: Args) -> Result<(), LabError> {
     let jobs = args.jobs.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from));
     let name = settings.name.clone();
     let opened = open(&lab, strategy, settings, Seed::Named, None, None, &[])?;
-    study::announce(&opened, jobs)?;
+    announce::announce(&opened, jobs)?;
     work(&lab, &opened, jobs)?;
 
     step(&cx, 4, "The leaderboard, and the report of the best trial")?;
@@ -165,8 +171,14 @@ fn market(lab: &Lab, args: &Args, strategy: Strategy) -> Result<(Imported, Strat
             "from {}; cut to {REAL_FROM} on, the first month that the dated bracket files cover",
             dir.display()
         ));
-        let found = read(&import(dir, symbols, Some(REAL_FROM), None), lab, true)?;
-        return Ok((register(lab, found)?, strategy));
+        let wanted = read(&import(dir.clone(), symbols, Some(REAL_FROM), None), lab, true);
+        if let Err(LabError::Data(DataError::Asked { what })) = &wanted {
+            say(&format!("{what}: taking what is there"));
+            let found = read(&import(dir, Vec::new(), None, Some("2020-01-01")), lab, true)?;
+            let strategy = with_symbols(&strategy, &first(&found))?;
+            return Ok((register(lab, found)?, strategy));
+        }
+        return Ok((register(lab, wanted?)?, strategy));
     }
     let symbols = FEW.map(String::from).to_vec();
     let strategy = with_symbols(&strategy, &symbols)?;
@@ -180,6 +192,11 @@ fn market(lab: &Lab, args: &Args, strategy: Strategy) -> Result<(Imported, Strat
     }
     say("GENERATED MARKET: made up for this demonstration; the figures say nothing about real trading");
     Ok((register(lab, generated(lab, &symbols, 24 * 900, 20_240_607)?)?, strategy))
+}
+
+/// The first symbols that were found.
+fn first(found: &Read) -> Vec<String> {
+    found.draft.contents().series.iter().take(FEW.len()).map(|s| s.name.clone()).collect()
 }
 
 fn downloaded(lab: &Lab, symbols: &[String], base: &str) -> Result<Read, LabError> {

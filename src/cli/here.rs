@@ -1,7 +1,7 @@
 //! `assay` alone: where one stands, and what comes next.
 
 use super::Context;
-use super::output::{print, print_json};
+use super::output::{counted, print, print_json};
 use assay_lab::live::{When, rows};
 use assay_lab::review::proposals;
 use assay_lab::{Lab, LabError, folder};
@@ -73,23 +73,24 @@ fn look(lab: &Lab) -> Result<Here, LabError> {
 
 fn show(lab: &Lab, here: &Here) {
     let name = lab.dir.file_name().map_or_else(|| lab.dir.display().to_string(), |n| n.to_string_lossy().into_owned());
-    print(&format!("lab {name} of {}, {} entries, {} snapshots", lab.config.person, here.entries, here.snapshots));
+    let (entries, snapshots) = (counted(here.entries as usize, "entry"), counted(here.snapshots, "snapshot"));
+    print(&format!("lab {name} of {}, {entries}, {snapshots}", lab.config.person));
     if let Some(s) = here.studies.first() {
         let state = if s.closed { "complete" } else { "not complete" };
         let best = s.best_score.map_or("none feasible".into(), |score| format!("best score {score:.4}"));
         let kind = if s.generated { ", GENERATED data" } else { "" };
         print(&format!(
-            "{} studies; the newest: {}, {} trials, {state}, {best}{kind}",
-            here.studies.len(),
+            "{}; the newest: {}, {}, {state}, {best}{kind}",
+            counted(here.studies.len(), "study"),
             s.name,
-            s.trials
+            counted(s.trials as usize, "trial")
         ));
     }
     for branch in here.proposals.iter().take(NAMED) {
         print(&format!("proposed: {branch}"));
     }
     if here.proposals.len() > NAMED {
-        print(&format!("and {} proposals more: assay review", here.proposals.len() - NAMED));
+        print(&format!("and {} more: assay review", counted(here.proposals.len() - NAMED, "proposal")));
     }
     match &here.live {
         None => {}

@@ -2,7 +2,7 @@
 
 use super::Context;
 use super::complete;
-use super::output::print;
+use super::output::{print, say};
 use assay_lab::LabError;
 use assay_ledger::{Entry, Log};
 use assay_shared::event::Event;
@@ -62,6 +62,9 @@ pub fn run(cx: &Context, args: Args) -> Result<(), LabError> {
         Some(kind) => log.newest_of(kind, begin..log.len(), args.limit)?.into_iter().rev().collect(),
         None => (begin.max(log.len().saturating_sub(args.limit as u64))..log.len()).collect(),
     };
+    if found.is_empty() && !cx.json {
+        say("nothing of that is in the ledger");
+    }
     for seq in found {
         let entry = &log.entry(seq)?;
         if cx.json {

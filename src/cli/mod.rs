@@ -1,6 +1,7 @@
 //! The commands: one file each; the argument struct is the manual.
 
 mod active;
+mod announce;
 mod approve;
 mod audit;
 mod bench;

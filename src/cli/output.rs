@@ -1,6 +1,7 @@
 //! What a command says: data on stdout, words and progress on stderr; plain when not a terminal.
 
 use assay_lab::LabError;
+use assay_shared::format::plain::{is_obeyed, plain};
 use indicatif::{ProgressDrawTarget, ProgressStyle};
 use std::io::{IsTerminal, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -75,7 +76,7 @@ pub fn print_json(value: &impl serde::Serialize) {
     // What a terminal would obey can stand in strings only, and there it has another spelling.
     let escape = |c: char| {
         let units = c.encode_utf16(&mut [0; 2]).iter().map(|u| format!("\\u{u:04x}")).collect::<String>();
-        if obeyed(c) { units } else { c.to_string() }
+        if is_obeyed(c) { units } else { c.to_string() }
     };
     write_line(&text.chars().map(escape).collect::<String>());
 }
@@ -84,18 +85,6 @@ pub fn print_json(value: &impl serde::Serialize) {
 pub fn say(text: &str) {
     let mut err = std::io::stderr().lock();
     let _ = writeln!(err, "{}", plain(text));
-}
-
-/// Text without what a terminal would obey: names and words come from other people's files.
-fn plain(text: &str) -> String {
-    text.chars().map(|c| if obeyed(c) { '\u{fffd}' } else { c }).collect()
-}
-
-/// Whether a terminal obeys a character instead of showing it: controls, and what turns the direction
-/// of writing. Line ends and tabs are ours.
-fn obeyed(c: char) -> bool {
-    let turns = matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-    turns || c.is_control() && c != '\n' && c != '\t'
 }
 
 fn colour() -> bool {

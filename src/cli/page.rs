@@ -14,6 +14,8 @@ pub enum Block {
     Warning(String),
     /// Words.
     Words(String),
+    /// Sentences, one below the other.
+    List(Vec<String>),
     /// Rows under a head.
     Table(Vec<&'static str>, Vec<Vec<String>>),
     /// Text as it is.
@@ -25,6 +27,7 @@ pub fn terminal(blocks: &[Block]) -> String {
     let block = |b: &Block| match b {
         Block::Title(text) => format!("\n{}", harmless(text)),
         Block::Warning(text) | Block::Words(text) => harmless(text),
+        Block::List(all) => all.iter().map(|s| harmless(&format!("- {s}"))).collect::<Vec<_>>().join("\n"),
         Block::Table(head, rows) => table(head, &clean(rows)),
         Block::Code(text) => harmless(text.trim_end()),
     };
@@ -51,6 +54,10 @@ pub fn markdown(blocks: &[Block]) -> String {
             Block::Title(text) => writeln!(out, "### {}\n", inline(text) as String),
             Block::Warning(text) => writeln!(out, "> **{}**\n", inline(text) as String),
             Block::Words(text) => writeln!(out, "{}\n", inline(text) as String),
+            Block::List(all) => {
+                all.iter().for_each(|s| out += &format!("- {}\n", inline(s) as String));
+                writeln!(out)
+            }
             Block::Table(head, rows) => {
                 let line = |cells: Vec<String>| format!("| {} |\n", cells.join(" | "));
                 out += &line(head.iter().map(|h| inline(h)).collect());
@@ -77,6 +84,10 @@ pub fn html(title: &str, blocks: &[Block]) -> String {
             Block::Title(text) => writeln!(out, "<h2>{}</h2>", escape(text)),
             Block::Warning(text) => writeln!(out, "<p class=\"warning\" role=\"note\">{}</p>", escape(text)),
             Block::Words(text) => writeln!(out, "<p>{}</p>", escape(text).replace('\n', "<br>")),
+            Block::List(all) => {
+                let items: String = all.iter().map(|s| format!("<li>{}</li>\n", escape(s))).collect();
+                writeln!(out, "<ul class=\"concerns\">\n{items}</ul>")
+            }
             Block::Table(head, rows) => {
                 let cells = |tag: &str, row: &mut dyn Iterator<Item = &str>| -> String {
                     row.map(|c| format!("<{tag}>{}</{tag}>", escape(c))).collect()
@@ -137,7 +148,7 @@ main{max-width:70rem;margin:0 auto;padding:1rem}h1{font-size:1.4rem;overflow-wra
 .wide{overflow-x:auto}table{border-collapse:collapse;font-variant-numeric:tabular-nums}\
 th,td{text-align:left;padding:.25rem .7rem;border-bottom:1px solid #8886;vertical-align:top;overflow-wrap:break-word}\
 pre{background:#8881;padding:.7rem;overflow-x:auto;white-space:pre-wrap;overflow-wrap:anywhere}\
-.warning{border-left:.3rem solid #c33;background:#c332;padding:.5rem .8rem;font-weight:600}\
+.concerns{border-left:.3rem solid #c33;background:#c331;padding:.5rem .8rem .5rem 1.8rem}.warning{border-left:.3rem solid #c33;background:#c332;padding:.5rem .8rem;font-weight:600}\
 nav ul{display:flex;flex-wrap:wrap;gap:.2rem 1rem;list-style:none;margin:0;padding:.5rem 0;border-bottom:1px solid #8886}\
 nav li[aria-current]{font-weight:600}article{max-width:48rem}code{background:#8881;padding:0 .2rem}pre code{padding:0;background:none}\
 a{color:#06c}@media(prefers-color-scheme:dark){a{color:#7bf}}@media print{.wide{overflow:visible}nav{display:none}}";

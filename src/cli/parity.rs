@@ -21,7 +21,9 @@ pub struct Args {
 }
 
 pub fn run(cx: &Context, args: Args) -> Result<(), LabError> {
-    let (event, trades) = prove(&cx.lab()?, args.which.study.as_deref(), args.which.number)?;
+    let lab = cx.lab()?;
+    let (study, number) = args.which.chosen(&lab)?;
+    let (event, trades) = prove(&lab, study.as_deref(), number)?;
     let stream = assay_ledger::format::hash::hex(&event.research_stream);
     if cx.json {
         print_json(

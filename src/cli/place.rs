@@ -1,10 +1,12 @@
 //! Where a question is asked: in a lab, or of a plain clone of the deploy repository.
 
 use super::Context;
-use assay_lab::LabError;
+use super::output::say;
 use assay_lab::clone::Clone;
 use assay_lab::host::repo_of;
+use assay_lab::{Lab, LabError};
 use assay_ledger::Hash;
+use assay_production::gate::Host;
 use assay_production::repository::Repo;
 use std::path::PathBuf;
 
@@ -20,9 +22,9 @@ pub struct Place {
 }
 
 impl Place {
-    /// Whether a clone was named.
-    pub fn is_clone(&self) -> bool {
-        self.repo.is_some()
+    /// Whether a clone is asked: one that was named, or what a lab fetched last whose deploy repository is elsewhere.
+    pub fn is_clone(&self, cx: &Context) -> bool {
+        self.repo.is_some() || cx.lab().is_ok_and(|lab| elsewhere(&lab).is_some())
     }
 
     /// The clone, or the lab's deploy repository, verified.
@@ -33,7 +35,12 @@ impl Place {
         match (&self.repo, self.genesis) {
             (Some(path), Some(genesis)) => Clone::open(path, genesis),
             _ => {
-                let mut gate = cx.lab()?.gate()?;
+                let lab = cx.lab()?;
+                if let Some(genesis) = elsewhere(&lab) {
+                    say("as `assay sync` fetched it last");
+                    return Clone::of(lab.repo()?.fetched()?, Host::nowhere(genesis));
+                }
+                let mut gate = lab.gate()?;
                 (gate.full, gate.looks) = (true, true);
                 Clone::of(repo_of(&gate)?, gate)
             }
@@ -45,6 +52,11 @@ impl Place {
     /// # Errors
     /// What does not verify.
     pub fn proposals(&self, cx: &Context) -> Result<Repo, LabError> {
-        if self.is_clone() { Ok(self.verified(cx)?.repo) } else { cx.lab()?.repo() }
+        if self.repo.is_some() { Ok(self.verified(cx)?.repo) } else { cx.lab()?.repo() }
     }
+}
+
+/// The first policy that a lab trusts whose deploy repository is elsewhere.
+fn elsewhere(lab: &Lab) -> Option<Hash> {
+    lab.config.deploy.as_ref().and(lab.config.genesis)
 }

@@ -95,6 +95,26 @@ fn check(cx: &Context, found: &Found) {
          policy {} signatures",
         t.approvals, t.reproductions, t.reproductions_from_vendor, t.witnesses, t.policy
     ));
+    let g = &p.gates;
+    let asked = |v: Option<f64>| v.map_or("any".into(), |v| v.to_string());
+    print(&format!(
+        "gates: {} trades out of sample or more, leverage up to {}, drawdown up to {:.0} %, deflated Sharpe ratio from {}, \
+         probability of overfitting up to {}, minimum track record within the data: {}, evidence up to {} days old",
+        g.min_trades,
+        g.max_leverage,
+        g.max_drawdown * 100.0,
+        asked(g.min_dsr),
+        asked(g.max_pbo),
+        if g.track_record { "yes" } else { "not asked for" },
+        g.max_evidence_age_days
+    ));
+    if g.allow_generated {
+        print("GENERATED DATA may go live");
+    }
+    let looser = g.looser_than_usual();
+    if !looser.is_empty() {
+        print(&format!("looser than a first policy: {}", looser.join(", ")));
+    }
     for person in &p.people {
         let roles: Vec<&str> = person.roles.iter().map(|r| r.name()).collect();
         print(&format!("  {:<16} {} ({} keys)", person.name, roles.join(", "), person.keys.len()));

@@ -1,14 +1,13 @@
 //! `assay promote`
 
 use super::Context;
-use super::complete;
 use super::output::{print, print_json, say};
-use super::trials::broken;
+use super::trials;
 use assay_lab::LabError;
 use assay_lab::notify::{Kind, News, tell};
 use assay_lab::promote::propose;
 use assay_lab::proposal::Proposed;
-use assay_lab::trial::pick;
+use assay_lab::review::review;
 use serde_json::json;
 
 /// Propose a trial for production: a signed config with its evidence, on a branch
@@ -16,22 +15,22 @@ use serde_json::json;
 /// Example: assay promote --study trend-walkforward
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Trial number [default: the best]
-    number: Option<u32>,
-    /// Study name or id [default: the newest]
-    #[arg(long, add = complete::studies())]
-    study: Option<String>,
+    #[command(flatten)]
+    which: trials::Which,
 }
 
 pub fn run(cx: &Context, args: Args) -> Result<(), LabError> {
     let lab = cx.lab()?;
-    let proposed = propose(&lab, args.study.as_deref(), args.number)?;
+    let (study, number) = args.which.chosen(&lab)?;
+    let proposed = propose(&lab, study.as_deref(), number)?;
     announce(cx, &proposed);
     let p = &proposed.config.promotion;
     // It is proposed: what cannot be looked at now is no failure of that.
-    let seen = pick(&lab, Some(&p.study_id), Some(p.trial_id)).ok();
-    if let Some(words) = seen.and_then(|(study, trial)| broken(&trial, &study.expressions().1)) {
-        say(&format!("NOTE: the gate will refuse it, since it breaks what its study asks for: {words}"));
+    let seen = lab.repo().and_then(|repo| review(&repo, &proposed.branch));
+    for limit in seen.iter().flat_map(|r| &r.preview.limits) {
+        if let Some(why) = &limit.broken {
+            say(&format!("NOTE: the gate will refuse it as the policy stands: {why}"));
+        }
     }
     let words = format!("{} v{} is proposed: {}", p.strategy, p.version, proposed.branch);
     tell(&lab.dir, &[News::now(Kind::Proposal, Some(&p.strategy), words)]);

@@ -1,10 +1,11 @@
 //! `assay report`
 
 use super::Context;
-use super::output::print;
+use super::output::{print, print_json};
 use super::trials;
 use assay_lab::LabError;
 use assay_lab::report::write;
+use serde_json::json;
 use std::path::PathBuf;
 
 /// Write a trial's report: JSON, one HTML page with equity, drawdown and margin usage, and its stream
@@ -26,8 +27,13 @@ pub struct Args {
 }
 
 pub fn run(cx: &Context, args: Args) -> Result<(), LabError> {
-    let (study, out) = (args.which.study.as_deref(), args.out.as_deref());
-    let paths = write(&cx.lab()?, study, args.which.number, out, args.force)?;
+    let lab = cx.lab()?;
+    let (study, number) = args.which.chosen(&lab)?;
+    let paths = write(&lab, study.as_deref(), number, args.out.as_deref(), args.force)?;
+    if cx.json {
+        print_json(&json!({"json": paths[0], "html": paths[1], "stream": paths[2]}));
+        return Ok(());
+    }
     paths.iter().for_each(|path| print(&path.display().to_string()));
     Ok(())
 }

@@ -40,9 +40,9 @@ pub struct Args {
     /// The branch
     #[arg(add = complete::branches())]
     branch: String,
-    /// Your private key
+    /// Your private key [default: that of your lab]
     #[arg(long)]
-    key: PathBuf,
+    key: Option<PathBuf>,
     /// Run so many trials again, the promoted one and others drawn at random, instead of the whole study; the gate
     /// counts a reproduction of 32 trials or more, or of all
     #[arg(long, value_name = "TRIALS", value_parser = clap::value_parser!(u32).range(1..))]
@@ -68,9 +68,10 @@ pub struct Args {
 
 pub fn run(cx: &Context, args: Args) -> Result<(), LabError> {
     let lab = cx.lab()?;
+    let own = lab.dir.join(&lab.config.key);
     let how = How {
         branch: &args.branch,
-        key: &args.key,
+        key: args.key.as_ref().unwrap_or(&own),
         sample: args.sample,
         budget: args.budget,
         from: From {

@@ -3,16 +3,19 @@
 use super::Context;
 use super::complete;
 use super::later;
-use super::output::{harmless, one_line, print, print_json, say};
+use super::output::{grouped, harmless, one_line, print, print_json, say};
 use super::page::{self, Block};
 use super::place::Place;
 use assay_lab::LabError;
+use assay_lab::concerns::{About, concerns};
 use assay_lab::review::{Changed, Review, proposals, review};
-use assay_production::gate::{Check, Figures};
+use assay_production::gate::{Check, Figures, Limit};
 use assay_shared::event::SeedGrade;
-use assay_shared::metric::Metric;
+use assay_shared::format::reproduction::Origin;
+use assay_shared::metric::{Metric, Unit};
 use assay_shared::strategy::Strategy;
 use assay_shared::strategy::explain::{Section, explain};
+use assay_shared::study::Study;
 use assay_shared::time::{format_ms, format_us};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -52,7 +55,11 @@ pub fn run(cx: &Context, args: Args) -> Result<(), LabError> {
         if cx.json {
             print_json(&branches);
         } else {
-            print(&branches.join("\n"));
+            if branches.is_empty() {
+                say("no proposal is open here; those of others come with `assay sync`");
+            } else {
+                print(&branches.join("\n"));
+            }
         }
         return Ok(());
     };
@@ -88,13 +95,13 @@ fn to_json(r: &Review) -> Value {
         })
         .collect();
     let figures = r.preview.figures.as_ref().map(|f| {
-        json!({"metrics": f.metrics, "objectives": f.objectives, "standing": f.standing, "folds": f.folds, "trials": f.trials, "statistics": f.statistics, "pbo": f.pbo,
+        json!({"metrics": f.metrics, "objectives": f.objectives, "standing": f.standing, "folds": f.folds, "trials": f.trials, "given": f.given, "elsewhere": {"trials": f.elsewhere.0, "studies": f.elsewhere.1}, "rounds": f.rounds, "statistics": f.statistics, "pbo": f.pbo,
             "later": f.later.iter().map(|(run, looked)| later::to_json(run, looked)).collect::<Vec<_>>()})
     });
     let reproduced: BTreeMap<&String, &str> = r.preview.reproduced.iter().map(|(who, o)| (who, o.name())).collect();
     json!({
         "config": p.config, "config_sha256": p.sha256, "statement": p.statement, "changes": r.changes,
-        "checks": checks, "figures": figures, "figures_before": r.figures_before, "reproduced": reproduced,
+        "concerns": concerns(r), "limits": r.preview.limits, "checks": checks, "figures": figures, "figures_before": r.figures_before, "reproduced": reproduced,
         "approved": r.preview.approved, "seed": r.seed, "reason": r.reason, "single_person_policy": r.single_person,
     })
 }
@@ -109,16 +116,10 @@ fn title(r: &Review) -> String {
     format!("{} v{} by {}, trial {} of '{}'", p.strategy, p.version, p.author, p.trial_id, p.study_name)
 }
 
-/// Everything that a reviewer decides by.
+/// Everything that a reviewer decides by: what speaks against it and the figures first, every field at the end.
 fn blocks(r: &Review, branch: &str) -> Vec<Block> {
     let p = &r.proposal.config.promotion;
     let mut out = Vec::new();
-    if p.generated_data {
-        out.push(Block::Warning("GENERATED DATA: never trade it".into()));
-    }
-    if r.single_person {
-        out.push(Block::Warning("SINGLE-PERSON POLICY: one person alone may decide what goes live".into()));
-    }
     let reason = one_line(r.reason.as_deref().unwrap_or("no reason was given"));
     match p.restores_version {
         Some(_) if p.retired => {
@@ -127,25 +128,35 @@ fn blocks(r: &Review, branch: &str) -> Vec<Block> {
         Some(v) => out.push(Block::Words(format!("rollback to version {v}: {reason}"))),
         None => {}
     }
-    changes(r, &mut out);
-    if let Ok(strategy) = Strategy::recorded(&r.proposal.config.strategy_text) {
-        out.push(Block::Title("what it does".into()));
-        let lines = |(head, lines): Section| vec![head.to_string(), lines.join("; ")];
-        out.push(Block::Table(vec!["", ""], explain(&strategy).into_iter().map(lines).collect()));
-    }
+    let against = concerns(r);
+    let kinds: Vec<&str> = {
+        let mut kinds: Vec<About> = against.iter().map(|c| c.about).collect();
+        kinds.dedup();
+        kinds.into_iter().map(About::name).collect()
+    };
+    let head = if kinds.is_empty() { String::new() } else { format!(": {}", kinds.join(", ")) };
+    out.push(Block::Title(format!("what speaks against it{head}")));
+    out.push(match against.is_empty() {
+        true => Block::Words("nothing that this program can see".into()),
+        false => Block::List(against.iter().map(|c| format!("{}: {}", c.about.name(), c.words)).collect()),
+    });
     if let Some(figures) = &r.preview.figures {
         self::figures(r, figures, &mut out);
     }
-    out.push(Block::Title("the gate".into()));
-    let row = |c: &Check| match &c.outcome {
-        Ok(words) => vec![c.name.to_string(), "ok".into(), words.clone()],
-        // What others have still to do is no refusal of the proposal.
-        Err(words) if matches!(c.name, "approvals" | "reproductions") => {
-            vec![c.name.to_string(), "not yet".into(), words.clone()]
-        }
-        Err(words) => vec![c.name.to_string(), "REFUSED".into(), words.clone()],
-    };
-    out.push(Block::Table(vec!["check", "", "what it says"], r.preview.checks.iter().map(row).collect()));
+    gate(r, &mut out);
+    if let Ok(strategy) = Strategy::recorded(&r.proposal.config.strategy_text) {
+        out.push(Block::Title("what it does".into()));
+        let lines = |(head, lines): Section| vec![head.to_string(), lines.join("; ")];
+        let mut rows: Vec<Vec<String>> = explain(&strategy).into_iter().map(lines).collect();
+        let values = &r.proposal.config.parameters;
+        let values: Vec<String> = values.iter().map(|(name, value)| format!("{name} = {value}")).collect();
+        rows.push(vec!["With".into(), values.join(", ")]);
+        out.push(Block::Table(vec!["", ""], rows));
+    }
+    if let Some(figures) = &r.preview.figures {
+        origins(r, figures, &mut out);
+    }
+    changes(r, &mut out);
     let sha256 = r.proposal.sha256;
     out.push(Block::Title("to do".into()));
     out.push(Block::Words(format!(
@@ -154,6 +165,33 @@ fn blocks(r: &Review, branch: &str) -> Vec<Block> {
     )));
     out.push(Block::Code(r.proposal.statement.clone()));
     out
+}
+
+/// What the policy asks for, and every check of the gate.
+fn gate(r: &Review, out: &mut Vec<Block>) {
+    if !r.preview.limits.is_empty() {
+        out.push(Block::Title("what the policy asks for".into()));
+        let row = |l: &Limit| {
+            let kept = if l.broken.is_none() { "kept" } else { "BROKEN" };
+            vec![l.name.to_string(), l.asked.clone(), l.usual.clone(), l.found.clone(), kept.into()]
+        };
+        out.push(Block::Table(
+            vec!["limit", "asked", "by a new policy", "found", ""],
+            r.preview.limits.iter().map(row).collect(),
+        ));
+    }
+    out.push(Block::Title("the gate".into()));
+    let row = |c: &Check| match &c.outcome {
+        // What came of it is for people to judge.
+        Ok(words) if c.name == "seen later" => vec![c.name.to_string(), "recorded".into(), words.clone()],
+        Ok(words) => vec![c.name.to_string(), "ok".into(), words.clone()],
+        // What others have still to do is no refusal of the proposal.
+        Err(words) if matches!(c.name, "approvals" | "reproductions") => {
+            vec![c.name.to_string(), "not yet".into(), words.clone()]
+        }
+        Err(words) => vec![c.name.to_string(), "REFUSED".into(), words.clone()],
+    };
+    out.push(Block::Table(vec!["check", "", "what it says"], r.preview.checks.iter().map(row).collect()));
 }
 
 fn changes(r: &Review, out: &mut Vec<Block>) {
@@ -172,12 +210,17 @@ fn changes(r: &Review, out: &mut Vec<Block>) {
 }
 
 /// What a reviewer sees first of a trial.
-const SHOWN: [Metric; 8] = [
+const SHOWN: [Metric; 13] = [
     Metric::Cagr,
+    Metric::Volatility,
     Metric::Sharpe,
+    Metric::Sortino,
+    Metric::Calmar,
     Metric::MaxDrawdown,
+    Metric::ProfitFactor,
     Metric::Trades,
     Metric::WinRate,
+    Metric::Exposure,
     Metric::Liquidations,
     Metric::FeesUsdt,
     Metric::FundingUsdt,
@@ -200,25 +243,46 @@ fn standing(r: &Review, f: &Figures) -> String {
     format!("{}\n{best}{front}", values.join(", "))
 }
 
+/// A figure in its unit.
+fn shown(m: Metric, v: f64) -> String {
+    match m.unit() {
+        Unit::Fraction => format!("{:.1} %", v * 100.0),
+        Unit::Ratio => format!("{v:.3}"),
+        Unit::Usdt => format!("{}{} USDT", if v < 0.0 { "-" } else { "" }, grouped(v.abs().round() as u64)),
+        Unit::Count | Unit::Bars => format!("{v:.0}"),
+    }
+}
+
 fn figures(r: &Review, f: &Figures, out: &mut Vec<Block>) {
     out.push(Block::Title("figures".into()));
-    let show = |v: Option<&f64>| v.map_or("-".into(), |v| format!("{v:.4}"));
-    let row = |m: Metric| {
-        let before = r.figures_before.as_ref().and_then(|b| b.get(m.name()));
-        vec![m.name().to_string(), show(before), show(f.metrics.get(m.name()))]
+    let show = |m: Metric, of: Option<&BTreeMap<String, f64>>| {
+        of.and_then(|of| of.get(m.name())).map_or("-".into(), |v| shown(m, *v))
     };
-    out.push(Block::Table(vec!["out of sample", "in force", "proposed"], SHOWN.map(row).to_vec()));
-    out.push(Block::Words(standing(r, f)));
-    if f.metrics.get(Metric::MaxDrawdown.name()).is_some_and(|d| *d < -0.5) {
-        out.push(Block::Warning("WARNING: it has lost more than half of its money on the way".into()));
+    let name =
+        |m: Metric| if m == Metric::FundingUsdt { "funding_usdt (paid: below zero)" } else { m.name() }.to_string();
+    match &r.figures_before {
+        Some(before) => {
+            let row = |m: Metric| vec![name(m), show(m, Some(before)), show(m, Some(&f.metrics))];
+            out.push(Block::Table(vec!["out of sample", "in force", "proposed"], SHOWN.map(row).to_vec()));
+        }
+        None => {
+            let row = |m: Metric| vec![name(m), show(m, Some(&f.metrics))];
+            out.push(Block::Table(vec!["out of sample", "proposed"], SHOWN.map(row).to_vec()));
+        }
     }
-    let number = |v: Option<f64>| v.map_or("-".into(), |v| format!("{v:.4}"));
-    let fold = |(i, f): (usize, &assay_shared::event::study::FoldFact)| {
-        vec![(i + 1).to_string(), number(f.in_sample), number(f.out_of_sample), f.oos_trades.to_string()]
-    };
-    out.push(Block::Title("folds".into()));
-    let folds = f.folds.iter().enumerate().map(fold).collect();
-    out.push(Block::Table(vec!["fold", "in sample", "out of sample", "trades"], folds));
+    out.push(Block::Words(standing(r, f)));
+    out.extend([Block::Title("how it was found".into()), Block::Words(found(r, f))]);
+    if Study::recorded(&f.study).is_ok_and(|s| s.declared.is_none()) {
+        out.push(Block::Words(
+            "nothing was declared before the search: no hypothesis, and nothing that would refute it".into(),
+        ));
+    }
+    if let Some(declared) = Study::recorded(&f.study).ok().and_then(|s| s.declared) {
+        out.push(Block::Title("what was declared before the search".into()));
+        let row = |name: &str, text: &str| vec![name.to_string(), one_line(text)];
+        let rows = vec![row("hypothesis", &declared.hypothesis), row("refuted if", &declared.refuted_if)];
+        out.push(Block::Table(vec!["", ""], rows));
+    }
     out.push(Block::Title("seen afterwards".into()));
     if !f.later.is_empty() {
         out.push(Block::Table(later::HEAD.to_vec(), later::rows(f.later.iter().map(|(run, l)| (run, l)))));
@@ -228,6 +292,24 @@ fn figures(r: &Review, f: &Figures, out: &mut Vec<Block>) {
         worth += "\nas recorded; `assay reproduce` runs all of it again. What was recorded after a reproduction only its author vouches for";
     }
     out.push(Block::Words(worth));
+    let number = |v: Option<f64>| v.map_or("-".into(), |v| format!("{v:.4}"));
+    let fold = |(i, f): (usize, &assay_shared::event::study::FoldFact)| {
+        vec![(i + 1).to_string(), number(f.in_sample), number(f.out_of_sample), f.oos_trades.to_string()]
+    };
+    let figure =
+        Study::recorded(&f.study).map_or(String::new(), |s| format!(": {} of each", s.objective.figure.name()));
+    out.push(Block::Title(format!("folds{figure}")));
+    let folds = f.folds.iter().enumerate().map(fold).collect();
+    out.push(Block::Table(vec!["fold", "in sample", "out of sample", "trades"], folds));
+    out.push(Block::Words(
+        "the study chose by all of these: only what was seen afterwards was not chosen by. A trade that lasts from one fold into \
+         the next counts in the whole only"
+            .into(),
+    ));
+}
+
+/// Its data, and its study as it was opened.
+fn origins(r: &Review, f: &Figures, out: &mut Vec<Block>) {
     let d = &f.data;
     let (from, to) = (format_ms(d.first_ms), format_ms(d.last_ms));
     let files = d.files.map_or("nothing is said of its files".into(), |(all, checked)| {
@@ -235,13 +317,20 @@ fn figures(r: &Review, f: &Figures, out: &mut Vec<Block>) {
     });
     let symbols = d.symbols.join(", ");
     let source = one_line(&d.source);
-    let mut data = vec![format!("{symbols} from {from} to {to}, {} bars, from {source}; {files}", d.bars)];
+    let known = match r.preview.reproduced.values().any(|o| *o == Origin::Vendor) {
+        true => "a reproduction read the same prices from files that the vendor's checksums confirm",
+        false => "where they come from is its author's word: no reproduction read them from the vendor's files",
+    };
+    let mut data = vec![
+        format!("{symbols} from {from} to {to}, {} bars", d.bars),
+        format!("by its author from {source}; {files}"),
+        known.into(),
+    ];
     for (what, list) in [("treatment", &d.treatments), ("assumption", &d.assumptions)] {
         data.extend(list.iter().map(|words| format!("{what}: {}", one_line(words))));
     }
     out.extend([Block::Title("data".into()), Block::Words(data.join("\n"))]);
     out.extend([Block::Title("its study".into()), Block::Code(f.study.clone())]);
-    out.extend([Block::Title("how it was found".into()), Block::Words(found(r, f))]);
 }
 
 fn found(r: &Review, f: &Figures) -> String {
@@ -271,9 +360,31 @@ fn found(r: &Review, f: &Figures) -> String {
             defined(f.pbo)
         ),
     };
+    let data = |origin: &Origin| match origin {
+        Origin::Vendor => "on files that the vendor's checksums confirm",
+        Origin::Import => "on own files that nothing confirms",
+        Origin::Proposer => "on its author's copy of the data",
+    };
     let who: Vec<String> =
-        r.preview.reproduced.iter().map(|(person, origin)| format!("{person} ({})", origin.name())).collect();
+        r.preview.reproduced.iter().map(|(person, origin)| format!("{person} {}", data(origin))).collect();
     let who = if who.is_empty() { "nobody else".into() } else { who.join(", ") };
     let opened = f.opened_us.map_or(String::new(), |us| format!(", opened {} by its author's clock", format_us(us)));
-    format!("its study has {} trials{opened}; the seed is {seed}\n{statistics}\nreproduced by: {who}", f.trials)
+    let given = match f.given.len() {
+        0 => String::new(),
+        n => format!(", {n} of them given by hand"),
+    };
+    let rounds = match f.rounds {
+        0 => String::new(),
+        n => format!(", extended after it was complete {n} times"),
+    };
+    let elsewhere = match f.elsewhere {
+        (0, _) => String::new(),
+        (trials, studies) => format!(
+            "\n{trials} trials of {studies} other searches in the logs do not count beside it: their authors say that they were on other symbols or times"
+        ),
+    };
+    format!(
+        "its study has {} trials{given}{rounds}{opened}; the seed is {seed}\n{statistics}{elsewhere}\nreproduced by: {who}",
+        f.trials
+    )
 }

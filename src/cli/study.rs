@@ -1,17 +1,18 @@
 //! `assay study`
 
 use super::Context;
+use super::announce::announce;
 use super::complete;
 use super::later;
-use super::output::{grouped, heading, print, print_json, say, table};
+use super::output::{print, print_json, say, table};
 use super::trials;
 use super::walk;
 use assay_lab::Lab;
 use assay_lab::LabError;
 use assay_lab::begin;
 use assay_lab::study::{
-    Budget, Changes, Ended, Opened, Seed, Seen, extend, finish_pruned, forward, jobs, open, open_vault, page,
-    plain_study, points, read_strategy, read_study, ready, reopen, run_within as work, seeded,
+    Budget, Changes, Ended, Seed, Seen, extend, finish_pruned, forward, jobs, open, open_vault, page, plain_study,
+    points, read_strategy, read_study, ready, reopen, run_within as work, seeded,
 };
 use assay_lab::trial;
 use assay_research::mirror::query::StudyRow;
@@ -129,8 +130,8 @@ pub enum Args {
     ///
     /// Example: assay study vault trend-walkforward
     Vault {
-        /// Name or id [default: the newest]
-        #[arg(add = complete::studies())]
+        /// Study, or STUDY:NUMBER [default: the newest]
+        #[arg(add = complete::trials())]
         study: Option<String>,
         /// Trial number [default: the best]
         #[arg(long)]
@@ -140,8 +141,8 @@ pub enum Args {
     ///
     /// Example: assay study forward trend-walkforward --data 0123abcd
     Forward {
-        /// Name or id [default: the newest]
-        #[arg(add = complete::studies())]
+        /// Study, or STUDY:NUMBER [default: the newest]
+        #[arg(add = complete::trials())]
         study: Option<String>,
         /// Trial number [default: the best]
         #[arg(long)]
@@ -287,6 +288,7 @@ pub fn run(cx: &Context, args: Args) -> Result<(), LabError> {
     if let Some(by) = seeded(&lab, &mut opened, witness.as_deref(), &keys)? {
         say(&format!("{by} gave the seed of '{}'", opened.study.name));
     }
+    announce(&opened, jobs(wanted))?;
     let (name, budget) = (&opened.study.name, Budget { time: limits.time, target: limits.target });
     match work(&lab, &opened, jobs(wanted), budget)? {
         Ended::Complete => {}
@@ -318,10 +320,12 @@ fn show(cx: &Context, lab: &Lab, args: Args) -> Result<(), LabError> {
         }
         Args::Walk { study } => walk::show(cx, study.as_deref()),
         Args::Vault { study, trial: number } => {
+            let (study, number) = trial::chosen(lab, study.as_deref(), None, number)?;
             let row = trial::study(&lab.mirror()?, study.as_deref())?;
             seen(cx, &open_vault(lab, &reopen(lab, &row.study_id)?, number)?)
         }
         Args::Forward { study, trial: number, data } => {
+            let (study, number) = trial::chosen(lab, study.as_deref(), None, number)?;
             let row = trial::study(&lab.mirror()?, study.as_deref())?;
             seen(cx, &forward(lab, &reopen(lab, &row.study_id)?, number, data.as_deref())?)
         }
@@ -367,21 +371,5 @@ fn list(cx: &Context, rows: &[StudyRow]) -> Result<(), LabError> {
         &["id", "name", "strategy", "data", "trials", "completed", "best", "state"],
         &rows.iter().map(row).collect::<Vec<_>>(),
     ));
-    Ok(())
-}
-
-/// A heading for a study about to run.
-pub fn announce(opened: &Opened, threads: usize) -> Result<(), LabError> {
-    let folds = opened.evaluator()?.folds().len();
-    heading(&format!("study {} ({})", opened.study.name, opened.strategy.file.description));
-    let bars = grouped((opened.market.len() * opened.market.symbols.len()) as u64);
-    say(&format!(
-        "{} symbols, {bars} bar-assets, {folds} walk-forward folds, {} trials, {threads} threads",
-        opened.market.symbols.len(),
-        opened.study.trials
-    ));
-    if opened.market.generated {
-        say("GENERATED DATA: the figures say nothing about real trading");
-    }
     Ok(())
 }

@@ -12,11 +12,18 @@ use std::time::Duration;
 #[derive(Default)]
 pub struct Terminal {
     bar: Mutex<Option<ProgressBar>>,
+    /// What was said last.
+    last: Mutex<String>,
 }
 
 impl Observer for Terminal {
     fn notice(&self, notice: &Notice) {
-        say(&words(notice));
+        let (words, mut last) = (words(notice), self.last.lock().unwrap_or_else(PoisonError::into_inner));
+        // What looks several times finds the same several times.
+        if *last != words {
+            say(&words);
+            *last = words;
+        }
     }
 
     fn progress(&self, progress: &Progress<'_>) {

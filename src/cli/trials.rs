@@ -4,10 +4,10 @@ use super::Context;
 use super::complete;
 use super::declare;
 use super::later;
-use super::output::{again_from_the_top, print, print_json, table};
+use super::output::{again_from_the_top, counted, print, print_json, table};
 use assay_lab::reproduce::own;
 use assay_lab::study::{Figures, of_trial, seen_later};
-use assay_lab::trial::{board, pick, study};
+use assay_lab::trial::{board, chosen, pick, study};
 use assay_lab::{Lab, LabError, Session};
 use assay_research::mirror::query::{Order, StudyRow, TrialRow, front};
 use assay_shared::event::study::FoldFact;
@@ -45,11 +45,19 @@ pub struct Args {
 /// Which trial is meant.
 #[derive(Debug, clap::Args)]
 pub struct Which {
-    /// Trial number [default: the best]
-    pub number: Option<u32>,
+    /// Trial: STUDY:NUMBER, NUMBER, or STUDY for its best [default: the best of the newest]
+    #[arg(add = complete::trials())]
+    trial: Option<String>,
     /// Study name or id [default: the newest]
     #[arg(long, add = complete::studies())]
-    pub study: Option<String>,
+    study: Option<String>,
+}
+
+impl Which {
+    /// The study and the number that are meant, as far as they are named.
+    pub fn chosen(&self, lab: &Lab) -> Result<(Option<String>, Option<u32>), LabError> {
+        chosen(lab, self.trial.as_deref(), self.study.as_deref(), None)
+    }
 }
 
 /// Look at one trial
@@ -57,7 +65,7 @@ pub struct Which {
 pub enum One {
     /// Show a trial: parameters, folds, figures, and its place in the ledger
     ///
-    /// Example: assay trial show 42 --study trend-walkforward
+    /// Example: assay trial show trend-walkforward:42
     Show {
         #[command(flatten)]
         which: Which,
@@ -66,7 +74,7 @@ pub enum One {
     ///
     /// Ends with 1 and names the first figure that differs. Of a proposal somebody else does it: `assay reproduce`.
     ///
-    /// Example: assay trial reproduce 17 --study trend-walkforward
+    /// Example: assay trial reproduce trend-walkforward:17
     Reproduce {
         #[command(flatten)]
         which: Which,
@@ -132,7 +140,7 @@ pub fn leaderboard(cx: &Context, lab: &Lab, study: Option<&str>, limit: u32) -> 
         print("GENERATED DATA: the figures say nothing about real trading");
     }
     listing(s, &found.trials);
-    print(&format!("\n{} trials ({} with a score)", s.trials, s.completed));
+    print(&format!("\n{} ({} with a score)", counted(s.trials as usize, "trial"), s.completed));
     if !s.closed {
         print(&format!("the study is not complete: it is running, or `assay study resume {}` goes on", s.name));
     }
@@ -207,7 +215,10 @@ fn listing(study: &StudyRow, rows: &[TrialRow]) {
             figure(t, Metric::Trades, |v| format!("{v:.0}")),
             figure(t, Metric::Liquidations, |v| format!("{v:.0}")),
             state,
-            t.reason.clone().or_else(|| broken(t, &required)).unwrap_or_else(|| params(t)),
+            match t.reason.clone().or_else(|| broken(t, &required)) {
+                Some(why) => format!("{}; {why}", params(t)),
+                None => params(t),
+            },
         ]);
         out
     };
@@ -303,7 +314,9 @@ pub fn one(cx: &Context, args: One) -> Result<(), LabError> {
 }
 
 fn again(cx: &Context, which: &Which) -> Result<(), LabError> {
-    let (number, stream) = own(&cx.lab()?, which.study.as_deref(), which.number)?;
+    let lab = cx.lab()?;
+    let (study, number) = which.chosen(&lab)?;
+    let (number, stream) = own(&lab, study.as_deref(), number)?;
     if cx.json {
         print_json(&json!({"trial": number, "same": true, "stream_hash": stream.map(|s| s.to_string())}));
         return Ok(());
@@ -317,7 +330,9 @@ fn again(cx: &Context, which: &Which) -> Result<(), LabError> {
 }
 
 fn show(cx: &Context, which: &Which) -> Result<(), LabError> {
-    let (s, t) = pick(&cx.lab()?, which.study.as_deref(), which.number)?;
+    let lab = cx.lab()?;
+    let (study, number) = which.chosen(&lab)?;
+    let (s, t) = pick(&lab, study.as_deref(), number)?;
     if cx.json {
         print_json(&json!({"study": s.name, "trial": t}));
         return Ok(());

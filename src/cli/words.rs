@@ -1,7 +1,7 @@
 //! Words of the system and of the argument parser, as people write them.
 
 use super::output::{say, styled};
-use assay_lab::LabError;
+use assay_lab::{Kind, LabError};
 
 /// What they say, and what it means.
 const SAID: [(&str, &str); 13] = [
@@ -39,7 +39,13 @@ pub fn tell_json(e: &LabError, code: u8) {
         LabError::Strategy { name, text, problems } => problems.iter().map(|d| d.render(name, text)).collect(),
         _ => Vec::new(),
     };
-    let kind = format!("{:?}", e.kind()).to_lowercase();
+    let kind = match e.kind() {
+        Kind::Verification => "verification",
+        Kind::Usage => "usage",
+        Kind::CouldNot => "could-not",
+        Kind::Refused => "refused",
+        Kind::Stopped => "stopped",
+    };
     let message = plainly(&e.to_string());
     let error = serde_json::json!({
         "kind": kind, "exit_code": code, "message": message, "hint": e.hint(), "problems": problems,

@@ -4,6 +4,7 @@ use crate::error::LabError;
 use crate::folder::Lab;
 use crate::place::write_all;
 use crate::report::made;
+use crate::trial::named;
 use assay_production::gate::version_of;
 use assay_research::report::compare::Comparison;
 use assay_research::report::compare_page;
@@ -23,20 +24,14 @@ pub fn compare(lab: &Lab, wanted: &[String]) -> Result<Comparison, LabError> {
         ));
     }
     let mut reports = Vec::new();
-    let names: Vec<String> = lab.mirror()?.studies()?.into_iter().map(|s| s.name).collect();
+    let studies = lab.mirror()?.studies()?;
     for text in wanted {
-        if let Some((strategy, version)) = text.rsplit_once('@').filter(|_| !names.contains(text)) {
+        if let Some((strategy, version)) = text.rsplit_once('@').filter(|_| studies.iter().all(|s| s.name != *text)) {
             let (study, number) = promoted(lab, strategy, version)?;
             reports.push((text.clone(), made(lab, Some(&study), Some(number))?));
             continue;
         }
-        let (study, number) = match (text.parse().ok(), text.rsplit_once(':')) {
-            // A study may be named like a number, or like a trial of another.
-            _ if names.contains(text) => (Some(text.as_str()), None),
-            (Some(number), _) => (None, Some(number)),
-            (None, Some((study, number))) if number.parse::<u32>().is_ok() => (Some(study), number.parse().ok()),
-            _ => (Some(text.as_str()), None),
-        };
+        let (study, number) = named(text, &studies);
         reports.push((text.clone(), made(lab, study, number)?));
     }
     Ok(Comparison::of(reports))

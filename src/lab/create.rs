@@ -79,12 +79,14 @@ pub fn create(new: &NewLab, session: &Session) -> Result<Created, LabError> {
 /// A lab that has a policy, or names that will not do, before anything is made; a folder that cannot be written.
 pub fn add_gate(new: &NewLab, session: &Session) -> Result<Created, LabError> {
     let mut lab = Lab::open(&new.dir, session)?;
-    let elsewhere = lab.config.deploy.is_some() || lab.deploy_path().symlink_metadata().is_ok();
-    if elsewhere || lab.repo()?.tip("refs/heads/main").is_some() {
-        let what = format!("{} is a lab already, with a deploy repository", new.dir.display());
-        return Err(LabError::usage(what, "people are changed in its policy: `assay guide promote`"));
+    // One that only names a repository elsewhere has no policy yet.
+    let here = lab.deploy_path().symlink_metadata().is_ok();
+    if here || lab.config.genesis.is_some() || lab.repo()?.tip("refs/heads/main").is_some() {
+        let what = format!("{} is a lab already, with a policy", new.dir.display());
+        return Err(LabError::usage(what, "people are changed in that policy: `assay guide promote`"));
     }
-    let new = NewLab { person: lab.config.person.clone(), origin: lab.config.origin.clone(), ..new.clone() };
+    let deploy = new.deploy.clone().or_else(|| lab.config.deploy.clone());
+    let new = NewLab { person: lab.config.person.clone(), origin: lab.config.origin.clone(), deploy, ..new.clone() };
     gate_will_do(&new)?;
     let _held = session.stop.hold();
     if new.deploy.is_some() {
@@ -224,8 +226,6 @@ fn first_policy(new: &NewLab, me: PublicKey, origins: Vec<Origin>) -> Result<Pol
         roles: if at == 0 { vec![Role::Reviewer, Role::Root] } else { vec![Role::Reviewer] },
         keys: vec![*key],
     };
-    // Of made-up markets no statistic says anything.
-    let real = !new.allow_generated;
     let lab = new.dir.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
     let policy = Policy {
         format: assay_shared::format::policy::CURRENT,
@@ -239,19 +239,7 @@ fn first_policy(new: &NewLab, me: PublicKey, origins: Vec<Origin>) -> Result<Pol
             reproductions: 1,
             reproductions_from_vendor: 0,
         },
-        gates: Gates {
-            min_trades: 30,
-            max_leverage: 5.0,
-            max_drawdown: 0.6,
-            min_dsr: real.then_some(0.95),
-            max_pbo: real.then_some(0.5),
-            engine_versions: vec![environment().engine_version],
-            max_evidence_age_days: 30,
-            track_record: real,
-            witnessed_seed: false,
-            max_count_age_days: 7,
-            allow_generated: new.allow_generated,
-        },
+        gates: Gates::usual(environment().engine_version, new.allow_generated),
         people: std::iter::once(founder).chain(new.reviewers.iter().enumerate().map(reviewer)).collect(),
         origins,
         witnesses: new.witnesses.iter().map(|vkey| WitnessKey { vkey: vkey.clone() }).collect(),

@@ -4,6 +4,7 @@ use crate::error::LabError;
 use crate::folder::Lab;
 use crate::history::refuse_behind;
 use crate::hooks;
+use crate::kept;
 use assay_ledger::Log;
 use assay_production::deploy;
 use assay_production::repository::Repo;
@@ -21,6 +22,27 @@ fn mirror(lab: &Lab) -> Result<String, String> {
         Seen::Behind(entries) => Ok(format!("{entries} behind; `assay mirror update` brings it up")),
         Seen::Unreadable(why) => Err(format!("cannot be read ({why}); `assay mirror rebuild` makes it anew")),
     }
+}
+
+fn snapshots(lab: &Lab) -> Result<String, String> {
+    // A store that is named has what is not here.
+    let (all, missing) = kept::missing(lab).map_err(|e| e.to_string())?;
+    match (&missing[..], &lab.config.snapshots) {
+        ([], _) => Ok(format!("{all} registered, all there")),
+        (some, Some(store)) => Ok(format!("{all} registered, {} of them in {store} alone, if there", some.len())),
+        ([first, ..], None) => Err(format!(
+            "of {all} registered, {} missing or damaged, such as {}: import the same data again with `assay data import`",
+            missing.len(),
+            first.short()
+        )),
+    }
+}
+
+/// How long the ledger is, which must hold what is remembered of it.
+fn ledger(lab: &Lab) -> Result<String, LabError> {
+    let log = lab.log()?;
+    refuse_behind(&log, &lab.session)?;
+    Ok(format!("{} entries", log.len()))
 }
 
 fn deploy_branch(lab: &Lab, repo: &Repo) -> Result<String, LabError> {
@@ -41,7 +63,11 @@ fn deploy_log(lab: &Lab) -> Result<String, LabError> {
 
 /// Looks a lab over. Writes nothing.
 pub fn checks(lab: &Lab) -> Vec<Check> {
-    let words = |e: LabError| e.to_string();
+    // What is wrong, and what to do about it.
+    let words = |e: LabError| match e.hint() {
+        Some(hint) => format!("{e}: {hint}"),
+        None => e.to_string(),
+    };
     let live = || -> Result<String, LabError> {
         let gate = lab.gate()?;
         let mut table = deploy::look(&gate.settings.live, &gate.settings.genesis_policy_sha256.to_string())?;
@@ -54,8 +80,9 @@ pub fn checks(lab: &Lab) -> Vec<Check> {
     let mut out = vec![
         ("key", lab.signer().map(|s| s.id().to_string()).map_err(words)),
         ("log key", lab.log_signer().map(|s| s.id().to_string()).map_err(words)),
-        ("ledger", lab.log().map(|l| format!("{} entries", l.len())).map_err(words)),
+        ("ledger", ledger(lab).map_err(words)),
         ("mirror", mirror(lab)),
+        ("snapshots", snapshots(lab)),
     ];
     // What is elsewhere its host looks over.
     if let Some(url) = &lab.config.deploy {

@@ -158,7 +158,7 @@ impl LabError {
             LabError::Ledger(e) => ledger_kind(e),
             LabError::Data(e) => match e {
                 DataError::Snapshot { .. } => Kind::Verification,
-                DataError::Io { .. } | DataError::Download { .. } => Kind::CouldNot,
+                DataError::Io { .. } | DataError::Download { .. } | DataError::Missing { .. } => Kind::CouldNot,
                 _ => Kind::Usage,
             },
             LabError::Mirror(MirrorError::Ahead { .. }) => Kind::Verification,

@@ -174,7 +174,11 @@ fn trial_says(trial: &TrialFact, seen: &Preview, time_us: u64) -> Vec<String> {
         out.push(figures.collect::<Vec<_>>().join(", "));
     }
     if let Some(f) = &seen.figures {
-        out.push(format!("one of {} trials of its study, each the one that its sampler asks for", f.trials));
+        let whose = match f.given.len() {
+            0 => "each the one that its sampler asks for".into(),
+            n => format!("{n} given by hand, the others those that its sampler asks for"),
+        };
+        out.push(format!("one of {} trials of its study, {whose}", f.trials));
         if f.data.generated {
             out.push("no statistic says anything on generated data".into());
         } else if let Some(s) = &f.statistics {

@@ -15,6 +15,7 @@
 //! | [`quality`] | what was found in them, kept and shown |
 //! | [`download`] | files of the exchange's archive |
 //! | [`rules`] | what is known of the exchange's rules, and books made of it |
+//! | [`kept`] | what became of the files of snapshots |
 //! | [`erased`] | what was destroyed on purpose |
 //! | `standing` | whose keys count, what is taken; what nobody vouched for is verified |
 //! | [`begin`] | files to begin with |
@@ -35,6 +36,7 @@
 //! | [`store`] | snapshots of others: a folder, or a web server |
 //! | `differs` | a trial beside what was recorded: the first figure that is another |
 //! | [`review`] | what a proposal would put live; approvals |
+//! | [`concerns`] | what speaks against a proposal |
 //! | [`sync`] | the lab and the repositories that it shares with others |
 //! | [`clone`] | what a plain clone of the deploy repository says |
 //! | [`explain`] | a live version walked back, link by link |
@@ -62,6 +64,7 @@ pub mod begin;
 pub mod clone;
 pub mod compare;
 pub mod compromise;
+pub mod concerns;
 pub mod create;
 pub mod data;
 pub mod deploy;
@@ -78,6 +81,7 @@ pub mod halt;
 pub mod history;
 mod hooks;
 pub mod host;
+pub mod kept;
 pub mod keys;
 pub mod live;
 pub mod mirror;

@@ -17,10 +17,10 @@ fn pick(lab: &Lab, opened: &study::Opened, number: Option<u32>) -> Result<Finish
         let hint = format!("finish it with `assay study resume {name}`");
         return Err(LabError::usage(format!("the study '{name}' is not complete"), hint));
     }
-    let hint = "see `assay trials --all`";
-    let none = || LabError::usage(format!("the study '{name}' has no feasible trial"), hint);
+    let hint = format!("see `assay trials '{name}' --all`");
+    let none = || LabError::usage(format!("the study '{name}' has no feasible trial"), hint.clone());
     let number = number.or(best(&record.finished).map(|b| b.0)).ok_or_else(none)?;
-    let missing = || LabError::usage(format!("the study '{name}' has no trial {number}"), hint);
+    let missing = || LabError::usage(format!("the study '{name}' has no trial {number}"), hint.clone());
     record.finished.into_iter().find(|f| f.number == number).ok_or_else(missing)
 }
 
@@ -33,7 +33,7 @@ pub fn propose(lab: &Lab, wanted: Option<&str>, number: Option<u32>) -> Result<P
     let opened = study::reopen(lab, &trial::study(&lab.mirror()?, wanted)?.study_id)?;
     let trial = pick(lab, &opened, number)?;
     let repo = up_to_date(lab)?;
-    let parity_at = parity_of(&lab.log()?, opened.id, trial.number)?;
+    let parity_at = parity_of(&lab.log()?, (&opened.study.name, opened.id), trial.number)?;
     if policy(&repo)?.0.gates.max_pbo.is_some() {
         study::finish_pruned(lab, &opened, study::jobs(None))?;
     }
@@ -90,7 +90,7 @@ pub fn propose(lab: &Lab, wanted: Option<&str>, number: Option<u32>) -> Result<P
     finish(lab, &repo, writer, config, proposal, behind)
 }
 
-fn parity_of(log: &Log, id: [u8; 16], number: u32) -> Result<u64, LabError> {
+fn parity_of(log: &Log, (name, id): (&str, [u8; 16]), number: u32) -> Result<u64, LabError> {
     for seq in log.newest_of("ParityVerified", 0..log.len(), usize::MAX)? {
         if let Event::ParityVerified(e) = Event::of(&log.entry(seq)?)?
             && (e.study_id, e.number) == (id, number)
@@ -98,5 +98,6 @@ fn parity_of(log: &Log, id: [u8; 16], number: u32) -> Result<u64, LabError> {
             return Ok(seq);
         }
     }
-    Err(LabError::usage(format!("trial {number} has no parity proof"), format!("run `assay parity {number}` first")))
+    let hint = format!("run `assay parity '{name}:{number}'` first");
+    Err(LabError::usage(format!("trial {number} of '{name}' has no parity proof"), hint))
 }

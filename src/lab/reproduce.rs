@@ -7,7 +7,7 @@ use crate::obtain::{From, obtain};
 use crate::proposal::policy;
 use crate::review::{Proposal, read};
 use crate::session::Progress;
-use crate::study::{Opened, Seed, later_again};
+use crate::study::{Opened, Seed, ends_again, later_again};
 use assay_ledger::format::hash::unhex;
 use assay_ledger::keys::sshsig;
 use assay_ledger::{Hash, Signer};
@@ -78,12 +78,15 @@ pub fn reproduce(lab: &Lab, how: &How<'_>) -> Result<Reproduced, LabError> {
     let pool = assay_research::thread_pool(threads).map_err(no_threads)?;
     let all = opened.study.trials;
     let most = how.sample.unwrap_or(all).min(all);
-    let ran = if most == all && how.budget.is_none() {
-        whole(lab, &pool, &evaluator, &case, opened.id)?
+    let (ran, chosen) = if most == all && how.budget.is_none() {
+        (whole(lab, &pool, &evaluator, &case, opened.id)?, None)
     } else {
-        let chosen = sample(&case, most, proposal.config.promotion.trial_id)?;
-        drawn(lab, (&pool, threads), &evaluator, (&case, opened.id), &chosen, how.budget)?
+        let mut chosen = sample(&case, most, proposal.config.promotion.trial_id)?;
+        let ran = drawn(lab, (&pool, threads), &evaluator, (&case, opened.id), &chosen, how.budget)?;
+        chosen.truncate(ran as usize);
+        (ran, Some(chosen))
     };
+    ends_again(lab, &pool, &evaluator, &now, chosen.as_deref())?;
     let (stream, keyed) = both_engines(&opened, &proposal, &signer)?;
     later_again(lab, &opened, &now, proposal.config.promotion.trial_id)?;
     let p = &proposal.config.promotion;

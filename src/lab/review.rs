@@ -46,6 +46,8 @@ pub struct Review {
     pub seed: Option<SeedGrade>,
     /// Reason of a rollback.
     pub reason: Option<String>,
+    /// Limits that are looser than those of a first policy.
+    pub looser: Vec<String>,
 }
 
 /// A field before and after.
@@ -109,7 +111,8 @@ pub fn review(repo: &Repo, branch: &str) -> Result<Review, LabError> {
     let figures_before = before.as_ref().map(|b| evidence(repo, &main, b)).transpose()?.and_then(|e| e.figures);
     let own = evidence(repo, &tip, &proposal.config)?;
     let (single_person, seed, reason) = (policy.single_person, own.seed, own.reason);
-    Ok(Review { proposal, before, changes, preview, figures_before, single_person, seed, reason })
+    let looser = policy.gates.looser_than_usual();
+    Ok(Review { proposal, before, changes, preview, figures_before, single_person, seed, reason, looser })
 }
 
 fn changes(before: Option<&LiveConfig>, after: &LiveConfig) -> Vec<Changed> {

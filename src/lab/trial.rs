@@ -53,6 +53,41 @@ pub fn study(mirror: &Mirror, wanted: Option<&str>) -> Result<StudyRow, LabError
     }
 }
 
+/// What names a trial: `STUDY`, `NUMBER` or `STUDY:NUMBER`; a study may be named like the last.
+pub fn named<'t>(text: &'t str, studies: &[StudyRow]) -> (Option<&'t str>, Option<u32>) {
+    let known = |name: &str| studies.iter().any(|s| s.name == name);
+    match (text.parse().ok(), text.rsplit_once(':')) {
+        _ if known(text) => (Some(text), None),
+        (Some(number), _) => (None, Some(number)),
+        (None, Some((study, number))) if number.parse::<u32>().is_ok() => (Some(study), number.parse().ok()),
+        _ => (Some(text), None),
+    }
+}
+
+/// The same with a study and a number that were named apart.
+///
+/// # Errors
+/// Two studies, or two numbers.
+pub fn chosen(
+    lab: &Lab,
+    text: Option<&str>,
+    study: Option<&str>,
+    number: Option<u32>,
+) -> Result<(Option<String>, Option<u32>), LabError> {
+    let Some(text) = text else { return Ok((study.map(String::from), number)) };
+    let (of, own) = named(text, &lab.mirror()?.studies()?);
+    let twice = |what: &str| {
+        LabError::usage(format!("the {what} is named twice"), "a trial is STUDY:NUMBER, NUMBER or, for its best, STUDY")
+    };
+    if of.is_some() && study.is_some_and(|study| Some(study) != of) {
+        return Err(twice("study"));
+    }
+    if own.is_some() && number.is_some() {
+        return Err(twice("trial"));
+    }
+    Ok((of.or(study).map(String::from), own.or(number)))
+}
+
 /// A study's trials. The mirror says which there are and in which order; what each is comes from the ledger.
 ///
 /// # Errors
@@ -144,12 +179,17 @@ pub fn pick(lab: &Lab, wanted: Option<&str>, number: Option<u32>) -> Result<(Stu
     let none = || {
         LabError::usage(
             format!("the study '{}' has no feasible trial", s.name),
-            "see `assay trials --all` for the reasons",
+            format!("see `assay trials '{}' --all` for the reasons", s.name),
         )
     };
     let number = number.or(s.best).ok_or_else(none)?;
-    let missing =
-        || LabError::usage(format!("the study '{}' has no trial {number}", s.name), format!("it has {}", s.trials));
+    let missing = || {
+        let hint = match s.trials {
+            0 => "it has none yet".into(),
+            n => format!("it has trials 0 to {}", n - 1),
+        };
+        LabError::usage(format!("the study '{}' has no trial {number}", s.name), hint)
+    };
     let t = all.into_iter().find(|t| t.number == number).ok_or_else(missing)?;
     Ok((s, t))
 }

@@ -163,6 +163,19 @@ impl Forger {
         ])
     }
 
+    /// What an honest reproduction of a proposal from a log with other events says, in a lab that holds nothing else.
+    pub fn reproduced(&mut self, change: impl Fn(&mut Vec<Event>, &mut LiveConfig)) -> Said {
+        self.push(false, change);
+        let (lab, forged) = (format!("lab{}", self.n), format!("forged{}/repo.git", self.n));
+        self.desk.run("cp", &["-r", "lab", &lab]).ok();
+        std::fs::remove_dir_all(self.desk.path(&format!("{lab}/repo.git"))).unwrap();
+        self.desk.run("mv", &[&forged, &format!("{lab}/repo.git")]).ok();
+        let repo = self.desk.path(&format!("{lab}/repo.git"));
+        let reference = format!("refs/heads/{}", self.branch);
+        self.desk.git(&["--git-dir", repo.to_str().unwrap(), "update-ref", &reference, "refs/heads/forged"]).ok();
+        self.desk.assay(&["--lab", &lab, "reproduce", &self.branch, "--key", "ben"])
+    }
+
     /// The log with these events, every one signed by the researcher.
     fn signed(&self, dir: &Path, events: &[Event]) -> Log {
         let mut log = Log::create(dir, "assay.invalid/ana", &self.log_key).unwrap();

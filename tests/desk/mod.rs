@@ -1,5 +1,7 @@
 //! The support desk: a temporary home, hermetic git, the program, PostgreSQL, Python.
 
+pub mod shape;
+
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
@@ -73,7 +75,15 @@ impl Desk {
 
     /// Runs assay.
     pub fn assay(&self, args: &[&str]) -> Said {
-        Said::of(self.command(args).output().unwrap())
+        let said = Said::of(self.command(args).output().unwrap());
+        if args.contains(&"--json") {
+            let errors = said.err.lines().filter(|line| line.starts_with("{\"error\""));
+            errors.for_each(|line| shape::hold("error", line));
+            if !said.out.is_empty() {
+                shape::hold(&shape::command(args), &said.out);
+            }
+        }
+        said
     }
 
     /// Runs assay as a user without rights to what is here, as `nobody` when the tests run as root.

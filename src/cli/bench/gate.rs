@@ -159,6 +159,9 @@ impl Bench {
             let mut writer = self.lab.writer()?;
             writer.record(&(0..left).map(trial).collect::<Vec<_>>())?;
             writer.publish()?;
+            drop(writer);
+            // As a study does: the next command finds the mirror where the log is.
+            self.lab.refresh_mirror()?;
             round += 1;
             // As a lab does that is synced from time to time: a push is limited in size.
             if round.is_multiple_of(PIECE) {

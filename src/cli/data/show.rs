@@ -2,11 +2,12 @@
 
 use crate::cli::Context;
 use crate::cli::output::{grouped, print, print_json, table};
+use assay_lab::LabError;
 use assay_lab::erased::erasures;
-use assay_lab::{Lab, LabError};
+use assay_lab::kept::{Kept, kept};
 use assay_ledger::Hash;
 use assay_research::data::Oddity;
-use assay_research::data::snapshot::{Contents, contents_path, detail_path, path};
+use assay_research::data::snapshot::{Contents, path};
 use assay_research::mirror::query::SnapshotRow;
 use assay_research::report::quality::{NotUsed, QualityReport, SeriesRow};
 use assay_shared::time::{format_date, interval_text};
@@ -65,39 +66,13 @@ fn show_unused(unused: &[NotUsed], out: fn(&str)) {
     }
 }
 
-/// What became of a snapshot's files.
-enum Kept {
-    There,
-    Damaged,
-    Gone,
-    Erased(u64),
-}
-
-impl Kept {
-    fn words(&self) -> String {
-        match self {
-            Kept::There => "there".into(),
-            Kept::Damaged => "DAMAGED: import the files again".into(),
-            Kept::Gone => "GONE: import the files again".into(),
-            Kept::Erased(at) => format!("ERASED: entry {at} says so"),
-        }
+fn words(kept: &Kept) -> String {
+    match kept {
+        Kept::There => "there".into(),
+        Kept::Damaged => "DAMAGED: import the files again".into(),
+        Kept::Gone => "GONE: import the files again".into(),
+        Kept::Erased(at) => format!("ERASED: entry {at} says so"),
     }
-}
-
-/// What became of a snapshot's files, by a look at the names and at what is in them, not at all values; what an older
-/// version wrote says nothing of that.
-fn kept(lab: &Lab, s: &SnapshotRow) -> Result<(Kept, Option<Contents>), LabError> {
-    let Ok(hash) = s.data_hash.parse::<Hash>() else { return Ok((Kept::Gone, None)) };
-    let dir = lab.snapshot_dir();
-    let said = contents_path(&dir, &hash);
-    let contents = Contents::read(&said, &hash).ok();
-    if !path(&dir, &hash).exists() {
-        let erased = erasures(&lab.log()?)?.get(&hash.0).copied();
-        return Ok((erased.map_or(Kept::Gone, Kept::Erased), contents));
-    }
-    let finer_is_gone = contents.as_ref().is_some_and(|c| c.detail.is_some()) && !detail_path(&dir, &hash).exists();
-    let damaged = finer_is_gone || contents.is_none() && said.exists();
-    Ok((if damaged { Kept::Damaged } else { Kept::There }, contents))
 }
 
 /// All that is recorded of the one snapshot whose hash begins so.
@@ -112,14 +87,14 @@ pub fn one(cx: &Context, begin: &str) -> Result<(), LabError> {
         };
         return Err(LabError::usage(what, "see `assay data show`"));
     };
-    let (kept, contents) = kept(&lab, s)?;
+    let (kept, contents) = kept(&lab, &s.data_hash)?;
     let rows = |c: &Contents| c.series.iter().map(|sum| SeriesRow::of(sum, s.interval_ms)).collect::<Vec<_>>();
     let series = contents.as_ref().map(rows);
     let finer = contents.as_ref().and_then(|c| c.detail.as_ref());
     if cx.json {
         let mut row = json!(s);
         row["series"] = json!(series.unwrap_or_default());
-        row["data"] = json!(kept.words());
+        row["data"] = json!(words(&kept));
         row["detail"] = json!(finer.map(|f| interval_text(f.interval_ms)));
         print_json(&row);
         return Ok(());
@@ -129,7 +104,7 @@ pub fn one(cx: &Context, begin: &str) -> Result<(), LabError> {
         line("data hash", &s.data_hash),
         line("kind", if s.generated { "GENERATED, not real data" } else { "real" }),
         line("source", &s.source),
-        line("data", &kept.words()),
+        line("data", &words(&kept)),
         line("rule book", s.rulebook_hash.as_deref().unwrap_or("the one that was registered with it")),
     ];
     if let (Some(files), Some(checked)) = (s.files, s.vendor_checked) {

@@ -5,7 +5,10 @@ use super::recorded::recorded;
 use super::run::same_build;
 use crate::error::LabError;
 use crate::folder::Lab;
-use assay_research::study::finish;
+use assay_research::ThreadPool;
+use assay_research::study::{Evaluator, finish};
+use assay_shared::event::{Event, PrunedTrialFinished};
+use assay_shared::recount::Case;
 
 /// Pruned trials that are finished and recorded at a time.
 const GROUP: usize = 64;
@@ -46,4 +49,34 @@ pub fn finish_pruned(lab: &Lab, opened: &Opened, threads: usize) -> Result<usize
     writer.publish()?;
     lab.refresh_mirror()?;
     Ok(open.len())
+}
+
+/// Pruned trials that were run to their ends later, once more; of those that were drawn, or all.
+///
+/// # Errors
+/// The first one that ends otherwise.
+pub(crate) fn ends_again(
+    lab: &Lab,
+    pool: &ThreadPool,
+    evaluator: &Evaluator<'_>,
+    case: &Case,
+    chosen: Option<&[u32]>,
+) -> Result<(), LabError> {
+    let wanted = |number: &u32| chosen.is_none_or(|chosen| chosen.contains(number));
+    let ends: Vec<_> = case.ends.iter().filter(|(_, e)| wanted(&e.number)).collect();
+    let trial = |(_, e): &&(u64, PrunedTrialFinished)| case.finished.iter().find(|f| f.number == e.number);
+    let trials: Vec<_> = ends.iter().filter_map(trial).collect();
+    let stop = || lab.session.stop.requested();
+    let _watched = lab.session.stop.watch();
+    for (some, said) in trials.chunks(GROUP).zip(ends.chunks(GROUP)) {
+        let events = finish(pool, evaluator, case.fact.study_id, some, stop)
+            .ok_or_else(|| LabError::Stopped("nothing was signed".into()))?;
+        let differs = events.iter().zip(said).find(|(event, (_, said))| **event != Event::from(said.clone()));
+        if let Some((_, (seq, said))) = differs {
+            let (number, what) = (said.number, "its end after it was pruned is another one here");
+            let what = format!("not reproduced: trial {number}: {what} (ledger entry {seq})");
+            return Err(LabError::Verification(what));
+        }
+    }
+    Ok(())
 }

@@ -166,10 +166,11 @@ fn scored(record: &Record, number: Option<u32>) -> Result<u32, LabError> {
     };
     match record.finished.iter().find(|f| f.number == number && f.seen.score.is_some()) {
         Some(_) => Ok(number),
-        None => Err(LabError::usage(
-            format!("the study has no trial {number} with a score"),
-            "list its trials with `assay trials`",
-        )),
+        None => {
+            let there = record.finished.iter().any(|f| f.number == number);
+            let what = if there { "has no score: it was pruned, or failed" } else { "is not one of the study's" };
+            Err(LabError::usage(format!("trial {number} {what}"), "`assay trials STUDY --all` lists them with reasons"))
+        }
     }
 }
 

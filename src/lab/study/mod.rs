@@ -17,6 +17,7 @@ mod walk;
 pub use declared::{Declared, Recorded, declare};
 pub use extend::{extend, points};
 pub use figures::{Figures, of_trial};
+pub(crate) use finish::ends_again;
 pub use finish::finish_pruned;
 pub(crate) use later::later_again;
 pub use later::{Seen, forward, open_vault, seen_later};

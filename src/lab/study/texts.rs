@@ -101,6 +101,7 @@ fn plain_name(name: &str) -> Result<(), LabError> {
         Some(first) if !first.is_alphanumeric() => "it begins with neither a letter nor a digit",
         _ if !name.chars().all(plain) => "it has other characters than letters, digits, blanks and ._+()-",
         _ if name == "live" => "that is what is live",
+        _ if name.chars().all(|c| c.is_ascii_digit()) => "a number alone is a trial",
         _ if id => "it looks like the id of a study",
         _ => return Ok(()),
     };

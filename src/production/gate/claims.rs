@@ -59,7 +59,8 @@ pub(super) fn verify(
         seed(&evidence.facts, verdict.seeded.as_deref(), policy)?;
         reproductions::verify(repo, commit, config, sha256, verdict.trials, policy)?;
     }
-    gates::verify(config, &evidence, judgement, &policy.gates, &LiveConfig::path(&config.promotion.strategy))
+    let path = LiveConfig::path(&config.promotion.strategy);
+    gates::verify(&gates::limits(config, &evidence, judgement, &policy.gates, &path)?, &path)
 }
 
 /// The events that a config names stand in its log, prove it, and say what it says.

@@ -3,7 +3,8 @@
 use super::checked::Checked;
 use super::pins::Pin;
 use super::refusal::{Code, GateError, refuse};
-use crate::repository::git::{Folder, Repo, RepoError};
+use crate::repository::folder::Folder;
+use crate::repository::git::{Repo, RepoError};
 use assay_ledger::tree::merkle::Nodes as _;
 use assay_ledger::tree::tile::{TileTree, WIDTH, entries_path, split_bundle};
 use assay_ledger::{Bytes, Entry, Hash, LedgerError};

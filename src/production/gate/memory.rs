@@ -57,7 +57,7 @@ impl KeptMember {
 }
 
 fn path(host: &Host, origin: &str) -> PathBuf {
-    let key = [b"assay/log/v1\0", &RESULTS.to_be_bytes()[..], env!("CARGO_PKG_VERSION").as_bytes(), origin.as_bytes()];
+    let key = [b"assay/log/v2\0", &RESULTS.to_be_bytes()[..], env!("CARGO_PKG_VERSION").as_bytes(), origin.as_bytes()];
     host.dir().join("logs").join(format!("{}.json", Hash::of(&key.concat()).short()))
 }
 

@@ -32,6 +32,7 @@ mod walked;
 
 pub use config::Deployment;
 pub use depends::{Dependent, dependents, revoked};
+pub use gates::Limit;
 pub use line::walk;
 pub use log::{Logs, VerifiedLog};
 pub use pins::{GateSettings, Host, Pin};

@@ -177,14 +177,42 @@ fn is_tile(path: &str) -> bool {
         && width.is_none_or(|w| number(w, 255))
 }
 
-/// That a proposal's branch brings no heap of files to what is deployed.
+/// That a proposal's branch brings no heap of files to what is deployed: what is new belongs to one strategy, and is
+/// what may lie there.
 pub(super) fn proposal(repo: &Repo, deployed: Option<&str>, commit: &str) -> Result<(), GateError> {
-    let files = match deployed {
-        Some(deployed) => repo.changes(deployed, commit)?.iter().filter(|c| c.after).count(),
-        None => repo.list(commit)?.len(),
+    let Some(deployed) = deployed else {
+        return refuse(Code::NoPolicy, commit, "the deploy branch must hold a policy before anything is proposed");
     };
+    let (_, policy) = super::policy::at(repo, deployed)?;
+    let changes = repo.changes(deployed, commit)?;
+    let after = changes.iter().filter(|c| c.after);
+    let files = after.clone().count();
     if files > MOST_FILES {
         return refuse(Code::TooLarge, commit, format!("it brings {files} files, over {MOST_FILES}"));
+    }
+    let (mut own, mut new) = (None, 0);
+    for c in after {
+        let (strategy, fits) = match place(&c.path) {
+            Some(Place::Config(strategy)) => (Some(strategy), true),
+            Some(Place::Evidence { strategy, file, .. }) => (Some(strategy), is_evidence(file, &policy)),
+            // What was deployed when it was made.
+            Some(_) => (None, c.before),
+            None => (None, false),
+        };
+        if !fits {
+            return refuse(Code::PathNotAllowed, &c.path, "it is no part of a proposal");
+        }
+        if c.before {
+            continue;
+        }
+        new += 1;
+        if *own.get_or_insert(strategy) != strategy {
+            return refuse(Code::PathNotAllowed, &c.path, "a proposal is of one strategy");
+        }
+        if new > MOST_CHANGES || repo.file(commit, &c.path)?.is_some_and(|bytes| bytes.len() > MOST_BYTES) {
+            let what = format!("a proposal brings at most {MOST_CHANGES} files of {MOST_BYTES} bytes");
+            return refuse(Code::TooLarge, &c.path, what);
+        }
     }
     Ok(())
 }

@@ -1,6 +1,8 @@
 //! What the gate would say of a proposal, check by check, and what it computes of it: for whoever reviews.
 
 use super::config::{approvals, author, check_version};
+use super::facts::Evidence;
+use super::gates::Limit;
 use super::log::Logs;
 use super::recount::Judged;
 use super::refusal::{Code, GateError, refuse};
@@ -15,7 +17,7 @@ use assay_shared::format::config::LiveConfig;
 use assay_shared::format::reproduction::Origin;
 use assay_shared::policy::Policy;
 use assay_shared::recount::figures::{self, Statistics};
-use assay_shared::recount::{LaterRun, Looked, best};
+use assay_shared::recount::{Case, LaterRun, Looked, best};
 use assay_shared::search::front::Judged as Objectives;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -42,6 +44,14 @@ pub struct Figures {
     pub folds: Vec<FoldFact>,
     /// Trials of its study.
     pub trials: u32,
+    /// Those whose parameters somebody gave.
+    pub given: Vec<u32>,
+    /// Whether a witness's seed stands between its opening and its trials.
+    pub witnessed: bool,
+    /// Trials in all logs that do not count beside it, since they are said to be of other prices, and their studies.
+    pub elsewhere: (u64, u64),
+    /// How often its study got more trials.
+    pub rounds: u32,
     /// What its study says: sampler, splits, objective, guardrails.
     pub study: String,
     /// The registration of its data.
@@ -70,6 +80,8 @@ pub struct Standing {
 pub struct Preview {
     /// Check by check, in the order of the gate.
     pub checks: Vec<Check>,
+    /// Each limit of the policy beside what the evidence shows.
+    pub limits: Vec<Limit>,
     /// What was computed; none when the evidence is refused.
     pub figures: Option<Figures>,
     /// Who reproduced it, besides its author, with where the data came from.
@@ -93,7 +105,13 @@ pub fn preview(repo: &Repo, old: &str, new: &str, strategy: &str, now_us: u64) -
         Err(e) => return refuse(Code::BadConfig, path, e.to_string()),
     };
     let (sha256, policy_sha256) = (Hash::of(&bytes), Policy::hash_of(text.as_bytes()));
-    let mut out = Preview { checks: Vec::new(), figures: None, reproduced: BTreeMap::new(), approved: Vec::new() };
+    let mut out = Preview {
+        checks: Vec::new(),
+        limits: Vec::new(),
+        figures: None,
+        reproduced: BTreeMap::new(),
+        approved: Vec::new(),
+    };
     let mut check = |name: &'static str, found: Result<String, GateError>| {
         out.checks.push(Check { name, outcome: found.map_err(|e| e.to_string()) });
     };
@@ -123,26 +141,8 @@ pub fn preview(repo: &Repo, old: &str, new: &str, strategy: &str, now_us: u64) -
                 check("seed", claims::seed(&evidence.facts, by, &policy).map(|()| words));
             }
             if let Ok(judged) = &judged {
-                let verdict = judged.as_ref().map(|j| Verdict::of(j, evidence.facts.trial.number));
-                let judgement = verdict.map_or(Judgement::Before, Judgement::Computed);
-                let trials = judged.as_ref().map_or(0, |j| j.case.study.trials);
-                let found = reproductions::found(repo, new, &config, &sha256, trials, &policy)?;
-                let done = reproductions::verify(repo, new, &config, &sha256, trials, &policy);
-                check(
-                    "reproductions",
-                    done.map(|()| format!("{} of {}", found.len(), policy.thresholds.reproductions)),
-                );
-                check(
-                    "gates",
-                    super::gates::verify(&config, evidence, judgement, &policy.gates, &path).map(|()| "kept".into()),
-                );
-                out.reproduced = found;
-                if let Some(judged) = judged {
-                    let seen = seen(&known, &config, judged, evidence.facts.trial.number);
-                    let words = |all: &Vec<_>| format!("{} runs over other bars than the study's", all.len());
-                    check("seen later", seen.as_ref().map(words).map_err(clone));
-                    out.figures = Some(figures(judged, &evidence.facts.trial, seen.unwrap_or_default()));
-                }
+                let at = At { repo, new, path: &path, sha256: &sha256 };
+                weighed(&at, &config, evidence, judged.as_ref(), (&policy, &known), &mut out)?;
             }
         }
     }
@@ -153,6 +153,51 @@ pub fn preview(repo: &Repo, old: &str, new: &str, strategy: &str, now_us: u64) -
     out.checks.push(Check { name: "approvals", outcome: approved.as_ref().map(words).map_err(ToString::to_string) });
     out.approved = approved.unwrap_or_default();
     Ok(out)
+}
+
+/// Where a proposal lies.
+struct At<'a> {
+    repo: &'a Repo,
+    new: &'a str,
+    path: &'a str,
+    sha256: &'a Hash,
+}
+
+/// Reproductions, the policy's limits, and everything that was computed, of a study that was computed again.
+fn weighed(
+    at: &At<'_>,
+    config: &LiveConfig,
+    evidence: &Evidence,
+    judged: Option<&Judged>,
+    (policy, known): (&Policy, &Logs<'_>),
+    out: &mut Preview,
+) -> Result<(), GateError> {
+    let mut check = |name: &'static str, found: Result<String, GateError>| {
+        out.checks.push(Check { name, outcome: found.map_err(|e| e.to_string()) });
+    };
+    let verdict = judged.map(|j| Verdict::of(j, evidence.facts.trial.number));
+    let judgement = verdict.map_or(Judgement::Before, Judgement::Computed);
+    let trials = judged.map_or(0, |j| j.case.study.trials);
+    let found = reproductions::found(at.repo, at.new, config, at.sha256, trials, policy)?;
+    let done = reproductions::verify(at.repo, at.new, config, at.sha256, trials, policy);
+    check("reproductions", done.map(|()| format!("{} of {}", found.len(), policy.thresholds.reproductions)));
+    let limits = super::gates::limits(config, evidence, judgement, &policy.gates, at.path);
+    let kept = limits.as_ref().map_err(clone).and_then(|limits| super::gates::verify(limits, at.path));
+    check("gates", kept.map(|()| "kept".into()));
+    if let Some(judged) = judged {
+        let seen = seen(known, config, judged, evidence.facts.trial.number);
+        let words =
+            |all: &Vec<_>| format!("{} over other bars than the study's; what came of them stands above", all.len());
+        check("seen later", seen.as_ref().map(words).map_err(clone));
+        let mut figures = figures(judged, &evidence.facts.trial, seen.unwrap_or_default());
+        if let Some(log) = config.ledger.as_ref().and_then(|r| known.get(&r.origin)) {
+            figures.elsewhere = super::recount::elsewhere(known, log, judged.case.fact.study_id)?;
+        }
+        out.figures = Some(figures);
+    }
+    out.limits = limits.unwrap_or_default();
+    out.reproduced = found;
+    Ok(())
 }
 
 /// What was seen of the trial afterwards, up to now.
@@ -187,10 +232,22 @@ fn clone(e: &GateError) -> GateError {
     GateError::Host { what: e.to_string() }
 }
 
+/// The trials whose parameters somebody gave.
+fn given(case: &Case) -> Vec<u32> {
+    case.trials.iter().map(|(_, t)| t.number).filter(|number| case.study.queued.contains_key(number)).collect()
+}
+
 fn recounted(judged: &Option<Judged>) -> String {
     match judged {
         None => "as release 0.1.0 recorded it".into(),
-        Some(j) => format!("{} trials, each the sampler's, every figure computed again", j.case.trials.len()),
+        Some(j) => {
+            let (all, given) = (j.case.trials.len(), given(&j.case).len());
+            let whose = match given {
+                0 => "each the sampler's".into(),
+                n => format!("{n} given by hand, the others the sampler's"),
+            };
+            format!("{all} trials, {whose}, every figure computed again")
+        }
     }
 }
 
@@ -219,6 +276,10 @@ fn figures(judged: &Judged, trial: &TrialFact, later: Vec<(LaterRun, Looked)>) -
         },
         folds: trial.folds.clone(),
         trials: case.study.trials,
+        given: given(case),
+        witnessed: case.seeded.is_some(),
+        elsewhere: (0, 0),
+        rounds: case.rounds,
         study: case.fact.text.clone(),
         data: case.snapshot.clone(),
         statistics: finished.and_then(|f| figures::of(f, bars as f64, &judged.lineage)),

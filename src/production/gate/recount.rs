@@ -197,6 +197,18 @@ pub(super) fn seen(
     Ok(own.map(|run| (looked(&run), run)).map(|(looked, run)| (run, looked)).collect())
 }
 
+/// Trials of all logs that do not count beside a study, since they are said to be of other prices, and their studies.
+pub(super) fn elsewhere(logs: &Logs<'_>, log: &VerifiedLog<'_>, study_id: [u8; 16]) -> Result<(u64, u64), GateError> {
+    let own = counts(log, log.len())?;
+    let Some(scope) = own.scope(&study_id) else { return Ok((0, 0)) };
+    let mut out = (0u64, 0u64);
+    for log in logs.values() {
+        let (trials, studies) = counts(log, log.len())?.elsewhere(scope);
+        out = (out.0.saturating_add(trials), out.1 + studies);
+    }
+    Ok(out)
+}
+
 /// The studies of a log, as they count for others.
 ///
 /// # Errors

@@ -6,7 +6,8 @@ use super::refusal::{Code, GateError, refuse};
 use super::studies::Follower;
 use super::{memory, paths, recount};
 use crate::repository::evidence::ledger_branch;
-use crate::repository::git::{Repo, Unhashed, is_zero};
+use crate::repository::folder::Unhashed;
+use crate::repository::git::{Repo, is_zero};
 use assay_ledger::audit::{Auditor, is_chunk};
 use assay_ledger::keys::note::Verifier;
 use assay_ledger::tree::tile::WIDTH;
@@ -131,7 +132,9 @@ fn entries(
     verified: u64,
 ) -> Result<Follower, GateError> {
     let _held_against_its_tree = Unhashed::begin();
-    let (reader, tiles) = (repo.again()?, Tiles::new(repo, commit, checkpoint.size));
+    // Of what is read so nothing is kept for the questions that are asked later.
+    let (reader, checker) = (repo.again()?, repo.again()?);
+    let tiles = Tiles::new(&checker, commit, checkpoint.size);
     let mut follower = Follower::default();
     let (give, leaves) = channel();
     let mut check = TileCheck::new(|path: &str| tiles.file(path));
@@ -199,6 +202,10 @@ fn pushed(
     if let Some(at) = log.roster.unknown.filter(|at| *at >= size) {
         let what = "an event of a kind or version that this release does not know; update this host first";
         return refuse(Code::UnsupportedEvent, format!("{origin} entry {at}"), what);
+    }
+    // The same of one that is not what it should be: nobody could promote beside it.
+    if let Some((at, what)) = log.odd.as_ref().filter(|(at, _)| *at >= size) {
+        return refuse(Code::MalformedEvent, format!("{origin} entry {at}"), what.clone());
     }
     Ok(())
 }

@@ -160,7 +160,26 @@ fn references() {
     assert_eq!(s.update(&side, &main, "refs/heads/main"), Err(Code::Stale));
     let unrelated = s.repo.commit_from("side/b", None, &files(&[(PATH, "x")]), "ana", "m").unwrap();
     assert_eq!(s.update(&main, &unrelated, "refs/heads/main"), Err(Code::NonFastForward));
-    assert_eq!(s.update(ZERO, &side, "refs/heads/promote/s-v1-x"), Ok(()), "proposals may come and go");
+    let mut n = 0;
+    let mut propose = |list: &[(&str, &str)]| {
+        n += 1;
+        let new = s.repo.commit_from(&format!("side/p{n}"), Some(&main), &files(list), "ana", "m").unwrap();
+        s.update(ZERO, &new, "refs/heads/promote/s-v1-x")
+    };
+    let own = [("configs/live/s.toml", "x"), ("configs/live/s.toml.sig", "x"), ("evidence/s/v1/statement", "x")];
+    assert_eq!(propose(&own), Ok(()), "proposals may come and go");
+    // What is no part of one does not lie there for everybody to fetch.
+    let large = "x".repeat(300_000);
+    for (other, code) in [
+        (("junk", "x"), Code::PathNotAllowed),
+        (("README.md", "x"), Code::PathNotAllowed),
+        (("evidence/s/v1/notes", "x"), Code::PathNotAllowed),
+        (("configs/live/t.toml", "x"), Code::PathNotAllowed),
+        (("evidence/t/v1/statement", "x"), Code::PathNotAllowed),
+        (("evidence/s/v1/checkpoint", &large), Code::TooLarge),
+    ] {
+        assert_eq!(propose(&[&own[..], &[other]].concat()), Err(code), "{}", other.0);
+    }
     assert_eq!(s.update(&main, &side, "refs/heads/main"), Ok(()));
     for bad in ["", "a b", "zz yy refs/heads/main", &format!("{ZERO} {ZERO} ")] {
         assert_eq!(Update::parse(bad), None, "{bad}");

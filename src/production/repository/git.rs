@@ -3,7 +3,6 @@
 use git2::{ObjectType, Oid, Repository, Tree};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// The largest file that is read from a repository.
 const MAX_BLOB: usize = 16 << 20;
@@ -97,57 +96,6 @@ pub type SignBy = Box<dyn Fn(&[u8]) -> Result<String, String> + Send>;
 impl std::fmt::Debug for Repo {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Repo({})", self.inner.path().display())
-    }
-}
-
-/// A folder of a commit.
-pub struct Folder<'r> {
-    repo: &'r Repo,
-    tree: Tree<'r>,
-    path: String,
-}
-
-impl std::fmt::Debug for Folder<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Folder({})", self.path)
-    }
-}
-
-impl Folder<'_> {
-    /// One of its files.
-    ///
-    /// # Errors
-    /// An object that is missing or too large.
-    pub fn file(&self, name: &str) -> Result<Option<Vec<u8>>, RepoError> {
-        let Some(entry) = self.tree.get_name(name).filter(|e| e.kind() == Some(ObjectType::Blob)) else {
-            return Ok(None);
-        };
-        self.repo.blob(entry.id(), &format!("{}/{name}", self.path)).map(Some)
-    }
-}
-
-/// While one lives, this process reads objects without computing their SHA-1 again, which takes longer than anything
-/// else of reading them: for what is held against a signed SHA-256 tree anyway.
-#[derive(Debug)]
-pub struct Unhashed(());
-
-static UNHASHED: AtomicUsize = AtomicUsize::new(0);
-
-impl Unhashed {
-    /// Begins.
-    pub fn begin() -> Unhashed {
-        if UNHASHED.fetch_add(1, Ordering::SeqCst) == 0 {
-            git2::opts::strict_hash_verification(false);
-        }
-        Unhashed(())
-    }
-}
-
-impl Drop for Unhashed {
-    fn drop(&mut self) {
-        if UNHASHED.fetch_sub(1, Ordering::SeqCst) == 1 {
-            git2::opts::strict_hash_verification(true);
-        }
     }
 }
 
@@ -266,7 +214,7 @@ impl Repo {
     pub(super) fn tree(&self, commit: &str) -> Result<Tree<'_>, RepoError> {
         let oid = self.oid(commit)?;
         let commit = self.inner.find_commit(oid).map_err(|_| RepoError::NotVisible { oid: commit.into() })?;
-        commit.tree().map_err(|_| RepoError::NotVisible { oid: commit.tree_id().to_string() })
+        self.tree_of(commit.tree_id())
     }
 
     /// First parent of a commit.
@@ -310,22 +258,10 @@ impl Repo {
     /// # Errors
     /// An object that cannot be seen, or is too large.
     pub fn file(&self, commit: &str, path: &str) -> Result<Option<Vec<u8>>, RepoError> {
-        let tree = self.tree(commit)?;
-        let Ok(entry) = tree.get_path(Path::new(path)) else { return Ok(None) };
-        if entry.kind() != Some(ObjectType::Blob) {
-            return Ok(None);
+        match self.at(commit, path)? {
+            Some((oid, ObjectType::Blob)) => self.blob(oid, path).map(Some),
+            _ => Ok(None),
         }
-        self.blob(entry.id(), path).map(Some)
-    }
-
-    /// A folder of a commit, of which many files are read.
-    ///
-    /// # Errors
-    /// No such commit.
-    pub fn folder(&self, commit: &str, path: &str) -> Result<Option<Folder<'_>>, RepoError> {
-        let tree = self.tree(commit)?;
-        let Ok(entry) = tree.get_path(Path::new(path)) else { return Ok(None) };
-        Ok(self.inner.find_tree(entry.id()).ok().map(|tree| Folder { repo: self, tree, path: path.into() }))
     }
 
     /// A file by the name of its object, as [`Repo::under`] gives it.
@@ -336,7 +272,7 @@ impl Repo {
         self.blob(self.oid(name)?, path)
     }
 
-    fn blob(&self, oid: Oid, path: &str) -> Result<Vec<u8>, RepoError> {
+    pub(super) fn blob(&self, oid: Oid, path: &str) -> Result<Vec<u8>, RepoError> {
         // Its size is asked for before it is unpacked.
         let odb = self.inner.odb().map_err(git("read objects"))?;
         if odb.read_header(oid).is_ok_and(|(size, _)| size > MAX_BLOB) {

@@ -4,6 +4,7 @@
 
 mod commit;
 pub mod evidence;
+pub mod folder;
 pub mod git;
 mod merge;
 mod remote;

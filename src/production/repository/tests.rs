@@ -153,3 +153,41 @@ fn a_lock_that_a_killed_run_left() {
     lock("promote/x");
     assert!(repo.commit("promote/x", &files, "ana", "one").unwrap_err().is_locked());
 }
+
+/// A folder in which a name stands twice is none: one reader would take the first file of that name, another the last.
+#[test]
+fn a_name_stands_once_in_a_folder() {
+    let (_dir, repo) = repo();
+    let tip = repo.tip("refs/heads/main").unwrap();
+    let odb = repo.inner.odb().unwrap();
+    let blob = |text: &[u8]| odb.write(git2::ObjectType::Blob, text).unwrap();
+    let entry = |mode: &str, name: &str, oid: git2::Oid| {
+        [mode.as_bytes(), b" ", name.as_bytes(), b"\0", oid.as_bytes()].concat()
+    };
+    let (evil, good) = (blob(b"evil"), blob(b"good"));
+    let twice = [entry("100644", "policy.toml", evil), entry("100644", "policy.toml", good)].concat();
+    let inner = odb.write(git2::ObjectType::Tree, &twice).unwrap();
+    let mixed = [entry("100644", "a", evil), entry("100644", "a.b", good), entry("40000", "a", inner)].concat();
+    let outer = odb.write(git2::ObjectType::Tree, &entry("40000", "configs", inner)).unwrap();
+    for (tree, path) in [
+        (inner, "policy.toml"),
+        (outer, "configs/policy.toml"),
+        (odb.write(git2::ObjectType::Tree, &mixed).unwrap(), "a.b"),
+    ] {
+        let text = format!("tree {tree}\nauthor a <a@a> 1 +0000\ncommitter a <a@a> 1 +0000\n\nx\n");
+        let commit = odb.write(git2::ObjectType::Commit, text.as_bytes()).unwrap().to_string();
+        let found: [Result<(), RepoError>; 5] = [
+            repo.file(&commit, path).map(|_| ()),
+            repo.list(&commit).map(|_| ()),
+            repo.changes(&tip, &commit).map(|_| ()),
+            repo.under(&commit, "configs").map(|_| ()),
+            repo.folder(&commit, "configs").map(|_| ()),
+        ];
+        let twice = |r: &Result<(), RepoError>| r.as_ref().is_err_and(|e| e.to_string().contains("stands twice"));
+        assert!(found.iter().all(twice), "{path}: {found:?}");
+    }
+    let large = odb.write(git2::ObjectType::Tree, &entry("100644", "x", good).repeat(160_000)).unwrap();
+    let text = format!("tree {large}\nauthor a <a@a> 1 +0000\ncommitter a <a@a> 1 +0000\n\nx\n");
+    let commit = odb.write(git2::ObjectType::Commit, text.as_bytes()).unwrap().to_string();
+    assert!(repo.list(&commit).unwrap_err().to_string().contains("over"));
+}

@@ -5,7 +5,6 @@ use super::git::{Repo, RepoError};
 use git2::{ObjectType, Oid, TreeEntry};
 use std::cell::Cell;
 use std::collections::BTreeMap;
-use std::path::Path;
 
 /// Most files in a tree that is listed whole.
 const MAX_FILES: usize = 200_000;
@@ -78,10 +77,8 @@ impl Repo {
     /// As [`Repo::list`].
     pub fn under(&self, commit: &str, folder: &str) -> Result<BTreeMap<String, String>, RepoError> {
         let mut out = BTreeMap::new();
-        if let Ok(entry) = self.tree(commit)?.get_path(Path::new(folder))
-            && entry.kind() == Some(ObjectType::Tree)
-        {
-            self.gather(entry.id(), &format!("{folder}/"), &Looked::default(), &mut out)?;
+        if let Some((oid, ObjectType::Tree)) = self.at(commit, folder)? {
+            self.gather(oid, &format!("{folder}/"), &Looked::default(), &mut out)?;
         }
         Ok(out)
     }
@@ -108,7 +105,7 @@ impl Repo {
     fn nodes(&self, tree: Option<Oid>, dir: &str, looked: &Looked) -> Result<BTreeMap<String, Node>, RepoError> {
         let Some(oid) = tree else { return Ok(BTreeMap::new()) };
         looked.into(dir)?;
-        let tree = self.inner.find_tree(oid).map_err(|_| RepoError::NotVisible { oid: oid.to_string() })?;
+        let tree = self.tree_of(oid)?;
         if tree.is_empty() && !dir.is_empty() {
             return Err(RepoError::BadTree { path: dir.into(), what: "a folder without any file".into() });
         }

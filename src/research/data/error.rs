@@ -33,12 +33,12 @@ pub enum DataError {
         what: String,
     },
     /// Nothing to import.
-    #[error("no market data found in {}{}", path.display(), others(*.unused))]
+    #[error("no market data found in {}{}", path.display(), others(.unused))]
     Nothing {
         /// The folder that was searched.
         path: PathBuf,
-        /// Files in it that are not read.
-        unused: usize,
+        /// Files in it that are not read, with the reason.
+        unused: Vec<String>,
     },
     /// The quality report has errors that no treatment covers.
     #[error("{count} findings must be treated before the data can be used; the first: {first}")]
@@ -55,6 +55,12 @@ pub enum DataError {
         hash: String,
         /// What is wrong.
         what: String,
+    },
+    /// A file of a snapshot is not there.
+    #[error("the snapshot's file {} is not there", path.display())]
+    Missing {
+        /// Which file.
+        path: PathBuf,
     },
     /// A download failed.
     #[error("cannot download {url}: {what}")]
@@ -78,11 +84,9 @@ pub fn check_symbols(symbols: &[String]) -> Result<(), DataError> {
     }
 }
 
-fn others(unused: usize) -> String {
-    match unused {
-        0 => String::new(),
-        n => format!("; {n} files there are not read, `--dry-run` says why"),
-    }
+fn others(unused: &[String]) -> String {
+    let more = if unused.len() > 3 { format!("; and {} more files", unused.len() - 3) } else { String::new() };
+    unused.iter().take(3).map(|why| format!("\n  {why}")).collect::<String>() + &more
 }
 
 impl DataError {
@@ -107,6 +111,9 @@ impl DataError {
             DataError::Asked { .. } => "`assay data import --help` says what each option takes",
             DataError::Bad { .. } => "nothing was imported; repair or remove the file",
             DataError::Snapshot { .. } => "import the data again with `assay data import`",
+            DataError::Missing { .. } => {
+                "put it back, or import the same data again with `assay data import`; `assay data show` lists what is there"
+            }
             DataError::Download { .. } => {
                 "check the network, or import files with `assay data import DIR`; a stopped download resumes"
             }

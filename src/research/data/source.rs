@@ -107,7 +107,8 @@ pub fn scan(dir: &Path) -> Result<Found, DataError> {
             .then(|| "nothing says what prices it holds, as folders beside it do: `klines` for traded prices, `markPriceKlines` for marks".into())
     });
     if found.used.iter().all(|f| f.holds == Holds::Brackets) {
-        return Err(DataError::Nothing { path: dir.into(), unused: found.unused.len() });
+        let unused = found.unused.iter().map(|u| format!("{}: {}", u.path.display(), u.why)).collect();
+        return Err(DataError::Nothing { path: dir.into(), unused });
     }
     Ok(found)
 }

@@ -18,6 +18,17 @@ pub enum Seen {
     Unreadable(String),
 }
 
+/// Bytes of a mirror from which on its copy is kept in a file, and entries of a log that make one so large.
+const LARGE: u64 = 128 << 20;
+const MANY: u64 = 50_000;
+
+fn bytes(conn: &Connection) -> u64 {
+    let number = |pragma: &str| {
+        conn.query_row(&format!("PRAGMA {pragma}"), [], |r| r.get::<_, i64>(0)).unwrap_or(0).unsigned_abs()
+    };
+    number("page_count") * number("page_size")
+}
+
 fn beside(path: &Path, suffix: &str) -> bool {
     let mut name = path.as_os_str().to_owned();
     name.push(suffix);
@@ -106,11 +117,13 @@ impl Mirror {
         }
     }
 
-    /// A mirror in memory, begun from a copy of another if there is one.
+    /// A mirror in memory, begun from a copy of another if there is one. A large one is kept in a file of SQLite's own,
+    /// which is gone with it: nobody's memory holds a million trials for one question.
     fn in_memory(from: Option<&Connection>, log: &Log) -> Result<Mirror, MirrorError> {
-        let path = Path::new(":memory:");
+        let large = from.map_or(log.len() > MANY, |conn| bytes(conn) > LARGE);
+        let path = Path::new(if large { "" } else { ":memory:" });
         let fail = |source| MirrorError::Sqlite { path: path.into(), source };
-        let mut conn = Connection::open_in_memory().map_err(fail)?;
+        let mut conn = Connection::open(path).map_err(fail)?;
         match from {
             Some(from) => {
                 let mut copy = || Backup::new(from, &mut conn)?.run_to_completion(4096, Duration::ZERO, None);

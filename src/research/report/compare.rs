@@ -97,13 +97,12 @@ impl Comparison {
         days.first().copied().zip(days.last().copied())
     }
 
-    /// Names of parameters that are not the same in all.
-    pub fn differing(&self) -> Vec<&String> {
+    /// Names of all parameters that one of them has.
+    pub fn parameters(&self) -> Vec<&String> {
         let mut names: Vec<&String> = self.sides.iter().flat_map(|s| s.params.keys()).collect();
         names.sort();
         names.dedup();
-        let same = |name: &&String| self.sides.windows(2).all(|w| w[0].params.get(*name) == w[1].params.get(*name));
-        names.into_iter().filter(|name| !same(name)).collect()
+        names
     }
 
     /// What one would be worth before the first day, and at the end of each.
@@ -154,7 +153,7 @@ mod tests {
         );
         assert!(html(&c).contains("no day is out of sample in all of them"));
         assert!(
-            Comparison::of(Vec::new()).differing().is_empty()
+            Comparison::of(Vec::new()).parameters().is_empty()
                 && html(&Comparison::of(Vec::new())).ends_with("</html>\n")
         );
     }

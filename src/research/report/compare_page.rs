@@ -137,7 +137,7 @@ fn recorded(out: &mut String, c: &Comparison) {
                 c.sides.iter().map(|s| s.metrics.get(name).map_or("undefined".into(), |v| format!("{v:.4}"))),
             );
         }
-        for name in c.differing() {
+        for name in c.parameters() {
             row(out, name, c.sides.iter().map(|s| s.params.get(name).map_or("-".into(), ToString::to_string)));
         }
         for (name, hash) in [("strategy", 0), ("data", 1)] {

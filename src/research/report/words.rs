@@ -1,10 +1,11 @@
 //! Words and numbers as a page shows them.
 
+use assay_shared::format::plain::plain;
 use std::fmt::Write as _;
 
 /// Text that is shown, whatever is in it.
 pub(super) fn escape(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+    plain(text).replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
 
 /// A fraction as percent.
@@ -43,5 +44,6 @@ mod tests {
         wide(&mut out, "x");
         assert_eq!(out, "<div class=\"wide\">x</div>");
         assert_eq!(escape("<a href=\"x\">&"), "&lt;a href=&quot;x&quot;&gt;&amp;");
+        assert_eq!(escape("a\u{202e}b"), "a\u{fffd}b", "nothing turns what follows");
     }
 }

@@ -21,7 +21,10 @@ impl Clash {
     pub fn hint(&self) -> String {
         match self {
             Clash::StudyName { name } => {
-                format!("go on with `assay study resume {name}`, or choose another with --name")
+                format!(
+                    "a stopped one goes on with `assay study resume '{name}'`, a complete one gets more trials with `assay study \
+                     extend '{name}' --trials N`; or choose another with --name"
+                )
             }
         }
     }
@@ -98,7 +101,7 @@ mod tests {
         let mut recorded = Recorded::default();
         assert_eq!(recorded.would_admit(&[opened(1, "a"), opened(2, "b"), opened(1, "a")]), Ok(()));
         let clash = recorded.would_admit(&[opened(1, "a"), opened(2, "a")]).unwrap_err();
-        assert!(clash.to_string().contains("'a'") && clash.hint().contains("resume a"));
+        assert!(clash.to_string().contains("'a'") && clash.hint().contains("resume 'a'"));
         recorded.studies.insert("a".into(), [1; 16]);
         assert_eq!(recorded.would_admit(&[opened(1, "a")]), Ok(()));
         assert!(recorded.would_admit(&[opened(2, "a")]).is_err());

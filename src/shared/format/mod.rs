@@ -8,6 +8,7 @@
 mod assumed;
 pub mod config;
 pub mod flat;
+pub mod plain;
 pub mod policy;
 pub mod reproduction;
 pub mod rulebook;

@@ -6,7 +6,7 @@ use super::later_run::LaterRun;
 use super::tally::Tally;
 use crate::event::snapshot::SnapshotFact;
 use crate::event::study::{StudyFact, TrialFact, blocks_v2, study_id};
-use crate::event::{Event, SeedGrade, StudyClosed, StudySeeded};
+use crate::event::{Event, PrunedTrialFinished, SeedGrade, StudyClosed, StudySeeded};
 use crate::statistic::Blocks;
 use crate::strategy::Strategy;
 use crate::study::Study;
@@ -89,6 +89,9 @@ pub struct Case {
     pub trials: Vec<(u64, TrialFact)>,
     /// The same, as samplers and statistics see them; pruned ones that were finished later with their returns.
     pub finished: Vec<Finished>,
+    /// Pruned trials that were run to their ends later, as they are recorded: the probability of overfitting rests on
+    /// them.
+    pub ends: Vec<(u64, PrunedTrialFinished)>,
     /// Its closing, with what was tried when it was closed.
     pub closed: Option<(u64, StudyClosed, Lineage)>,
     /// The witness whose note gave its seed, by its verifier key.
@@ -164,6 +167,7 @@ impl Case {
                 snapshot,
                 trials,
                 finished,
+                ends: Vec::new(),
                 closed,
                 seeded,
                 opening,
@@ -257,7 +261,7 @@ impl Case {
     }
 
     /// A pruned trial that was run to its end later gets its returns: none, when it then had no score.
-    fn finish(&mut self, seq: u64, e: &crate::event::PrunedTrialFinished) {
+    fn finish(&mut self, seq: u64, e: &PrunedTrialFinished) {
         let bars = self.out_of_sample_bars(e.folds.len());
         let trial = self.finished.iter_mut().find(|f| f.number == e.number && f.pruned);
         let recorded = self.trials.iter().find(|(_, t)| t.number == e.number);
@@ -273,6 +277,7 @@ impl Case {
             let what = format!("the pruned trial {} was finished as another one than it began", e.number);
             self.findings.push(finding(seq, Wrong::Figure, what));
         }
+        self.ends.push((seq, e.clone()));
         trial.blocks = Some(if e.reason.is_none() { equal(&blocks) } else { Blocks { sums: Vec::new() } });
     }
 

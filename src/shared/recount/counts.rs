@@ -2,11 +2,18 @@
 
 use super::later_run::Run;
 use crate::event::TrialsDeclared;
+use crate::statistic::expected_max;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 
-/// The largest Sharpe ratio per bar that counts as it is: of hours 94 a year.
-pub(super) const LARGEST: f64 = 1.0;
+/// The largest Sharpe ratio that counts as it is: of an hour 1, which is 94 a year.
+const LARGEST: f64 = 1.0;
+const HOUR_MS: f64 = 3_600_000.0;
+
+/// The largest Sharpe ratio per bar that counts as it is, whatever the bars.
+pub(super) fn largest(interval_ms: i64) -> f64 {
+    LARGEST * (interval_ms.max(1) as f64 / HOUR_MS).sqrt()
+}
 
 /// Sharpe ratios: how many, their mean, and the sum of the squares of their distances from it.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
@@ -58,6 +65,46 @@ impl From<(u64, u64, u64)> for Sharpes {
     }
 }
 
+/// Of several searches the one whose best would have the highest Sharpe ratio by chance: how many trials it had, and
+/// their variance. However many trials without any spread come beside it, it stays what it was.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(from = "(u64, u64)", into = "(u64, u64)")]
+pub struct Widest {
+    /// Trials.
+    pub trials: u64,
+    /// Variance of their Sharpe ratios.
+    pub variance: f64,
+}
+
+impl Widest {
+    /// So many trials with these Sharpe ratios; none where they have no variance.
+    pub fn of(trials: u64, sharpes: &Sharpes) -> Option<Widest> {
+        sharpes.variance().map(|variance| Widest { trials: trials.max(sharpes.n), variance })
+    }
+
+    /// What the best of them would have by chance.
+    pub fn expected_max(&self) -> f64 {
+        expected_max(self.trials as f64, self.variance)
+    }
+
+    /// The wider of two.
+    pub(super) fn wider(a: Option<Widest>, b: Option<Widest>) -> Option<Widest> {
+        [a, b].into_iter().flatten().max_by(|a, b| a.expected_max().total_cmp(&b.expected_max()))
+    }
+}
+
+impl From<Widest> for (u64, u64) {
+    fn from(w: Widest) -> Self {
+        (w.trials, w.variance.to_bits())
+    }
+}
+
+impl From<(u64, u64)> for Widest {
+    fn from((trials, variance): (u64, u64)) -> Self {
+        Widest { trials, variance: f64::from_bits(variance) }
+    }
+}
+
 /// What a study looks at.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Scope {
@@ -85,9 +132,18 @@ pub struct Lineage {
     pub declared: u64,
     /// Sharpe ratios per bar of the study that is looked at.
     pub sharpes: Sharpes,
+    /// The widest search of them, a study or what it was before it was extended.
+    pub widest: Option<Widest>,
 }
 
 impl Lineage {
+    /// What the best of all of them would have by chance, over so many observations: of all together, or of the widest
+    /// search alone, if that is more. So trials that differ in nothing never make a finding look better.
+    pub fn expected_max(&self, observations: f64) -> f64 {
+        let all = expected_max(self.trials as f64, self.variance(observations));
+        self.widest.map_or(all, |widest| all.max(widest.expected_max()))
+    }
+
     /// The variance of the Sharpe ratios, never below that of chance over so many observations.
     pub fn variance(&self, observations: f64) -> f64 {
         let chance = if observations > 1.0 { 1.0 / (observations - 1.0) } else { 1.0 };
@@ -100,6 +156,7 @@ impl Lineage {
         self.studies += other.studies;
         self.declared = self.declared.saturating_add(other.declared);
         self.sharpes.merge(&other.sharpes, 1.0);
+        self.widest = Widest::wider(self.widest, other.widest);
     }
 }
 
@@ -123,6 +180,9 @@ pub struct Counted {
     #[serde(default)]
     pub(super) later: Vec<Run>,
     pub(super) sharpes: Sharpes,
+    /// The widest that it was, before an extension or after all.
+    #[serde(default)]
+    pub(super) widest: Option<Widest>,
     /// Whether it is no study, but trials that were declared.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub(super) declared: bool,
@@ -146,6 +206,7 @@ impl Counted {
             searched: Some(span),
             later: Vec::new(),
             sharpes: Sharpes::default(),
+            widest: None,
             declared: true,
         }
     }
@@ -169,6 +230,17 @@ impl Counts {
         whole.then(|| Counts(before().cloned().collect()))
     }
 
+    /// How many trials do not overlap with a scope, and of how many studies.
+    pub fn elsewhere(&self, scope: &Scope) -> (u64, u64) {
+        let apart = |s: &&Counted| s.scope.as_ref().is_some_and(|(_, own)| !own.meets(scope));
+        let mut out = (0u64, 0u64);
+        for study in self.0.iter().filter(apart) {
+            out.0 = out.0.saturating_add(study.trials.max(study.budget));
+            out.1 += 1;
+        }
+        out
+    }
+
     /// What overlaps with a scope. Sharpe ratios are brought to the scope's interval. A study whose snapshot is
     /// unknown counts as overlapping.
     pub fn lineage(&self, scope: &Scope) -> Lineage {
@@ -184,6 +256,8 @@ impl Counts {
             // A bar that is four times as long has twice the Sharpe ratio.
             let factor = own.map_or(1.0, |own| (scope.interval_ms as f64 / own.interval_ms as f64).sqrt());
             out.sharpes.merge(&study.sharpes, factor);
+            let scaled = study.widest.map(|w| Widest { variance: w.variance * factor * factor, ..w });
+            out.widest = Widest::wider(out.widest, scaled);
         }
         out
     }
@@ -198,6 +272,43 @@ mod tests {
         let (first_ms, last_ms) = span;
         let e = TrialsDeclared { symbols, first_ms, last_ms, trials, source: "a grid".into(), file_sha256: [0; 32] };
         Counted::declared(seq, &e)
+    }
+
+    /// However many trials that differ in nothing come beside a wide search, in a study of their own or after an extension
+    /// of the same one, what the best has by chance is never less than that search alone has.
+    #[test]
+    fn padding_narrows_nothing() {
+        let scope = Scope { symbols: ["A".to_string()].into(), span: (100, 200), interval_ms: 60_000 };
+        let study = |n: u64, spread: f64| {
+            let mut out = Counted { declared: false, ..declared(n, &["A"], (100, 200), n) };
+            out.scope = Some((n, scope.clone()));
+            (0..n).for_each(|i| out.sharpes.push(spread * ((i * 37 % 19) as f64 - 9.0)));
+            out.widest = Widest::of(n, &out.sharpes);
+            out
+        };
+        let wide = Counts(vec![study(60, 0.01)]).lineage(&scope);
+        let padded = Counts(vec![study(60, 0.01), study(3000, 1e-9)]).lineage(&scope);
+        let bars = 10_000.0;
+        assert!(padded.variance(bars) < wide.variance(bars) / 10.0, "the spread of all is narrow");
+        assert!(padded.expected_max(bars) >= wide.expected_max(bars));
+        let mut other = Counts(vec![study(3000, 1e-9)]).lineage(&scope);
+        other.add(&wide);
+        assert!(other.expected_max(bars) >= wide.expected_max(bars), "wherever it stands");
+        // Another wide one beside it is more.
+        let both = Counts(vec![study(60, 0.01), study(600, 0.01)]).lineage(&scope);
+        assert!(both.expected_max(bars) > wide.expected_max(bars));
+        // A number without end is a number.
+        let all = Lineage { trials: u64::MAX, ..wide };
+        assert!(all.expected_max(bars).is_finite() && all.expected_max(bars) > wide.expected_max(bars));
+    }
+
+    /// A Sharpe ratio that no market gives is cut at the same one a year, whatever the bars are said to be.
+    #[test]
+    fn no_interval_makes_a_ratio_large() {
+        for interval_ms in [1i64, 60_000, 3_600_000, 86_400_000] {
+            let a_year = largest(interval_ms) * (365.0 * 86_400_000.0 / interval_ms as f64).sqrt();
+            assert!((a_year - 8760f64.sqrt()).abs() < 1e-9, "{interval_ms}: {a_year}");
+        }
     }
 
     /// Trials that are declared make a finding less likely and never more: their number counts where prices overlap, and the

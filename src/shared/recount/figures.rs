@@ -3,9 +3,7 @@
 use super::blocks::BLOCKS;
 use super::counts::Lineage;
 use super::finished::Finished;
-use crate::statistic::{
-    Blocks, Effective, Observed, dsr, effective, expected_max, min_track_record, pbo as overfitting, psr,
-};
+use crate::statistic::{Blocks, Effective, Observed, effective, min_track_record, pbo as overfitting, psr};
 use serde::Serialize;
 
 /// Confidence of the minimum track record.
@@ -26,7 +24,8 @@ pub struct Statistics {
     pub sharpe_per_bar: f64,
     /// Variance of all trials' Sharpe ratios per bar, never below that of chance.
     pub variance: f64,
-    /// What the best of so many trials without any edge would have, per bar.
+    /// What the best of so many trials without any edge would have, per bar: of all of them, or of the widest search among
+    /// them alone, if that is more.
     pub expected_max: f64,
     /// Probability that its true Sharpe ratio is above zero, as if it were the only trial.
     pub psr: Option<f64>,
@@ -52,17 +51,17 @@ impl Statistics {
 pub fn of(trial: &Finished, bars: f64, lineage: &Lineage) -> Option<Statistics> {
     let (sharpe, skew, kurtosis) = trial.observed?;
     let o = Observed { sharpe, n: bars, skew, kurtosis };
-    let (trials, variance) = (lineage.trials as f64, lineage.variance(bars));
+    let most = lineage.expected_max(bars);
     Some(Statistics {
         trials: lineage.trials,
         studies: lineage.studies,
         declared: lineage.declared,
         bars,
         sharpe_per_bar: sharpe,
-        variance,
-        expected_max: expected_max(trials, variance),
+        variance: lineage.variance(bars),
+        expected_max: most,
         psr: psr(&o, 0.0),
-        dsr: dsr(&o, trials, variance),
+        dsr: psr(&o, most),
         min_track_record: min_track_record(&o, 0.0, ALPHA),
     })
 }

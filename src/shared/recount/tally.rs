@@ -4,7 +4,7 @@
 //! counted beside another one when both trade a symbol in common at a time in common, whatever the interval and the
 //! snapshot. Each opening counts its whole budget of trials, run or not, since whoever opens it could have looked.
 
-use super::counts::{Counted, Counts, LARGEST, Lineage, Scope, Sharpes};
+use super::counts::{Counted, Counts, Lineage, Scope, Sharpes, Widest, largest};
 use super::finished::Finished;
 use super::later_run::Run;
 use crate::event::Event;
@@ -29,6 +29,14 @@ struct Asked {
     vault_days: u32,
     later: Vec<Run>,
     sharpes: Sharpes,
+    /// The widest that it was before an extension.
+    widest: Option<Widest>,
+}
+
+impl Asked {
+    fn widest(&self) -> Option<Widest> {
+        Widest::wider(self.widest, Widest::of(self.trials.max(self.budget), &self.sharpes))
+    }
 }
 
 /// The studies of a log, and what they were made on.
@@ -94,6 +102,7 @@ impl Tally {
                         vault_days,
                         later: Vec::new(),
                         sharpes: Sharpes::default(),
+                        widest: None,
                     };
                     self.studies.entry(f.study_id).or_insert(asked);
                 }
@@ -101,6 +110,7 @@ impl Tally {
             Event::TrialsDeclared(e) => self.declared.push(Counted::declared(seq, e)),
             Event::StudyExtended(e) => {
                 if let Some(study) = self.studies.get_mut(&e.study_id) {
+                    study.widest = study.widest();
                     study.budget = study.budget.saturating_add(u64::from(e.trials));
                     study.last = seq;
                 }
@@ -120,7 +130,8 @@ impl Tally {
                     study.last = seq;
                     // One that no market gives is cut: a single figure must not decide the spread of all.
                     if let Some(sharpe) = Finished::sharpe_of(event) {
-                        study.sharpes.push(sharpe.clamp(-LARGEST, LARGEST));
+                        let most = largest(study.scope.as_ref().map_or(3_600_000, |(_, scope)| scope.interval_ms));
+                        study.sharpes.push(sharpe.clamp(-most, most));
                     }
                 }
             }
@@ -179,6 +190,7 @@ impl Tally {
                 budget: study.budget,
                 trials: study.trials,
                 sharpes: study.sharpes,
+                widest: study.widest(),
                 declared: false,
             }
         };

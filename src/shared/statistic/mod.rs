@@ -45,13 +45,13 @@ pub fn expected_max(trials: f64, variance: f64) -> f64 {
     if trials <= 1.0 {
         return 0.0;
     }
+    // Of more than a double can tell from certainty the other tail says the same.
+    if trials > 1e12 {
+        return -variance.sqrt()
+            * ((1.0 - EULER) * ppf(1.0 / trials) + EULER * ppf(1.0 / (trials * std::f64::consts::E)));
+    }
     variance.sqrt()
         * ((1.0 - EULER) * ppf(1.0 - 1.0 / trials) + EULER * ppf(1.0 - 1.0 / (trials * std::f64::consts::E)))
-}
-
-/// Deflated Sharpe ratio: PSR against the expected maximum of all trials that were tried.
-pub fn dsr(o: &Observed, trials: f64, variance: f64) -> Option<f64> {
-    psr(o, expected_max(trials, variance))
 }
 
 /// Observations needed for confidence `1 − alpha` that the Sharpe ratio is above `benchmark`.
@@ -89,10 +89,10 @@ mod tests {
         let o = Observed { sharpe: 2.5 / 250f64.sqrt(), n: 1250.0, skew: -3.0, kurtosis: 10.0 };
         let v = 0.5 / 250.0;
         close(expected_max(100.0, v), 0.11317200186513214);
-        close(dsr(&o, 100.0, v).unwrap(), 0.9003968344493903);
-        close(dsr(&o, 46.0, v).unwrap(), 0.9505017068755787);
+        close(psr(&o, expected_max(100.0, v)).unwrap(), 0.9003968344493903);
+        close(psr(&o, expected_max(46.0, v)).unwrap(), 0.9505017068755787);
         let normal = Observed { skew: 0.0, kurtosis: 3.0, ..o };
-        close(dsr(&normal, 88.0, v).unwrap(), 0.9504908166760139);
+        close(psr(&normal, expected_max(88.0, v)).unwrap(), 0.9504908166760139);
         let monthly = Observed { sharpe: 0.036 / 0.079, n: 24.0, skew: -2.448, kurtosis: 10.164 };
         close(psr(&monthly, 0.0).unwrap(), 0.9127093395948954);
         let daily = Observed { sharpe: 2.0 / 250f64.sqrt(), n: 0.0, skew: 0.0, kurtosis: 3.0 };

@@ -7,7 +7,7 @@ use super::file::{
     TargetText, Weights,
 };
 use super::parse::{Expr, Kind, parse};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A function of the file.
 #[derive(Debug, Clone, Default)]
@@ -106,6 +106,8 @@ pub struct Program {
     pub target: Option<TargetExpr>,
     /// Constraints with their text.
     pub constraints: Vec<(String, Expr)>,
+    /// Names that are defined, and whose definition could not be read.
+    pub unread: BTreeSet<String>,
 }
 
 struct Parsing<'t> {
@@ -305,11 +307,8 @@ impl SizeExpr {
 }
 
 impl Program {
-    /// Parses every expression of a file.
-    ///
-    /// # Errors
-    /// Each expression's first problem.
-    pub fn parse(file: &StrategyFile, text: &str) -> Result<Program, Vec<Diagnostic>> {
+    /// Parses every expression of a file. Gives what could be read of it, and each expression's first problem.
+    pub fn parse(file: &StrategyFile, text: &str) -> (Program, Vec<Diagnostic>) {
         let mut p = Parsing { text, problems: Vec::new() };
         let mut defs = BTreeMap::new();
         for (name, source) in &file.indicators {
@@ -338,7 +337,15 @@ impl Program {
         out.rules.extend(file.entries.iter().filter_map(|e| p.entry(e)));
         out.rules.extend(file.adds.iter().enumerate().filter_map(|(n, a)| p.add(n, a)));
         out.target = file.target.as_ref().and_then(|t| p.target(t));
-        if p.problems.is_empty() { Ok(out) } else { Err(p.problems) }
+        if !p.problems.is_empty() {
+            out.unread = file.names().into_iter().filter(|name| !out.knows(name)).collect();
+        }
+        (out, p.problems)
+    }
+
+    fn knows(&self, name: &str) -> bool {
+        let function = |(known, f): (&String, &FunctionDef)| known == name || f.block.defs.contains_key(name);
+        self.block.defs.contains_key(name) || self.trade.defs.contains_key(name) || self.functions.iter().any(function)
     }
 
     /// Names of rules in the order of their numbers; the first is that of none.
@@ -354,6 +361,17 @@ impl Program {
 }
 
 impl StrategyFile {
+    /// All names that it defines, those inside its functions too.
+    fn names(&self) -> BTreeSet<String> {
+        let word = |name: &String| name.split('(').next().unwrap_or_default().trim().to_string();
+        let inside = self.functions.values().flat_map(|f| match f {
+            FunctionText::Short(_) => Vec::new(),
+            FunctionText::Long(long) => long.defs.keys().cloned().collect(),
+        });
+        let blocks = self.indicators.keys().chain(self.states.keys()).chain(self.trade.keys()).cloned();
+        blocks.chain(self.functions.keys().map(word)).chain(inside).collect()
+    }
+
     /// Its single expressions by their names.
     fn fields(&self) -> [(&'static str, Option<&Placed>); 11] {
         let (s, t, z) = (&self.signals, &self.stops, &self.sizing);

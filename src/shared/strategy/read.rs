@@ -97,7 +97,10 @@ impl Strategy {
         canonical: Option<Canonical>,
     ) -> Result<Strategy, Vec<Diagnostic>> {
         let interval_ms = crate::time::interval_ms(&file.interval).unwrap_or(crate::time::DAY_MS);
-        match Program::parse(&file, text).and_then(|program| compile(&file, &program, interval_ms)) {
+        // Of what could be read the rest is told too.
+        let (program, found) = Program::parse(&file, text);
+        problems.extend(found);
+        match compile(&file, &program, interval_ms) {
             Err(found) => problems.extend(found),
             Ok(compiled) if problems.is_empty() => {
                 bind::bind(&compiled, &file, &defaults(&file.parameters)).map_err(|d| vec![d])?;

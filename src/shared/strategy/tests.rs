@@ -97,6 +97,10 @@ fn all_problems_are_told_once() {
     let found = parse("", "a = \"clos\"\nb = \"a + 1\"\nc = \"SMA(close)\"", "b > 1 and c > opn").unwrap_err();
     let told: Vec<&str> = found.iter().map(|d| d.message.as_str()).collect();
     assert_eq!(told, ["unknown name 'clos'", "SMA takes 2 arguments, 1 given"], "what follows is not told again");
+    let found = parse("", "a = \"close +\"\nb = \"a + 1\"\nc = \"SMA(close)\"", "b > 1 and c > opn").unwrap_err();
+    let told: Vec<&str> = found.iter().map(|d| d.message.as_str()).collect();
+    assert_eq!(told.len(), 2, "what cannot be read hides nothing that stands elsewhere: {told:?}");
+    assert!(told[1].contains("SMA takes 2 arguments"), "{told:?}");
     let circle = parse("", "a = \"b + 1\"\nb = \"c * 2\"\nc = \"a - 1\"", "a > 1").unwrap_err();
     assert_eq!(circle.len(), 1);
     assert!(circle[0].message.contains("circle without prev: a -> b -> c -> a"));

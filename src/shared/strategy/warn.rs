@@ -84,7 +84,7 @@ fn reached(program: &Program) -> Reached<'_> {
 /// What a file of this text says that its author should look at again, in the order of the text: "warning", or "note"
 /// of a function that is something else in other tools.
 pub fn warnings(s: &Strategy, text: &str) -> Vec<(&'static str, Diagnostic)> {
-    let Ok(program) = Program::parse(&s.file, text) else { return Vec::new() };
+    let (program, _) = Program::parse(&s.file, text);
     let (r, places) = (reached(&program), super::place::Places::new(text));
     let mut out = Vec::new();
     for name in s.file.parameters.keys().filter(|n| !r.names.contains(n.as_str())) {

@@ -139,7 +139,9 @@ impl From<PolarsError> for Trouble {
 fn open(path: &Path) -> Result<File, Trouble> {
     match path.metadata() {
         Ok(meta) if !meta.is_file() => Err(Trouble::Is(format!("{} is no file", path.display()))),
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => Err(Trouble::Is(format!("{} is gone", path.display()))),
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
+            Err(Trouble::Data(DataError::Missing { path: path.into() }))
+        }
         _ => File::open(path).map_err(DataError::io("open", path)).map_err(Trouble::Data),
     }
 }

@@ -62,6 +62,9 @@ impl<'a> Compiler<'a> {
     fn no_function(&self, name: &str, e: &Expr) -> Diagnostic {
         let span = e.span.start..e.span.start + name.len();
         let problem = Diagnostic::new(format!("unknown function or indicator '{name}'"), span);
+        if self.program.unread.contains(name) {
+            return problem.follows();
+        }
         // Libraries of others stand before their functions: ta.rsi, np.where, close.shift.
         let bare = name.rsplit('.').next().unwrap_or(name);
         let idiom = match bare {

@@ -74,6 +74,9 @@ impl<'a> Compiler<'a> {
         }
         let scope = &self.scopes[at.scope];
         let what = Diagnostic::new(format!("unknown name '{name}'"), span);
+        if self.program.unread.contains(name) {
+            return what.follows();
+        }
         if self.symbols.iter().any(|s| s == name) {
             return what
                 .help(format!("a symbol's column is {name}.close; all of an expression for it is on({name}, …)"));

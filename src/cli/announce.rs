@@ -1,0 +1,38 @@
+//! What a study is, said before it runs: its data, its windows, its vault.
+
+use super::output::{grouped, heading, say};
+use assay_lab::LabError;
+use assay_lab::study::Opened;
+use assay_shared::time::format_date;
+
+/// Folds of which a median and a spread say something.
+const FEW: usize = 4;
+
+/// A heading for a study about to run.
+pub fn announce(opened: &Opened, threads: usize) -> Result<(), LabError> {
+    let evaluator = opened.evaluator()?;
+    let (folds, tested) = (evaluator.folds().len(), evaluator.out_of_sample());
+    heading(&format!("study {} ({})", opened.study.name, opened.strategy.file.description));
+    let bars = grouped((opened.market.len() * opened.market.symbols.len()) as u64);
+    say(&format!(
+        "{} symbols, {bars} bar-assets, {folds} walk-forward folds, {} trials, {threads} threads",
+        opened.market.symbols.len(),
+        opened.study.trials
+    ));
+    let times = &opened.market.times;
+    if let Some((from, to)) = times.get(tested.start).zip(times.get(tested.end.saturating_sub(1))) {
+        let vault = opened.study.splits.vault_days.unwrap_or(0);
+        let vault = if vault == 0 { "no vault".into() } else { format!("the last {vault} days are the vault") };
+        let (from, to, data) = (format_date(*from), format_date(*to), opened.data_hash.short());
+        say(&format!("data {data}, out of sample {from} to {to}, {vault}"));
+    }
+    if folds < FEW {
+        say(&format!(
+            "NOTE: {folds} folds are few for a median and a spread: shorter windows ([splits] in_sample_days, out_of_sample_days) give more"
+        ));
+    }
+    if opened.market.generated {
+        say("GENERATED DATA: the figures say nothing about real trading");
+    }
+    Ok(())
+}
