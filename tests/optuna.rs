@@ -77,7 +77,7 @@ const SEVERAL: &str = r#"
 import optuna, sys
 optuna.logging.set_verbosity(optuna.logging.ERROR)
 s = optuna.load_study(study_name="several", storage="sqlite:///" + sys.argv[1])
-print(len(s.directions), all(len(t.values) == 2 for t in s.trials if t.state.name == "COMPLETE"))
+print(len(s.directions), all(len(t.values) == 2 for t in s.trials if t.state.name == "COMPLETE"), s.metric_names)
 print(" ".join(str(t.number) for t in sorted(s.best_trials, key=lambda t: t.number)))
 "#;
 
@@ -99,5 +99,5 @@ fn optuna_finds_the_same_front() {
         front["trials"].as_array().unwrap().iter().map(|t| t["number"].as_u64().unwrap()).collect();
     numbers.sort_unstable();
     let ours = numbers.iter().map(u64::to_string).collect::<Vec<_>>().join(" ");
-    assert_eq!(said.out.lines().collect::<Vec<_>>(), ["2 True", &ours]);
+    assert_eq!(said.out.lines().collect::<Vec<_>>(), ["2 True ['score', 'max_drawdown']", &ours]);
 }

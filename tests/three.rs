@@ -82,7 +82,12 @@ fn three_people_and_a_bare_repository() {
     let checks = ana.assay(&["review", &branch, "--json"]).ok().json();
     assert_eq!(checks["approved"], json!(["ben", "cleo"]), "{checks}");
     assert!(ana.assay(&["deploy", &branch]).ok().out.contains("is live"));
-    ana.assay(&["active"]).fails(2, "ask a clone of it");
+    // Her lab asks what it fetched last, as a clone would.
+    ana.assay(&["sync"]).ok();
+    let active = ana.assay(&["active"]).ok();
+    assert!(active.err.contains("as `assay sync` fetched it last"), "{}", active.err);
+    ana.assay(&["audit"]).ok();
+    assert_eq!(ana.assay(&["active", "--json"]).ok().json()[0]["version"], 1);
     let live = host.assay(&["active", "--gate", "deploy.git/assay", "--json"]).ok().json();
     assert_eq!(live[0]["version"], 1);
     ben.assay(&["sync"]).ok();

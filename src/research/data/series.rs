@@ -66,7 +66,12 @@ impl Making<'_> {
             // Stable: of rows with one time the first file's comes first.
             out.sort_by_key(|row| row.ms);
         }
-        self.merge(&names, &mut out, &mut groups);
+        let repeated = self.merge(&names, &mut out, &mut groups);
+        if let Some((first, from, to, count)) = repeated {
+            let more = if count > 1 { format!(", and {} more", count - 1) } else { String::new() };
+            let place = Place { symbol: self.symbol, from, to };
+            quality.note("repeated", &place, format!("{first} stands more than once in its file, counted once{more}"));
+        }
         for ((code, way), group) in groups {
             let more = if group.count > 1 { format!(", and {} more", group.count - 1) } else { String::new() };
             let kind = if self.kind.is_empty() { String::new() } else { format!("{} ", self.kind) };
@@ -113,19 +118,26 @@ impl Making<'_> {
         Some(row)
     }
 
-    /// One row for each time: equal ones are one, others contradict each other.
-    fn merge(&self, names: &[String], rows: &mut Vec<Kline>, groups: &mut Groups) {
+    /// One row for each time: equal ones are one, others contradict each other. Gives those that one file has more than
+    /// once: which is the first, the times of the first and the last, and how many. (Files may overlap.)
+    fn merge(&self, names: &[String], rows: &mut Vec<Kline>, groups: &mut Groups) -> Option<(String, i64, i64, usize)> {
+        let mut repeated: Option<(String, i64, i64, usize)> = None;
         rows.dedup_by(|row, stands| {
             if stands.ms != row.ms {
                 return false;
             }
             let same = |a: f64, b: f64| a == b || a.is_nan() && b.is_nan();
-            if stands.prices == row.prices && same(stands.volume, row.volume) {
-                return true;
-            }
             let place = |r: &Kline| {
                 format!("{}:{}", names.get(r.file as usize).map(String::as_str).unwrap_or_default(), r.line)
             };
+            if stands.prices == row.prices && same(stands.volume, row.volume) {
+                if stands.file == row.file {
+                    let first = || (format!("{}: {}", place(row), format_ms(row.ms)), row.ms, row.ms, 0);
+                    let found = repeated.get_or_insert_with(first);
+                    (found.2, found.3) = (row.ms, found.3 + 1);
+                }
+                return true;
+            }
             let way = self.way("contradiction", row.ms);
             let (first, second) = (place(stands), place(row));
             let detail = format!("{first} and {second}: {} stands twice, with different values", format_ms(row.ms));
@@ -135,6 +147,7 @@ impl Making<'_> {
             }
             true
         });
+        repeated
     }
 }
 
@@ -172,6 +185,10 @@ mod tests {
         let month: Vec<Kline> = (0..24).map(|h| bar(h, 1.0)).collect();
         let (out, found) = made(&[("month", month.clone()), ("day", month[20..].to_vec())], &[]);
         assert_eq!((out.len(), found.len()), (24, 0));
+        // Of one file they are worth a word.
+        let (out, found) = made(&[("month", [&month[..], &month[3..6]].concat())], &["disordered=sort"]);
+        let repeated = found.iter().find(|f| f.0 == "repeated").unwrap();
+        assert!(out.len() == 24 && !repeated.1 && repeated.2.ends_with("counted once, and 2 more"), "{found:?}");
         let other = vec![bar(20, 2.0), bar(21, 1.0)];
         let files = [("month", month), ("day", other)];
         let (_, found) = made(&files, &[]);

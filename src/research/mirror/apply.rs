@@ -9,7 +9,7 @@ use assay_ledger::format::hash::hex;
 use assay_shared::event::snapshot::SnapshotFact;
 use assay_shared::event::study::StudyFact;
 use assay_shared::event::{Event, StrategyRegistered, StudyClosed};
-use assay_shared::study::Study;
+use assay_shared::study::{Formula, Study};
 use rusqlite::{OptionalExtension, Transaction, params};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -160,8 +160,13 @@ fn study(tx: &Transaction<'_>, seq: i64, e: &StudyFact) -> rusqlite::Result<()> 
     }
     let optuna: i64 = tx.query_row("SELECT coalesce(max(study_id), 0) + 1 FROM studies", [], |r| r.get(0))?;
     tx.execute("INSERT INTO studies VALUES (?1, ?2)", params![optuna, free_name(tx, e)?])?;
-    let objectives = Study::recorded(&e.text).map_or(1, |s| 1 + s.objective.also.len());
-    for objective in 0..objectives {
+    let also = Study::recorded(&e.text).map_or(Vec::new(), |s| s.objective.also);
+    let objectives: Vec<&str> = std::iter::once("score").chain(also.iter().map(Formula::text)).collect();
+    // As `Study.set_metric_names` writes it: tables and dashboards show them.
+    let sql =
+        "INSERT INTO study_system_attributes(study_id, \"key\", value_json) VALUES (?1, 'study:metric_names', ?2)";
+    tx.execute(sql, params![optuna, json!(objectives).to_string()])?;
+    for objective in 0..objectives.len() {
         let sql = "INSERT INTO study_directions(direction, study_id, objective) VALUES ('MAXIMIZE', ?1, ?2)";
         tx.execute(sql, params![optuna, objective as i64])?;
     }

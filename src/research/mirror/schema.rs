@@ -4,7 +4,7 @@ pub(super) const PRAGMAS: &str =
     "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA temp_store=MEMORY; PRAGMA busy_timeout=5000;";
 
 /// Version of our tables.
-pub(super) const VERSION: i64 = 4;
+pub(super) const VERSION: i64 = 5;
 
 /// Our tables and views, each with a word about it.
 pub const WORDS: [(&str, &str); 11] = [

@@ -1,7 +1,7 @@
 //! The HTML page: readable without scripts, in light and dark, on paper and on a phone; nothing from elsewhere.
 
 use super::svg::Chart;
-use super::words::{escape, money, percent};
+use super::words::{escape, money, percent, price};
 use super::{Report, folds, live, sheet_page};
 use assay_shared::account::record::Trade;
 use assay_shared::time::{format_date, format_ms, interval_text};
@@ -210,10 +210,15 @@ fn why(r: &Report, t: &Trade) -> String {
     }
 }
 
+/// A time without its seconds, which are those of a bar's beginning.
+fn minute(ms: i64) -> String {
+    format_ms(ms).chars().take(16).collect()
+}
+
 fn trades(out: &mut String, r: &Report) {
     let _ = write!(
         out,
-        "<h2>Trades ({})</h2>{}<div class=\"scroll\"><table class=\"sortable\"><thead><tr><th>symbol</th><th>side</th><th>entry</th><th>average price</th><th>exit</th><th>average price</th><th>profit, USDT</th><th>MAE</th><th>MFE</th><th>funding</th><th>rule</th></tr></thead><tbody>",
+        "<h2>Trades ({})</h2>{}<div class=\"scroll\"><table class=\"sortable\"><thead><tr><th>symbol</th><th>side</th><th>entry</th><th>average entry</th><th>exit</th><th>average exit</th><th>profit, USDT</th><th>MAE</th><th>MFE</th><th>funding</th><th>rule</th></tr></thead><tbody>",
         r.trades.len(),
         if r.trades.len() > TRADES {
             format!("<p class=\"key\">The last {TRADES}; the report's JSON file has all.</p>")
@@ -225,13 +230,13 @@ fn trades(out: &mut String, r: &Report) {
         let symbol = r.symbols.get(t.symbol).map(String::as_str).unwrap_or_default();
         let _ = write!(
             out,
-            "<tr><td>{}</td><td>{}</td><td>{}</td><td>{:.6}</td><td>{}</td><td>{:.6}</td><td class=\"{}\">{:.2}</td><td>{}</td><td>{}</td><td>{:.2}</td><td>{}</td></tr>",
+            "<tr><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td class=\"{}\">{:.2}</td><td>{}</td><td>{}</td><td>{:.2}</td><td>{}</td></tr>",
             escape(symbol),
             t.side,
-            format_ms(t.entry_ms),
-            t.entry,
-            format_ms(t.exit_ms),
-            t.exit,
+            minute(t.entry_ms),
+            price(t.entry),
+            minute(t.exit_ms),
+            price(t.exit),
             if t.pnl_usdt < 0.0 { "neg" } else { "pos" },
             t.pnl_usdt,
             percent(t.mae),

@@ -20,6 +20,12 @@ pub(super) fn money(v: f64) -> String {
     format!("{}{}", if v < 0.0 { "−" } else { "" }, grouped.join(" "))
 }
 
+/// A price without zeros that say nothing.
+pub(super) fn price(v: f64) -> String {
+    let text = format!("{v:.6}");
+    text.trim_end_matches('0').trim_end_matches('.').to_string()
+}
+
 /// A figure that may be undefined.
 pub(super) fn number(v: Option<f64>) -> String {
     v.map_or("undefined".into(), |v| format!("{v:.4}"))
@@ -38,6 +44,10 @@ mod tests {
     fn numbers_and_names_as_one_reads_them() {
         assert_eq!(money(1_234_567.8), "1 234 568");
         assert_eq!(money(-950.4), "−950");
+        assert_eq!(
+            (price(1233.19), price(1200.0), price(0.0000123)),
+            ("1233.19".into(), "1200".into(), "0.000012".into())
+        );
         assert_eq!(percent(-0.1234), "-12.3 %");
         assert_eq!((number(Some(1.0)), number(None)), ("1.0000".to_string(), "undefined".into()));
         let mut out = String::new();

@@ -1,6 +1,7 @@
 //! The policy: people, keys, roles, thresholds, origins and gates. A root of trust.
 
 mod role;
+mod usual;
 
 pub use role::Role;
 
@@ -105,59 +106,6 @@ pub struct Gates {
     /// Whether results on generated data may be promoted (for demonstrations only).
     #[serde(default)]
     pub allow_generated: bool,
-}
-
-impl Gates {
-    /// What a first policy asks for; of made-up markets no statistic says anything.
-    pub fn usual(engine_version: String, generated: bool) -> Gates {
-        Gates {
-            min_trades: 30,
-            max_leverage: 5.0,
-            max_drawdown: 0.6,
-            min_dsr: (!generated).then_some(0.95),
-            max_pbo: (!generated).then_some(0.5),
-            engine_versions: vec![engine_version],
-            max_evidence_age_days: 30,
-            track_record: !generated,
-            witnessed_seed: false,
-            max_count_age_days: count_age(),
-            allow_generated: generated,
-        }
-    }
-
-    /// What is asked for less strictly than a first policy does, each with its own limit and the usual one.
-    pub fn looser_than_usual(&self) -> Vec<String> {
-        let usual = Gates::usual(String::new(), self.allow_generated);
-        let share = |v: f64| format!("{:.0} %", v * 100.0);
-        let asked = |v: Option<f64>| v.map_or("none".into(), |v| v.to_string());
-        let least = |a: Option<f64>, b: Option<f64>| b.is_some_and(|b| a.is_none_or(|a| a < b));
-        let most = |a: Option<f64>, b: Option<f64>| b.is_some_and(|b| a.is_none_or(|a| a > b));
-        let all = [
-            (
-                self.min_trades < usual.min_trades,
-                "min_trades",
-                self.min_trades.to_string(),
-                usual.min_trades.to_string(),
-            ),
-            (
-                self.max_leverage > usual.max_leverage,
-                "max_leverage",
-                self.max_leverage.to_string(),
-                usual.max_leverage.to_string(),
-            ),
-            (
-                self.max_drawdown > usual.max_drawdown,
-                "max_drawdown",
-                share(self.max_drawdown),
-                share(usual.max_drawdown),
-            ),
-            (least(self.min_dsr, usual.min_dsr), "min_dsr", asked(self.min_dsr), asked(usual.min_dsr)),
-            (most(self.max_pbo, usual.max_pbo), "max_pbo", asked(self.max_pbo), asked(usual.max_pbo)),
-            (usual.track_record && !self.track_record, "track_record", "no".into(), "yes".into()),
-        ];
-        let looser = all.into_iter().filter(|(looser, ..)| *looser);
-        looser.map(|(_, name, own, usual)| format!("{name} {own} (a first policy: {usual})")).collect()
-    }
 }
 
 fn count_age() -> u32 {
