@@ -43,7 +43,7 @@ CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL, CONSTRAINT alemb
 INSERT INTO version_info VALUES (1, 12, '4.9.0');
 INSERT INTO alembic_version VALUES ('v3.2.0.a');
 CREATE TABLE assay_meta (schema INTEGER NOT NULL, cursor INTEGER NOT NULL, leaf TEXT NOT NULL);
-INSERT INTO assay_meta VALUES (4, 0, '');
+INSERT INTO assay_meta VALUES (5, 0, '');
 CREATE TABLE assay_events (seq INTEGER PRIMARY KEY, event_id TEXT NOT NULL, kind TEXT NOT NULL, version INTEGER NOT NULL, time_us INTEGER NOT NULL, author TEXT NOT NULL, leaf TEXT NOT NULL);
 CREATE INDEX assay_events_kind ON assay_events (kind, seq);
 CREATE TABLE assay_strategies (hash TEXT PRIMARY KEY, name TEXT NOT NULL, canonical TEXT NOT NULL) WITHOUT ROWID;
