@@ -41,6 +41,7 @@ outputs! {
     "parity"
     "query"
     "reconcile"
+    "report"
     "reproduce"
     "resume"
     "review"
