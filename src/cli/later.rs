@@ -8,8 +8,8 @@ use assay_shared::time::format_ms;
 use serde_json::{Value, json};
 
 /// The columns of [`rows`].
-pub const HEAD: [&str; 10] =
-    ["trial", "seen on", "from", "to", "Sharpe", "CAGR", "max DD", "trades", "liq.", "who looked there"];
+pub const HEAD: [&str; 11] =
+    ["trial", "seen on", "from", "to", "return", "Sharpe", "CAGR", "max DD", "trades", "liq.", "who looked there"];
 
 /// A row for each run.
 pub fn rows<'a>(all: impl Iterator<Item = (&'a LaterRun, &'a Looked)>) -> Vec<Vec<String>> {
@@ -23,6 +23,7 @@ pub fn rows<'a>(all: impl Iterator<Item = (&'a LaterRun, &'a Looked)>) -> Vec<Ve
             if l.forward.is_some() { "forward" } else { "vault" }.into(),
             day(l.first_ms),
             day(l.last_ms),
+            of(Metric::TotalReturn, percent),
             of(Metric::Sharpe, |v| format!("{v:.2}")),
             of(Metric::Cagr, percent),
             of(Metric::MaxDrawdown, percent),

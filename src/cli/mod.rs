@@ -41,6 +41,7 @@ mod report;
 mod reproduce;
 mod retire;
 mod review;
+mod review_page;
 mod rollback;
 mod rules;
 mod schema;

@@ -2,7 +2,9 @@
 (function () {
   "use strict";
   const charts = JSON.parse(document.getElementById("data").textContent);
-  const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+  // Asked for once each time that all is drawn: an answer takes the style of the whole page.
+  let inks = {};
+  const colour = (name) => (inks[name] ??= getComputedStyle(document.documentElement).getPropertyValue(name).trim());
   const formats = {
     money: (v) => v.toLocaleString("en", { maximumFractionDigits: 0 }).replace(/,/g, " "),
     percent: (v) => (v * 100).toFixed(1) + " %",
@@ -51,13 +53,13 @@
     };
   }
 
-  function draw(c, place, log) {
+  function draw(c, place, width, log) {
     const ink = colour("--soft"), line = colour("--line");
     const lines = ["--accent", "--soft", "--good"].map(colour);
     const show = formats[c.kind];
     const axis = { stroke: ink, grid: { stroke: line, width: 1 }, ticks: { stroke: line, width: 1 } };
     const u = new uPlot({
-      width: place.clientWidth,
+      width,
       height: 260,
       tzDate: (t) => uPlot.tzDate(new Date(t * 1e3), "Etc/UTC"),
       cursor: { sync: { key: "time" } },
@@ -83,12 +85,12 @@
   function all() {
     shown.forEach(([u]) => u.destroy());
     shown = [];
-    for (const c of charts) {
-      const place = document.getElementById(c.id);
-      if (!place) continue;
-      place.classList.add("live");
-      draw(c, place, place.dataset.log === "1");
-    }
+    inks = {};
+    const places = charts.map((c) => [c, document.getElementById(c.id)]).filter(([, place]) => place);
+    // All is measured before anything is drawn: a page that changes in between would be laid out again for each.
+    places.forEach(([, place]) => place.classList.add("live"));
+    const widths = places.map(([, place]) => place.clientWidth);
+    places.forEach(([c, place], i) => draw(c, place, widths[i], place.dataset.log === "1"));
     document.documentElement.dataset.drawn = String(shown.length);
   }
 
