@@ -9,8 +9,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 const MAX_TREE: usize = 4 << 20;
 
 impl Repo {
-    /// A tree in which each name stands once: of two entries of one name one reader would take the first and another
-    /// the last, so that they would see different files.
+    /// A tree in which each name stands once, in git's order: of two entries of one name one reader would take the first
+    /// and another the last, so that they would see different files.
     pub(super) fn tree_of(&self, oid: Oid) -> Result<Tree<'_>, RepoError> {
         let bad = |what: String| Err(RepoError::BadTree { path: oid.to_string(), what });
         // Its size is asked for before it is unpacked.
@@ -19,9 +19,27 @@ impl Repo {
             return bad(format!("a folder is over {MAX_TREE} bytes"));
         }
         let tree = self.inner.find_tree(oid).map_err(|_| RepoError::NotVisible { oid: oid.to_string() })?;
-        let names: Vec<Vec<u8>> = tree.iter().map(|e| e.name_bytes().to_vec()).collect();
-        let once = names.iter().collect::<HashSet<_>>().len() == names.len();
-        if once { Ok(tree) } else { bad("a name stands twice in a folder".into()) }
+        if self.sound.borrow().contains(&oid) {
+            return Ok(tree);
+        }
+        let mut names = HashSet::with_capacity(tree.len());
+        let mut before: Vec<u8> = Vec::new();
+        for entry in &tree {
+            let mut name = entry.name_bytes().to_vec();
+            if !names.insert(name.clone()) {
+                return bad("a name stands twice in a folder".into());
+            }
+            // Git puts a folder where its name with a stroke behind it would stand.
+            if entry.kind() == Some(ObjectType::Tree) {
+                name.push(b'/');
+            }
+            if before >= name {
+                return bad("a folder is not in git's order".into());
+            }
+            before = name;
+        }
+        self.sound.borrow_mut().insert(oid);
+        Ok(tree)
     }
 
     /// What lies at a path of a commit.
@@ -52,9 +70,9 @@ impl Repo {
     }
 }
 
-/// An entry of a tree, in whatever order they stand.
+/// An entry of a sound tree.
 fn named(tree: &Tree<'_>, name: &str) -> Option<(Oid, ObjectType)> {
-    let entry = tree.iter().find(|e| e.name_bytes() == name.as_bytes())?;
+    let entry = tree.get_name(name)?;
     Some((entry.id(), entry.kind()?))
 }
 

@@ -1,7 +1,8 @@
 //! A thin wrapper over git2: trees in, trees out.
 
 use git2::{ObjectType, Oid, Repository, Tree};
-use std::collections::BTreeMap;
+use std::cell::RefCell;
+use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
 
 /// The largest file that is read from a repository.
@@ -88,6 +89,8 @@ pub struct Repo {
     hook: bool,
     /// Signs the commits that are made here.
     pub(super) signer: Option<SignBy>,
+    /// Trees that were looked over.
+    pub(super) sound: RefCell<HashSet<Oid>>,
 }
 
 /// Gives an armoured SSHSIG over bytes, in git's own namespace; or says why not.
@@ -111,7 +114,7 @@ impl Repo {
         let mut options = git2::RepositoryInitOptions::new();
         options.bare(bare).initial_head("main").no_reinit(true);
         let inner = Repository::init_opts(path, &options).map_err(git(format!("create {}", path.display())))?;
-        Ok(Repo { inner, base: HEADS, hook: false, signer: None })
+        Ok(Repo { inner, base: HEADS, hook: false, signer: None, sound: RefCell::default() })
     }
 
     /// Opens a repository at a path.
@@ -120,7 +123,7 @@ impl Repo {
     /// [`RepoError::Git`].
     pub fn open(path: &Path) -> Result<Repo, RepoError> {
         let inner = Repository::open(path).map_err(git(format!("open the repository {}", path.display())))?;
-        Ok(Repo { inner, base: HEADS, hook: false, signer: None })
+        Ok(Repo { inner, base: HEADS, hook: false, signer: None, sound: RefCell::default() })
     }
 
     /// Opens a plain clone (or any repository) to look at: its branches are those of its remote `origin`, as they were
@@ -149,7 +152,7 @@ impl Repo {
     /// [`RepoError::Git`].
     pub fn open_in_hook() -> Result<Repo, RepoError> {
         let inner = Repository::open_from_env().map_err(git("open the hook's repository"))?;
-        Ok(Repo { inner, base: HEADS, hook: true, signer: None })
+        Ok(Repo { inner, base: HEADS, hook: true, signer: None, sound: RefCell::default() })
     }
 
     /// The same repository once more, for another thread.
@@ -166,6 +169,7 @@ impl Repo {
             base: self.base,
             hook: self.hook,
             signer: None,
+            sound: RefCell::default(),
         })
     }
 

@@ -186,6 +186,11 @@ fn a_name_stands_once_in_a_folder() {
         let twice = |r: &Result<(), RepoError>| r.as_ref().is_err_and(|e| e.to_string().contains("stands twice"));
         assert!(found.iter().all(twice), "{path}: {found:?}");
     }
+    // In another order than git's they are none either: who looks a name up would not find what who lists them sees.
+    let back = odb.write(git2::ObjectType::Tree, &[entry("100644", "b", good), entry("100644", "a", good)].concat());
+    let text = format!("tree {}\nauthor a <a@a> 1 +0000\ncommitter a <a@a> 1 +0000\n\nx\n", back.unwrap());
+    let commit = odb.write(git2::ObjectType::Commit, text.as_bytes()).unwrap().to_string();
+    assert!(repo.file(&commit, "a").unwrap_err().to_string().contains("order"));
     let large = odb.write(git2::ObjectType::Tree, &entry("100644", "x", good).repeat(160_000)).unwrap();
     let text = format!("tree {large}\nauthor a <a@a> 1 +0000\ncommitter a <a@a> 1 +0000\n\nx\n");
     let commit = odb.write(git2::ObjectType::Commit, text.as_bytes()).unwrap().to_string();
