@@ -78,9 +78,9 @@ pub fn run(cx: &Context, args: Args) -> Result<(), LabError> {
 
     step(&cx, 2, "Market data: import, quality, snapshot")?;
     let strategy = parse_strategy(STRATEGY, "configs/strategies/trend.toml")?;
-    let (imported, strategy) = market(&lab, &args, strategy).inspect_err(|_| {
-        // What this run made is not left in the way of the next one.
-        if !stood {
+    let (imported, strategy) = market(&lab, &args, strategy).inspect_err(|e| {
+        // What this run made is not left in the way of the next one; somebody who said stop goes on with it.
+        if !stood && !matches!(e, LabError::Stopped(_)) {
             let _ = std::fs::remove_dir_all(&out);
         }
     })?;
