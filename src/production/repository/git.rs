@@ -1,8 +1,9 @@
 //! A thin wrapper over git2: trees in, trees out.
 
+use super::folder::Listings;
 use git2::{ObjectType, Oid, Repository, Tree};
 use std::cell::RefCell;
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// The largest file that is read from a repository.
@@ -89,8 +90,8 @@ pub struct Repo {
     hook: bool,
     /// Signs the commits that are made here.
     pub(super) signer: Option<SignBy>,
-    /// Trees that were looked over.
-    pub(super) sound: RefCell<HashSet<Oid>>,
+    /// Folders that were looked over.
+    pub(super) listings: RefCell<Listings>,
 }
 
 /// Gives an armoured SSHSIG over bytes, in git's own namespace; or says why not.
@@ -114,7 +115,7 @@ impl Repo {
         let mut options = git2::RepositoryInitOptions::new();
         options.bare(bare).initial_head("main").no_reinit(true);
         let inner = Repository::init_opts(path, &options).map_err(git(format!("create {}", path.display())))?;
-        Ok(Repo { inner, base: HEADS, hook: false, signer: None, sound: RefCell::default() })
+        Ok(Repo { inner, base: HEADS, hook: false, signer: None, listings: RefCell::default() })
     }
 
     /// Opens a repository at a path.
@@ -123,7 +124,7 @@ impl Repo {
     /// [`RepoError::Git`].
     pub fn open(path: &Path) -> Result<Repo, RepoError> {
         let inner = Repository::open(path).map_err(git(format!("open the repository {}", path.display())))?;
-        Ok(Repo { inner, base: HEADS, hook: false, signer: None, sound: RefCell::default() })
+        Ok(Repo { inner, base: HEADS, hook: false, signer: None, listings: RefCell::default() })
     }
 
     /// Opens a plain clone (or any repository) to look at: its branches are those of its remote `origin`, as they were
@@ -152,7 +153,7 @@ impl Repo {
     /// [`RepoError::Git`].
     pub fn open_in_hook() -> Result<Repo, RepoError> {
         let inner = Repository::open_from_env().map_err(git("open the hook's repository"))?;
-        Ok(Repo { inner, base: HEADS, hook: true, signer: None, sound: RefCell::default() })
+        Ok(Repo { inner, base: HEADS, hook: true, signer: None, listings: RefCell::default() })
     }
 
     /// The same repository once more, for another thread.
@@ -169,7 +170,7 @@ impl Repo {
             base: self.base,
             hook: self.hook,
             signer: None,
-            sound: RefCell::default(),
+            listings: RefCell::default(),
         })
     }
 
@@ -215,10 +216,17 @@ impl Repo {
         Oid::from_str(hex).map_err(git(format!("read the object name {hex}")))
     }
 
-    pub(super) fn tree(&self, commit: &str) -> Result<Tree<'_>, RepoError> {
+    /// The object of a commit's tree.
+    pub(super) fn root(&self, commit: &str) -> Result<Oid, RepoError> {
         let oid = self.oid(commit)?;
         let commit = self.inner.find_commit(oid).map_err(|_| RepoError::NotVisible { oid: commit.into() })?;
-        self.tree_of(commit.tree_id())
+        Ok(commit.tree_id())
+    }
+
+    pub(super) fn tree(&self, commit: &str) -> Result<Tree<'_>, RepoError> {
+        let oid = self.root(commit)?;
+        self.listing(oid)?;
+        self.inner.find_tree(oid).map_err(|_| RepoError::NotVisible { oid: oid.to_string() })
     }
 
     /// First parent of a commit.

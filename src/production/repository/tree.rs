@@ -1,10 +1,13 @@
 //! What lies in a commit's tree, and what differs between two: subtrees that are the same are not looked into, so
 //! that a step costs what it changes, however much lies there.
 
+use super::folder::{Entry, Listing};
 use super::git::{Repo, RepoError};
-use git2::{ObjectType, Oid, TreeEntry};
+use git2::{ObjectType, Oid};
 use std::cell::Cell;
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// Most files in a tree that is listed whole.
 const MAX_FILES: usize = 200_000;
@@ -24,14 +27,6 @@ pub struct Changed {
     pub after: bool,
 }
 
-/// What a name in a tree stands for. Only plain files (mode 100644) and folders are allowed: no links, no programs, no
-/// submodules, no odd names.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Node {
-    File(Oid),
-    Folder(Oid),
-}
-
 /// How many folders were looked into.
 #[derive(Default)]
 struct Looked(Cell<usize>);
@@ -46,26 +41,13 @@ impl Looked {
     }
 }
 
-fn node(dir: &str, entry: &TreeEntry<'_>) -> Result<(String, Node), RepoError> {
-    let bad = |path: String, what: &str| Err(RepoError::BadTree { path, what: what.into() });
-    let Ok(name) = entry.name() else { return bad(format!("{dir:?}"), "a name is not UTF-8") };
-    let path = format!("{dir}{name}");
-    let plain = name.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-@".contains(&b)) && !name.starts_with('.');
-    match (plain, entry.kind(), entry.filemode()) {
-        (false, _, _) => bad(path, "a name has characters other than letters, digits, '.', '_', '-', '@'"),
-        (_, Some(ObjectType::Tree), 0o040_000) => Ok((path, Node::Folder(entry.id()))),
-        (_, Some(ObjectType::Blob), 0o100_644) => Ok((path, Node::File(entry.id()))),
-        _ => bad(path, "only plain files (mode 100644) may be deployed"),
-    }
-}
-
 impl Repo {
     /// All files of a commit by path with their object names.
     ///
     /// # Errors
     /// [`RepoError::BadTree`] for anything but plain files, for odd names, and for too many.
     pub fn list(&self, commit: &str) -> Result<BTreeMap<String, String>, RepoError> {
-        let (mut out, root) = (BTreeMap::new(), self.tree(commit)?.id());
+        let (mut out, root) = (BTreeMap::new(), self.root(commit)?);
         self.gather(root, "", &Looked::default(), &mut out)?;
         Ok(out)
     }
@@ -90,26 +72,24 @@ impl Repo {
         looked: &Looked,
         out: &mut BTreeMap<String, String>,
     ) -> Result<(), RepoError> {
-        for (path, node) in self.nodes(Some(tree), dir, looked)? {
-            match node {
-                Node::Folder(oid) => self.gather(oid, &format!("{path}/"), looked, out)?,
-                Node::File(_) if out.len() >= MAX_FILES => {
+        let listing = self.look_into(Some(tree), dir, looked)?;
+        for entry in entries(&listing, dir)? {
+            let path = format!("{dir}{}", entry.name());
+            match entry.kind {
+                Some(ObjectType::Tree) => self.gather(entry.oid, &format!("{path}/"), looked, out)?,
+                _ if out.len() >= MAX_FILES => {
                     return Err(RepoError::BadTree { path, what: "too many files".into() });
                 }
-                Node::File(oid) => drop(out.insert(path, oid.to_string())),
+                _ => drop(out.insert(path, entry.oid.to_string())),
             }
         }
         Ok(())
     }
 
-    fn nodes(&self, tree: Option<Oid>, dir: &str, looked: &Looked) -> Result<BTreeMap<String, Node>, RepoError> {
-        let Some(oid) = tree else { return Ok(BTreeMap::new()) };
+    fn look_into(&self, tree: Option<Oid>, dir: &str, looked: &Looked) -> Result<Option<Arc<Listing>>, RepoError> {
+        let Some(oid) = tree else { return Ok(None) };
         looked.into(dir)?;
-        let tree = self.tree_of(oid)?;
-        if tree.is_empty() && !dir.is_empty() {
-            return Err(RepoError::BadTree { path: dir.into(), what: "a folder without any file".into() });
-        }
-        tree.iter().map(|entry| node(dir, &entry)).collect()
+        self.listing(oid).map(Some)
     }
 
     /// Whether two commits hold the same files.
@@ -117,7 +97,7 @@ impl Repo {
     /// # Errors
     /// An object that cannot be seen.
     pub fn same(&self, old: &str, new: &str) -> Result<bool, RepoError> {
-        Ok(self.tree(old)?.id() == self.tree(new)?.id())
+        Ok(self.root(old)? == self.root(new)?)
     }
 
     /// The files that differ between two commits, by path. What is new has plain names and modes only.
@@ -125,7 +105,7 @@ impl Repo {
     /// # Errors
     /// As [`Repo::list`].
     pub fn changes(&self, old: &str, new: &str) -> Result<Vec<Changed>, RepoError> {
-        let (old, new) = (self.tree(old)?.id(), self.tree(new)?.id());
+        let (old, new) = (self.root(old)?, self.root(new)?);
         let mut out = Vec::new();
         self.compare((Some(old), Some(new)), "", &Looked::default(), &mut out)?;
         out.sort_by(|a, b| a.path.cmp(&b.path));
@@ -142,22 +122,46 @@ impl Repo {
         if pair.0 == pair.1 {
             return Ok(());
         }
-        let (before, after) = (self.nodes(pair.0, dir, looked)?, self.nodes(pair.1, dir, looked)?);
-        let file = |node: Option<&Node>| node.copied().and_then(|n| if let Node::File(o) = n { Some(o) } else { None });
-        let folder =
-            |node: Option<&Node>| node.copied().and_then(|n| if let Node::Folder(o) = n { Some(o) } else { None });
-        let names = before.keys().chain(after.keys().filter(|path| !before.contains_key(*path)));
-        for path in names {
-            let (a, b) = (before.get(path), after.get(path));
-            self.compare((folder(a), folder(b)), &format!("{path}/"), looked, out)?;
-            if file(a) != file(b) {
-                let (before, after) = (file(a).is_some(), file(b).is_some());
-                out.push(Changed { path: path.clone(), before, after });
+        let (before, after) = (self.look_into(pair.0, dir, looked)?, self.look_into(pair.1, dir, looked)?);
+        for (a, b) in differences(entries(&before, dir)?, entries(&after, dir)?) {
+            let Some(name) = a.or(b).map(Entry::name) else { continue };
+            let is = |entry: Option<&Entry>, kind| entry.filter(|e| e.kind == Some(kind)).map(|e| e.oid);
+            let folders = (is(a, ObjectType::Tree), is(b, ObjectType::Tree));
+            self.compare(folders, &format!("{dir}{name}/"), looked, out)?;
+            let (before, after) = (is(a, ObjectType::Blob), is(b, ObjectType::Blob));
+            if before != after {
+                out.push(Changed { path: format!("{dir}{name}"), before: before.is_some(), after: after.is_some() });
             }
             if out.len() > MAX_FILES {
-                return Err(RepoError::BadTree { path: path.clone(), what: "too many files".into() });
+                return Err(RepoError::BadTree { path: format!("{dir}{name}"), what: "too many files".into() });
             }
         }
         Ok(())
     }
+}
+
+/// The plain entries of a folder; none where there is none.
+fn entries<'a>(listing: &'a Option<Arc<Listing>>, dir: &str) -> Result<&'a [Entry], RepoError> {
+    listing.as_deref().map_or(Ok(&[]), |listing| listing.plain(dir))
+}
+
+/// What two folders hold by name, where it is not the same.
+fn differences<'a>(
+    mut before: &'a [Entry],
+    mut after: &'a [Entry],
+) -> impl Iterator<Item = (Option<&'a Entry>, Option<&'a Entry>)> {
+    let pairs = std::iter::from_fn(move || {
+        let order = match (before.first(), after.first()) {
+            (Some(a), Some(b)) => a.name().cmp(b.name()),
+            (Some(_), None) => Ordering::Less,
+            (None, Some(_)) => Ordering::Greater,
+            (None, None) => return None,
+        };
+        Some((take(&mut before, order != Ordering::Greater), take(&mut after, order != Ordering::Less)))
+    });
+    pairs.filter(|(a, b): &(Option<&Entry>, Option<&Entry>)| a.map(|e| (e.oid, e.kind)) != b.map(|e| (e.oid, e.kind)))
+}
+
+fn take<'a>(entries: &mut &'a [Entry], whether: bool) -> Option<&'a Entry> {
+    if whether { entries.split_off_first() } else { None }
 }

@@ -19,7 +19,6 @@ pub mod tree;
 pub use assumed::costs_text;
 
 use crate::strategy::diagnostic::near;
-use serde::Deserialize;
 use std::ops::Range;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
@@ -119,6 +118,11 @@ pub fn has_any(text: &str, keys: &[&str]) -> bool {
 
 /// No text of ours holds a number that is none: neither `inf` nor `nan`, nor one that overflows.
 pub(crate) fn finite(text: &str) -> Result<(), FormatError> {
+    table(text).map(drop)
+}
+
+/// A text's tables, in which every number is one.
+fn table(text: &str) -> Result<Spanned<DeTable<'_>>, FormatError> {
     let root = DeTable::parse(text).map_err(|e| FormatError::toml(&e))?;
     let mut left: Vec<&Spanned<DeValue<'_>>> = root.get_ref().iter().map(|(_, value)| value).collect();
     while let Some(value) = left.pop() {
@@ -132,22 +136,25 @@ pub(crate) fn finite(text: &str) -> Result<(), FormatError> {
             _ => {}
         }
     }
-    Ok(())
+    Ok(root)
 }
 
 /// The number in a text; 1 when there is none. The first thing that every reader asks.
 pub(crate) fn number(text: &str) -> Result<u32, FormatError> {
-    finite(text)?;
-    #[derive(Deserialize)]
-    struct Head {
-        format: Option<u32>,
-    }
-    let head: Head = toml::from_str(text).map_err(|e| FormatError::toml(&e))?;
-    match head.format {
-        None => Ok(1),
+    let root = table(text)?;
+    let Some(found) = root.get_ref().get("format") else { return Ok(1) };
+    let number = match found.get_ref() {
+        DeValue::Integer(n) => u32::from_str_radix(n.as_str(), n.radix()).ok(),
+        _ => None,
+    };
+    match number {
         // Version 1 never had a number, so a text that says so is not one of its texts.
         Some(1) => Err(FormatError::Malformed { what: "format 1 has no number in its text".into(), span: None }),
         Some(n) => Ok(n),
+        None => {
+            let what = "the format is a whole number".into();
+            Err(FormatError::Malformed { what, span: Some(found.span()) })
+        }
     }
 }
 
