@@ -24,7 +24,7 @@ pub fn compare(lab: &Lab, wanted: &[String]) -> Result<Comparison, LabError> {
         ));
     }
     let mut reports = Vec::new();
-    let studies = lab.mirror()?.studies()?;
+    let studies = lab.mirror()?.titles()?;
     for text in wanted {
         if let Some((strategy, version)) = text.rsplit_once('@').filter(|_| studies.iter().all(|s| s.name != *text)) {
             let (study, number) = promoted(lab, strategy, version)?;

@@ -5,7 +5,7 @@ use crate::folder::Lab;
 use assay_ledger::Log;
 use assay_ledger::format::hash::unhex;
 use assay_research::mirror::Mirror;
-use assay_research::mirror::query::{Order, StudyRow, TrialRow};
+use assay_research::mirror::query::{Order, StudyRow, Title, TrialRow};
 use assay_shared::event::{Event, trial_id};
 use assay_shared::recount::Finished;
 use serde::Serialize;
@@ -24,17 +24,19 @@ pub struct Board {
 /// # Errors
 /// None of that name, or several.
 pub fn study(mirror: &Mirror, wanted: Option<&str>) -> Result<StudyRow, LabError> {
-    let studies = mirror.studies()?;
-    let found: Vec<&StudyRow> = match wanted {
+    let studies = mirror.titles()?;
+    let found: Vec<&Title> = match wanted {
         None => studies.iter().take(1).collect(),
         Some(w) => {
             let named = studies.iter().filter(|s| s.name == w).collect::<Vec<_>>();
-            let by_id = |s: &&StudyRow| s.study_id == w || (w.len() >= 6 && s.study_id.starts_with(w));
+            let by_id = |s: &&Title| s.study_id == w || (w.len() >= 6 && s.study_id.starts_with(w));
             if named.is_empty() { studies.iter().filter(by_id).collect() } else { named }
         }
     };
     match found[..] {
-        [one] => Ok(one.clone()),
+        [one] => mirror
+            .study(&one.study_id)?
+            .ok_or_else(|| LabError::could_not(format!("the study '{}' is not in the mirror any more", one.name))),
         [] => {
             let names: Vec<&str> = studies.iter().map(|s| s.name.as_str()).collect();
             let hint = if names.is_empty() {
@@ -54,7 +56,7 @@ pub fn study(mirror: &Mirror, wanted: Option<&str>) -> Result<StudyRow, LabError
 }
 
 /// What names a trial: `STUDY`, `NUMBER` or `STUDY:NUMBER`; a study may be named like the last.
-pub fn named<'t>(text: &'t str, studies: &[StudyRow]) -> (Option<&'t str>, Option<u32>) {
+pub fn named<'t>(text: &'t str, studies: &[Title]) -> (Option<&'t str>, Option<u32>) {
     let known = |name: &str| studies.iter().any(|s| s.name == name);
     match (text.parse().ok(), text.rsplit_once(':')) {
         _ if known(text) => (Some(text), None),
@@ -75,7 +77,7 @@ pub fn chosen(
     number: Option<u32>,
 ) -> Result<(Option<String>, Option<u32>), LabError> {
     let Some(text) = text else { return Ok((study.map(String::from), number)) };
-    let (of, own) = named(text, &lab.mirror()?.studies()?);
+    let (of, own) = named(text, &lab.mirror()?.titles()?);
     let twice = |what: &str| {
         LabError::usage(format!("the {what} is named twice"), "a trial is STUDY:NUMBER, NUMBER or, for its best, STUDY")
     };

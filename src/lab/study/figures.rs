@@ -75,7 +75,7 @@ fn lineage(lab: &Lab, log: &Log, record: &Record) -> Result<Lineage, LabError> {
     let repo = lab.repo()?;
     let (Some(scope), true) = (&record.scope, repo.tip("refs/heads/main").is_some()) else { return Ok(all) };
     let (policy, _) = proposal::policy(&repo)?;
-    for other in gate::logs(&repo, &policy)?.into_values().filter(|other| other.origin != log.origin()) {
+    for other in gate::logs_beside(&repo, &policy, log.origin())?.into_values() {
         all.add(&gate::lineage(&other, other.len(), scope)?);
     }
     Ok(all)

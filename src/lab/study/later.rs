@@ -200,7 +200,7 @@ fn seen(lab: &Lab, record: &Record, run: &LaterRun) -> Result<Seen, LabError> {
     if repo.tip("refs/heads/main").is_some() {
         let (policy, _) = policy(&repo)?;
         let own = lab.config.origin.as_str();
-        for other in gate::logs(&repo, &policy)?.into_values().filter(|other| other.origin != own) {
+        for other in gate::logs_beside(&repo, &policy, own)?.into_values() {
             looked.add(&gate::counted_of(&other)?.looked(&symbols, &id, this));
         }
     }

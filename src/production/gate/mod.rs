@@ -41,7 +41,7 @@ pub use preview::{Check, Figures, Preview, preview};
 pub use push::{Update, Verdict, judge};
 pub use recount::{case, counted_of, lineage};
 pub use refusal::{Code, GateError, Refusal};
-pub use replay::{host_log, logs};
+pub use replay::{host_log, logs, logs_beside};
 pub use reproductions::{found as reproductions, least as least_reproduced};
 pub use restore::{step, version as version_of};
 pub use walked::{Ever, Tips, tips};

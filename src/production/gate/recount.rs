@@ -10,6 +10,10 @@ use assay_shared::event::study::StudyFact;
 use assay_shared::format::config::{LedgerRef, LiveConfig};
 use assay_shared::policy::Policy;
 use assay_shared::recount::{Case, Counts, Finding, LaterRun, Lineage, Looked, Scope, Wrong};
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// Trials of studies that are computed again at a time.
+const TOGETHER: usize = 2_000;
 
 /// A study that was computed again without a finding.
 #[derive(Debug)]
@@ -134,13 +138,50 @@ pub(super) fn worth(log: &VerifiedLog<'_>, read: &Gathering) -> Result<Vec<Check
     let mut wanted: Vec<_> = read.courses.iter().filter(|(id, c)| c.closed && c.parity && !known(id, c)).collect();
     // In the order of the log, of which a stretch is read at a time.
     wanted.sort_by_key(|(_, course)| course.first);
-    let mut out = Vec::new();
+    let (mut out, mut cases, mut trials) = (Vec::new(), Vec::new(), 0);
     for (id, course) in wanted {
         let Some(Ok(case)) = again(log, read, id, course)? else { continue };
-        let ours = case.fact.environment.results == Some(RESULTS) && found(&case).is_none();
-        out.extend(Checked::of(&case, course.last).filter(|_| ours));
+        trials += case.trials.len();
+        cases.push((case, course.last));
+        // No more of them are in memory than keep all cores busy.
+        if trials >= TOGETHER {
+            (out, trials) = ([out, checked(std::mem::take(&mut cases))].concat(), 0);
+        }
     }
+    out.extend(checked(cases));
     Ok(out)
+}
+
+/// Those of some studies that are of this version's results and without a finding. A large one has all cores for
+/// itself, small ones have one each.
+fn checked(cases: Vec<(Case, u64)>) -> Vec<Checked> {
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    let one = |(case, last): &(Case, u64), alone: bool| {
+        let finding = || case.check().into_iter().next().or_else(|| case.suggestions(0..case.trials.len()));
+        let finding = if alone { found(case) } else { finding() };
+        let ours = case.fact.environment.results == Some(RESULTS) && finding.is_none();
+        Checked::of(case, *last).filter(|_| ours)
+    };
+    if cases.len() < 2 * threads {
+        return cases.iter().filter_map(|case| one(case, true)).collect();
+    }
+    let next = AtomicUsize::new(0);
+    let work = || {
+        let mut done = Vec::new();
+        while let Some((at, case)) =
+            Some(next.fetch_add(1, Ordering::Relaxed)).and_then(|at| Some((at, cases.get(at)?)))
+        {
+            done.extend(one(case, false).map(|checked| (at, checked)));
+        }
+        done
+    };
+    let mut out: Vec<(usize, Checked)> = std::thread::scope(|scope| {
+        let all: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
+        // One that was lost is computed again when somebody proposes a trial of it.
+        all.into_iter().flat_map(|thread| thread.join().unwrap_or_default()).collect()
+    });
+    out.sort_by_key(|(at, _)| *at);
+    out.into_iter().map(|(_, checked)| checked).collect()
 }
 
 /// A study of a log that was read through: only what it stands on and its own events are read once more.

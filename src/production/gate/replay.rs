@@ -49,10 +49,23 @@ pub fn host_log<'r>(repo: &'r Repo, host: &Host) -> Result<Option<VerifiedLog<'r
 /// # Errors
 /// A log that does not verify.
 pub fn logs<'r>(repo: &'r Repo, policy: &Policy) -> Result<Logs<'r>, GateError> {
+    logs_beside(repo, policy, "")
+}
+
+/// The same without the log of this origin, which whoever asks has already.
+///
+/// # Errors
+/// A log that does not verify.
+pub fn logs_beside<'r>(repo: &'r Repo, policy: &Policy, own: &str) -> Result<Logs<'r>, GateError> {
     let mut out = Logs::new();
-    for verifier in policy.origins.iter().filter_map(|o| o.vkey.parse::<Verifier>().ok()) {
+    let known = policy.origins.iter().filter_map(|o| o.vkey.parse::<Verifier>().ok());
+    for verifier in known.filter(|verifier| verifier.name != own) {
         if let Some(tip) = repo.tip(&format!("refs/heads/{}", ledger_branch(&verifier.name))) {
-            out.insert(verifier.name, replay(repo, &tip, None, &|origin| policy.verifier(origin), None)?);
+            let log = replay(repo, &tip, None, &|origin| policy.verifier(origin), None)?;
+            // Another's branch may hold a copy of it.
+            if log.origin != own {
+                out.insert(verifier.name, log);
+            }
         }
     }
     Ok(out)

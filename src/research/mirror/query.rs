@@ -118,6 +118,15 @@ pub struct TrialRow {
     pub metrics: BTreeMap<String, f64>,
 }
 
+/// What a study is called.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Title {
+    /// Its id, in hexadecimal digits.
+    pub study_id: String,
+    /// Its name.
+    pub name: String,
+}
+
 /// A data snapshot.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[allow(missing_docs)]
@@ -166,19 +175,44 @@ fn json_of<T: serde::de::DeserializeOwned + Default>(text: Option<String>) -> T 
 }
 
 impl Mirror {
+    /// What all studies are called, newest first: to find one in a mirror of any size.
+    ///
+    /// # Errors
+    /// When SQLite cannot read them.
+    pub fn titles(&self) -> Result<Vec<Title>, MirrorError> {
+        let row = |r: &Row<'_>| Ok(Title { study_id: r.get(0)?, name: r.get(1)? });
+        let sql = "SELECT study_id, name FROM assay_studies ORDER BY seq DESC";
+        let work = || self.conn.prepare(sql)?.query_map([], row)?.collect::<rusqlite::Result<Vec<_>>>();
+        work().map_err(self.fail())
+    }
+
     /// All studies, newest first.
     ///
     /// # Errors
     /// When SQLite cannot read them.
     pub fn studies(&self) -> Result<Vec<StudyRow>, MirrorError> {
-        let sql = "SELECT s.study_id, s.name, s.strategy, s.strategy_hash, s.data_hash, s.rulebook_hash, s.generated,
+        self.studies_where("?1 IS NULL", None)
+    }
+
+    /// A study by its whole id.
+    ///
+    /// # Errors
+    /// When SQLite cannot read it.
+    pub fn study(&self, study_id: &str) -> Result<Option<StudyRow>, MirrorError> {
+        Ok(self.studies_where("s.study_id = ?1", Some(study_id))?.into_iter().next())
+    }
+
+    fn studies_where(&self, which: &str, study_id: Option<&str>) -> Result<Vec<StudyRow>, MirrorError> {
+        let sql = format!(
+            "SELECT s.study_id, s.name, s.strategy, s.strategy_hash, s.data_hash, s.rulebook_hash, s.generated,
             (SELECT count(*) FROM assay_trials t WHERE t.study_id = s.study_id),
             (SELECT count(*) FROM assay_trials t WHERE t.study_id = s.study_id AND t.state = 'COMPLETE'),
             s.closed_seq IS NOT NULL,
             (SELECT t.number FROM assay_trials t WHERE t.study_id = s.study_id AND t.violation <= 0 ORDER BY t.score DESC, t.number LIMIT 1),
             (SELECT max(t.score) FROM assay_trials t WHERE t.study_id = s.study_id AND t.violation <= 0),
             s.statistics, s.text
-            FROM assay_studies s ORDER BY s.seq DESC";
+            FROM assay_studies s WHERE {which} ORDER BY s.seq DESC"
+        );
         let row = |r: &Row<'_>| {
             Ok(StudyRow {
                 study_id: r.get(0)?,
@@ -197,7 +231,7 @@ impl Mirror {
                 text: r.get(13)?,
             })
         };
-        let work = || self.conn.prepare(sql)?.query_map([], row)?.collect::<rusqlite::Result<Vec<_>>>();
+        let work = || self.conn.prepare(&sql)?.query_map([study_id], row)?.collect::<rusqlite::Result<Vec<_>>>();
         work().map_err(self.fail())
     }
 

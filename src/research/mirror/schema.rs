@@ -4,7 +4,7 @@ pub(super) const PRAGMAS: &str =
     "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA temp_store=MEMORY; PRAGMA busy_timeout=5000;";
 
 /// Version of our tables.
-pub(super) const VERSION: i64 = 5;
+pub(super) const VERSION: i64 = 6;
 
 /// Our tables and views, each with a word about it.
 pub const WORDS: [(&str, &str); 11] = [
@@ -43,14 +43,14 @@ CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL, CONSTRAINT alemb
 INSERT INTO version_info VALUES (1, 12, '4.9.0');
 INSERT INTO alembic_version VALUES ('v3.2.0.a');
 CREATE TABLE assay_meta (schema INTEGER NOT NULL, cursor INTEGER NOT NULL, leaf TEXT NOT NULL);
-INSERT INTO assay_meta VALUES (5, 0, '');
+INSERT INTO assay_meta VALUES (6, 0, '');
 CREATE TABLE assay_events (seq INTEGER PRIMARY KEY, event_id TEXT NOT NULL, kind TEXT NOT NULL, version INTEGER NOT NULL, time_us INTEGER NOT NULL, author TEXT NOT NULL, leaf TEXT NOT NULL);
 CREATE INDEX assay_events_kind ON assay_events (kind, seq);
 CREATE TABLE assay_strategies (hash TEXT PRIMARY KEY, name TEXT NOT NULL, canonical TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE assay_ignored (seq INTEGER PRIMARY KEY, why TEXT NOT NULL);
 CREATE TABLE assay_studies (study_id TEXT PRIMARY KEY, optuna_id INTEGER NOT NULL, seq INTEGER NOT NULL, name TEXT NOT NULL, strategy TEXT NOT NULL, strategy_hash TEXT NOT NULL, data_hash TEXT NOT NULL, rulebook_hash TEXT NOT NULL, text TEXT NOT NULL, environment TEXT NOT NULL, generated INTEGER NOT NULL, closed_seq INTEGER, best INTEGER, statistics TEXT) WITHOUT ROWID;
 CREATE TABLE assay_trials (study_id TEXT NOT NULL, number INTEGER NOT NULL, trial_id INTEGER NOT NULL, seq INTEGER NOT NULL, state TEXT NOT NULL, score REAL, violation REAL, reason TEXT, params TEXT NOT NULL, folds TEXT, identity TEXT NOT NULL, stream_hash TEXT, PRIMARY KEY (study_id, number)) WITHOUT ROWID;
-CREATE INDEX assay_trials_score ON assay_trials (study_id, score);
+CREATE INDEX assay_trials_score ON assay_trials (study_id, state, violation, score);
 CREATE VIEW assay_metrics AS SELECT trial_id, j.key AS name, j.value AS value FROM trial_user_attributes AS a, json_each(a.value_json) AS j WHERE a."key" = 'assay:metrics';
 CREATE TABLE assay_snapshots (data_hash TEXT PRIMARY KEY, seq INTEGER NOT NULL, symbols TEXT NOT NULL, interval_ms INTEGER NOT NULL, first_ms INTEGER NOT NULL, last_ms INTEGER NOT NULL, bars INTEGER NOT NULL, generated INTEGER NOT NULL, source TEXT NOT NULL, treatments TEXT NOT NULL, findings INTEGER NOT NULL, rulebook_hash TEXT, assumptions TEXT NOT NULL, files INTEGER, vendor_checked INTEGER) WITHOUT ROWID;
 CREATE VIEW assay_params AS SELECT t.study_id, t.number, t.trial_id, j.key AS name, j.value AS value FROM assay_trials AS t, json_each(t.params) AS j;
