@@ -57,9 +57,12 @@ struct Kept {
     sha256: Hash,
     commit: String,
     policy_sha256: Hash,
-    author_key: PublicKey,
-    approvers: Vec<(String, PublicKey)>,
+    author_key: String,
+    approvers: Vec<(String, String)>,
 }
+
+/// The keys of the people, each read once: what they are is checked, which takes a while, and they are few.
+type Keys = BTreeMap<String, PublicKey>;
 
 impl Kept {
     fn of(d: &Deployment) -> Kept {
@@ -68,24 +71,26 @@ impl Kept {
             sha256: d.sha256,
             commit: d.commit.clone(),
             policy_sha256: d.policy_sha256,
-            author_key: d.author_key,
-            approvers: d.approvers.iter().cloned().zip(d.approver_keys.iter().copied()).collect(),
+            author_key: d.author_key.to_openssh(),
+            approvers: d.approvers.iter().cloned().zip(d.approver_keys.iter().map(PublicKey::to_openssh)).collect(),
         }
     }
 
     /// The deployment, if its text is the very one.
-    fn deployment(self, bytes: Vec<u8>) -> Option<Deployment> {
+    fn deployment(self, bytes: Vec<u8>, keys: &Keys) -> Option<Deployment> {
         if Hash::of(&bytes) != self.sha256 {
             return None;
         }
-        let (approvers, approver_keys) = self.approvers.into_iter().unzip();
+        let of = |(person, key): (String, String)| Some((person, *keys.get(&key)?));
+        let (approvers, approver_keys) =
+            self.approvers.into_iter().map(of).collect::<Option<Vec<_>>>()?.into_iter().unzip();
         Some(Deployment {
-            config: LiveConfig::parse(&bytes).ok()?,
+            config: LiveConfig::parse_again(&bytes).ok()?,
             text: String::from_utf8(bytes).ok()?,
             sha256: self.sha256,
             commit: self.commit,
             policy_sha256: self.policy_sha256,
-            author_key: self.author_key,
+            author_key: *keys.get(&self.author_key)?,
             approvers,
             approver_keys,
         })
@@ -113,6 +118,13 @@ fn path(host: &Host) -> PathBuf {
 /// The configs in force as the head holds them: their folder is read once, and all cores read them.
 fn deployments(repo: &Repo, head: &str, live: Vec<Kept>) -> Option<Vec<Deployment>> {
     let there = repo.under(head, LIVE).ok()?;
+    let mut keys = Keys::new();
+    for text in live.iter().flat_map(|kept| kept.approvers.iter().map(|a| &a.1).chain([&kept.author_key])) {
+        if !keys.contains_key(text) {
+            keys.insert(text.clone(), text.parse().ok()?);
+        }
+    }
+    let keys = &keys;
     let text = |kept: Kept| {
         let path = LiveConfig::path(&kept.strategy);
         let bytes = repo.object(there.get(&path)?, &path).ok()?;
@@ -127,7 +139,7 @@ fn deployments(repo: &Repo, head: &str, live: Vec<Kept>) -> Option<Vec<Deploymen
         parts.push(std::mem::replace(&mut texts, rest));
     }
     std::thread::scope(|scope| {
-        let all: Vec<_> = parts.into_iter().map(|part| scope.spawn(move || read(part))).collect();
+        let all: Vec<_> = parts.into_iter().map(|part| scope.spawn(move || read(part, keys))).collect();
         let mut out = Vec::new();
         for part in all {
             out.extend(part.join().ok()??);
@@ -136,8 +148,8 @@ fn deployments(repo: &Repo, head: &str, live: Vec<Kept>) -> Option<Vec<Deploymen
     })
 }
 
-fn read(part: Vec<(Kept, Vec<u8>)>) -> Option<Vec<Deployment>> {
-    part.into_iter().map(|(kept, bytes)| kept.deployment(bytes)).collect()
+fn read(part: Vec<(Kept, Vec<u8>)>, keys: &Keys) -> Option<Vec<Deployment>> {
+    part.into_iter().map(|(kept, bytes)| kept.deployment(bytes, keys)).collect()
 }
 
 /// What a host remembers; nothing where it forgot, where everything is to be replayed, or where git does not hold what
