@@ -114,6 +114,7 @@ impl<'a> Simulation<'a> {
         record: bool,
     ) -> Result<Simulation<'a>, SimulateError> {
         let account = Account::new(bound.terms(), book, assumptions, market.times[first], record)?;
+        let account = account.expecting(market.len() - first);
         let marks = BTreeMap::from([(first, account.so_far().mark())]);
         let decider = Decider::new(bound)?;
         Ok(Simulation { market, prepared, decider, account, next: first, marks })

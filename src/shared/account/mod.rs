@@ -256,6 +256,14 @@ impl<'r> Account<'r> {
         Ok(account)
     }
 
+    /// Makes room for so many bars: an equity that grows is copied again and again.
+    #[must_use]
+    pub fn expecting(mut self, bars: usize) -> Account<'r> {
+        self.equity.reserve_exact(bars);
+        self.margin_usage.reserve_exact(if self.recorder.keeps() { bars } else { 0 });
+        self
+    }
+
     /// Takes the rules in force and, for open positions, solves their liquidation again: a new
     /// bracket table applies to them from its first day.
     fn apply_rules(&mut self, ms: i64) {

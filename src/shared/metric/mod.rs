@@ -45,13 +45,41 @@ pub fn returns(initial: f64, equity: &[f64]) -> Vec<f64> {
     equity.iter().map(&mut step).collect()
 }
 
+/// The returns of a curve, with what their figures begin with.
+struct Swept {
+    returns: Vec<f64>,
+    /// Their sum, and that of the squares of those below zero.
+    sum: f64,
+    down: f64,
+}
+
+impl Swept {
+    /// One pass over a curve. A sum waits for its last addition: three of them, and the divisions, wait together.
+    fn of(initial: f64, equity: &[f64]) -> Swept {
+        let (mut last, mut out) = (initial, Swept { returns: Vec::with_capacity(equity.len()), sum: -0.0, down: -0.0 });
+        out.returns.extend(equity.iter().map(|e| {
+            let r = if last > 0.0 { e / last - 1.0 } else { 0.0 };
+            last = *e;
+            out.sum += r;
+            out.down += r.min(0.0) * r.min(0.0);
+            r
+        }));
+        out
+    }
+}
+
 /// The moments of a series of at least two values that are not all the same.
 pub fn moments(xs: &[f64]) -> Option<Moments> {
+    moments_of(xs, xs.iter().fold(-0.0, |sum, x| sum + x))
+}
+
+/// The same of a series whose sum is known.
+fn moments_of(xs: &[f64], sum: f64) -> Option<Moments> {
     let n = xs.len();
     if n < 2 {
         return None;
     }
-    let mean = xs.iter().sum::<f64>() / n as f64;
+    let mean = sum / n as f64;
     let (mut m2, mut m3, mut m4) = (0.0, 0.0, 0.0);
     for x in xs {
         let (d, d2) = (x - mean, (x - mean) * (x - mean));
@@ -133,7 +161,7 @@ pub fn some(run: &Window<'_>, interval_ms: i64, wants: &dyn Fn(Metric) -> bool) 
     }
     if any(&[Metric::Volatility, Metric::Sharpe, Metric::SharpePerBar, Metric::Skew, Metric::Kurtosis, Metric::Sortino])
     {
-        returns_figures(&returns(run.initial_usdt, run.equity), interval_ms, &mut put);
+        returns_figures(&Swept::of(run.initial_usdt, run.equity), interval_ms, &mut put);
     }
     let last = run.equity[bars - 1];
     let total = last / run.initial_usdt - 1.0;
@@ -170,15 +198,15 @@ pub fn some(run: &Window<'_>, interval_ms: i64, wants: &dyn Fn(Metric) -> bool) 
     out
 }
 
-fn returns_figures(returns: &[f64], interval_ms: i64, put: &mut impl FnMut(Metric, f64)) {
+fn returns_figures(swept: &Swept, interval_ms: i64, put: &mut impl FnMut(Metric, f64)) {
     let per_year = YEAR_MS / interval_ms as f64;
-    let Some(m) = moments(returns) else { return };
+    let Some(m) = moments_of(&swept.returns, swept.sum) else { return };
     put(Metric::Volatility, m.std * per_year.sqrt());
     put(Metric::Sharpe, m.mean / m.std * per_year.sqrt());
     put(Metric::SharpePerBar, m.mean / m.std);
     put(Metric::Skew, m.skew);
     put(Metric::Kurtosis, m.kurtosis);
-    let downside = (returns.iter().map(|r| r.min(0.0) * r.min(0.0)).sum::<f64>() / m.n as f64).sqrt();
+    let downside = (swept.down / m.n as f64).sqrt();
     if downside > 0.0 {
         put(Metric::Sortino, m.mean * per_year / (downside * per_year.sqrt()));
     }
@@ -223,7 +251,10 @@ mod tests {
             equity.push(e);
         }
         let mut out = Metrics::new();
-        returns_figures(&returns(1.0, &equity), 86_400_000, &mut |k, v| {
+        let swept = Swept::of(1.0, &equity);
+        assert_eq!(swept.returns, returns(1.0, &equity));
+        assert_eq!(swept.sum.to_bits(), swept.returns.iter().sum::<f64>().to_bits());
+        returns_figures(&swept, 86_400_000, &mut |k, v| {
             out.insert(k, v);
         });
         let close = |a: f64, b: f64| assert!((a - b).abs() < 1e-9 * b.abs(), "{a} {b}");
