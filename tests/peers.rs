@@ -278,3 +278,34 @@ fn others_give_the_same() {
     assert_eq!(other, BTreeMap::new(), "{same} agree");
     assert!(same > 150, "{same}");
 }
+
+/// How scores rank trials by a year that they did not see, as it was measured with every shipped strategy: no figure is
+/// surely better than the default, and the guide's table says what was found.
+#[test]
+fn no_score_ranks_surely_better_than_the_default() {
+    let said: Value = serde_json::from_str(include_str!("peers/scores.json")).unwrap();
+    let said = said.as_object().unwrap();
+    let shipped = std::fs::read_dir("configs/strategies").unwrap().flatten();
+    let shipped: Vec<_> = shipped.map(|f| f.path()).filter(|p| p.extension().is_some_and(|e| e == "toml")).collect();
+    let trials = |path: &PathBuf| said[path.file_stem().unwrap().to_str().unwrap()]["trials"].as_u64().unwrap();
+    assert!(shipped.len() >= 8 && shipped.iter().all(|path| trials(path) >= 400), "measured anew with each strategy");
+    let mean = said["mean of all"]["scores"].as_object().unwrap();
+    let number = |v: &Value| v.as_f64().unwrap();
+    let best = mean.values().max_by(|a, b| number(&a["rank_correlation"]).total_cmp(&number(&b["rank_correlation"])));
+    assert!(number(&mean["sharpe"]["rank_correlation"]) > number(&best.unwrap()["interval"][0]));
+    let guide = include_str!("../src/guide/studies.md");
+    for (name, score) in mean {
+        assert!(number(&score["beyond_the_default"][0]) <= 0.0, "{name} ranks better: make it the default");
+        let of = |v: &Value| format!("{:.2}", number(v));
+        let each = said
+            .iter()
+            .filter(|(of, _)| *of != "mean of all")
+            .map(|(_, s)| number(&s["scores"][name]["rank_correlation"]));
+        let (least, most) = each.fold((1.0, -1.0), |(least, most): (f64, f64), v| (least.min(v), most.max(v)));
+        let (low, high) = (of(&score["interval"][0]), of(&score["interval"][1]));
+        let row = format!("| {} | {low} to {high} | {least:.2} to {most:.2} |", of(&score["rank_correlation"]));
+        let begins = format!("| `{}`", name.split(',').next().unwrap());
+        let found = guide.lines().filter(|line| line.starts_with(&begins)).any(|line| line.ends_with(&row));
+        assert!(found, "{name}: the guide lacks `{row}`");
+    }
+}

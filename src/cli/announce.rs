@@ -1,8 +1,10 @@
 //! What a study is, said before it runs: its data, its windows, its vault.
 
-use super::output::{grouped, heading, say};
-use assay_lab::LabError;
-use assay_lab::study::Opened;
+use super::output::{grouped, heading, print, say};
+use assay_lab::study::{Opened, recorded};
+use assay_lab::{Lab, LabError};
+use assay_ledger::Hash;
+use assay_ledger::format::hash::unhex;
 use assay_shared::time::format_date;
 
 /// Folds of which a median and a spread say something.
@@ -34,5 +36,18 @@ pub fn announce(opened: &Opened, threads: usize) -> Result<(), LabError> {
     if opened.market.generated {
         say("GENERATED DATA: the figures say nothing about real trading");
     }
+    Ok(())
+}
+
+/// What a study was opened with, as the ledger has it.
+pub fn settings(lab: &Lab, study_id: &str) -> Result<(), LabError> {
+    let unknown = || LabError::Verification(format!("the ledger has no study {study_id}"));
+    let id = unhex(study_id).and_then(|raw| raw.try_into().ok()).ok_or_else(unknown)?;
+    let case = recorded(&lab.log()?, id)?.case;
+    let short = |hash: [u8; 32]| Hash(hash).short();
+    let (strategy, data, book) =
+        (short(case.fact.strategy_hash), short(case.fact.data_hash), short(case.fact.rulebook_hash));
+    print(&format!("study {study_id} of strategy {strategy}, data {data}, rule book {book}\n"));
+    print(&format!("{}\n", case.study.text().trim_end()));
     Ok(())
 }

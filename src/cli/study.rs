@@ -1,7 +1,7 @@
 //! `assay study`
 
 use super::Context;
-use super::announce::announce;
+use super::announce::{announce, settings};
 use super::complete;
 use super::later;
 use super::output::{print, print_json, say, table};
@@ -330,7 +330,12 @@ fn show(cx: &Context, lab: &Lab, args: Args) -> Result<(), LabError> {
             seen(cx, &forward(lab, &reopen(lab, &row.study_id)?, number, data.as_deref())?)
         }
         Args::Show { study: None } => list(cx, &lab.mirror()?.studies()?),
-        Args::Show { study: Some(name) } => trials::leaderboard(cx, lab, Some(&name), 20),
+        Args::Show { study: Some(name) } => {
+            if !cx.json {
+                settings(lab, &trial::study(&lab.mirror()?, Some(&name))?.study_id)?;
+            }
+            trials::leaderboard(cx, lab, Some(&name), 20)
+        }
         Args::Run(_) | Args::New { .. } | Args::Resume { .. } | Args::Extend { .. } => Ok(()),
     }
 }

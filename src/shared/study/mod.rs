@@ -254,7 +254,8 @@ impl Study {
         self.guardrails.pruning.map_or(Ok(()), |rule| rule.check())?;
         ok(
             !(several && self.guardrails.stops().is_some()),
-            "a study of several objectives prunes nothing: a fold tells of the first one only",
+            "a study of several objectives prunes nothing, since a fold tells of the first one only: leave out \
+             prune_below_median and [guardrails.pruning], or [objective] also",
         )?;
         let nsga = matches!(self.sampler, Sampler::Nsga { .. });
         let one = matches!(self.sampler, Sampler::Tpe { .. } | Sampler::CmaEs {});
