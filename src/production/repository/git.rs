@@ -1,6 +1,6 @@
 //! A thin wrapper over git2: trees in, trees out.
 
-use super::folder::Listings;
+use super::listing::Listings;
 use git2::{ObjectType, Oid, Repository, Tree};
 use std::cell::RefCell;
 use std::collections::BTreeMap;

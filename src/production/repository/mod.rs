@@ -6,6 +6,7 @@ mod commit;
 pub mod evidence;
 pub mod folder;
 pub mod git;
+mod listing;
 mod merge;
 mod remote;
 #[cfg(test)]

@@ -1,8 +1,8 @@
 //! What lies in a commit's tree, and what differs between two: subtrees that are the same are not looked into, so
 //! that a step costs what it changes, however much lies there.
 
-use super::folder::{Entry, Listing};
 use super::git::{Repo, RepoError};
+use super::listing::{Entry, Listing};
 use git2::{ObjectType, Oid};
 use std::cell::Cell;
 use std::cmp::Ordering;
@@ -140,9 +140,16 @@ impl Repo {
     }
 }
 
-/// The plain entries of a folder; none where there is none.
+/// The entries of a folder, if all are plain; none where there is none.
 fn entries<'a>(listing: &'a Option<Arc<Listing>>, dir: &str) -> Result<&'a [Entry], RepoError> {
-    listing.as_deref().map_or(Ok(&[]), |listing| listing.plain(dir))
+    let Some(listing) = listing else { return Ok(&[]) };
+    match listing.odd() {
+        Some((name, what)) => Err(RepoError::BadTree { path: format!("{dir}{name}"), what: (*what).into() }),
+        None if listing.entries().is_empty() && !dir.is_empty() => {
+            Err(RepoError::BadTree { path: dir.into(), what: "a folder without any file".into() })
+        }
+        None => Ok(listing.entries()),
+    }
 }
 
 /// What two folders hold by name, where it is not the same.

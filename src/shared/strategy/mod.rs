@@ -24,7 +24,6 @@ pub mod explain;
 pub mod file;
 pub mod graph;
 pub mod kept;
-mod lanes;
 mod late;
 mod lex;
 pub mod library;

@@ -3,7 +3,6 @@
 
 use super::columns::evaluate;
 use super::kept::Kept;
-use super::lanes::{LANES, Lanes, compare, known};
 use super::late::{Choice, choose as choose_late};
 use super::op::{Binary, Memory, Unary, choose};
 use super::plan::{Id, Op, Plan};
@@ -13,6 +12,11 @@ use crate::indicator::IndicatorError;
 use crate::market::Market;
 use crate::market::course::Bits;
 use std::collections::BTreeMap;
+
+/// Bars of a word.
+const LANES: usize = 64;
+
+type Lanes = [f64; LANES];
 
 /// The nodes of a plan over a market.
 #[derive(Debug, Clone)]
@@ -113,23 +117,8 @@ impl<'m> Sheet<'m> {
                     return Word { yes: a.yes | b.yes, no: a.no & b.no };
                 }
                 Op::Binary(op, a, b) if op.is_comparison() => {
-                    let (of_a, of_b);
-                    let x = match self.whole(*a, w) {
-                        Some(whole) => whole,
-                        None => {
-                            of_a = self.made(*a, w);
-                            &of_a
-                        }
-                    };
-                    let y = match self.whole(*b, w) {
-                        Some(whole) => whole,
-                        None => {
-                            of_b = self.made(*b, w);
-                            &of_b
-                        }
-                    };
-                    let yes = compare(*op, x, y);
-                    return Word { yes, no: if both { !yes & known(x, y) } else { 0 } };
+                    let (mut x, mut y) = ([0.0; LANES], [0.0; LANES]);
+                    return compare(*op, self.lanes(*a, w, &mut x), self.lanes(*b, w, &mut y), both);
                 }
                 Op::If(c, a, b) => {
                     let (c, a, b) = (self.word(*c, w, true), self.word(*a, w, both), self.word(*b, w, both));
@@ -138,44 +127,66 @@ impl<'m> Sheet<'m> {
                 _ => {}
             }
         }
-        let values = self.lanes(id, w);
-        let are = |value: f64| compare(Binary::Equal, &values, &[value; LANES]);
-        Word { yes: are(1.0), no: if both { are(0.0) } else { 0 } }
-    }
-
-    /// 64 values of a node as they stand in its column, or in the one of which it is the past.
-    #[inline]
-    fn whole(&self, id: Id, w: usize) -> Option<&Lanes> {
-        let (of, ago) = match (self.late[id], &self.plan.ops[id]) {
-            (false, _) => (id, 0),
-            (true, Op::Memory(Memory::Prev(n), a)) if !self.late[*a] => (*a, *n),
-            _ => return None,
-        };
-        self.columns[of].get((w * LANES).checked_sub(ago)?..)?.first_chunk()
+        let mut x = [0.0; LANES];
+        let values = self.lanes(id, w, &mut x);
+        let no = if both { pack(|i| values[i] == 0.0) } else { 0 };
+        Word { yes: pack(|i| values[i] == 1.0), no }
     }
 
     /// 64 values of a node; those after the last bar are unknown, or whatever they would be.
-    fn lanes(&self, id: Id, w: usize) -> Lanes {
-        self.whole(id, w).copied().unwrap_or_else(|| self.made(id, w))
-    }
-
-    /// The same of a node whose values stand nowhere.
-    fn made(&self, id: Id, w: usize) -> Lanes {
-        let stretch = |of: Id, ago: usize| {
-            let at = |i: usize| (w * LANES + i).checked_sub(ago).and_then(|t| self.columns[of].get(t)).copied();
-            std::array::from_fn(|i| at(i).unwrap_or(f64::NAN))
-        };
+    fn lanes<'s>(&'s self, id: Id, w: usize, out: &'s mut Lanes) -> &'s Lanes {
         if !self.late[id] {
-            return stretch(id, 0);
+            return stretch(&self.columns[id], w * LANES, 0, out);
         }
+        let (mut x, mut y) = ([0.0; LANES], [0.0; LANES]);
         match &self.plan.ops[id] {
-            Op::Const(v) => [*v; LANES],
-            Op::Unary(op, a) => op.lanes(self.lanes(*a, w)),
-            Op::Binary(op, a, b) => op.lanes(self.lanes(*a, w), self.lanes(*b, w)),
-            Op::Memory(Memory::Prev(n), a) if !self.late[*a] => stretch(*a, *n),
-            _ => std::array::from_fn(|i| if w * LANES + i < self.bars { self.at(id, w * LANES + i) } else { f64::NAN }),
+            Op::Const(v) => out.fill(*v),
+            Op::Unary(op, a) => *out = op.lanes(*self.lanes(*a, w, &mut x)),
+            Op::Binary(op, a, b) => *out = op.lanes(*self.lanes(*a, w, &mut x), *self.lanes(*b, w, &mut y)),
+            Op::Memory(Memory::Prev(n), a) if !self.late[*a] => {
+                return stretch(&self.columns[*a], w * LANES, *n, out);
+            }
+            _ => {
+                *out =
+                    std::array::from_fn(
+                        |i| if w * LANES + i < self.bars { self.at(id, w * LANES + i) } else { f64::NAN },
+                    )
+            }
         }
+        out
     }
+}
+
+/// 64 values of a column from a bar on, as they were `ago` bars ago.
+fn stretch<'s>(column: &'s [f64], from: usize, ago: usize, out: &'s mut Lanes) -> &'s Lanes {
+    if let Some(whole) = from.checked_sub(ago).and_then(|from| column.get(from..)?.first_chunk()) {
+        return whole;
+    }
+    let of = |i: usize| (from + i).checked_sub(ago).and_then(|t| column.get(t)).copied().unwrap_or(f64::NAN);
+    *out = std::array::from_fn(of);
+    out
+}
+
+fn compare(op: Binary, a: &Lanes, b: &Lanes, both: bool) -> Word {
+    let yes = match op {
+        Binary::Less => pack(|i| a[i] < b[i]),
+        Binary::LessEqual => pack(|i| a[i] <= b[i]),
+        Binary::Greater => pack(|i| a[i] > b[i]),
+        Binary::GreaterEqual => pack(|i| a[i] >= b[i]),
+        Binary::Equal => pack(|i| a[i] == b[i]),
+        _ => pack(|i| (a[i] < b[i]) | (a[i] > b[i])),
+    };
+    Word { yes, no: if both { !yes & pack(|i| !(a[i].is_nan() | b[i].is_nan())) } else { 0 } }
+}
+
+/// 64 truths as bits.
+#[inline(always)]
+fn pack(holds: impl Fn(usize) -> bool) -> u64 {
+    let bytes: [u8; LANES] = std::array::from_fn(|i| u8::from(holds(i)));
+    let (chunks, _) = bytes.as_chunks::<8>();
+    // The product brings the lowest bits of eight bytes together in its highest byte.
+    let together = |chunk: &[u8; 8]| u64::from_le_bytes(*chunk).wrapping_mul(0x0102_0408_1020_4080) >> 56;
+    chunks.iter().enumerate().fold(0, |word, (k, chunk)| word | together(chunk) << (8 * k))
 }
 
 #[cfg(test)]
@@ -253,5 +264,13 @@ mod tests {
                 prop_assert!((bars..bars.next_multiple_of(64)).all(|t| !bits.at(t)));
             }
         }
+    }
+
+    #[test]
+    fn truths_become_bits() {
+        let bits = [0usize, 7, 8, 31, 33, 63];
+        let word = bits.iter().fold(0, |w, b| w | 1_u64 << b);
+        assert_eq!(pack(|i| bits.contains(&i)), word);
+        assert_eq!((pack(|_| true), pack(|_| false)), (u64::MAX, 0));
     }
 }

@@ -82,6 +82,21 @@
     shown.push([u, place]);
   }
 
+  // Charts that wait: those below what is seen are drawn one at a time, so that nobody waits for them.
+  let waiting = [];
+
+  function one() {
+    const [c, place, width] = waiting.shift();
+    draw(c, place, width || place.clientWidth, place.dataset.log === "1");
+    if (!waiting.length) document.documentElement.dataset.drawn = String(shown.length);
+  }
+
+  function rest() {
+    if (!waiting.length) return;
+    one();
+    setTimeout(rest);
+  }
+
   function all() {
     shown.forEach(([u]) => u.destroy());
     shown = [];
@@ -89,9 +104,13 @@
     const places = charts.map((c) => [c, document.getElementById(c.id)]).filter(([, place]) => place);
     // All is measured before anything is drawn: a page that changes in between would be laid out again for each.
     places.forEach(([, place]) => place.classList.add("live"));
-    const widths = places.map(([, place]) => place.clientWidth);
-    places.forEach(([c, place], i) => draw(c, place, widths[i], place.dataset.log === "1"));
-    document.documentElement.dataset.drawn = String(shown.length);
+    const measured = places.map(([c, place]) => [c, place, place.clientWidth, place.getBoundingClientRect()]);
+    const seen = measured.filter(([, , , r]) => r.top < innerHeight && r.bottom > 0);
+    const others = measured.filter((m) => !seen.includes(m));
+    waiting = seen.concat(others.map(([c, place]) => [c, place]));
+    if (!waiting.length) document.documentElement.dataset.drawn = "0";
+    seen.forEach(one);
+    setTimeout(rest);
   }
 
   for (const c of charts.filter((c) => c.positive)) {
@@ -133,6 +152,9 @@
 
   document.querySelectorAll(".hint").forEach((p) => (p.hidden = false));
   all();
+  addEventListener("beforeprint", () => {
+    while (waiting.length) one();
+  });
   addEventListener("resize", () => shown.forEach(([u, place]) => {
     if (place.clientWidth && place.clientWidth !== u.width) u.setSize({ width: place.clientWidth, height: 260 });
   }));
