@@ -12,8 +12,9 @@ use assay_shared::policy::Policy;
 use assay_shared::recount::{Case, Counts, Finding, LaterRun, Lineage, Looked, Scope, Wrong};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// Trials of studies that are computed again at a time.
-const TOGETHER: usize = 2_000;
+/// A study of so many trials has all cores for itself; of smaller ones so many are computed again together.
+const LARGE: usize = 1_000;
+const MANY: usize = 64;
 
 /// A study that was computed again without a finding.
 #[derive(Debug)]
@@ -138,46 +139,47 @@ pub(super) fn worth(log: &VerifiedLog<'_>, read: &Gathering) -> Result<Vec<Check
     let mut wanted: Vec<_> = read.courses.iter().filter(|(id, c)| c.closed && c.parity && !known(id, c)).collect();
     // In the order of the log, of which a stretch is read at a time.
     wanted.sort_by_key(|(_, course)| course.first);
-    let (mut out, mut cases, mut trials) = (Vec::new(), Vec::new(), 0);
+    let (mut out, mut small, mut trials) = (Vec::new(), Vec::new(), 0);
     for (id, course) in wanted {
         let Some(Ok(case)) = again(log, read, id, course)? else { continue };
+        if case.trials.len() >= LARGE {
+            out.extend(one(&case, course.last, found));
+            continue;
+        }
         trials += case.trials.len();
-        cases.push((case, course.last));
+        small.push((case, course.last));
         // No more of them are in memory than keep all cores busy.
-        if trials >= TOGETHER {
-            (out, trials) = ([out, checked(std::mem::take(&mut cases))].concat(), 0);
+        if trials >= LARGE || small.len() >= MANY {
+            out.extend(together(&small));
+            (small, trials) = (Vec::new(), 0);
         }
     }
-    out.extend(checked(cases));
+    out.extend(together(&small));
     Ok(out)
 }
 
-/// Those of some studies that are of this version's results and without a finding. A large one has all cores for
-/// itself, small ones have one each.
-fn checked(cases: Vec<(Case, u64)>) -> Vec<Checked> {
-    let threads = std::thread::available_parallelism().map_or(1, usize::from);
-    let one = |(case, last): &(Case, u64), alone: bool| {
-        let finding = || case.check().into_iter().next().or_else(|| case.suggestions(0..case.trials.len()));
-        let finding = if alone { found(case) } else { finding() };
-        let ours = case.fact.environment.results == Some(RESULTS) && finding.is_none();
-        Checked::of(case, *last).filter(|_| ours)
-    };
-    if cases.len() < 2 * threads {
-        return cases.iter().filter_map(|case| one(case, true)).collect();
-    }
-    let next = AtomicUsize::new(0);
+/// A study, if it is of this version's results and without a finding.
+fn one(case: &Case, last: u64, finding: impl Fn(&Case) -> Option<Finding>) -> Option<Checked> {
+    let ours = case.fact.environment.results == Some(RESULTS) && finding(case).is_none();
+    Checked::of(case, last).filter(|_| ours)
+}
+
+/// The same of small studies, each on a core of its own.
+fn together(cases: &[(Case, u64)]) -> Vec<Checked> {
+    let (threads, next) = (std::thread::available_parallelism().map_or(1, usize::from), AtomicUsize::new(0));
+    let finding = |case: &Case| case.check().into_iter().next().or_else(|| case.suggestions(0..case.trials.len()));
     let work = || {
         let mut done = Vec::new();
-        while let Some((at, case)) =
+        while let Some((at, (case, last))) =
             Some(next.fetch_add(1, Ordering::Relaxed)).and_then(|at| Some((at, cases.get(at)?)))
         {
-            done.extend(one(case, false).map(|checked| (at, checked)));
+            done.extend(one(case, *last, finding).map(|checked| (at, checked)));
         }
         done
     };
     let mut out: Vec<(usize, Checked)> = std::thread::scope(|scope| {
-        let all: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
-        // One that was lost is computed again when somebody proposes a trial of it.
+        let all: Vec<_> = (0..threads.min(cases.len())).map(|_| scope.spawn(work)).collect();
+        // What was lost is computed again when somebody proposes a trial of it.
         all.into_iter().flat_map(|thread| thread.join().unwrap_or_default()).collect()
     });
     out.sort_by_key(|(at, _)| *at);

@@ -44,7 +44,7 @@ impl Listing {
                 return Err("a name stands twice in a folder");
             }
             if out.odd.is_none() {
-                out.odd = odd(&entry).map(|what| (String::from_utf8_lossy(&name).into_owned(), what));
+                out.odd = odd(&entry).map(|what| (String::from_utf8_lossy(&name).escape_debug().to_string(), what));
             }
             out.entries.push(Entry { name: name.clone(), oid: entry.id(), kind: entry.kind() });
             // Git puts a folder where its name with a stroke behind it would stand.

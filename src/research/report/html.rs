@@ -29,14 +29,14 @@ const MORE: &str = "
 .cards{grid-template-columns:repeat(auto-fill,minmax(140px,1fr))}table.months td,table.months th{padding:.25rem .3rem;text-align:right}
 td.gain{background:color-mix(in srgb,var(--good) var(--s),transparent)}td.loss{background:color-mix(in srgb,var(--bad) var(--s),transparent)}td.seen{font-style:italic;opacity:.75}
 svg circle.long,.long{fill:var(--good);color:var(--good)}svg circle.short,.short{fill:var(--bad);color:var(--bad)}svg circle.exit,.exit{fill:var(--soft);color:var(--soft)}
-.chart.live svg{display:none}.chart.live{overflow:visible}.chart .u-legend{text-align:left;font-size:.8rem}
+.chart.live svg{display:none}.chart.live{overflow:visible;min-height:260px}.chart .u-legend{text-align:left;font-size:.8rem}
 button{font:inherit;color:inherit;background:none;border:1px solid var(--line);border-radius:4px;font-size:.75rem;padding:.1rem .4rem;cursor:pointer}
 th button{border:0;padding:0;font-size:inherit;font-weight:600}th[aria-sort=ascending] button::after{content:' ▲'}th[aria-sort=descending] button::after{content:' ▼'}button[aria-pressed=true]{border-color:var(--accent)}
 svg rect{fill:var(--accent)}svg rect.bar{opacity:.55}
 table.facts td{white-space:normal;text-align:left;overflow-wrap:anywhere}table.facts td:first-child{white-space:nowrap}
 thead th{position:sticky;top:0;background:var(--paper)}.money td{border:0;padding:.15rem .5rem}.share{display:inline-block;height:.7rem;vertical-align:middle}.share.gain{background:var(--good)}.share.loss{background:var(--bad)}
 @media(max-width:640px){td:first-child,th{white-space:normal}table{font-size:.78rem}td,th{padding:.2rem .3rem}}
-@media print{.chart.live svg{display:block}.chart.live .uplot,button{display:none}th button{display:inline}table{font-size:.7rem}details{display:none}}
+@media print{.chart.live{min-height:0}.chart.live svg{display:block}.chart.live .uplot,button{display:none}th button{display:inline}table{font-size:.7rem}details{display:none}}
 ";
 
 /// Trades that the page lists: of more it would grow heavy.

@@ -101,6 +101,7 @@
     shown.forEach(([u]) => u.destroy());
     shown = [];
     inks = {};
+    delete document.documentElement.dataset.drawn;
     const places = charts.map((c) => [c, document.getElementById(c.id)]).filter(([, place]) => place);
     // All is measured before anything is drawn: a page that changes in between would be laid out again for each.
     places.forEach(([, place]) => place.classList.add("live"));
@@ -152,9 +153,6 @@
 
   document.querySelectorAll(".hint").forEach((p) => (p.hidden = false));
   all();
-  addEventListener("beforeprint", () => {
-    while (waiting.length) one();
-  });
   addEventListener("resize", () => shown.forEach(([u, place]) => {
     if (place.clientWidth && place.clientWidth !== u.width) u.setSize({ width: place.clientWidth, height: 260 });
   }));
