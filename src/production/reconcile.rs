@@ -2,7 +2,7 @@
 //!
 //! Idempotent; safe to run twice, late or out of order. It also finds and heals drift.
 
-use crate::deploy::{Change, DeployError, Git, LiveTable, Row};
+use crate::deploy::{Before, Change, DeployError, Git, LiveTable, Row};
 use crate::gate::refusal::refuse;
 use crate::gate::{self, Code, Dependent, Deployment, Ever, GateError, Host, Logs, Pin, Tips};
 use crate::repository::git::Repo;
@@ -135,15 +135,21 @@ pub fn reconcile(
     // The logs as they are now, and what was seen of the others before.
     let mut revoked = gate::revoked(repo, &commit, host)?;
     revoked.extend(pins.iter().flat_map(|pin| pin.revoked.iter().map(|key| (pin.origin.clone(), *key))));
-    let mut changes = table.sync(&rows, git, now_us as i64, false)?;
+    let at_ms = (now_us / 1000) as i64;
+    let writes = found.is_some();
+    // What was done behind git's back is recorded before it is healed, in the transaction that heals it.
+    let mut before = |changes: &[Change]| match (&mut found, changes.iter().filter_map(|c| drifted(c, at_ms)).collect())
+    {
+        (Some(found), drift) if !Vec::<Event>::is_empty(&drift) => found(&drift),
+        _ => Ok(()),
+    };
+    let write: Option<Before<'_>> = if writes { Some(&mut before) } else { None };
+    let changes = table.sync(&rows, git, now_us as i64, write).map_err(|e| match e {
+        DeployError::Before { what } => ReconcileError::Log(what),
+        e => e.into(),
+    })?;
     let mut events = Vec::new();
-    if let Some(found) = &mut found {
-        let at_ms = (now_us / 1000) as i64;
-        let drift: Vec<Event> = changes.iter().filter_map(|c| drifted(c, at_ms)).collect();
-        if !drift.is_empty() {
-            found(&drift).map_err(ReconcileError::Log)?;
-        }
-        changes = table.sync(&rows, git, now_us as i64, true)?;
+    if writes {
         pins.iter().try_for_each(|pin| host.remember(pin))?;
         host.remember_walk(&commit, &deployments, &ever, &logs)?;
         // What is live and not recorded yet, though an earlier run may have brought it in and was killed before it

@@ -2,8 +2,8 @@
 
 use super::halts::{Halt, Word};
 use super::plan::{Write, writes};
-use super::row::columns;
-use super::{COLUMNS, Cell, Change, DeployError, Git, LiveTable, Row, SCHEMA};
+use super::row::{Past, columns};
+use super::{Before, COLUMNS, Cell, Change, DeployError, Git, LiveTable, Row, SCHEMA};
 use rusqlite::types::{ToSqlOutput, Value, ValueRef};
 use rusqlite::{Connection, OpenFlags, ToSql, TransactionBehavior};
 use std::path::Path;
@@ -66,6 +66,30 @@ fn put(conn: &Connection, table: &str, verb: &str, row: &Row) -> rusqlite::Resul
     values.push(&row.deployed_us);
     let sql = format!("{verb} INTO {table} ({}) VALUES ({})", columns(), places.join(", "));
     conn.execute(&sql, &values[..]).map(|_| ())
+}
+
+fn past(conn: &Connection) -> rusqlite::Result<Vec<Past>> {
+    let mut statement = conn.prepare("SELECT strategy, version, config_sha256, deployed_us FROM config_history")?;
+    let rows = statement.query_map([], |r| {
+        Ok(Past { strategy: r.get(0)?, version: r.get(1)?, config_sha256: r.get(2)?, deployed_us: r.get(3)? })
+    })?;
+    rows.collect()
+}
+
+fn apply(conn: &Connection, step: &Write) -> rusqlite::Result<()> {
+    let remove =
+        |strategy: &String| conn.execute("DELETE FROM active_configs WHERE strategy = ?1", [strategy]).map(|_| ());
+    match step {
+        Write::Put(row) => {
+            put(conn, "active_configs", "INSERT OR REPLACE", row)?;
+            put(conn, "config_history", "INSERT OR IGNORE", row)
+        }
+        Write::Retire(row) => {
+            remove(&row.strategy)?;
+            put(conn, "config_history", "INSERT OR IGNORE", row)
+        }
+        Write::Remove(strategy) => remove(strategy),
+    }
 }
 
 /// A database belongs to one deployment.
@@ -182,35 +206,23 @@ impl LiveTable for Embedded {
         self.conn.execute(sql, row).map(|_| ()).map_err(self.fail())
     }
 
-    fn sync(&mut self, want: &[Row], known: Git<'_>, now_us: i64, write: bool) -> Result<Vec<Change>, DeployError> {
+    fn sync(
+        &mut self,
+        want: &[Row],
+        known: Git<'_>,
+        now_us: i64,
+        write: Option<Before<'_>>,
+    ) -> Result<Vec<Change>, DeployError> {
         let fail = self.fail();
         // Comparing takes no lock: the file may be open for questions only.
-        let behavior = if write { TransactionBehavior::Immediate } else { TransactionBehavior::Deferred };
+        let behavior = if write.is_some() { TransactionBehavior::Immediate } else { TransactionBehavior::Deferred };
         let tx = self.conn.transaction_with_behavior(behavior).map_err(&fail)?;
-        let work = || -> rusqlite::Result<Vec<Change>> {
-            let history = read(&tx, "config_history", "strategy, version")?;
-            let (changes, writes) = writes(&read(&tx, "active_configs", "strategy")?, &history, want, known, now_us);
-            for step in writes.iter().filter(|_| write) {
-                match step {
-                    Write::Put(row) => {
-                        put(&tx, "active_configs", "INSERT OR REPLACE", row)?;
-                        put(&tx, "config_history", "INSERT OR IGNORE", row)?;
-                    }
-                    Write::Retire(row) => {
-                        tx.execute("DELETE FROM active_configs WHERE strategy = ?1", [&row.strategy])?;
-                        put(&tx, "config_history", "INSERT OR IGNORE", row)?;
-                    }
-                    Write::Remove(strategy) => {
-                        tx.execute("DELETE FROM active_configs WHERE strategy = ?1", [strategy])?;
-                    }
-                }
-            }
-            Ok(changes)
-        };
-        let changes = work().map_err(&fail)?;
-        if write {
-            tx.commit().map_err(&fail)?;
-        }
+        let present = read(&tx, "active_configs", "strategy").map_err(&fail)?;
+        let (changes, writes) = writes(&present, &past(&tx).map_err(&fail)?, want, known, now_us);
+        let Some(before) = write else { return Ok(changes) };
+        before(&changes).map_err(|what| DeployError::Before { what })?;
+        writes.iter().try_for_each(|step| apply(&tx, step)).map_err(&fail)?;
+        tx.commit().map_err(&fail)?;
         Ok(changes)
     }
 }

@@ -26,6 +26,12 @@ pub enum DeployError {
         /// What it said.
         what: String,
     },
+    /// What has to come before a change could not be done.
+    #[error("nothing was changed: {what}")]
+    Before {
+        /// In words.
+        what: String,
+    },
     /// The database belongs to another repository.
     #[error("the live table {place} belongs to another deployment ({found}), not to this one ({wanted})")]
     Identity {
@@ -59,7 +65,7 @@ impl DeployError {
             DeployError::Setting { .. } | DeployError::OtherFile { .. } => {
                 "write --live sqlite:/path/live.sqlite or --live postgres://user@host/database"
             }
-            DeployError::Database { .. } => {
+            DeployError::Database { .. } | DeployError::Before { .. } => {
                 "nothing was changed there; what is on the deploy branch stands, and `assay reconcile` brings it when it can"
             }
             DeployError::NoTables { .. } => {

@@ -20,6 +20,9 @@ pub use row::{COLUMNS, Cell, Row};
 
 use std::io::Read as _;
 
+/// Hears what will change before any of it is written, while nobody else can write; where it fails, nothing is.
+pub type Before<'a> = &'a mut dyn FnMut(&[Change]) -> Result<(), String>;
+
 /// The live table.
 pub trait LiveTable {
     /// Where it is, without secrets.
@@ -57,12 +60,18 @@ pub trait LiveTable {
     /// [`DeployError`].
     fn put_halt(&mut self, halt: &halts::Halt) -> Result<(), DeployError>;
 
-    /// Brings the table in line in one transaction, or (when `write` is false) only says what it
+    /// Brings the table in line in one transaction, or (without `write`) only says what it
     /// would do. Safe to run twice, late or out of order.
     ///
     /// # Errors
     /// [`DeployError`]; then nothing was changed.
-    fn sync(&mut self, want: &[Row], known: Git<'_>, now_us: i64, write: bool) -> Result<Vec<Change>, DeployError>;
+    fn sync(
+        &mut self,
+        want: &[Row],
+        known: Git<'_>,
+        now_us: i64,
+        write: Option<Before<'_>>,
+    ) -> Result<Vec<Change>, DeployError>;
 }
 
 /// Which kind of place a setting names.

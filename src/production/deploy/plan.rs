@@ -1,7 +1,8 @@
 //! What must change so that the live table holds what git says, and the writes that do it.
 
-use super::row::Row;
+use super::row::{Past, Row};
 use serde::Serialize;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What must be done about one strategy.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -86,12 +87,14 @@ pub type Git<'a> = (Known<'a>, Known<'a>);
 /// there by somebody else.
 pub fn plan(present: &[Row], want: &[Row], known: Known<'_>, recorded: Known<'_>) -> Vec<Change> {
     let mut out = Vec::new();
+    let stands: BTreeMap<&str, &Row> = present.iter().map(|r| (r.strategy.as_str(), r)).collect();
+    let wanted: BTreeSet<&str> = want.iter().map(|w| w.strategy.as_str()).collect();
     for w in want {
         let (strategy, version) = (w.strategy.clone(), w.version);
+        let row = stands.get(w.strategy.as_str()).copied();
         if w.retired {
             let said = recorded(&w.strategy, w.version, w.text("config_sha256"));
-            let stands = present.iter().any(|r| r.strategy == w.strategy);
-            match (said, stands) {
+            match (said, row.is_some()) {
                 (true, true) => {
                     out.push(Change::Remove { strategy, detail: format!("it was retired by version {version}") })
                 }
@@ -100,7 +103,7 @@ pub fn plan(present: &[Row], want: &[Row], known: Known<'_>, recorded: Known<'_>
             }
             continue;
         }
-        match present.iter().find(|r| r.strategy == w.strategy) {
+        match row {
             None if recorded(&w.strategy, w.version, w.text("config_sha256")) => {
                 out.push(Change::Heal { strategy, version, detail: "the row was deleted".into() });
             }
@@ -125,7 +128,7 @@ pub fn plan(present: &[Row], want: &[Row], known: Known<'_>, recorded: Known<'_>
             }
         }
     }
-    for r in present.iter().filter(|r| !want.iter().any(|w| w.strategy == r.strategy)) {
+    for r in present.iter().filter(|r| !wanted.contains(r.strategy.as_str())) {
         out.push(Change::Remove {
             strategy: r.strategy.clone(),
             detail: format!("version {} is not in git", r.version),
@@ -148,24 +151,24 @@ pub(super) enum Write {
 /// What to change, and the writes that do it. A version that goes live again keeps its first time.
 pub(super) fn writes(
     present: &[Row],
-    history: &[Row],
+    history: &[Past],
     want: &[Row],
     (known, recorded): Git<'_>,
     now_us: i64,
 ) -> (Vec<Change>, Vec<Write>) {
-    let at = |s: &str, v: i64, sha: &str| {
-        history.iter().find(|r| r.strategy == s && r.version == v && r.text("config_sha256") == sha)
-    };
-    let said = |s: &str, v: i64, sha: &str| recorded(s, v, sha) || at(s, v, sha).is_some();
+    let since: BTreeMap<_, i64> =
+        history.iter().map(|p| ((p.strategy.as_str(), p.version, p.config_sha256.as_str()), p.deployed_us)).collect();
+    let said = |s: &str, v: i64, sha: &str| recorded(s, v, sha) || since.contains_key(&(s, v, sha));
     let mut changes = plan(present, want, known, &said);
-    let forged = history.iter().filter(|r| !known(&r.strategy, r.version, r.text("config_sha256")));
-    changes.extend(forged.map(|r| Change::Forged { strategy: r.strategy.clone(), version: r.version }));
+    let forged = history.iter().filter(|p| !known(&p.strategy, p.version, &p.config_sha256));
+    changes.extend(forged.map(|p| Change::Forged { strategy: p.strategy.clone(), version: p.version }));
     let write = |change: &Change| {
         let wanted = want.iter().find(|w| w.strategy == change.strategy());
         match (change, wanted) {
             (Change::Deploy { .. } | Change::Heal { .. }, Some(w)) => {
-                let since = at(&w.strategy, w.version, w.text("config_sha256")).map_or(now_us, |r| r.deployed_us);
-                Some(Write::Put(Row { deployed_us: since, ..w.clone() }))
+                let version = (w.strategy.as_str(), w.version, w.text("config_sha256"));
+                let deployed_us = since.get(&version).copied().unwrap_or(now_us);
+                Some(Write::Put(Row { deployed_us, ..w.clone() }))
             }
             (Change::Retire { .. }, Some(w)) => Some(Write::Retire(Row { deployed_us: now_us, ..w.clone() })),
             (Change::Remove { strategy, .. }, _) => Some(Write::Remove(strategy.clone())),

@@ -57,6 +57,15 @@ pub struct Row {
     pub retired: bool,
 }
 
+/// A version in the history, as far as a comparison needs it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Past {
+    pub(super) strategy: String,
+    pub(super) version: i64,
+    pub(super) config_sha256: String,
+    pub(super) deployed_us: i64,
+}
+
 impl Row {
     /// The row of a verified deployment.
     pub fn of(d: &Deployment) -> Row {

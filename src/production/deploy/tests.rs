@@ -28,24 +28,29 @@ fn unsaid(_: &str, _: i64, _: &str) -> bool {
     false
 }
 
+/// Nothing has to come before.
+fn fine(_: &[Change]) -> Result<(), String> {
+    Ok(())
+}
+
 #[test]
 fn brought_in_line_and_healed() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("live.sqlite");
     let mut table = Embedded::open(&file, "me").unwrap();
     let want = [row("a", 1, "sha1"), row("b", 4, "sha4")];
-    assert_eq!(table.sync(&want, (&any, &unsaid), 100, false).unwrap().len(), 2);
+    assert_eq!(table.sync(&want, (&any, &unsaid), 100, None).unwrap().len(), 2);
     assert!(table.rows().unwrap().is_empty(), "comparing writes nothing");
-    table.sync(&want, (&any, &unsaid), 100, true).unwrap();
-    assert_eq!(table.sync(&want, (&any, &unsaid), 200, true).unwrap(), [], "twice is once");
+    table.sync(&want, (&any, &unsaid), 100, Some(&mut fine)).unwrap();
+    assert_eq!(table.sync(&want, (&any, &unsaid), 200, Some(&mut fine)).unwrap(), [], "twice is once");
     assert!(table.rows().unwrap().iter().all(|r| r.deployed_us == 100));
     let newer = [row("a", 2, "sha2"), row("b", 4, "sha4")];
     assert_eq!(
-        table.sync(&newer, (&any, &unsaid), 300, true).unwrap(),
+        table.sync(&newer, (&any, &unsaid), 300, Some(&mut fine)).unwrap(),
         [Change::Deploy { strategy: "a".into(), version: 2 }]
     );
     assert_eq!(
-        table.sync(&want, (&any, &unsaid), 400, true).unwrap(),
+        table.sync(&want, (&any, &unsaid), 400, Some(&mut fine)).unwrap(),
         [Change::Late { strategy: "a".into(), version: 2 }]
     );
     assert_eq!(
@@ -60,9 +65,9 @@ fn brought_in_line_and_healed() {
         ("DELETE FROM active_configs WHERE strategy = 'a'", "deleted"),
     ] {
         hand.execute_batch(sql).unwrap();
-        let changes = table.sync(&newer, (&any, &unsaid), 500, true).unwrap();
+        let changes = table.sync(&newer, (&any, &unsaid), 500, Some(&mut fine)).unwrap();
         assert!(matches!(&changes[..], [Change::Heal { detail, .. }] if detail.contains(heals)), "{changes:?}");
-        assert_eq!(table.sync(&newer, (&any, &unsaid), 600, true).unwrap(), []);
+        assert_eq!(table.sync(&newer, (&any, &unsaid), 600, Some(&mut fine)).unwrap(), []);
         let back = table.rows().unwrap().into_iter().find(|r| r.strategy == "a").unwrap();
         assert_eq!((back.version, back.deployed_us), (2, 300), "since it first went live");
     }
@@ -73,19 +78,22 @@ fn brought_in_line_and_healed() {
          DELETE FROM active_configs WHERE strategy = 'a'; INSERT INTO active_configs SELECT * FROM f;",
     )
     .unwrap();
-    let changes = table.sync(&newer, (&any, &unsaid), 650, true).unwrap();
+    let changes = table.sync(&newer, (&any, &unsaid), 650, Some(&mut fine)).unwrap();
     assert!(
         matches!(&changes[..], [Change::Heal { version: 2, .. }, Change::Forged { version: 9, .. }]),
         "{changes:?}"
     );
-    let left = table.sync(&newer, (&any, &unsaid), 660, false).unwrap();
+    let left = table.sync(&newer, (&any, &unsaid), 660, None).unwrap();
     assert!(matches!(&left[..], [Change::Forged { .. }]) && left[0].is_drift(), "said until it is removed");
     hand.execute_batch("DROP TRIGGER config_history_stay; DELETE FROM config_history WHERE version = 9").unwrap();
     table = Embedded::open(&file, "me").unwrap();
     for sql in ["DELETE FROM config_history", "UPDATE config_history SET author = 'eve'"] {
         assert!(hand.execute_batch(sql).unwrap_err().to_string().contains("append-only"));
     }
-    assert!(matches!(&table.sync(&newer[..1], (&any, &unsaid), 700, true).unwrap()[..], [Change::Remove { .. }]));
+    assert!(matches!(
+        &table.sync(&newer[..1], (&any, &unsaid), 700, Some(&mut fine)).unwrap()[..],
+        [Change::Remove { .. }]
+    ));
 }
 
 #[test]
@@ -95,14 +103,14 @@ fn a_table_belongs_to_one_deployment() {
     // Looked at before there is one: empty, and there is still none.
     assert!(look(&setting, "me").unwrap().rows().unwrap().is_empty());
     assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
-    open(&setting, "me").unwrap().sync(&[row("a", 1, "s")], (&any, &unsaid), 1, true).unwrap();
+    open(&setting, "me").unwrap().sync(&[row("a", 1, "s")], (&any, &unsaid), 1, Some(&mut fine)).unwrap();
     for attempt in [open(&setting, "other"), look(&setting, "other")] {
         assert!(matches!(attempt.err(), Some(DeployError::Identity { .. })));
     }
     let before = std::fs::metadata(dir.path().join("live.sqlite")).unwrap().modified().unwrap();
     let mut seen = look(&setting, "me").unwrap();
     assert_eq!((seen.rows().unwrap().len(), seen.history().unwrap().len()), (1, 1));
-    assert!(seen.sync(&[], (&any, &unsaid), 2, true).is_err(), "a look does not write");
+    assert!(seen.sync(&[], (&any, &unsaid), 2, Some(&mut fine)).is_err(), "a look does not write");
     assert_eq!(std::fs::metadata(dir.path().join("live.sqlite")).unwrap().modified().unwrap(), before);
     let hand = rusqlite::Connection::open(dir.path().join("live.sqlite")).unwrap();
     hand.execute_batch("UPDATE assay_identity SET schema = 7").unwrap();

@@ -3,10 +3,10 @@
 use super::reach::Postgres;
 use crate::deploy::halts::{Halt, Word};
 use crate::deploy::plan::{Write, writes};
-use crate::deploy::row::columns;
-use crate::deploy::{COLUMNS, Cell, Change, DeployError, Git, LiveTable, Row};
-use tokio_postgres::GenericClient;
+use crate::deploy::row::{Past, columns};
+use crate::deploy::{Before, COLUMNS, Cell, Change, DeployError, Git, LiveTable, Row};
 use tokio_postgres::types::ToSql;
+use tokio_postgres::{Client, GenericClient};
 
 async fn read(client: &impl GenericClient, table: &str, order: &str) -> Result<Vec<Row>, tokio_postgres::Error> {
     let rows = client.query(&format!("SELECT {} FROM assay.{table} ORDER BY {order}", columns()), &[]).await?;
@@ -39,6 +39,52 @@ async fn put(client: &impl GenericClient, table: &str, conflict: &str, row: &Row
     values.push(&row.deployed_us);
     let sql = format!("INSERT INTO assay.{table} ({}) VALUES ({}) {conflict}", columns(), places.join(", "));
     client.execute(&sql, &values).await.map(|_| ())
+}
+
+/// The table and its history of one moment. To write, a transaction begins that nobody else writes beside, until it is
+/// committed, rolled back, or the connection ends: a lock that readers can neither take nor hold up.
+async fn seen(client: &mut Client, write: bool) -> Result<(Vec<Row>, Vec<Past>), tokio_postgres::Error> {
+    client
+        .batch_execute(match write {
+            true => "BEGIN; LOCK TABLE assay.active_configs IN SHARE ROW EXCLUSIVE MODE",
+            false => "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
+        })
+        .await?;
+    let present = read(client, "active_configs", "strategy").await?;
+    let history = past(client).await?;
+    if !write {
+        client.batch_execute("COMMIT").await?;
+    }
+    Ok((present, history))
+}
+
+async fn past(client: &impl GenericClient) -> Result<Vec<Past>, tokio_postgres::Error> {
+    let sql = "SELECT strategy, version, config_sha256, deployed_us FROM assay.config_history";
+    let of = |r: tokio_postgres::Row| {
+        Ok(Past {
+            strategy: r.try_get(0)?,
+            version: r.try_get(1)?,
+            config_sha256: r.try_get(2)?,
+            deployed_us: r.try_get(3)?,
+        })
+    };
+    client.query(sql, &[]).await?.into_iter().map(of).collect()
+}
+
+async fn apply(client: &impl GenericClient, step: &Write) -> Result<(), tokio_postgres::Error> {
+    let (strategy, live, past) = match step {
+        Write::Put(row) => (&row.strategy, Some(row), Some(row)),
+        Write::Retire(row) => (&row.strategy, None, Some(row)),
+        Write::Remove(strategy) => (strategy, None, None),
+    };
+    client.execute("DELETE FROM assay.active_configs WHERE strategy = $1", &[strategy]).await?;
+    if let Some(row) = live {
+        put(client, "active_configs", "", row).await?;
+    }
+    if let Some(row) = past {
+        put(client, "config_history", "ON CONFLICT DO NOTHING", row).await?;
+    }
+    client.execute("SELECT pg_notify('active_configs', $1)", &[strategy]).await.map(|_| ())
 }
 
 impl LiveTable for Postgres {
@@ -107,38 +153,30 @@ impl LiveTable for Postgres {
         })
     }
 
-    fn sync(&mut self, want: &[Row], known: Git<'_>, now_us: i64, write: bool) -> Result<Vec<Change>, DeployError> {
+    fn sync(
+        &mut self,
+        want: &[Row],
+        known: Git<'_>,
+        now_us: i64,
+        write: Option<Before<'_>>,
+    ) -> Result<Vec<Change>, DeployError> {
         if self.empty {
             return Ok(writes(&[], &[], want, known, now_us).0);
         }
-        self.run(async |client| {
-            let tx = client.transaction().await?;
-            if write {
-                // A lock that readers can neither take nor hold up.
-                tx.batch_execute("LOCK TABLE assay.active_configs IN SHARE ROW EXCLUSIVE MODE").await?;
+        let (present, history) = self.run(async |c| seen(c, write.is_some()).await)?;
+        let (changes, writes) = writes(&present, &history, want, known, now_us);
+        let Some(before) = write else { return Ok(changes) };
+        // What comes before takes its own time, and none of the server's.
+        if let Err(what) = before(&changes) {
+            self.run(async |c| c.batch_execute("ROLLBACK").await)?;
+            return Err(DeployError::Before { what });
+        }
+        self.run(async |c| {
+            for step in &writes {
+                apply(c, step).await?;
             }
-            let history = read(&tx, "config_history", "strategy, version").await?;
-            let (changes, writes) =
-                writes(&read(&tx, "active_configs", "strategy").await?, &history, want, known, now_us);
-            for step in writes.iter().filter(|_| write) {
-                let (strategy, live, past) = match step {
-                    Write::Put(row) => (&row.strategy, Some(row), Some(row)),
-                    Write::Retire(row) => (&row.strategy, None, Some(row)),
-                    Write::Remove(strategy) => (strategy, None, None),
-                };
-                tx.execute("DELETE FROM assay.active_configs WHERE strategy = $1", &[strategy]).await?;
-                if let Some(row) = live {
-                    put(&tx, "active_configs", "", row).await?;
-                }
-                if let Some(row) = past {
-                    put(&tx, "config_history", "ON CONFLICT DO NOTHING", row).await?;
-                }
-                tx.execute("SELECT pg_notify('active_configs', $1)", &[strategy]).await?;
-            }
-            if write {
-                tx.commit().await?;
-            }
-            Ok(changes)
-        })
+            c.batch_execute("COMMIT").await
+        })?;
+        Ok(changes)
     }
 }
