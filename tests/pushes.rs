@@ -181,3 +181,68 @@ fn g27_g34_a_verifier_that_dies_and_borrowed_objects() {
     let said = push(&desk, "c", &["main", "refs/heads/ledger/*"]).ok();
     assert!(said.err.contains("trend v4 is live"), "{}", said.err);
 }
+
+/// Git refuses a part of a push after the hook has seen all of it, for whatever reason (a lock, a shallow root): the deploy
+/// branch does not move without the log that it was verified with.
+#[test]
+fn a_part_of_a_push_is_none() {
+    let desk = Desk::new();
+    desk.demo(16, &[]).ok();
+    merged(&desk, "c", "honest");
+    let before = tips(&desk);
+    let mut logs = before.lines().filter_map(|l| l.split_once("refs/heads/ledger/")).map(|(_, name)| name);
+    let ledger = logs.find(|name| name.ends_with("_ana")).unwrap();
+    let lock = desk.path(&format!("lab/deploy.git/refs/heads/ledger/{ledger}.lock"));
+    std::fs::create_dir_all(lock.parent().unwrap()).unwrap();
+    std::fs::write(&lock, "").unwrap();
+    let both = ["-C", "c", "push", "../lab/deploy.git", "main", "refs/heads/ledger/*"];
+    let said = desk.git(&both);
+    assert!(said.code != 0 && said.err.contains("does not stand here"), "{}", said.err);
+    assert_eq!(tips(&desk), before);
+    desk.assay(&["reconcile", "--check"]).ok();
+    std::fs::remove_file(&lock).unwrap();
+    assert!(desk.git(&both).ok().err.contains("is live"));
+}
+
+/// Whoever can push brings no more to somebody's log than is in it, and whoever keeps it goes on, also where a part of it
+/// was brought there by somebody else.
+#[test]
+fn a_log_that_somebody_else_brings_is_followed() {
+    let desk = Desk::new();
+    desk.demo(16, &[]).ok();
+    desk.assay(&["rollback", "trend", "--to", "1", "--reason", "more entries"]).ok();
+    desk.git(&["clone", "-q", "lab/deploy.git", "c"]).ok();
+    let ledger =
+        desk.git(&["--git-dir", "lab/repo.git", "for-each-ref", "--format=%(refname)", "refs/heads/ledger"]).ok();
+    let ledger = ledger.out.lines().find(|l| !l.contains("deploy")).unwrap().to_string();
+    let branch = ledger.trim_start_matches("refs/heads/").to_string();
+    let there = format!("origin/{branch}");
+    let mut as_eve = vec!["-C", "c", "-c", "user.name=eve", "-c", "user.email=eve@x"];
+    let base = as_eve.len();
+    desk.git(&["-C", "c", "checkout", "-q", "--detach", &there]).ok();
+    as_eve.extend(["commit", "-q", "--allow-empty", "-m", "x"]);
+    desk.git(&as_eve).ok();
+    let to = format!("HEAD:{ledger}");
+    let said = desk.git(&["-C", "c", "push", "origin", &to]);
+    assert!(said.code != 0 && said.err.contains("adds nothing to the log"), "{}", said.err);
+    // What is true may come by anybody: in a commit that its owner does not know.
+    desk.git(&["-C", "c", "checkout", "-q", "--detach", &there]).ok();
+    desk.git(&["-C", "c", "fetch", "-q", "../lab/repo.git", &ledger]).ok();
+    desk.git(&["-C", "c", "checkout", "-q", "FETCH_HEAD", "--", "."]).ok();
+    as_eve.truncate(base);
+    as_eve.extend(["commit", "-q", "-a", "-m", "brought by eve"]);
+    desk.git(&as_eve).ok();
+    desk.git(&["-C", "c", "push", "-q", "origin", &to]).ok();
+    for reason in ["first", "second"] {
+        desk.assay(&["sync"]).ok();
+        let proposal = desk.assay(&["rollback", "trend", "--to", "1", "--reason", reason]).ok().out;
+        assert!(!proposal.is_empty());
+    }
+    desk.assay(&["sync"]).ok();
+    let (ours, theirs) = (
+        desk.git(&["--git-dir", "lab/repo.git", "rev-parse", &ledger]).ok(),
+        desk.git(&["--git-dir", "lab/deploy.git", "rev-parse", &ledger]).ok(),
+    );
+    assert_eq!(ours.out, theirs.out);
+    desk.assay(&["verify"]).ok();
+}

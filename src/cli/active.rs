@@ -5,7 +5,7 @@ use super::output::{one_line, print, print_json, table};
 use super::place::Place;
 use assay_lab::LabError;
 use assay_lab::clone::Went;
-use assay_lab::halt::standing;
+use assay_lab::halted::standing;
 use assay_lab::live::{When, rows};
 use assay_production::deploy::{COLUMNS, Cell, Row};
 use assay_production::gate::Host;

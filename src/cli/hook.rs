@@ -3,8 +3,8 @@
 use super::Context;
 use super::notify::of_changes;
 use super::output::say;
-use assay_lab::halt::standing;
-use assay_lab::host::{install, post_receive, pre_receive};
+use assay_lab::halted::standing;
+use assay_lab::host::{install, post_receive, pre_receive, reference_transaction};
 use assay_lab::notify::{Kind, News, tell};
 use assay_lab::place::read_text;
 use assay_lab::{LabError, Session};
@@ -19,6 +19,12 @@ use std::path::{Path, PathBuf};
 pub enum Args {
     /// Verify a push (run by git; reads `<old> <new> <ref>` lines)
     PreReceive {
+        /// The gate's folder
+        #[arg(long)]
+        gate: PathBuf,
+    },
+    /// Let the deploy branch move only with the logs it was verified with (run by git)
+    ReferenceTransaction {
         /// The gate's folder
         #[arg(long)]
         gate: PathBuf,
@@ -57,6 +63,8 @@ pub enum Args {
 pub fn run(cx: &Context, args: Args) -> Result<(), LabError> {
     match args {
         Args::PreReceive { gate } => judge(&gate, &cx.session),
+        // Symbolic references move too, and are none of the deploy branch.
+        Args::ReferenceTransaction { gate } => reference_transaction(&gate, &updates(|_| Ok(None))?),
         Args::PostReceive { gate } => poke(&gate, &cx.session),
         Args::Install { repo, policy, genesis, live, force } => {
             let (root, live) = (root_of_trust(policy, genesis)?, live.as_deref());
@@ -84,19 +92,23 @@ fn root_of_trust(policy: Option<PathBuf>, genesis: Option<String>) -> Result<Opt
     }
 }
 
-fn updates() -> Result<Vec<Update>, LabError> {
-    let bad =
-        |line: &str| LabError::usage(format!("'{line}' is not '<old> <new> <ref>'"), "this command is run by git");
+/// What an odd line is.
+fn bad(line: &str) -> Result<Option<Update>, LabError> {
+    Err(LabError::usage(format!("'{line}' is not '<old> <new> <ref>'"), "this command is run by git"))
+}
+
+fn updates(odd: impl Fn(&str) -> Result<Option<Update>, LabError>) -> Result<Vec<Update>, LabError> {
     let lines = std::io::stdin()
         .lock()
         .lines()
         .collect::<Result<Vec<_>, _>>()
         .map_err(LabError::io("read", Path::new("stdin")))?;
-    lines.iter().map(|l| Update::parse(l).ok_or_else(|| bad(l))).collect()
+    let found = lines.iter().map(|l| Update::parse(l).map_or_else(|| odd(l), |u| Ok(Some(u))));
+    Ok(found.collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect())
 }
 
 fn judge(gate: &Path, session: &Session) -> Result<(), LabError> {
-    match pre_receive(gate, &updates()?, session) {
+    match pre_receive(gate, &updates(bad)?, session) {
         Ok(verdict) => {
             verdict.lines.iter().for_each(|l| say(&format!("assay: {l}")));
             Ok(())
@@ -113,7 +125,7 @@ fn judge(gate: &Path, session: &Session) -> Result<(), LabError> {
 }
 
 fn poke(gate: &Path, session: &Session) -> Result<(), LabError> {
-    let outcome = post_receive(gate, &updates()?, session)?;
+    let outcome = post_receive(gate, &updates(bad)?, session)?;
     outcome.iter().for_each(|o| of_changes(gate, &o.changes));
     let halted = Host::open(gate).map_err(LabError::from).and_then(|host| standing(&host)).unwrap_or_default();
     for d in outcome.iter().flat_map(|o| &o.deployments) {

@@ -5,9 +5,9 @@ use super::notify::of_changes;
 use super::output::{print, print_json, say, table};
 use super::watch::watch;
 use assay_lab::LabError;
-use assay_lab::halt;
+use assay_lab::halted;
 use assay_lab::host::reconcile_once;
-use assay_production::gate::{Deployment, Host};
+use assay_production::gate::{Dependent, Deployment, Host};
 use assay_production::reconcile::Reconciled;
 use serde_json::json;
 use std::path::PathBuf;
@@ -52,9 +52,9 @@ pub fn run(cx: &Context, args: Args) -> Result<(), LabError> {
     let outcome = reconcile_once(&host, !args.check, &cx.session)?;
     show(cx, &outcome, !args.check);
     of_changes(host.dir(), &outcome.changes);
-    let odd = halt::odd(&host)?;
-    odd.iter().for_each(|words| say(words));
-    if args.check && !odd.is_empty() {
+    let odd = halted::odd(&host)?;
+    odd.wrong.iter().chain(&odd.unsigned).for_each(|words| say(words));
+    if args.check && !odd.wrong.is_empty() {
         return Err(LabError::Verification("the table of halts says what nobody may; see `assay halt --list`".into()));
     }
     if args.check && !outcome.dependents.is_empty() {
@@ -96,7 +96,10 @@ fn show(cx: &Context, outcome: &Reconciled, written: bool) {
     for change in &outcome.changes {
         say(&json!(change).to_string());
     }
-    for d in &outcome.dependents {
-        say(&format!("{} v{} was {}", d.strategy, d.version, d.what));
-    }
+    outcome.dependents.iter().for_each(|d| say(&dependent(d)));
+}
+
+/// What a version rests on, in words.
+pub(super) fn dependent(d: &Dependent) -> String {
+    format!("{} v{} was {}", d.strategy, d.version, d.what)
 }

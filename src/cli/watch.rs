@@ -3,10 +3,11 @@
 use super::Context;
 use super::notify::of_changes;
 use super::output::say;
+use super::reconcile::dependent;
 use super::serve::{Page, pages};
 use assay_lab::LabError;
-use assay_lab::halt;
-use assay_lab::host::reconcile_once;
+use assay_lab::halted::{self, Odd};
+use assay_lab::host::{deployed, reconcile_once};
 use assay_production::gate::Host;
 use assay_production::reconcile::Reconciled;
 use serde_json::json;
@@ -29,6 +30,7 @@ struct Seen {
     dependents: usize,
     halts: usize,
     odd_halts: usize,
+    unsigned_halts: usize,
     /// When the last round succeeded.
     well: Option<(Instant, f64)>,
     /// Why the last one did not.
@@ -61,7 +63,12 @@ impl Board {
         let rows = [
             ("assay_reconcile_rounds_total", "counter", "Rounds so far.", s.rounds as f64),
             ("assay_reconcile_failures_total", "counter", "Rounds that failed.", s.failures as f64),
-            ("assay_deployed_total", "counter", "Versions brought into force or out of it.", s.deployed as f64),
+            (
+                "assay_deployed_total",
+                "counter",
+                "Versions that this host has brought into force or out of it.",
+                s.deployed as f64,
+            ),
             ("assay_drift_total", "counter", "Changes behind git's back that were found.", s.drift as f64),
             ("assay_live_strategies", "gauge", "Strategies in force.", s.live as f64),
             (
@@ -72,6 +79,7 @@ impl Board {
             ),
             ("assay_halted_strategies", "gauge", "Strategies that are halted.", s.halts as f64),
             ("assay_odd_halts", "gauge", "Rows of halts that nobody may have written.", s.odd_halts as f64),
+            ("assay_unsigned_halts", "gauge", "Halts in force that nobody signed.", s.unsigned_halts as f64),
             (
                 "assay_last_success_timestamp_seconds",
                 "gauge",
@@ -85,16 +93,19 @@ impl Board {
         (200, rows.map(row).concat())
     }
 
-    fn note(&self, outcome: &Result<(Reconciled, usize, usize), LabError>) {
+    fn note(&self, outcome: &Result<Round, LabError>, halts: Option<usize>) {
         let mut s = self.seen();
         s.rounds += 1;
+        // What is halted the table says, also where git says nothing.
+        s.halts = halts.unwrap_or(s.halts);
         match outcome {
-            Ok((done, halts, odd)) => {
-                let drift = done.changes.iter().filter(|c| c.is_drift()).count();
-                s.drift += drift as u64;
-                s.deployed += (done.changes.len() - drift) as u64;
+            Ok(Round { done, odd, deployed }) => {
+                s.drift += done.changes.iter().filter(|c| c.is_drift()).count() as u64;
+                s.deployed = *deployed as u64;
                 s.live = done.deployments.iter().filter(|d| !d.config.promotion.retired).count();
-                (s.dependents, s.halts, s.odd_halts, s.trouble) = (done.dependents.len(), *halts, *odd, None);
+                (s.dependents, s.odd_halts, s.unsigned_halts) =
+                    (done.dependents.len(), odd.wrong.len(), odd.unsigned.len());
+                s.trouble = None;
                 let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |d| d.as_secs_f64());
                 s.well = Some((Instant::now(), now));
             }
@@ -103,6 +114,28 @@ impl Board {
                 s.trouble = Some(e.to_string());
             }
         }
+    }
+}
+
+/// One round.
+#[derive(Debug)]
+struct Round {
+    done: Reconciled,
+    odd: Odd,
+    /// Versions that the host's own log says were deployed.
+    deployed: usize,
+}
+
+impl Round {
+    fn run(host: &Host, cx: &Context) -> Result<Round, LabError> {
+        let done = reconcile_once(host, true, &cx.session)?;
+        Ok(Round { done, odd: halted::odd(host)?, deployed: deployed(host)?.len() })
+    }
+
+    /// What stands until somebody decides, in words.
+    fn standing(&self) -> Vec<String> {
+        let dependents = self.done.dependents.iter().map(dependent);
+        self.odd.wrong.iter().chain(&self.odd.unsigned).cloned().chain(dependents).collect()
     }
 }
 
@@ -126,21 +159,22 @@ pub fn watch(cx: &Context, host: &Host, every: Duration, listen: Option<&str>) -
         std::thread::spawn(move || pages(&listen, &shown, &stop))
     });
     let _watched = cx.session.stop.watch();
-    let mut said = None;
+    let (mut said, mut standing): (Option<String>, Vec<String>) = (None, Vec::new());
     while !cx.session.stop.requested() {
         if server.as_ref().is_some_and(std::thread::JoinHandle::is_finished) {
             break;
         }
-        let round = reconcile_once(host, true, &cx.session)
-            .and_then(|done| Ok((done, halt::standing(host)?.len(), halt::odd(host)?.len())));
-        board.note(&round);
+        let round = Round::run(host, cx);
+        board.note(&round, halted::standing(host).ok().map(|halts| halts.len()));
         match round {
-            Ok((done, _, _)) => {
-                done.changes.iter().for_each(|change| say(&json!(change).to_string()));
-                of_changes(host.dir(), &done.changes);
-                said = None;
+            Ok(round) => {
+                round.done.changes.iter().for_each(|change| say(&json!(change).to_string()));
+                of_changes(host.dir(), &round.done.changes);
+                let now = round.standing();
+                now.iter().filter(|words| !standing.contains(words)).for_each(|words| say(words));
+                (said, standing) = (None, now);
             }
-            Err(e) if said.as_ref() != Some(&e.to_string()) => {
+            Err(e) if said != Some(e.to_string()) => {
                 say(&format!("a round failed: {e}"));
                 said = Some(e.to_string());
             }

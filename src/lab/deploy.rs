@@ -3,7 +3,7 @@
 use crate::error::LabError;
 use crate::folder::Lab;
 use crate::hooks;
-use assay_production::repository::evidence::ledger_branch;
+use assay_production::repository::evidence::{has_news, ledger_branch};
 
 /// Merges a branch into main and pushes main and the ledger. Gives the hook's words. When the push
 /// is refused, the lab's main branch stays where it was.
@@ -29,7 +29,10 @@ pub fn merge_and_push(lab: &Lab, branch: &str) -> Result<String, LabError> {
     let ledger = ledger_branch(&lab.config.origin);
     let mut references = vec![format!("{merged}:refs/heads/main")];
     // A reviewer's own log has nothing to do there.
-    references.extend(repo.tip(&format!("refs/heads/{ledger}")).map(|_| format!("refs/heads/{ledger}")));
+    let ledger_reference = format!("refs/heads/{ledger}");
+    if has_news(&repo, &ledger, repo.remote_tip(&remote, &ledger_reference)?.as_deref())? {
+        references.push(ledger_reference);
+    }
     let pushed = repo.push(&remote, &references);
     // Where the deploy branch stands now is the truth, whatever git said.
     let landed = repo.remote_tip(&remote, "refs/heads/main").is_ok_and(|tip| tip.as_ref() == Some(&merged));

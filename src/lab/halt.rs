@@ -1,7 +1,7 @@
 //! Stopping a strategy, which needs neither git nor the ledger, and going on, which needs several people.
 
 use crate::error::LabError;
-use crate::host::{halts_said, repo_of};
+use crate::halted::policy;
 use crate::session::{Notice, Session};
 use assay_ledger::Signer;
 use assay_ledger::keys::sshsig;
@@ -10,9 +10,6 @@ use assay_production::deploy::halts::{
 };
 use assay_production::deploy::{LiveTable, open};
 use assay_production::gate::Host;
-use assay_shared::policy::Policy;
-use assay_shared::time::format_us;
-use std::collections::BTreeMap;
 use std::path::Path;
 
 fn table(host: &Host) -> Result<Box<dyn LiveTable>, LabError> {
@@ -105,77 +102,4 @@ pub fn resume(host: &Host, strategy: &str, key: &Path, session: &Session) -> Res
         table.put_halt(&Halt { word: Word::Resume, at_us: now(), signature: String::new(), ..vote })?;
     }
     Ok(Resumed { people, need, done })
-}
-
-/// All that was said, oldest first, each with whether somebody of the policy signed it: that needs the repository,
-/// and is unknown without it.
-///
-/// # Errors
-/// A table that cannot be reached.
-pub fn list(host: &Host) -> Result<Vec<(Halt, Option<bool>)>, LabError> {
-    let rows = assay_production::deploy::look(&host.settings.live, &host.settings.genesis_policy_sha256.to_string())?
-        .halts()?;
-    let policy = policy(host).ok();
-    let signed = |r: &Halt| policy.as_ref().map(|p| signed_by(p, &r.statement, &r.signature).is_some());
-    Ok(rows.into_iter().map(|r| (r.clone(), signed(&r))).collect())
-}
-
-fn policy(host: &Host) -> Result<Policy, LabError> {
-    let repo = repo_of(host)?;
-    let reference = host.deploy_reference();
-    let none = || LabError::could_not("the deploy branch has no policy");
-    let tip = repo.tip(&reference).ok_or_else(none)?;
-    let bytes = repo.file(&tip, assay_shared::policy::PATH)?.ok_or_else(none)?;
-    Policy::parse(&String::from_utf8_lossy(&bytes)).map_err(LabError::format("the policy"))
-}
-
-/// The halts in force, by strategy.
-///
-/// # Errors
-/// A table that cannot be reached.
-pub fn standing(host: &Host) -> Result<BTreeMap<String, Halt>, LabError> {
-    let rows: Vec<Halt> = list(host)?.into_iter().map(|(row, _)| row).collect();
-    let last = |row: &Halt| in_force(&rows, &row.strategy).map(|halt| (row.strategy.clone(), halt.clone()));
-    Ok(rows.iter().filter_map(last).collect())
-}
-
-/// What is odd in the table: rows that the host recorded and that are gone, halts in force that nobody of the policy signed, and strategies that go on without enough
-/// votes for it.
-///
-/// # Errors
-/// A table or a policy that cannot be read.
-pub fn odd(host: &Host) -> Result<Vec<String>, LabError> {
-    let rows: Vec<Halt> = list(host)?.into_iter().map(|(row, _)| row).collect();
-    let mut out = Vec::new();
-    for e in halts_said(host)? {
-        let there = |r: &Halt| r.strategy == e.strategy && r.at_us == e.at_us && r.word.name() == e.word;
-        if !rows.iter().any(there) {
-            out.push(format!(
-                "a {} of '{}' at {} is gone from the table",
-                e.word,
-                e.strategy,
-                format_us(e.at_us as u64)
-            ));
-        }
-    }
-    if rows.is_empty() {
-        return Ok(out);
-    }
-    let policy = policy(host)?;
-    let need = policy.thresholds.approvals as usize + 1;
-    for (at, row) in rows.iter().enumerate().filter(|(_, r)| r.word != Word::Vote) {
-        let before = rows[..at].iter().rfind(|r| r.strategy == row.strategy && r.word != Word::Vote);
-        let signed = signed_by(&policy, &row.statement, &row.signature).is_some();
-        let enough = || before.is_some_and(|halt| votes(&rows[..at], halt, &policy).len() >= need);
-        match row.word {
-            Word::Halt if !signed && in_force(&rows, &row.strategy) == Some(row) => {
-                out.push(format!("'{}' is halted by somebody who did not sign it", row.strategy));
-            }
-            Word::Resume if !enough() => {
-                out.push(format!("'{}' was made to go on without {need} people for it", row.strategy));
-            }
-            _ => {}
-        }
-    }
-    Ok(out)
 }

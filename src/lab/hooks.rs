@@ -1,4 +1,4 @@
-//! The two hooks of a deploy repository: written, and looked over. A gate is only as good as the
+//! The hooks of a deploy repository: written, and looked over. A gate is only as good as the
 //! hooks that git really runs, and git runs none without a word when their folder has moved.
 
 use crate::error::LabError;
@@ -8,8 +8,9 @@ use assay_production::repository::Repo;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
-const HOOKS: [(&str, &str); 2] = [
+const HOOKS: [(&str, &str); 3] = [
     ("pre-receive", include_str!("../../hooks/pre-receive")),
+    ("reference-transaction", include_str!("../../hooks/reference-transaction")),
     ("post-receive", include_str!("../../hooks/post-receive")),
 ];
 
@@ -18,12 +19,11 @@ fn quoted(word: &str) -> String {
     format!("'{}'", word.replace('\'', r"'\''"))
 }
 
-/// Writes both hooks of a bare repository, with this program and the gate's folder in them, and
+/// Writes the hooks of a bare repository, with this program, the gate's folder and its branch in them, and
 /// gives their folder. Hooks of somebody else's are not written over, unless it is forced.
-pub(crate) fn write(repo: &Path, gate: &Path, force: bool) -> Result<PathBuf, LabError> {
+pub(crate) fn write(repo: &Path, gate: &Path, deploy: &str, force: bool) -> Result<PathBuf, LabError> {
     let hooks = Path::new(&absolute(repo)).join("hooks");
-    let ours =
-        |file: &Path| std::fs::read_to_string(file).is_ok_and(|t| t.contains("\" hook p") && t.contains("assay"));
+    let ours = |file: &Path| std::fs::read_to_string(file).is_ok_and(|t| t.contains("\" hook ") && t.contains("assay"));
     for (name, _) in HOOKS {
         free(&hooks.join(name), force, "is a hook of your own", ours)?;
     }
@@ -32,7 +32,7 @@ pub(crate) fn write(repo: &Path, gate: &Path, force: bool) -> Result<PathBuf, La
     let (program, gate) = (quoted(&program.to_string_lossy()), quoted(&gate.to_string_lossy()));
     for (name, text) in HOOKS {
         let file = hooks.join(name);
-        let text = text.replace("@ASSAY@", &program).replace("@GATE@", &gate);
+        let text = text.replace("@ASSAY@", &program).replace("@GATE@", &gate).replace("@DEPLOY@", deploy);
         // Whole and runnable before it has its name: git passes over a hook that may not be run.
         let temp = hooks.join(format!("{name}.assay"));
         std::fs::write(&temp, text)

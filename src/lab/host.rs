@@ -3,6 +3,7 @@
 use crate::environment::environment;
 use crate::error::LabError;
 use crate::folder::absolute;
+use crate::halted;
 use crate::history;
 use crate::hooks;
 use crate::place::private_dir;
@@ -11,7 +12,7 @@ use crate::standing::follow;
 use crate::writer::Writer;
 use assay_ledger::{Hash, Log, Signer};
 use assay_production::deploy;
-use assay_production::deploy::halts::Halt;
+use assay_production::deploy::halts::{Halt, Word};
 use assay_production::gate::{self, GateError, GateSettings, Host, Update, Verdict};
 use assay_production::reconcile::{Found, Reconciled, reconcile};
 use assay_production::repository::Repo;
@@ -54,7 +55,8 @@ pub fn install(
     let repo = if empty { Repo::init(path, true)? } else { Repo::open(path)? };
     let base = absolute(path);
     let gate = Path::new(&base).join("assay");
-    let hooks = hooks::write(path, &gate, force)?;
+    let deploy = format!("refs/heads/{}", settings.deploy_branch);
+    let hooks = hooks::write(path, &gate, &deploy, force)?;
     repo.configure(&[
         ("receive.denyNonFastForwards", "true"),
         ("receive.denyDeletes", "true"),
@@ -184,9 +186,14 @@ pub fn reconcile_once(host: &Host, write: bool, session: &Session) -> Result<Rec
     };
     let mut found = |events: &[Event]| record(events).map_err(|e| e.to_string());
     let found: Option<Found<'_>> = if write { Some(&mut found) } else { None };
-    let (outcome, mut events) = reconcile(&repo, host, table.as_mut(), &deployed(host)?, now, found)?;
+    let (mut outcome, mut events) = reconcile(&repo, host, table.as_mut(), &deployed(host)?, now, found)?;
+    // What was said stays said, whatever becomes of the table.
+    let gone = halted::gone(&table.halts()?, &halts_said(host)?);
+    outcome.changes.extend(gone.iter().map(halted::change));
     if write {
-        // What was said there stays said, whatever becomes of the table.
+        record(&gone.iter().map(|row| halted::drift(row, now)).collect::<Vec<_>>())?;
+        gone.iter().try_for_each(|row| table.put_halt(row))?;
+        events.extend(gone.iter().map(|row| halted::healed(row, now)));
         events.extend(table.halts()?.into_iter().map(said));
         record(&events)?;
         // Whoever has a clone has the host's log too, and would see it rewritten.
@@ -201,18 +208,22 @@ fn said(row: Halt) -> Event {
     HaltSaid { strategy, word, at_us, person, statement, signature }.into()
 }
 
-/// What the host's own log says was said in the table of halts.
+/// What the host's own log says was said in the table of halts, oldest first, each with when it was recorded,
+/// microseconds since 1970.
 ///
 /// # Errors
 /// A log that cannot be read.
-pub fn halts_said(host: &Host) -> Result<Vec<HaltSaid>, LabError> {
+pub fn halts_said(host: &Host) -> Result<Vec<(u64, Halt)>, LabError> {
     let log = own_log(host)?;
     let mut out = Vec::new();
     for seq in log.newest_of("HaltSaid", 0..log.len(), usize::MAX)? {
-        if let Event::HaltSaid(e) = Event::of(&log.entry(seq)?)? {
-            out.push(e);
+        let entry = log.entry(seq)?;
+        if let Event::HaltSaid(HaltSaid { strategy, word, at_us, person, statement, signature }) = Event::of(&entry)? {
+            let word = Word::parse(&word);
+            out.push((entry.time_us, Halt { strategy, word, at_us, person, statement, signature }));
         }
     }
+    out.reverse();
     Ok(out)
 }
 
@@ -263,7 +274,18 @@ pub fn pre_receive(gate_dir: &Path, updates: &[Update], session: &Session) -> Re
         return Err(LabError::usage("GIT_DIR is not set", "this command is run by git"));
     }
     let repo = owning(Repo::open_in_hook()?)?;
-    Ok(gate::judge(&repo, updates, &host)?)
+    let verdict = gate::judge(&repo, updates, &host)?;
+    verdict.relied.iter().try_for_each(|(head, logs)| host.rely(head, logs))?;
+    Ok(verdict)
+}
+
+/// What the hook answers when references are about to move: git may have refused a part of what was verified.
+///
+/// # Errors
+/// A log that the deploy branch was verified with and that does not stand.
+pub fn reference_transaction(gate_dir: &Path, updates: &[Update]) -> Result<(), LabError> {
+    let host = Host::open(gate_dir)?;
+    Ok(gate::moving(&repo_of(&host)?, updates, &host)?)
 }
 
 /// The push has landed: brings the live table in line if the deploy branch moved. A failure here is
@@ -273,9 +295,9 @@ pub fn pre_receive(gate_dir: &Path, updates: &[Update], session: &Session) -> Re
 /// A gate's folder that cannot be read.
 pub fn post_receive(gate_dir: &Path, updates: &[Update], session: &Session) -> Result<Option<Reconciled>, LabError> {
     let host = Host::open(gate_dir)?;
-    if !updates.iter().any(|u| u.reference == host.deploy_reference()) {
-        return Ok(None);
-    }
+    let deploy = host.deploy_reference();
+    let Some(moved) = updates.iter().find(|u| u.reference == deploy) else { return Ok(None) };
+    host.relied_done(&moved.new);
     match reconcile_once(&host, true, session) {
         Ok(outcome) => Ok(Some(outcome)),
         Err(e) => {

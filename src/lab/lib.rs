@@ -78,6 +78,7 @@ pub mod exchange;
 pub mod explain;
 pub mod folder;
 pub mod halt;
+pub mod halted;
 pub mod history;
 mod hooks;
 pub mod host;

@@ -6,7 +6,7 @@ use crate::folder::Lab;
 use assay_ledger::Hash;
 use assay_production::gate::{Host, genesis_of};
 use assay_production::repository::Repo;
-use assay_production::repository::evidence::{commit_tiles, ledger_branch};
+use assay_production::repository::evidence::{commit_tiles, follow_tiles, has_news, ledger_branch};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -52,9 +52,9 @@ pub fn sync(lab: &Lab) -> Result<Synced, LabError> {
     let listed = crate::proposal::policy(&repo).is_ok_and(|(p, _)| p.origins.iter().any(|o| o.vkey == vkey));
     if listed {
         commit_tiles(&repo, &log, &lab.config.person)?;
-        let reference = format!("refs/heads/{own}");
-        if repo.tip(&reference).as_ref() != theirs.get(&own) {
-            to_deploy.push(reference);
+        theirs.get(&own).map_or(Ok(()), |tip| follow_tiles(&repo, &log, tip, &lab.config.person))?;
+        if has_news(&repo, &own, theirs.get(&own).map(String::as_str))? {
+            to_deploy.push(format!("refs/heads/{own}"));
         }
     }
     push(&repo, &deploy, &to_deploy, &mut out)?;
@@ -62,9 +62,14 @@ pub fn sync(lab: &Lab) -> Result<Synced, LabError> {
     proposals(lab, &repo, &review, &seen, &mut out)?;
     // What a reviewer looks at needs the logs and the deploy branch beside it.
     if review != deploy {
+        if let Some(tip) = seen.get(&own).filter(|_| listed)
+            && let Err(e) = follow_tiles(&repo, &log, tip, &lab.config.person)
+        {
+            out.troubles.push(format!("{own}: {e}"));
+        }
         for branch in ["main".to_string(), own].into_iter().filter(|b| *b == "main" || listed) {
             let reference = format!("refs/heads/{branch}");
-            if repo.tip(&reference).as_ref() == seen.get(&branch) {
+            if !has_news(&repo, &branch, seen.get(&branch).map(String::as_str))? {
                 continue;
             }
             if let Err(e) = push(&repo, &review, &[reference], &mut out) {

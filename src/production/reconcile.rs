@@ -229,7 +229,7 @@ fn drifted(change: &Change, at_ms: i64) -> Option<Event> {
         Change::Forged { strategy, version } => {
             (strategy, format!("version {version} in the history was never deployed"))
         }
-        Change::Deploy { .. } | Change::Retire { .. } | Change::Late { .. } => return None,
+        Change::Deploy { .. } | Change::Retire { .. } | Change::Late { .. } | Change::PutBack { .. } => return None,
     };
     Some(DriftDetected { strategy: strategy.clone(), detail, at_ms }.into())
 }

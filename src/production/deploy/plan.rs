@@ -46,6 +46,13 @@ pub enum Change {
         /// Version in the history.
         version: i64,
     },
+    /// A word in the table of halts that was recorded and is gone is said again.
+    PutBack {
+        /// Strategy.
+        strategy: String,
+        /// What it was.
+        detail: String,
+    },
     /// The table is ahead of this commit: a later reconciler was here. Nothing is written.
     Late {
         /// Strategy.
@@ -64,13 +71,14 @@ impl Change {
             | Change::Heal { strategy, .. }
             | Change::Remove { strategy, .. }
             | Change::Forged { strategy, .. }
+            | Change::PutBack { strategy, .. }
             | Change::Late { strategy, .. } => strategy,
         }
     }
 
     /// True for what somebody did behind git's back.
     pub fn is_drift(&self) -> bool {
-        matches!(self, Change::Heal { .. } | Change::Remove { .. } | Change::Forged { .. })
+        matches!(self, Change::Heal { .. } | Change::Remove { .. } | Change::Forged { .. } | Change::PutBack { .. })
     }
 }
 

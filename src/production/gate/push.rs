@@ -4,6 +4,7 @@ use super::line::{self, Step};
 use super::log::Logs;
 use super::pins::Host;
 use super::refusal::{Code, GateError, refuse};
+use super::relied::Relied;
 use super::{age, paths, policy, recount, replay};
 use crate::gate::config::Deployment;
 use crate::repository::git::{Repo, RepoError, is_zero};
@@ -41,6 +42,8 @@ pub struct Verdict {
     pub lines: Vec<String>,
     /// Configs that would go live.
     pub deployments: Vec<Deployment>,
+    /// New heads of the deploy branch, and the logs that they were verified with.
+    pub relied: Vec<(String, Relied)>,
 }
 
 /// Steps of the deploy branch in one push.
@@ -117,8 +120,20 @@ pub fn judge(repo: &Repo, updates: &[Update], host: &Host) -> Result<Verdict, Ga
         if policy_file(&u.old)? != policy_file(&u.new)? && !verdict.deployments.is_empty() {
             return refuse(Code::MixedPush, &u.reference, "a policy cannot change in the same push as a config");
         }
+        verdict.relied.push((u.new.clone(), relied(repo, updates, &logs)));
     }
     Ok(verdict)
+}
+
+/// Where the logs stand that a judgement relies on, as the push leaves them.
+fn relied(repo: &Repo, updates: &[Update], logs: &Logs<'_>) -> Relied {
+    let at = |origin: &String| {
+        let branch = replay::branch_of(origin);
+        let reference = format!("refs/heads/{branch}");
+        let pushed = updates.iter().find(|u| u.reference == reference).map(|u| u.new.clone());
+        pushed.or_else(|| repo.tip(&reference)).map(|tip| (branch, tip))
+    };
+    logs.keys().filter_map(at).collect()
 }
 
 fn check_references(repo: &Repo, updates: &[Update], deploy: &str) -> Result<(), GateError> {
@@ -159,6 +174,10 @@ fn check_reference(repo: &Repo, u: &Update, deploy: &str) -> Result<(), GateErro
     }
     if !repo.follows(&u.new, &u.old)? {
         return refuse(Code::NonFastForward, r, "history cannot be rewritten here");
+    }
+    if r.starts_with("refs/heads/ledger/") && repo.same(&u.old, &u.new)? {
+        let what = "it adds nothing to the log, and whoever keeps that would have to follow it";
+        return refuse(Code::TooLarge, r, what);
     }
     Ok(())
 }

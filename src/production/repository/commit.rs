@@ -60,7 +60,7 @@ impl Repo {
     /// Lets a reference stand at a commit. Of a log's branch, which one program writes and which is locked for
     /// milliseconds, an old lock is what a killed run left: it is waited for, and then taken away, so that no service
     /// stands still for good.
-    fn set(&self, reference: &str, oid: Oid, message: &str) -> Result<(), git2::Error> {
+    pub(super) fn set(&self, reference: &str, oid: Oid, message: &str) -> Result<(), git2::Error> {
         let (start, lock) = (Instant::now(), self.inner.commondir().join(format!("{reference}.lock")));
         loop {
             match self.inner.reference(reference, oid, true, message) {

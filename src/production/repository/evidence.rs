@@ -67,6 +67,36 @@ pub fn commit_tiles(repo: &Repo, log: &Log, author: &str) -> Result<String, Evid
     Ok(branch)
 }
 
+/// Lets the branch of one's own log follow where it stands elsewhere, `theirs`: somebody else may have brought a part of
+/// it there. What stands there must be of this very log.
+///
+/// # Errors
+/// [`LedgerError::Unverified`] when it is another history.
+pub fn follow_tiles(repo: &Repo, log: &Log, theirs: &str, author: &str) -> Result<(), EvidenceError> {
+    let branch = ledger_branch(log.origin());
+    let ours = repo.tip(&format!("refs/heads/{branch}"));
+    if ours.as_ref().is_none_or(|ours| repo.follows(ours, theirs).unwrap_or(false)) {
+        return Ok(());
+    }
+    let note = repo.file(theirs, "checkpoint")?.unwrap_or_default();
+    let there = Checkpoint::open(&note, log.verifier())?;
+    if log.tree().root_at(there.size).ok() != Some(there.root) {
+        let why = format!("the branch {branch} holds another history of this log elsewhere");
+        return Err(LedgerError::Unverified { what: "the published log", why }.into());
+    }
+    Ok(repo.join(&branch, theirs, author)?)
+}
+
+/// Whether the branch of a log has something for a place where it stands at `theirs`.
+///
+/// # Errors
+/// A repository that cannot be read.
+pub fn has_news(repo: &Repo, branch: &str, theirs: Option<&str>) -> Result<bool, EvidenceError> {
+    let Some(ours) = repo.tip(&format!("refs/heads/{branch}")) else { return Ok(false) };
+    let Some(theirs) = theirs.filter(|tip| repo.has(tip)) else { return Ok(theirs != Some(&ours)) };
+    Ok(ours != theirs && !repo.same(theirs, &ours)?)
+}
+
 /// Puts a cosigned checkpoint beside the configs that a proposal's branch adds to `main`, and brings
 /// the log's branch up to it. Gives the note as it stands there now.
 ///

@@ -239,6 +239,16 @@ impl Repo {
         Ok(found.parent_id(0).ok().map(|o| o.to_string()))
     }
 
+    /// When whoever made a commit says it was made, microseconds since 1970.
+    ///
+    /// # Errors
+    /// An object that cannot be seen.
+    pub fn time_us(&self, commit: &str) -> Result<u64, RepoError> {
+        let oid = self.oid(commit)?;
+        let found = self.inner.find_commit(oid).map_err(|_| RepoError::NotVisible { oid: commit.into() })?;
+        Ok(found.time().seconds().max(0) as u64 * 1_000_000)
+    }
+
     /// The commits from `old` to `new` along first parents, `old` first; none when `old` is not on
     /// that line.
     ///

@@ -66,6 +66,21 @@ impl Repo {
         Ok(oid.to_string())
     }
 
+    /// Lets a branch follow `theirs`, a commit, too, and leaves its files as they are.
+    ///
+    /// # Errors
+    /// A branch or a commit that is not here.
+    pub fn join(&self, branch: &str, theirs: &str, author: &str) -> Result<(), RepoError> {
+        let reference = format!("refs/heads/{branch}");
+        let missing = || RepoError::BadTree { path: branch.into(), what: "there is no such branch".into() };
+        let ours = self.tip(&reference).ok_or_else(missing)?;
+        let find = |hex: &str| self.oid(hex).and_then(|o| self.inner.find_commit(o).map_err(git("find a commit")));
+        let who = Signature::now(author, &format!("{author}@assay.invalid")).map_err(git("sign a commit"))?;
+        let message = format!("{branch}: what somebody else has brought of it");
+        let made = self.make(&who, &message, &self.tree(&ours)?, &[&find(&ours)?, &find(theirs)?])?;
+        self.set(&reference, made, &message).map_err(git(format!("move {branch}")))
+    }
+
     /// Puts what a branch alone has added since it parted from `theirs`, a commit, on top of that. Gives the new tip.
     /// Two people who signed the same proposal at once both stand there afterwards.
     ///
