@@ -122,6 +122,30 @@ fn a_strategy_is_halted_and_goes_on() {
             desk.assay(&["reconcile", "--check"]).ok();
             assert_eq!(desk.assay(&["active", "--json"]).ok().json()[0]["halted"], true);
         }
+        // Whatever whoever writes there writes, the host goes on, and records it.
+        let long = "s".repeat(70_000);
+        desk.assay(&["halt", "trend", "--reason", &long]).fails(2, "at most 2000 bytes");
+        let write = |text: &str, live_table: &str, halts: &str| {
+            format!(
+                "INSERT INTO {halts} (strategy, word, at_us, person, statement, signature) VALUES ('zz' || {text}, 'halt', 1, 'x', {text}, '');
+                 UPDATE {live_table} SET strategy = {text};"
+            )
+        };
+        match &live {
+            None => {
+                let table = rusqlite::Connection::open(desk.path("lab/live.sqlite")).unwrap();
+                table.execute_batch(&write("hex(zeroblob(35000))", "active_configs", "halts")).unwrap();
+            }
+            Some(_) => {
+                let (done, words) = pg.psql(&write("repeat('s', 70000)", "assay.active_configs", "assay.halts"));
+                assert!(done, "{words}");
+            }
+        }
+        for _ in 0..2 {
+            desk.assay(&["reconcile"]).ok();
+            desk.assay(&["reconcile", "--check"]).ok();
+        }
+        desk.assay(&["verify", "--ledger", "lab/deploy.git/assay/ledger"]).ok();
         desk.assay(&["key", "new", "--out", "eve", "--comment", "eve"]).ok();
         desk.assay(&["resume", "trend", "--key", "eve"]).fails(4, "nobody of the policy");
         for _ in 0..2 {

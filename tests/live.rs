@@ -269,3 +269,44 @@ fn an_author_is_no_second_person() {
     desk.approve(&branch, "lab/people/ben").ok();
     desk.assay(&["deploy", &branch]).ok();
 }
+
+/// A proposal stays what it is while other strategies move; one that can go nowhere any more is not approved, is not pushed,
+/// and stops nobody.
+#[test]
+fn proposals_while_the_branch_moves() {
+    let desk = Desk::new();
+    desk.demo(16, &[]).ok();
+    desk.strategy_and_study(16);
+    let text = std::fs::read_to_string(desk.path("trend.toml")).unwrap();
+    std::fs::write(desk.path("second.toml"), text.replacen("name = \"trend\"", "name = \"second\"", 1)).unwrap();
+    desk.assay(&["study", "run", "second.toml", "study.toml", "--name", "second"]).ok();
+    desk.assay(&["parity", "second"]).ok();
+    let second = desk.assay(&["promote", "second"]).ok().out.trim().to_string();
+    let refused = |branch: &str| -> Vec<String> {
+        let said = desk.assay(&["review", branch, "--json"]).ok().json();
+        let checks = said["gate"].as_array().or(said["checks"].as_array()).unwrap().clone();
+        checks.iter().filter(|c| c["ok"] == false).map(|c| c["check"].as_str().unwrap_or_default().into()).collect()
+    };
+    let before = refused(&second);
+    let back = desk.assay(&["rollback", "trend", "--to", "2", "--reason", "another one"]).ok().out.trim().to_string();
+    desk.approve(&back, "lab/people/ben").ok();
+    desk.assay(&["deploy", &back]).ok();
+    assert_eq!(refused(&second), before, "trend is no part of it");
+    assert!(!before.contains(&"paths".to_string()), "{before:?}");
+    // The same strategy has moved.
+    let late = desk.assay(&["rollback", "trend", "--to", "1", "--reason", "late"]).ok().out.trim().to_string();
+    let sooner = desk.assay(&["rollback", "trend", "--to", "3", "--reason", "sooner"]).ok().out.trim().to_string();
+    if sooner != late {
+        desk.approve(&sooner, "lab/people/ben").ok();
+        desk.assay(&["deploy", &sooner]).ok();
+        desk.approve(&late, "lab/people/ben").fails(4, "propose again");
+        assert!(refused(&late).contains(&"paths".to_string()));
+    }
+    // And now the policy.
+    next_policy(&desk, &["lab/keys/ana", "lab/people/ben"], |t| t);
+    desk.approve(&second, "lab/people/ben").fails(4, "the policy has changed since");
+    desk.assay(&["deploy", &second]).fails(4, "the policy has changed since");
+    let page = desk.assay(&["review", &second]).ok().out;
+    assert!(page.contains("the gate refuses it (paths): the policy has changed since"), "{page}");
+    desk.assay(&["sync"]).ok();
+}

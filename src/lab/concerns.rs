@@ -91,6 +91,11 @@ pub fn concerns(r: &Review) -> Vec<Concern> {
     for why in r.preview.limits.iter().filter_map(|l| l.broken.as_ref()) {
         out.push(About::Policy, format!("the policy refuses it: {why}"));
     }
+    // Limits stand above, and what people have still to do below.
+    let refused = r.preview.checks.iter().filter(|c| !matches!(c.name, "gates" | "approvals" | "reproductions"));
+    for (name, why) in refused.filter_map(|c| Some((c.name, c.outcome.as_ref().err()?))) {
+        out.push(About::Policy, format!("the gate refuses it ({name}): {why}"));
+    }
     if let Some(f) = &r.preview.figures {
         losses(r, f, &mut out);
         later(f, &mut out);

@@ -3,6 +3,7 @@
 use crate::error::LabError;
 use crate::folder::Lab;
 use crate::hooks;
+use crate::review::mergeable;
 use assay_production::repository::evidence::{has_news, ledger_branch};
 
 /// Merges a branch into main and pushes main and the ledger. Gives the hook's words. When the push
@@ -25,6 +26,7 @@ pub fn merge_and_push(lab: &Lab, branch: &str) -> Result<String, LabError> {
     }
     // An earlier deploy may have been cut off after its push landed.
     repo.catch_up(&remote, "main")?;
+    mergeable(&repo, branch)?;
     let merged = repo.merge(branch, "main", &lab.config.person)?;
     let ledger = ledger_branch(&lab.config.origin);
     let mut references = vec![format!("{merged}:refs/heads/main")];

@@ -16,6 +16,9 @@ fn table(host: &Host) -> Result<Box<dyn LiveTable>, LabError> {
     Ok(open(&host.settings.live, &host.settings.genesis_policy_sha256.to_string())?)
 }
 
+/// Longest name and reason, bytes.
+const LONGEST: usize = 2000;
+
 fn now() -> i64 {
     assay_ledger::log::system_clock() as i64
 }
@@ -35,6 +38,9 @@ pub fn halt(
 ) -> Result<Halt, LabError> {
     if strategy.chars().chain(reason.chars()).chain(person.chars()).any(char::is_control) {
         return Err(LabError::usage("a name or a reason holds a control character", "write it in one line"));
+    }
+    if strategy.len() + reason.len() + person.len() > LONGEST {
+        return Err(LabError::usage(format!("a name and a reason hold at most {LONGEST} bytes"), "say it shorter"));
     }
     let mut table = table(host)?;
     let at_us = now();

@@ -74,8 +74,10 @@ fn rows(host: &Host) -> Result<Vec<Halt>, LabError> {
     Ok(look(&host.settings.live, &host.settings.genesis_policy_sha256.to_string())?.halts()?)
 }
 
-fn same(a: &Halt, b: &Halt) -> bool {
-    (&a.strategy, a.word, a.at_us, &a.statement) == (&b.strategy, b.word, b.at_us, &b.statement)
+/// Whether a row of the table is what the host has recorded.
+fn same(row: &Halt, said: &Halt) -> bool {
+    let row = row.recordable();
+    (&row.strategy, row.word, row.at_us, &row.statement) == (&said.strategy, said.word, said.at_us, &said.statement)
 }
 
 /// When the host recorded a row; none when it has not.

@@ -204,7 +204,7 @@ pub fn reconcile_once(host: &Host, write: bool, session: &Session) -> Result<Rec
 
 fn said(row: Halt) -> Event {
     let word = row.word.name().to_string();
-    let Halt { strategy, at_us, person, statement, signature, .. } = row;
+    let Halt { strategy, at_us, person, statement, signature, .. } = row.recordable();
     HaltSaid { strategy, word, at_us, person, statement, signature }.into()
 }
 

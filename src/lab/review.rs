@@ -175,9 +175,17 @@ pub fn approve(lab: &Lab, branch: &str, key: &Path, config: &str) -> Result<Stri
             proposal.sha256
         )));
     }
+    mergeable(&lab.repo()?, branch)?;
     let signer = Signer::read(key, &|path| lab.session.observer.passphrase(path))?;
     let signature = sshsig::sign(&signer, APPROVAL_NAMESPACE, proposal.statement.as_bytes())?;
     approved(lab, &lab.signed_repo(Some(signer))?, branch, &signature)
+}
+
+/// That a proposal can still go where it would go: nobody signs for one that cannot.
+pub(crate) fn mergeable(repo: &Repo, branch: &str) -> Result<(), LabError> {
+    let tip = |name: &str| repo.tip(&format!("refs/heads/{name}"));
+    let (Some(main), Some(tip)) = (tip("main"), tip(branch)) else { return Ok(()) };
+    repo.proposed_on(&main, &tip).map(|_| ()).map_err(|e| LabError::Refused(format!("{branch}: {e}")))
 }
 
 /// Checks a signature over the statement, made elsewhere, and commits it to the branch.
@@ -190,6 +198,7 @@ pub fn add_approval(lab: &Lab, branch: &str, signature: &str) -> Result<String, 
 
 fn approved(lab: &Lab, repo: &Repo, branch: &str, signature: &str) -> Result<String, LabError> {
     let proposal = read(repo, branch)?;
+    mergeable(repo, branch)?;
     let key = sshsig::verify(signature.as_bytes(), APPROVAL_NAMESPACE, proposal.statement.as_bytes())?;
     let (policy, _) = policy(repo)?;
     let stranger = || LabError::Refused(format!("the key {} belongs to no reviewer of the policy", key.id()));

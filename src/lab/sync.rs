@@ -148,7 +148,8 @@ fn proposals(
     out: &mut Synced,
 ) -> Result<(), LabError> {
     let main = repo.tip("refs/heads/main");
-    let merged = |tip: &str| main.as_ref().is_some_and(|main| repo.follows(main, tip).unwrap_or(false));
+    // What is merged, or can go nowhere any more, stays where it is.
+    let late = |tip: &str| main.as_ref().is_some_and(|main| repo.proposed_on(main, tip).is_err());
     let mut names: Vec<String> = repo.branches("promote/")?;
     names.extend(theirs.keys().filter(|b| b.starts_with("promote/")).cloned());
     names.sort();
@@ -159,13 +160,13 @@ fn proposals(
             let there = theirs.get(&branch);
             match (repo.tip(&reference), there) {
                 (Some(ours), Some(tip)) if ours == *tip => Ok(false),
-                (Some(ours), None) => Ok(!merged(&ours)),
-                (Some(ours), Some(tip)) if repo.follows(&ours, tip)? => Ok(true),
+                (Some(ours), None) => Ok(!late(&ours)),
+                (Some(ours), Some(tip)) if repo.follows(&ours, tip)? => Ok(!late(&ours)),
                 (Some(_), Some(tip)) => {
                     // What was signed here stays, whatever became of it there.
                     let kept = repo.put_on_top(&branch, tip, &lab.config.person)?;
                     out.fetched.push(branch.clone());
-                    Ok(kept != *tip)
+                    Ok(kept != *tip && !late(&kept))
                 }
                 (None, Some(tip)) => {
                     repo.point(&reference, tip)?;

@@ -2,6 +2,7 @@
 //!
 //! Idempotent; safe to run twice, late or out of order. It also finds and heals drift.
 
+use crate::deploy::halts::{recordable, recordable_name};
 use crate::deploy::{Before, Change, DeployError, Git, LiveTable, Row};
 use crate::gate::refusal::refuse;
 use crate::gate::{self, Code, Dependent, Deployment, Ever, GateError, Host, Logs, Pin, Tips};
@@ -231,7 +232,7 @@ fn drifted(change: &Change, at_ms: i64) -> Option<Event> {
         }
         Change::Deploy { .. } | Change::Retire { .. } | Change::Late { .. } | Change::PutBack { .. } => return None,
     };
-    Some(DriftDetected { strategy: strategy.clone(), detail, at_ms }.into())
+    Some(DriftDetected { strategy: recordable_name(strategy), detail: recordable(&detail, 1000), at_ms }.into())
 }
 
 /// And that it was set right.
@@ -241,5 +242,5 @@ fn healed(change: &Change, at_ms: i64) -> Option<Event> {
         Change::Remove { strategy, .. } => (strategy, 0),
         _ => return None,
     };
-    Some(DriftHealed { strategy: strategy.clone(), version, at_ms }.into())
+    Some(DriftHealed { strategy: recordable_name(strategy), version, at_ms }.into())
 }

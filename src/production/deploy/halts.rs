@@ -55,6 +55,39 @@ pub struct Halt {
     pub signature: String,
 }
 
+/// Longest name, and longest statement or signature, that a log records as it stands.
+const NAME: usize = 200;
+const TEXT: usize = 8000;
+
+/// A text of the live table as a log records it: whoever writes there cannot make it too long for the log. A longer one
+/// is named by its beginning, its length and its hash.
+pub fn recordable(text: &str, most: usize) -> String {
+    if text.len() <= most {
+        return text.into();
+    }
+    let cut = (0..=most).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
+    format!("{}… ({} bytes, SHA-256 {})", &text[..cut], text.len(), assay_ledger::Hash::of(text.as_bytes()))
+}
+
+/// A name of the live table as a log records it.
+pub fn recordable_name(name: &str) -> String {
+    recordable(name, NAME)
+}
+
+impl Halt {
+    /// As the host's log records it.
+    pub fn recordable(&self) -> Halt {
+        Halt {
+            strategy: recordable_name(&self.strategy),
+            word: self.word,
+            at_us: self.at_us,
+            person: recordable_name(&self.person),
+            statement: recordable(&self.statement, TEXT),
+            signature: recordable(&self.signature, TEXT),
+        }
+    }
+}
+
 /// What whoever halts a strategy signs.
 pub fn halt_statement(strategy: &str, at_us: i64, person: &str, reason: &str) -> String {
     let at = format_us(at_us.unsigned_abs());

@@ -120,10 +120,6 @@ pub(super) fn proposed(
             Some(Place::Evidence { .. }) => true,
             _ => false,
         };
-        if matches!(place(path), Some(Place::Policy | Place::Signers | Place::PolicySignature)) {
-            let what = "the policy has changed since this was proposed: propose again with `assay promote`";
-            return refuse(Code::PathNotAllowed, *path, what);
-        }
         if !fits {
             return refuse(Code::PathNotAllowed, *path, "it is no part of this proposal");
         }
@@ -184,7 +180,9 @@ pub(super) fn proposal(repo: &Repo, deployed: Option<&str>, commit: &str) -> Res
         return refuse(Code::NoPolicy, commit, "the deploy branch must hold a policy before anything is proposed");
     };
     let (_, policy) = super::policy::at(repo, deployed)?;
-    let changes = repo.changes(deployed, commit)?;
+    // Others may have moved since it was made.
+    let base = repo.parted_at(deployed, commit)?.unwrap_or_else(|| deployed.into());
+    let changes = repo.changes(&base, commit)?;
     let after = changes.iter().filter(|c| c.after);
     let files = after.clone().count();
     if files > MOST_FILES {

@@ -223,7 +223,10 @@ fn stated(
 ) {
     check("version", check_version(repo, old, path, config).map(|()| format!("{}", config.promotion.version)));
     let (strategy, version) = (&config.promotion.strategy, config.promotion.version);
-    let own = super::paths::proposed(repo, old, new, strategy, version, policy);
+    // Of a proposal that is deployed already the versions say so.
+    let merged = repo.follows(old, new).unwrap_or(false);
+    let base = if merged { Ok(old.to_string()) } else { repo.proposed_on(old, new).map_err(GateError::from) };
+    let own = base.and_then(|base| super::paths::proposed(repo, &base, new, strategy, version, policy));
     check("paths", own.map(|()| "this config and its evidence, and nothing else".into()));
 }
 

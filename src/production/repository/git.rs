@@ -26,6 +26,12 @@ pub enum RepoError {
         /// The object.
         oid: String,
     },
+    /// A proposal that can go nowhere any more.
+    #[error("{what}")]
+    Late {
+        /// Why.
+        what: String,
+    },
     /// A tree that must not be deployed.
     #[error("{path}: {what}")]
     BadTree {

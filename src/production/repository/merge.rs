@@ -22,6 +22,37 @@ fn owner(path: &str) -> &str {
 }
 
 impl Repo {
+    /// Where two commits parted; none when they have nothing in common.
+    ///
+    /// # Errors
+    /// A name that is no object's.
+    pub fn parted_at(&self, ours: &str, theirs: &str) -> Result<Option<String>, RepoError> {
+        Ok(self.inner.merge_base(self.oid(ours)?, self.oid(theirs)?).ok().map(|oid| oid.to_string()))
+    }
+
+    /// Where a proposal, `theirs`, parted from the branch that it would go to, if it still can: since then only other
+    /// strategies may have moved there.
+    ///
+    /// # Errors
+    /// When it is merged already, or the policy or the same strategy has moved.
+    pub fn proposed_on(&self, ours: &str, theirs: &str) -> Result<String, RepoError> {
+        let late = |what: String| RepoError::Late { what };
+        if self.follows(ours, theirs)? {
+            return Err(late("it is part of what is deployed already".into()));
+        }
+        let nothing = || late("it has nothing in common with what is deployed".into());
+        let base = self.parted_at(ours, theirs)?.ok_or_else(nothing)?;
+        let (moved, brought) = (self.changes(&base, ours)?, self.changes(&base, theirs)?);
+        if moved.iter().any(|c| c.path == policy::PATH) {
+            return Err(late("the policy has changed since: propose again with `assay promote`".into()));
+        }
+        let owners: BTreeSet<&str> = brought.iter().map(|c| owner(&c.path)).collect();
+        if let Some(c) = moved.iter().find(|c| owners.contains(owner(&c.path))) {
+            return Err(late(format!("{} has changed since: propose again with `assay promote`", c.path)));
+        }
+        Ok(base)
+    }
+
     /// Makes the merge commit of `branch` into `into`, and moves neither. Where `into` has gone on since, only other
     /// strategies may have moved: the proposal's files are put on top of it as they are.
     ///
@@ -31,21 +62,9 @@ impl Repo {
         let missing = |b: &str| RepoError::BadTree { path: b.into(), what: "there is no such branch".into() };
         let ours = self.tip(&format!("refs/heads/{into}")).ok_or_else(|| missing(into))?;
         let theirs = self.tip(&format!("refs/heads/{branch}")).ok_or_else(|| missing(branch))?;
-        let bad = |what: String| RepoError::BadTree { path: branch.into(), what };
-        if self.follows(&ours, &theirs)? {
-            return Err(bad(format!("it is part of {into} already")));
-        }
+        let base = self.proposed_on(&ours, &theirs)?;
         let (a, b) = (self.oid(&ours)?, self.oid(&theirs)?);
-        let base = self.inner.merge_base(a, b).map_err(|_| bad(format!("it has nothing in common with {into}")))?;
-        let base = base.to_string();
-        let (moved, brought) = (self.changes(&base, &ours)?, self.changes(&base, &theirs)?);
-        if moved.iter().any(|c| c.path == policy::PATH) {
-            return Err(bad("the policy has changed since: propose again".into()));
-        }
-        let owners: BTreeSet<&str> = brought.iter().map(|c| owner(&c.path)).collect();
-        if let Some(c) = moved.iter().find(|c| owners.contains(owner(&c.path))) {
-            return Err(bad(format!("{} has changed on {into} since: propose again", c.path)));
-        }
+        let brought = self.changes(&base, &theirs)?;
         let new = self.tree(&theirs)?;
         let mut update = git2::build::TreeUpdateBuilder::new();
         for Changed { path, after, .. } in &brought {

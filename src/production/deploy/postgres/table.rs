@@ -84,7 +84,7 @@ async fn apply(client: &impl GenericClient, step: &Write) -> Result<(), tokio_po
     if let Some(row) = past {
         put(client, "config_history", "ON CONFLICT DO NOTHING", row).await?;
     }
-    client.execute("SELECT pg_notify('active_configs', $1)", &[strategy]).await.map(|_| ())
+    client.execute("SELECT pg_notify('active_configs', left($1, 1000))", &[strategy]).await.map(|_| ())
 }
 
 impl LiveTable for Postgres {
@@ -148,7 +148,7 @@ impl LiveTable for Postgres {
             let word = h.word.name();
             let tx = c.transaction().await?;
             tx.execute(sql, &[&h.strategy, &word, &h.at_us, &h.person, &h.statement, &h.signature]).await?;
-            tx.execute("SELECT pg_notify('halts', $1)", &[&h.strategy]).await?;
+            tx.execute("SELECT pg_notify('halts', left($1, 1000))", &[&h.strategy]).await?;
             tx.commit().await
         })
     }
