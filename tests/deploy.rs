@@ -64,6 +64,61 @@ fn d01_d02_the_server_is_down(desk: &Desk, pg: &mut Postgres) {
     assert_eq!(again["changes"], serde_json::json!([]), "running it twice changes nothing");
 }
 
+/// A backup of the table that is older than the halts, or rows that somebody took away: what was stopped stays so.
+fn what_is_lost_comes_back(desk: &Desk, live: Option<&str>, pg: &Postgres) {
+    let listed = || desk.assay(&["halt", "--list", "--json"]).ok().json();
+    let lose = |sql: &str| match &live {
+        None => {
+            let table = rusqlite::Connection::open(desk.path("lab/live.sqlite")).unwrap();
+            table.execute_batch(&format!("DROP TRIGGER IF EXISTS halts_stay; {sql}")).unwrap();
+        }
+        Some(_) => {
+            let sql = sql.replace("FROM halts", "FROM assay.halts");
+            let all = format!(
+                "ALTER TABLE assay.halts DISABLE TRIGGER USER; {sql}; ALTER TABLE assay.halts ENABLE TRIGGER USER"
+            );
+            assert!(pg.psql(&all).0);
+        }
+    };
+    let before = listed();
+    for sql in ["DELETE FROM halts", "DELETE FROM halts WHERE strategy = 'trend' AND person = 'ana'"] {
+        lose(sql);
+        let found = desk.assay(&["reconcile", "--check"]).fails(1, "behind git's back");
+        assert!(found.err.contains("put-back") && found.err.contains("gone from the table of halts"), "{}", found.err);
+        desk.assay(&["reconcile"]).ok();
+        assert_eq!(listed(), before);
+        desk.assay(&["reconcile", "--check"]).ok();
+        assert_eq!(desk.assay(&["active", "--json"]).ok().json()[0]["halted"], true);
+    }
+}
+
+/// Whatever whoever writes to the table writes, the host goes on, and records it.
+fn texts_that_no_log_holds(desk: &Desk, live: Option<&str>, pg: &Postgres) {
+    let long = "s".repeat(70_000);
+    desk.assay(&["halt", "trend", "--reason", &long]).fails(2, "at most 2000 bytes");
+    let write = |text: &str, live_table: &str, halts: &str| {
+        format!(
+            "INSERT INTO {halts} (strategy, word, at_us, person, statement, signature) VALUES ('zz' || {text}, 'halt', 1, 'x', {text}, '');
+             UPDATE {live_table} SET strategy = {text};"
+        )
+    };
+    match &live {
+        None => {
+            let table = rusqlite::Connection::open(desk.path("lab/live.sqlite")).unwrap();
+            table.execute_batch(&write("hex(zeroblob(35000))", "active_configs", "halts")).unwrap();
+        }
+        Some(_) => {
+            let (done, words) = pg.psql(&write("repeat('s', 70000)", "assay.active_configs", "assay.halts"));
+            assert!(done, "{words}");
+        }
+    }
+    for _ in 0..2 {
+        desk.assay(&["reconcile"]).ok();
+        desk.assay(&["reconcile", "--check"]).ok();
+    }
+    desk.assay(&["verify", "--ledger", "lab/deploy.git/assay/ledger"]).ok();
+}
+
 /// A halt acts at once, without git and without a key; going on takes several people, and a row that says so by itself
 /// is reported.
 #[test]
@@ -94,58 +149,8 @@ fn a_strategy_is_halted_and_goes_on() {
         desk.assay(&["reconcile"]).ok();
         let log = desk.assay(&["verify", "--ledger", "lab/deploy.git/assay/ledger", "--json"]).ok();
         assert!(log.code == 0);
-        // A backup of the table that is older than the halts, or rows that somebody took away: what was stopped stays so.
-        let lose = |sql: &str| match &live {
-            None => {
-                let table = rusqlite::Connection::open(desk.path("lab/live.sqlite")).unwrap();
-                table.execute_batch(&format!("DROP TRIGGER IF EXISTS halts_stay; {sql}")).unwrap();
-            }
-            Some(_) => {
-                let sql = sql.replace("FROM halts", "FROM assay.halts");
-                let all = format!(
-                    "ALTER TABLE assay.halts DISABLE TRIGGER USER; {sql}; ALTER TABLE assay.halts ENABLE TRIGGER USER"
-                );
-                assert!(pg.psql(&all).0);
-            }
-        };
-        let before = listed(&desk);
-        for sql in ["DELETE FROM halts", "DELETE FROM halts WHERE strategy = 'trend' AND person = 'ana'"] {
-            lose(sql);
-            let found = desk.assay(&["reconcile", "--check"]).fails(1, "behind git's back");
-            assert!(
-                found.err.contains("put-back") && found.err.contains("gone from the table of halts"),
-                "{}",
-                found.err
-            );
-            desk.assay(&["reconcile"]).ok();
-            assert_eq!(listed(&desk), before);
-            desk.assay(&["reconcile", "--check"]).ok();
-            assert_eq!(desk.assay(&["active", "--json"]).ok().json()[0]["halted"], true);
-        }
-        // Whatever whoever writes there writes, the host goes on, and records it.
-        let long = "s".repeat(70_000);
-        desk.assay(&["halt", "trend", "--reason", &long]).fails(2, "at most 2000 bytes");
-        let write = |text: &str, live_table: &str, halts: &str| {
-            format!(
-                "INSERT INTO {halts} (strategy, word, at_us, person, statement, signature) VALUES ('zz' || {text}, 'halt', 1, 'x', {text}, '');
-                 UPDATE {live_table} SET strategy = {text};"
-            )
-        };
-        match &live {
-            None => {
-                let table = rusqlite::Connection::open(desk.path("lab/live.sqlite")).unwrap();
-                table.execute_batch(&write("hex(zeroblob(35000))", "active_configs", "halts")).unwrap();
-            }
-            Some(_) => {
-                let (done, words) = pg.psql(&write("repeat('s', 70000)", "assay.active_configs", "assay.halts"));
-                assert!(done, "{words}");
-            }
-        }
-        for _ in 0..2 {
-            desk.assay(&["reconcile"]).ok();
-            desk.assay(&["reconcile", "--check"]).ok();
-        }
-        desk.assay(&["verify", "--ledger", "lab/deploy.git/assay/ledger"]).ok();
+        what_is_lost_comes_back(&desk, live.as_deref(), &pg);
+        texts_that_no_log_holds(&desk, live.as_deref(), &pg);
         desk.assay(&["key", "new", "--out", "eve", "--comment", "eve"]).ok();
         desk.assay(&["resume", "trend", "--key", "eve"]).fails(4, "nobody of the policy");
         for _ in 0..2 {

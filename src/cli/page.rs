@@ -29,7 +29,11 @@ pub fn terminal(blocks: &[Block]) -> String {
         Block::Warning(text) | Block::Words(text) => harmless(text),
         Block::List(all) => all.iter().map(|s| harmless(&format!("- {s}"))).collect::<Vec<_>>().join("\n"),
         Block::Table(head, rows) => table(head, &clean(rows)),
-        Block::Code(text) => harmless(text.trim_end()),
+        // Set in, so that no line of somebody's text looks like one of the page.
+        Block::Code(text) => {
+            let lines: Vec<String> = harmless(text.trim_end()).lines().map(|line| format!("    {line}")).collect();
+            lines.join("\n")
+        }
     };
     blocks.iter().map(block).collect::<Vec<_>>().join("\n").trim_start().to_string()
 }

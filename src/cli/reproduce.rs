@@ -98,7 +98,9 @@ pub fn run(cx: &Context, args: Args) -> Result<(), LabError> {
     let data = match s.origin.name() {
         "vendor" => "data of its own, from files that the vendor's checksums confirm",
         "import" => "data of its own, from files that nothing confirms",
-        _ => "the proposer's own copy of the data: it cannot show that they are the exchange's",
+        _ => {
+            "the proposer's own copy of the data or of the exchange's rules: it cannot show that they are the exchange's"
+        }
     };
     say(&format!("with {data}"));
     if s.ran < least {

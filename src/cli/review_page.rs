@@ -245,7 +245,7 @@ fn origins(r: &Review, f: &Figures, out: &mut Vec<Block>) {
     };
     let mut data = vec![
         format!("{symbols} from {from} to {to}, {} bars", d.bars),
-        format!("by its author from {source}; {files}"),
+        format!("by its author from a folder called \"{source}\"; {files}"),
         known.into(),
     ];
     for (what, list) in [("treatment", &d.treatments), ("assumption", &d.assumptions)] {
@@ -285,7 +285,7 @@ fn found(r: &Review, f: &Figures) -> String {
     let data = |origin: &Origin| match origin {
         Origin::Vendor => "on files that the vendor's checksums confirm",
         Origin::Import => "on own files that nothing confirms",
-        Origin::Proposer => "on its author's copy of the data",
+        Origin::Proposer => "on its author's copy of the data or of the exchange's rules",
     };
     let who: Vec<String> =
         r.preview.reproduced.iter().map(|(person, origin)| format!("{person} {}", data(origin))).collect();

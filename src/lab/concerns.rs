@@ -102,6 +102,12 @@ pub fn concerns(r: &Review) -> Vec<Concern> {
         if !p.generated_data {
             chance(f, &mut out);
             prices(r, f, &mut out);
+            if f.data.rulebook_hash.is_some_and(|book| book != p.rulebook_hash.0) {
+                out.push(
+                    About::Data,
+                    "its rule book (fees, filters, brackets) is another than its data were registered with",
+                );
+            }
         }
         chosen(p.trial_id, f, &mut out);
         edges(r, &mut out);
@@ -109,7 +115,10 @@ pub fn concerns(r: &Review) -> Vec<Concern> {
     if r.preview.figures.is_some() && r.preview.reproduced.is_empty() {
         out.push(About::Open, "nobody has run it again yet: all figures are its author's");
     } else if r.preview.reproduced.values().all(|o| *o == Origin::Proposer) && !r.preview.reproduced.is_empty() {
-        out.push(About::Data, "it was reproduced with its author's own copy of the data only");
+        out.push(
+            About::Data,
+            "it was reproduced with its author's own copy of the data, or of the exchange's rules, only",
+        );
     }
     if r.proposal.config.environment.source_commit.ends_with("-dirty") {
         out.push(About::Data, "it was computed by a program that was built from sources that no commit holds");

@@ -96,7 +96,7 @@ pub fn reproduce(lab: &Lab, how: &How<'_>) -> Result<Reproduced, LabError> {
         version: p.version,
         config: proposal.sha256,
         data: p.data_hash,
-        origin: origin(lab, &p.data_hash, &p.author)?,
+        origin: origin(lab, (&p.data_hash, &p.rulebook_hash), &p.author)?,
         study: p.study_id.clone(),
         trial: p.trial_id,
         ran,
@@ -362,13 +362,17 @@ pub fn own(lab: &Lab, wanted: Option<&str>, number: Option<u32>) -> Result<(u32,
 }
 
 /// Where this lab's data came from.
-fn origin(lab: &Lab, data: &Hash, author: &str) -> Result<Origin, LabError> {
+fn origin(lab: &Lab, (data, book): (&Hash, &Hash), author: &str) -> Result<Origin, LabError> {
     if lab.config.person == author {
         return Ok(Origin::Proposer);
     }
     let rows = lab.mirror()?.snapshots()?;
     // What this lab did not import itself came from the proposer, or through others from nobody knows where.
     let Some(row) = rows.iter().find(|row| row.data_hash == data.to_string()) else { return Ok(Origin::Proposer) };
+    // And so do the exchange's rules that no import of this lab has made.
+    if !rows.iter().any(|row| row.rulebook_hash.as_deref() == Some(&book.to_string())) {
+        return Ok(Origin::Proposer);
+    }
     let confirmed = row.files.zip(row.vendor_checked).is_some_and(|(all, checked)| all > 0 && all == checked);
     Ok(if confirmed { Origin::Vendor } else { Origin::Import })
 }

@@ -129,7 +129,7 @@ impl Case {
             .ok_or_else(|| no(format!("the strategy of study '{name}' is not registered before it")))?;
         let strategy = Strategy::recorded(text).map_err(|e| no(format!("the strategy of study '{name}': {e}")))?;
         let cover = tally
-            .cover(&fact.data_hash)
+            .cover_with(&fact.data_hash, &fact.rulebook_hash)
             .ok_or_else(|| no(format!("the data of study '{name}' are not registered before it")))?;
         let missing = strategy.file.symbols.iter().find(|s| !cover.symbols.contains(*s));
         let id = |e: &crate::event::StudyOpenedV2| {

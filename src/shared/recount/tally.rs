@@ -44,6 +44,8 @@ impl Asked {
 pub struct Tally {
     /// The snapshots, with where they were registered first.
     covers: BTreeMap<Digest, (u64, SnapshotFact)>,
+    /// The same with each rule book that they were bound to.
+    bound: BTreeMap<(Digest, Digest), SnapshotFact>,
     books: BTreeMap<Digest, u64>,
     /// The texts, with where they were registered first.
     strategies: BTreeMap<Digest, (u64, String)>,
@@ -122,6 +124,9 @@ impl Tally {
                         study.last = seq;
                     }
                 } else if let Some(f) = event.snapshot() {
+                    if let Some(book) = f.rulebook_hash {
+                        self.bound.entry((f.data_hash, book)).or_insert_with(|| f.clone());
+                    }
                     self.covers.entry(f.data_hash).or_insert((seq, f));
                 } else if let Some((of, _)) = event.trial_key()
                     && let Some(study) = self.studies.get_mut(&of)
@@ -141,6 +146,11 @@ impl Tally {
     /// A snapshot.
     pub fn cover(&self, data_hash: &Digest) -> Option<&SnapshotFact> {
         self.covers.get(data_hash).map(|(_, fact)| fact)
+    }
+
+    /// A snapshot as it was registered with a rule book; where it never was, as it was registered first.
+    pub fn cover_with(&self, data_hash: &Digest, rulebook_hash: &Digest) -> Option<&SnapshotFact> {
+        self.bound.get(&(*data_hash, *rulebook_hash)).or_else(|| self.cover(data_hash))
     }
 
     /// Where a rule book was registered first.

@@ -173,8 +173,17 @@ impl Rulebook {
             let rates = [rules.taker_fee, rules.maker_fee, rules.liquidation_fee];
             let filters = rules.symbols.values().flat_map(|s| [s.step, s.tick, s.min_notional]);
             let own = rules.symbols.values().filter_map(|s| s.liquidation_fee);
-            if own.chain(rates).any(|r| !(-0.01..0.1).contains(&r)) || rules.funding_interval_hours == 0 {
+            let own: Vec<f64> = own.collect();
+            if own.iter().any(|r| *r < 0.0)
+                || own.into_iter().chain(rates).any(|r| !(-0.01..0.1).contains(&r))
+                || rules.funding_interval_hours == 0
+            {
                 return Err(RulebookError::Malformed(format!("rules of {}: a fee is out of range", rules.effective)));
+            }
+            // A maker may be paid, out of what the taker pays; nobody is paid to trade.
+            if rules.taker_fee < 0.0 || rules.liquidation_fee < 0.0 || rules.maker_fee < -rules.taker_fee {
+                let what = "a fee is negative, and no more than the taker's can be paid to a maker";
+                return Err(RulebookError::Malformed(format!("rules of {}: {what}", rules.effective)));
             }
             if filters.into_iter().any(|v| !v.is_finite() || v <= 0.0) {
                 return Err(RulebookError::Malformed(format!("rules of {}: steps must be positive", rules.effective)));

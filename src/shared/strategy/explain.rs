@@ -1,6 +1,6 @@
 //! What a strategy's file does, in sentences: what it reads, when it enters, what can end a trade, how large it gets.
 
-use super::file::{OrderText, Placed, SizeText, StrategyFile, Weights};
+use super::file::{DefText, FunctionText, OrderText, Placed, SizeText, StateText, StrategyFile, Weights};
 use super::graph::Node;
 use super::read::Strategy;
 use crate::account::MarginMode;
@@ -66,17 +66,30 @@ fn wheres(s: &Strategy) -> Vec<String> {
     let mut out: Vec<String> = f.indicators.iter().map(|(name, e)| format!("{name} is {}", text(e))).collect();
     out.extend(f.parameters.iter().map(|(name, range)| format!("{name} is searched {}", range.words())));
     out.extend(f.constraints.iter().map(|c| format!("{} holds", text(c))));
-    out.extend(f.functions.keys().map(|name| format!("{name} is a function of the file or the library")));
+    for (name, function) in &f.functions {
+        out.push(match function {
+            FunctionText::Short(e) => format!("{name}(…) is {}", text(e)),
+            FunctionText::Long(f) => {
+                let def = |(name, def): (&String, &DefText)| match def {
+                    DefText::Plain(e) => format!("{name} is {}", text(e)),
+                    DefText::State(s) => state(name, s),
+                };
+                let defs: Vec<String> = f.defs.iter().map(def).collect();
+                let (takes, gives) = (f.arguments.join(", "), f.outputs.join(", "));
+                format!("{name}({takes}) gives {gives}: {}", defs.join("; "))
+            }
+        });
+    }
     out
 }
 
+fn state(name: &str, s: &StateText) -> String {
+    format!("{name}: begins as {}, then {}", text(&s.start), s.next.as_ref().map_or("stays", text))
+}
+
 fn remembers(f: &StrategyFile) -> Vec<String> {
-    let state = |(name, s): (&String, &super::file::StateText)| {
-        let next = s.next.as_ref().map_or("stays", text);
-        format!("{name}: begins as {}, then {next}", text(&s.start))
-    };
-    let mut out: Vec<String> = f.states.iter().map(state).collect();
-    out.extend(f.trade.iter().map(|t| format!("of a position, {}", state(t))));
+    let mut out: Vec<String> = f.states.iter().map(|(name, s)| state(name, s)).collect();
+    out.extend(f.trade.iter().map(|(name, s)| format!("of a position, {}", state(name, s))));
     out
 }
 
@@ -101,10 +114,11 @@ fn enters(f: &StrategyFile) -> Vec<String> {
 
 fn adds(f: &StrategyFile) -> Vec<String> {
     let one = |a: &super::file::AddText| {
-        let max = a.max.unwrap_or(1);
+        let (max, tag) =
+            (a.max.unwrap_or(1), a.tag.as_ref().map_or_else(String::new, |t| format!("'{}': ", t.get_ref())));
         match &a.when {
-            Some(when) => format!("up to {max} times, {}, when {}", how(&a.order), text(when)),
-            None => format!("a ladder with each entry, k from 1 to {max}, {}", how(&a.order)),
+            Some(when) => format!("{tag}up to {max} times, {}, when {}", how(&a.order), text(when)),
+            None => format!("{tag}a ladder with each entry, k from 1 to {max}, {}", how(&a.order)),
         }
     };
     f.adds.iter().map(one).collect()
@@ -148,6 +162,12 @@ fn ends(f: &StrategyFile) -> Vec<String> {
         let after = step.after.as_ref().map_or_else(String::new, |a| format!(" once the profit was {}", percent(a)));
         out.push(format!("a stop that follows {} behind the best price{after}", percent(&step.distance)));
     }
+    if t.levels.every_close {
+        out.push("every stop and target is looked at again at each close".into());
+    }
+    if t.levels.loosen {
+        out.push("a stop that is looked at again may go further away".into());
+    }
     out.extend(t.levels.max_bars.as_ref().map(|e| format!("time: after {} bars", text(e))));
     if out.is_empty() && f.target.is_none() {
         out.push("nothing but liquidation: there is no exit, no stop, no target".into());
@@ -172,14 +192,29 @@ fn sizes(f: &StrategyFile) -> Vec<String> {
     let mut out = Vec::new();
     out.extend(f.sizing.margin_fraction.as_ref().map(|e| format!("initial margin {} of equity", percent(e))));
     out.extend(size(&f.sizing.other));
-    out.extend(f.entries.iter().filter_map(|e| Some(format!("of '{}': {}", e.tag.get_ref(), size(&e.size)?))));
+    for e in &f.entries {
+        let margin = e.margin_fraction.as_ref().map(|m| format!("initial margin {} of equity", percent(m)));
+        let leverage = e.leverage.as_ref().map(|l| format!("leverage {}", text(l)));
+        let own: Vec<String> = margin.into_iter().chain(size(&e.size)).chain(leverage).collect();
+        if !own.is_empty() {
+            out.push(format!("of '{}': {}", e.tag.get_ref(), own.join(", ")));
+        }
+    }
     out.extend(f.adds.iter().filter_map(|a| Some(format!("of an add: {}", size(&a.size)?))));
     let mode = match f.risk.margin_mode {
         MarginMode::Isolated => "isolated",
         MarginMode::Cross => "cross",
     };
     let leverage = f.sizing.leverage.as_ref().map_or("1", text);
-    out.push(format!("leverage {leverage}, {mode} margin"));
+    // Those that say their own are told above.
+    let of = match f.entries.iter().filter(|e| e.leverage.is_some()).count() {
+        0 => String::new(),
+        n if n == f.entries.len() && f.signals.long_entry.is_none() && f.signals.short_entry.is_none() => {
+            " where no entry says its own".into()
+        }
+        _ => " of the other entries".into(),
+    };
+    out.push(format!("leverage {leverage}{of}, {mode} margin"));
     for (symbol, cap) in &f.risk.leverage_caps {
         out.push(format!("leverage of {symbol} at most {cap}"));
     }

@@ -59,6 +59,11 @@ pub enum Range {
     },
 }
 
+/// How a range is searched, in words.
+fn ratio(log: bool) -> &'static str {
+    if log { " by ratio" } else { "" }
+}
+
 fn one() -> i64 {
     1
 }
@@ -195,8 +200,14 @@ impl Range {
     /// In words.
     pub fn words(&self) -> String {
         match self {
-            Range::Int { low, high, default, .. } => format!("from {low} to {high}, {default} without a search"),
-            Range::Float { low, high, default, .. } => format!("from {low} to {high}, {default} without a search"),
+            Range::Int { low, high, step, log, default } => {
+                let by = if *step == 1 { String::new() } else { format!(" by {step}") };
+                format!("from {low} to {high}{by}{}, {default} without a search", ratio(*log))
+            }
+            Range::Float { low, high, step, log, default } => {
+                let by = step.map_or_else(String::new, |step| format!(" by {step}"));
+                format!("from {low} to {high}{by}{}, {default} without a search", ratio(*log))
+            }
             Range::Bool { default } => format!("true or false, {default} without a search"),
             Range::Choice { choices, default } => format!("among {choices:?}, {default} without a search"),
             Range::Text { choices, default } => format!("among {}, {default} without a search", choices.join(", ")),

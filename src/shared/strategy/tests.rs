@@ -1,5 +1,6 @@
 //! Reading, compiling and binding: limits, names, the same plan however it is written.
 
+mod edits;
 mod semantics;
 
 use super::bind::Bound;

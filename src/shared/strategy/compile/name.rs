@@ -221,10 +221,12 @@ impl<'a> Compiler<'a> {
         let (place, circle) = ((at.scope, at.symbol, at.clock), block.circle.get(name).copied());
         let at = At { own: Some(name), circle, mine: None, vars: None, ..at };
         self.found.entry(place).or_default().insert(name, Found::Open);
-        let made = match &block.defs[name] {
-            Def::Plain(e) => self.expr(e, at),
-            Def::State { start, next } if at.scope == TRADE => self.born(start, next, at),
-            Def::State { start, next } => self.state(start, next, at),
+        let made = match block.defs.get(name) {
+            Some(Def::Plain(e)) => self.expr(e, at),
+            Some(Def::State { start, next }) if at.scope == TRADE => self.born(start, next, at),
+            Some(Def::State { start, next }) => self.state(start, next, at),
+            // An output that a function does not define was told where it stands.
+            None => Err(Diagnostic::new(format!("'{name}' is not defined"), 0..1).follows()),
         };
         let (found, problem) = match made {
             Ok((id, t)) => (Found::Done(id, t), Ok(())),
