@@ -100,17 +100,45 @@ fn gate(r: &Review, out: &mut Vec<Block>) {
 
 fn changes(r: &Review, out: &mut Vec<Block>) {
     out.push(Block::Title(if r.before.is_some() { "what changes" } else { "everything is new" }.into()));
-    let short = |text: &String| {
-        let text = text.replace('\n', " ");
-        if text.chars().count() > 100 { text.chars().take(99).chain(['…']).collect() } else { text }
-    };
     let line = |c: &Changed| match (&c.before, &c.after) {
-        (Some(old), Some(new)) => format!("~ {} = {} -> {}", c.name, short(old), short(new)),
+        (Some(old), Some(new)) => {
+            let (old, new) = apart(old, new);
+            format!("~ {} = {old} -> {new}", c.name)
+        }
         (None, Some(new)) => format!("+ {} = {}", c.name, short(new)),
-        (old, None) => format!("- {} = {}", c.name, old.as_ref().map(short).unwrap_or_default()),
+        (old, None) => format!("- {} = {}", c.name, old.as_ref().map(|old| short(old)).unwrap_or_default()),
     };
     let lines: Vec<String> = r.changes.iter().map(line).collect();
     out.push(Block::Code(if lines.is_empty() { "  nothing".into() } else { lines.join("\n") }));
+}
+
+/// Most characters of a value that is shown whole.
+const WHOLE: usize = 400;
+/// Characters beside a difference.
+const BESIDE: usize = 40;
+
+fn short(text: &str) -> String {
+    let text = text.replace('\n', " ");
+    if text.chars().count() > WHOLE { text.chars().take(WHOLE).chain(" ...".chars()).collect() } else { text }
+}
+
+/// Two values, so that what differs is seen: of long ones what they have in common is left out.
+fn apart(old: &str, new: &str) -> (String, String) {
+    let (old, new): (Vec<char>, Vec<char>) =
+        (old.replace('\n', " ").chars().collect(), new.replace('\n', " ").chars().collect());
+    if old.len().max(new.len()) <= 100 {
+        return (old.into_iter().collect(), new.into_iter().collect());
+    }
+    let front = old.iter().zip(&new).take_while(|(a, b)| a == b).count();
+    let rest = old.len().min(new.len()) - front;
+    let back = old.iter().rev().zip(new.iter().rev()).take(rest).take_while(|(a, b)| a == b).count();
+    let (from, behind) = (front.saturating_sub(BESIDE), back.saturating_sub(BESIDE));
+    let part = |all: &[char]| {
+        let middle: String = all[from..all.len() - behind].iter().collect();
+        let (before, after) = (if from > 0 { "... " } else { "" }, if behind > 0 { " ..." } else { "" });
+        format!("{before}{middle}{after}")
+    };
+    (part(&old), part(&new))
 }
 
 /// Words of the page that not everybody has.
@@ -309,4 +337,23 @@ fn found(r: &Review, f: &Figures) -> String {
         "its study has {} trials{given}{rounds}{opened}; the seed is {seed}\n{statistics}{elsewhere}\nreproduced by: {who}",
         f.trials
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::apart;
+    use proptest::prelude::{prop_assert, prop_assert_ne, proptest};
+
+    proptest! {
+        /// Two values that differ look different, however long they are, and short ones are shown whole.
+        #[test]
+        fn differences_are_seen(front in "[a-c]{0,300}", old in "[a-c…]{0,9}", new in "[a-c]{0,9}", back in "[a-c]{0,300}") {
+            let (a, b) = (format!("{front}{old}{back}"), format!("{front}{new}{back}"));
+            let shown = apart(&a, &b);
+            if a != b {
+                prop_assert_ne!(&shown.0, &shown.1);
+            }
+            prop_assert!(shown.0.chars().count() < 120 && shown.1.chars().count() < 120);
+        }
+    }
 }

@@ -18,6 +18,8 @@ const FOLDS: usize = 4;
 const GROSS: f64 = 3.0;
 /// Share of a range that is its edge.
 const EDGE: f64 = 0.02;
+/// Different numbers in the text of a strategy that are many.
+const NUMBERS: usize = 20;
 /// Days after which prices are old.
 const STALE_DAYS: i64 = 180;
 /// Leverage of which a few percent against it are a liquidation.
@@ -109,6 +111,7 @@ pub fn concerns(r: &Review) -> Vec<Concern> {
                 );
             }
         }
+        written(r, &mut out);
         chosen(p.trial_id, f, &mut out);
         edges(r, &mut out);
     }
@@ -174,6 +177,24 @@ fn edges(r: &Review, out: &mut Against) {
     let found: Vec<String> = strategy.file.parameters.iter().filter_map(edge).collect();
     if !found.is_empty() {
         out.push(About::Chance, format!("at the edge of what was searched: {}", found.join(", ")));
+    }
+}
+
+/// What of its text no search counts.
+fn written(r: &Review, out: &mut Against) {
+    let Ok(strategy) = Strategy::recorded(&r.proposal.config.strategy_text) else { return };
+    if !strategy.reads_market() {
+        let words = "it reads no price, no volume and no funding: when it trades was written with the calendar in view";
+        out.push(About::Chance, words);
+    }
+    if strategy.reads_year() {
+        out.push(About::Chance, "it reads which year it is: its text may know which years were good");
+    }
+    let numbers = strategy.constants();
+    if numbers > NUMBERS {
+        let words =
+            format!("{numbers} different numbers stand in its text, and no count of trials knows how they were chosen");
+        out.push(About::Chance, words);
     }
 }
 

@@ -3,10 +3,12 @@
 
 use super::bind::{self, Bound};
 use super::check::{check, hidden};
+use super::clock::Calendar;
 use super::columns;
 use super::compiled::{Compiled, compile};
 use super::diagnostic::{Diagnostic, MAX_PROBLEMS};
 use super::file::StrategyFile;
+use super::graph::Node;
 use super::place::Places;
 use super::program::Program;
 use super::space::{Params, defaults};
@@ -15,6 +17,7 @@ use crate::format::{FormatError, finite};
 use crate::indicator::IndicatorError;
 use crate::market::Market;
 use assay_ledger::Hash;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// A strategy that was read, checked and compiled.
@@ -153,6 +156,23 @@ impl Strategy {
             values: columns[*id].to_vec(),
         };
         Ok(named.map(column).collect())
+    }
+
+    /// Whether it reads anything of the market: a price, a volume, a funding rate.
+    pub fn reads_market(&self) -> bool {
+        self.compiled.graph.nodes.iter().any(|n| matches!(n, Node::Column { .. }))
+    }
+
+    /// Whether it knows which year it is.
+    pub fn reads_year(&self) -> bool {
+        self.compiled.graph.nodes.iter().any(|n| matches!(n, Node::Calendar(Calendar::Year)))
+    }
+
+    /// How many different numbers stand in its expressions: each may have been chosen with the data in view, and no search
+    /// counts it.
+    pub fn constants(&self) -> usize {
+        let constant = |n: &Node| if let Node::Const(v) = n { Some(v.to_bits()) } else { None };
+        self.compiled.graph.nodes.iter().filter_map(constant).collect::<BTreeSet<u64>>().len()
     }
 
     /// Whether values fit every option and keep the strategy's constraints.
