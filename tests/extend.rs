@@ -151,3 +151,47 @@ fn a_killed_extension_resumes() {
     }
     desk.assay(&["verify", "--deep"]).ok();
 }
+
+/// No study tries more points than there are, whatever the sampler: each trial counts for good.
+#[test]
+fn no_point_is_tried_twice() {
+    let desk = Desk::new();
+    desk.lab_with_market();
+    let strategy = |name: &str, parameters: &str, n: &str| {
+        let text = format!(
+            "name = \"{name}\"\ninterval = \"1h\"\nsymbols = [\"BTCUSDT\"]\n{parameters}\n[signals]\nlong_entry = \
+             \"crosses_above(close, SMA(close, {n}))\"\nlong_exit = \"crosses_below(close, SMA(close, {n}))\"\n\
+             [sizing]\nmargin_fraction = \"0.1\"\nleverage = \"1\"\n"
+        );
+        std::fs::write(desk.path(&format!("{name}.toml")), text).unwrap();
+    };
+    let ran = |strategy: &str, name: &str, sampler: &str| {
+        let settings = format!(
+            "name = \"{name}\"\ntrials = 20\n[splits]\nmode = \"tile\"\nin_sample_days = 60\n[sampler]\n{sampler}\n"
+        );
+        std::fs::write(desk.path("s.toml"), settings).unwrap();
+        let said = desk.assay(&["study", "run", &format!("{strategy}.toml"), "s.toml"]).ok();
+        let sql = format!(
+            "SELECT count(*), count(DISTINCT params) FROM (SELECT t.number, group_concat(p.param_name || '=' || p.param_value) AS params \
+             FROM trials t JOIN studies s USING (study_id) LEFT JOIN trial_params p USING (trial_id) \
+             WHERE s.study_name = '{name}' GROUP BY t.trial_id)"
+        );
+        let rows = desk.assay(&["query", &sql, "--csv"]).ok().out;
+        (said.err, rows.lines().nth(1).unwrap_or_default().to_string())
+    };
+    strategy("plain", "", "20");
+    let (said, rows) = ran("plain", "plain", "name = \"tpe\"");
+    assert!(said.contains("there is one point to try") && rows.starts_with("1,"), "{said} {rows}");
+    let range = "constraints = [\"n > 11\"]\n[parameters]\nn = { type = \"int\", low = 10, high = 16, default = 12 }";
+    strategy("narrow", range, "n");
+    for sampler in ["grid", "random", "sobol", "tpe", "cma-es"] {
+        let (said, rows) = ran("narrow", sampler, &format!("name = \"{sampler}\""));
+        assert!(said.contains("there are 5 points to try"), "{sampler}: {said}");
+        assert_eq!(rows, "5,5", "{sampler}");
+        desk.assay(&["study", "extend", sampler, "--trials", "3"]).fails(2, "0 points that were not asked yet");
+    }
+    let wide = "[parameters]\nn = { type = \"float\", low = 10.0, high = 160.0, default = 12.0 }";
+    strategy("wide", wide, "floor(n)");
+    let (said, rows) = ran("wide", "wide", "name = \"grid\"\npoints = 50");
+    assert!(said.contains("the grid has 50 points: these are 20 of them") && rows == "20,20", "{said} {rows}");
+}

@@ -4,7 +4,7 @@ use super::Context;
 use super::output::say;
 use assay_lab::LabError;
 use assay_lab::create::{Created, NewLab, add_gate, create};
-use assay_lab::folder::absolute;
+use assay_lab::folder::{absolute, find};
 use assay_lab::keys::read_public;
 use assay_ledger::{Hash, PublicKey};
 use std::path::{Path, PathBuf};
@@ -18,9 +18,8 @@ use std::path::{Path, PathBuf};
 /// Example: assay init lab --person ana --reviewer ben=ben.pub
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Folder to create
-    #[arg(default_value = "lab")]
-    pub dir: PathBuf,
+    /// Folder to create, or of a lab without a policy [default: the lab around, else lab]
+    pub dir: Option<PathBuf>,
     /// Your name, as the policy will name you
     #[arg(long, default_value = "me")]
     pub person: String,
@@ -64,7 +63,8 @@ pub fn run(cx: &Context, args: Args) -> Result<(), LabError> {
     let new = NewLab {
         origin: args.origin.clone().unwrap_or_else(|| format!("assay.invalid/{}", args.person)),
         reviewers: args.reviewers.iter().map(|r| reviewer(r)).collect::<Result<_, _>>()?,
-        dir: args.dir,
+        // Inside a lab it is that one: none is made in another.
+        dir: args.dir.map_or_else(|| find(cx.lab.as_deref()), Ok)?,
         person: args.person,
         witnesses: args.witnesses,
         live: args.live,
@@ -98,7 +98,7 @@ fn next(new: &NewLab, created: &Created) {
                 say("its tables are made by their owner, once: `assay deploy init` (see its --help for roles)");
             }
         }
-        None if new.deploy.is_some() && !new.reviewers.is_empty() => {
+        None if !new.reviewers.is_empty() => {
             say(&format!(
                 "the first policy is in {}: read it, and give it to the deploy host",
                 new.dir.join("policy.toml").display()

@@ -286,9 +286,38 @@ pub fn harmless(text: &str) -> String {
     text.chars().map(shown).collect()
 }
 
+/// A number in a few characters, of which no digit that counts is missing: small ones keep four.
+pub fn brief(v: f64) -> String {
+    let whole = format!("{v}");
+    if whole.len() <= 8 || !v.is_finite() {
+        return whole;
+    }
+    let places = 3 - v.abs().log10().floor() as i32;
+    let text = format!("{v:.*}", places.clamp(0, 17) as usize);
+    if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_string() } else { text }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn numbers_are_brief() {
+        let cases = [
+            (3.0, "3"),
+            (0.00005, "0.00005"),
+            (0.000123456789, "0.0001235"),
+            (0.123456789, "0.1235"),
+            (-12.3456789, "-12.35"),
+            (123456.7891, "123457"),
+            (0.0, "0"),
+            (1e-12 / 3.0, "0.0000000000003333"),
+            (0.1 + 0.2, "0.3"),
+        ];
+        for (v, text) in cases {
+            assert_eq!(brief(v), text);
+        }
+    }
 
     /// Within a width nothing is lost: what is too wide goes on below itself, and a word that fits nowhere is cut.
     #[test]

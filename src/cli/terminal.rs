@@ -97,6 +97,13 @@ fn words(notice: &Notice) -> String {
             format!("this ledger was not known here: from now on {} remembers how far it was published", path.display())
         }
         Notice::OwnKey => "the key was the folder's own: compare it with one that you have from elsewhere".into(),
+        Notice::FewPoints { points, asked } => {
+            let of = if *points == 1 { "there is one point".into() } else { format!("there are {points} points") };
+            format!("{of} to try, and no more trials than that are made (of {asked}): each counts for good")
+        }
+        Notice::PartOfGrid { points, trials } => {
+            format!("the grid has {points} points: these are {trials} of them, spread over all of it")
+        }
         Notice::Pending(why) => format!("assay: pending: {why}"),
     }
 }

@@ -4,7 +4,7 @@ use super::Context;
 use super::complete;
 use super::declare;
 use super::later;
-use super::output::{again_from_the_top, counted, print, print_json, table};
+use super::output::{again_from_the_top, brief, counted, print, print_json, table};
 use assay_lab::reproduce::own;
 use assay_lab::study::{Figures, of_trial, seen_later};
 use assay_lab::trial::{board, chosen, pick, study};
@@ -113,12 +113,11 @@ fn percent(v: f64) -> String {
 }
 
 pub fn params(t: &TrialRow) -> String {
-    let short = |v: f64| if v.fract() == 0.0 { format!("{v:.0}") } else { format!("{v:.3}") };
     t.params
         .iter()
         .map(|(k, v)| match v.number() {
             number if number.is_nan() || matches!(v, Value::Truth(_)) => format!("{k}={v}"),
-            number => format!("{k}={}", short(number)),
+            number => format!("{k}={}", brief(number)),
         })
         .collect::<Vec<_>>()
         .join(" ")

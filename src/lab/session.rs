@@ -41,6 +41,20 @@ pub enum Notice {
     FirstRemembered(PathBuf),
     /// A key that was taken from the very place that it should vouch for.
     OwnKey,
+    /// A study has fewer different points than it was given trials.
+    FewPoints {
+        /// Points.
+        points: u32,
+        /// Trials that were asked for.
+        asked: u32,
+    },
+    /// A study takes a part of its grid.
+    PartOfGrid {
+        /// Points of the grid.
+        points: u32,
+        /// Trials.
+        trials: u32,
+    },
     /// The live table could not be brought in line yet; the push stands.
     Pending(String),
 }

@@ -1,6 +1,6 @@
 //! A study that goes on: further trials, and points of one's own that are tried before the sampler is asked.
 
-use super::opened::Opened;
+use super::opened::{Opened, most_trials};
 use super::queue::{apply, event};
 use super::recorded::recorded;
 use super::run::same_build;
@@ -83,6 +83,13 @@ pub fn extend(lab: &Lab, opened: &mut Opened, trials: u32, points: &[Params]) ->
             format!("{} points for {trials} trials", points.len()),
             "give it as many trials at least: --trials",
         ));
+    }
+    let given = opened.study.queued.len() + points.len();
+    let most = most_trials(&opened.strategy, &opened.study, given);
+    let left = most.map_or(trials, |most| most.saturating_sub(opened.study.trials));
+    if left < trials {
+        let what = format!("{trials} further trials, and {left} points that were not asked yet");
+        return Err(LabError::usage(what, "a point that is tried again says nothing, and counts: ask for fewer"));
     }
     writer.record_one(event(opened.id, record.case.rounds + 1, trials, points))?;
     writer.release();

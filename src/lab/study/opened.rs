@@ -5,6 +5,7 @@ use crate::data::{named_rulebook, rulebook_of};
 use crate::environment::environment;
 use crate::error::LabError;
 use crate::folder::Lab;
+use crate::session::Notice;
 use assay_ledger::format::hash::{hex, unhex};
 use assay_ledger::keys::seed::seed_of;
 use assay_ledger::{EventId, Hash, Log};
@@ -14,9 +15,10 @@ use assay_research::study::{Evaluator, Inputs, StudyError};
 use assay_shared::event::study::{StudyFact, study_id};
 use assay_shared::event::{Environment, Event, SeedGrade, StrategyRegistered, StudyOpenedV2};
 use assay_shared::indicator::IndicatorError;
-use assay_shared::market::Market;
+use assay_shared::market::{Field, Market};
 use assay_shared::recount::number_of;
 use assay_shared::rulebook::Rulebook;
+use assay_shared::search::grid::distinct;
 use assay_shared::strategy::{Params, Strategy};
 use assay_shared::study::Study;
 use assay_shared::time::{format_ms, interval_text};
@@ -128,11 +130,14 @@ pub fn chosen(lab: &Lab, strategy: &Strategy, data: Option<&str>) -> Result<Stri
         };
     }
     let wanted = strategy.file.all_symbols();
-    let fits = |s: &&SnapshotRow| {
+    let same = |s: &&SnapshotRow| {
         let has: BTreeSet<&str> = s.symbols.split(',').collect();
         s.interval_ms == strategy.interval_ms && wanted.iter().all(|symbol| has.contains(symbol.as_str()))
     };
-    if let Some(newest) = snapshots.iter().find(fits) {
+    // One that was imported without funding rates may have none of those that the strategy reads.
+    let sure = |s: &&SnapshotRow| !strategy.reads(Field::Funding) || !s.treatments.contains("no-funding");
+    let fits = || snapshots.iter().filter(same);
+    if let Some(newest) = fits().find(sure).or_else(|| fits().next()) {
         return Ok(newest.data_hash.clone());
     }
     let what = match snapshots.is_empty() {
@@ -171,6 +176,7 @@ pub fn open(
     if seed != Seed::Named {
         study.seed = 0;
     }
+    within_space(lab, &strategy, &mut study, points)?;
     let hash = chosen(lab, &strategy, data)?;
     let (data_hash, market) = prices(lab, &hash, &strategy)?;
     let book = rulebook.map_or_else(|| rulebook_of(lab, &data_hash), |begin| named_rulebook(lab, begin))?;
@@ -183,6 +189,30 @@ pub fn open(
     given(&log, &mut opened)?;
     extended(&log, &opened.id, &mut opened.study)?;
     Ok(opened)
+}
+
+/// How many trials a study can have of which none is another once more; none where that is no number.
+pub(super) fn most_trials(strategy: &Strategy, study: &Study, given: usize) -> Option<u32> {
+    let grid = study.sampler.points();
+    let points = distinct(&strategy.file.parameters, grid, &|p| strategy.allows(p))?;
+    // A grid is walked whole, whatever was given; the other samplers ask for nothing that was there.
+    Some(points.saturating_add(if grid.is_some() { given as u32 } else { 0 }))
+}
+
+/// Takes no more trials than there are different points: each counts for good, and a repeated one says nothing.
+fn within_space(lab: &Lab, strategy: &Strategy, study: &mut Study, given: &[Params]) -> Result<(), LabError> {
+    let Some(points) = most_trials(strategy, study, given.len()) else { return Ok(()) };
+    if points == 0 {
+        let hint = "loosen `constraints`, or widen the ranges";
+        return Err(LabError::usage("no values of the parameters keep the strategy's constraints", hint));
+    }
+    if points < study.trials {
+        lab.session.notice(&Notice::FewPoints { points, asked: study.trials });
+        study.trials = points;
+    } else if points > study.trials && study.sampler.points().is_some() {
+        lab.session.notice(&Notice::PartOfGrid { points, trials: study.trials });
+    }
+    Ok(())
 }
 
 /// Takes the seed that a witness gave, if it stands in the log.

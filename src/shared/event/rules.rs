@@ -9,7 +9,9 @@ use std::collections::BTreeMap;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Clash {
     /// A study of that name was opened already, and is another one.
-    #[error("there is a study named '{name}' already")]
+    #[error(
+        "there is a study named '{name}' already, and it is another one: of another strategy, other settings, other data or another program"
+    )]
     StudyName {
         /// The name.
         name: String,
@@ -22,8 +24,8 @@ impl Clash {
         match self {
             Clash::StudyName { name } => {
                 format!(
-                    "a stopped one goes on with `assay study resume '{name}'`, a complete one gets more trials with `assay study \
-                     extend '{name}' --trials N`; or choose another with --name"
+                    "run this one as another study with --name; the one that is there goes on as it was opened: `assay study resume \
+                     '{name}'` where it was stopped, `assay study extend '{name}' --trials N` where it is complete"
                 )
             }
         }

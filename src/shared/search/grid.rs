@@ -31,6 +31,25 @@ pub fn size(space: &Space, points: u32) -> Option<u64> {
     each.try_fold(1u64, |size, n| size.checked_mul(n).filter(|size| *size <= 1 << 32))
 }
 
+/// Most points that are counted one by one.
+const COUNTED: u64 = 100_000;
+
+/// How many different points a sampler can ask for; none where they cannot be counted, or are very many. `points` is how
+/// many a grid takes of a range that has no steps; without it such a range has no number of points.
+pub fn distinct(space: &Space, points: Option<u32>, allowed: &dyn Fn(&Params) -> bool) -> Option<u32> {
+    if points.is_none() && space.values().any(|range| unit::levels(range).is_none()) {
+        return None;
+    }
+    let all = space.values().try_fold(1u64, |size, range| {
+        let n = if points.is_some() { levels(range, points.unwrap_or(1)) } else { unit::levels(range)? };
+        size.checked_mul(n).filter(|size| *size <= COUNTED)
+    })?;
+    let grid = Grid::new(space, points.unwrap_or(1), 0);
+    // With so few levels each range has those that it has.
+    let whole = grid.size == all;
+    whole.then(|| (0..all).filter(|step| allowed(&grid.point(space, *step))).count() as u32)
+}
+
 fn levels(range: &Range, points: u32) -> u64 {
     unit::levels(range).filter(|n| *n <= MOST).unwrap_or(u64::from(points))
 }
@@ -116,6 +135,10 @@ mod tests {
             assert_eq!(Grid::new(&space, 3, 77).ask(&space, number, &allowed), p);
         }
         assert!(!seen.insert(format!("{:?}", grid.ask(&space, all, &allowed))), "all were seen");
+        assert_eq!(distinct(&space, Some(3), &allowed), Some(all));
+        assert_eq!(distinct(&space, None, &allowed), None, "a range without steps");
+        assert_eq!(distinct(&Space::new(), None, &|_| true), Some(1), "nothing varies");
+        assert_eq!(distinct(&Space::new(), Some(5), &|_| false), Some(0));
         assert!(seen.iter().any(|p| p.contains("Float(2.5)")) && seen.iter().any(|p| p.contains("Float(0.5)")));
         // A constraint that nothing keeps ends, too.
         let _ = grid.ask(&space, all + 1, &|_| false);
@@ -123,5 +146,6 @@ mod tests {
             (0..9).map(|i| (format!("p{i}"), Range::Int { low: 0, high: 999, step: 1, log: false, default: 0 })),
         );
         assert_eq!(size(&wide, 5), None);
+        assert_eq!(distinct(&wide, Some(5), &|_| true), None);
     }
 }

@@ -70,6 +70,11 @@ impl Sampler {
         }
     }
 
+    /// How many points it takes of a range that has no steps, of one that takes so many.
+    pub fn points(&self) -> Option<u32> {
+        if let Sampler::Grid { points } = self { Some(*points) } else { None }
+    }
+
     /// Whether what it asks depends on the results of earlier trials.
     pub fn learns(&self) -> bool {
         !matches!(self, Sampler::Random {} | Sampler::Grid { .. } | Sampler::Sobol {})

@@ -15,7 +15,7 @@ use super::space::{Params, defaults};
 use crate::format::strategy::{self as format, Canonical, MAX_TEXT};
 use crate::format::{FormatError, finite};
 use crate::indicator::IndicatorError;
-use crate::market::Market;
+use crate::market::{Field, Market};
 use assay_ledger::Hash;
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -161,6 +161,11 @@ impl Strategy {
     /// Whether it reads anything of the market: a price, a volume, a funding rate.
     pub fn reads_market(&self) -> bool {
         self.compiled.graph.nodes.iter().any(|n| matches!(n, Node::Column { .. }))
+    }
+
+    /// Whether it reads a column of any symbol.
+    pub fn reads(&self, field: Field) -> bool {
+        self.compiled.graph.nodes.iter().any(|n| matches!(n, Node::Column { field: f, .. } if *f == field))
     }
 
     /// Whether it knows which year it is.
