@@ -252,3 +252,45 @@ fn the_branch_is_not_walked_twice() {
     std::fs::rename(&away, &object).unwrap();
     desk.assay(&["reconcile", "--full"]).ok();
 }
+
+/// A database that is lost is made again from git and the host's log: versions, their times, who approved them. What
+/// somebody wrote there is marked where it is shown.
+#[test]
+fn a_lost_database_is_made_again() {
+    let pg = Postgres::start();
+    let desk = Desk::new();
+    desk.demo(16, &["--live", &pg.url()]).ok();
+    // The host records a deployment when it is done: a moment after the table has it.
+    let shown = |args: &[&str]| {
+        let mut rows = desk.assay(&[&["active", "--json"], args].concat()).ok().json();
+        let time = |row: &mut serde_json::Value| {
+            let at = assay_shared::time::parse_us(row["deployed_at"].take().as_str().unwrap()).unwrap();
+            (at, row.clone())
+        };
+        let rows: Vec<_> = rows.as_array_mut().unwrap().iter_mut().map(time).collect();
+        rows.into_iter().unzip::<_, _, Vec<_>, Vec<_>>()
+    };
+    let (now, ever) = (shown(&[]), shown(&["--history"]));
+    assert!(ever.1.len() == 3 && ever.1.iter().all(|r| r["doubt"].is_null()));
+    assert!(pg.psql("DROP SCHEMA assay CASCADE").0);
+    desk.assay(&["reconcile"]).fails(3, "no tables of this release yet");
+    desk.assay(&["deploy", "init"]).ok();
+    desk.assay(&["reconcile", "--check"]).fails(1, "behind git's back");
+    desk.assay(&["reconcile"]).ok();
+    desk.assay(&["reconcile", "--check"]).ok();
+    let (again, all) = (shown(&[]), shown(&["--history"]));
+    assert_eq!((&again.1, &all.1), (&now.1, &ever.1));
+    assert!(all.0.iter().zip(&ever.0).all(|(a, b)| (a - b).abs() < 10_000_000), "{:?} {:?}", all.0, ever.0);
+    assert_eq!(again.0[0], all.0[2], "live since it first was");
+    // The writer's role may write what it likes; nobody takes it for true.
+    let columns = "INSERT INTO assay.active_configs SELECT (json_populate_record(a, '{\"strategy\":\"evil\"}')).* FROM assay.active_configs a";
+    let (done, words) = pg.psql(columns);
+    assert!(done, "{words}");
+    assert!(desk.assay(&["active"]).ok().out.contains("evil v3: NEVER DEPLOYED HERE"));
+    assert!(
+        pg.psql("UPDATE assay.active_configs SET config_toml = config_toml || '# more' WHERE strategy = 'trend'").0
+    );
+    assert!(desk.assay(&["active"]).ok().out.contains("trend v3: CHANGED BY HAND"));
+    desk.assay(&["reconcile"]).ok();
+    assert_eq!(shown(&[]), again);
+}

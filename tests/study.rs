@@ -137,7 +137,7 @@ fn one_name_is_one_study() {
     assert!(String::from_utf8_lossy(&refused.stderr).contains("there is a study named"));
     assert_eq!(desk.assay(&["--lab", "lab", "study", "show", "--json"]).ok().json().as_array().unwrap().len(), 1);
     let again = ["--lab", "lab", "study", "run", "trend.toml", "study.toml", "--seed", "3"];
-    desk.assay(&again).fails(2, "choose another with --name");
+    desk.assay(&again).fails(2, "as another study with --name");
     for bad in [["--trials", "0"], ["--name", ""], ["--seed", "18446744073709551615"]] {
         desk.assay(&[&["--lab", "lab", "study", "run", "trend.toml", "study.toml"][..], &bad].concat()).fails(2, "");
     }

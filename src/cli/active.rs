@@ -6,7 +6,7 @@ use super::place::Place;
 use assay_lab::LabError;
 use assay_lab::clone::Went;
 use assay_lab::halted::standing;
-use assay_lab::live::{When, rows};
+use assay_lab::live::{When, doubts, rows};
 use assay_production::deploy::{COLUMNS, Cell, Row};
 use assay_production::gate::Host;
 use assay_shared::time::{format_us, parse_us};
@@ -112,17 +112,19 @@ pub fn run(cx: &Context, args: Args) -> Result<(), LabError> {
         None => cx.lab()?.gate()?,
     };
     let rows = rows(&host, when)?;
+    let doubts = doubts(&host, &rows);
     // What was said then of a past time nobody asks.
     let halted = if when == When::Now { standing(&host)? } else { BTreeMap::new() };
     if cx.json {
-        let row = |row: &Row| {
+        let row = |(row, doubt): (&Row, &Option<&str>)| {
             let mut out = to_json(row);
+            out["doubt"] = json!(doubt);
             if when == When::Now {
                 out["halted"] = json!(halted.contains_key(&row.strategy));
             }
             out
         };
-        print_json(&rows.iter().map(row).collect::<Vec<_>>());
+        print_json(&rows.iter().zip(&doubts).map(row).collect::<Vec<_>>());
         return Ok(());
     }
     if rows.is_empty() {
@@ -145,6 +147,9 @@ pub fn run(cx: &Context, args: Args) -> Result<(), LabError> {
         &["strategy", "version", "live since (UTC)", "author", "approved by", "study", "config"],
         &rows.iter().map(row).collect::<Vec<_>>(),
     ));
+    for (r, doubt) in rows.iter().zip(&doubts).filter_map(|(r, doubt)| Some((r, (*doubt)?))) {
+        print(&format!("{} v{}: {doubt}; `assay reconcile --check` says more", one_line(&r.strategy), r.version));
+    }
     for (strategy, halt) in halted {
         let (at, by) = (format_us(halt.at_us.unsigned_abs()), one_line(&halt.person));
         print(&format!("{strategy} is HALTED since {} by {by}: nobody trades it; `assay halt --list`", &at[..19]));

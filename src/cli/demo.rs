@@ -248,14 +248,19 @@ fn promote_one(lab: &Lab, reviewer: &Path, proposed: &Proposed) -> Result<(), La
         let sample = (p.version > 1).then_some(32);
         let how = How {
             branch: &proposed.branch,
-            key: reviewer,
+            key: Some(reviewer),
             sample,
             budget: None,
             from: From::default(),
             threads: study_jobs(None),
         };
         let done = reproduce::reproduce(lab, &how)?;
-        print(&format!("reproduced by {}: {} of {} trials", done.person, done.statement.ran, done.statement.trials));
+        print(&format!(
+            "reproduced by {}: {} of {} trials",
+            done.person.unwrap_or_default(),
+            done.statement.ran,
+            done.statement.trials
+        ));
     }
     let person = review::approve(lab, &proposed.branch, reviewer, &proposed.sha256.to_string())?;
     print(&format!("approved  by {person}"));

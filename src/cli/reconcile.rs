@@ -7,7 +7,7 @@ use super::watch::watch;
 use assay_lab::LabError;
 use assay_lab::halted;
 use assay_lab::host::reconcile_once;
-use assay_production::gate::{Dependent, Deployment, Host};
+use assay_production::gate::{Deployment, Host};
 use assay_production::reconcile::Reconciled;
 use serde_json::json;
 use std::path::PathBuf;
@@ -96,10 +96,5 @@ fn show(cx: &Context, outcome: &Reconciled, written: bool) {
     for change in &outcome.changes {
         say(&json!(change).to_string());
     }
-    outcome.dependents.iter().for_each(|d| say(&dependent(d)));
-}
-
-/// What a version rests on, in words.
-pub(super) fn dependent(d: &Dependent) -> String {
-    format!("{} v{} was {}", d.strategy, d.version, d.what)
+    outcome.dependents.iter().for_each(|d| say(&d.to_string()));
 }

@@ -34,15 +34,21 @@ fn time(text: &str) -> Result<Duration, String> {
 /// The promoted trial runs on both engines, and every trial of the study is compared with what was recorded, to the
 /// last bit; the first difference is named. What is signed goes to the branch, beside the approvals.
 ///
+/// An auditor, who has no key of the policy, does the same with --unsigned, also of what is live: `assay reproduce trend
+/// --unsigned --data DIR`.
+///
 /// Example: assay reproduce promote/trend-v1-0123456789ab --key ~/.ssh/id_ed25519
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// The branch
+    /// The branch; with --unsigned also a strategy that is live
     #[arg(add = complete::branches())]
     branch: String,
     /// Your private key [default: that of your lab]
     #[arg(long)]
     key: Option<PathBuf>,
+    /// Sign nothing and change no branch: only run it again and compare
+    #[arg(long, conflicts_with = "key")]
+    unsigned: bool,
     /// Run so many trials again, the promoted one and others drawn at random, instead of the whole study; the gate
     /// counts a reproduction of 32 trials or more, or of all
     #[arg(long, value_name = "TRIALS", value_parser = clap::value_parser!(u32).range(1..))]
@@ -71,7 +77,7 @@ pub fn run(cx: &Context, args: Args) -> Result<(), LabError> {
     let own = lab.dir.join(&lab.config.key);
     let how = How {
         branch: &args.branch,
-        key: args.key.as_ref().unwrap_or(&own),
+        key: if args.unsigned { None } else { Some(args.key.as_ref().unwrap_or(&own)) },
         sample: args.sample,
         budget: args.budget,
         from: From {
@@ -87,14 +93,12 @@ pub fn run(cx: &Context, args: Args) -> Result<(), LabError> {
     if cx.json {
         print_json(&json!({
             "person": done.person, "strategy": s.strategy, "version": s.version, "config_sha256": s.config,
-            "ran": s.ran, "trials": s.trials, "stream_hash": s.stream, "data": s.origin.name(), "counts": s.ran >= least,
+            "ran": s.ran, "trials": s.trials, "stream_hash": s.stream, "data": s.origin.name(), "counts": done.person.is_some() && s.ran >= least,
         }));
         return Ok(());
     }
-    print(&format!(
-        "reproduced by {}: trial {} on both engines, {} of {} trials",
-        done.person, s.trial, s.ran, s.trials
-    ));
+    let by = done.person.as_ref().map_or_else(String::new, |person| format!(" by {person}"));
+    print(&format!("reproduced{by}: trial {} on both engines, {} of {} trials", s.trial, s.ran, s.trials));
     let data = match s.origin.name() {
         "vendor" => "data of its own, from files that the vendor's checksums confirm",
         "import" => "data of its own, from files that nothing confirms",
@@ -103,7 +107,9 @@ pub fn run(cx: &Context, args: Args) -> Result<(), LabError> {
         }
     };
     say(&format!("with {data}"));
-    if s.ran < least {
+    if done.person.is_none() {
+        say("nothing was signed");
+    } else if s.ran < least {
         say(&format!("it does NOT COUNT for the gate: at least {least} trials must be run again"));
     }
     Ok(())

@@ -3,7 +3,6 @@
 use super::Context;
 use super::notify::of_changes;
 use super::output::say;
-use super::reconcile::dependent;
 use super::serve::{Page, pages};
 use assay_lab::LabError;
 use assay_lab::halted::{self, Odd};
@@ -134,7 +133,7 @@ impl Round {
 
     /// What stands until somebody decides, in words.
     fn standing(&self) -> Vec<String> {
-        let dependents = self.done.dependents.iter().map(dependent);
+        let dependents = self.done.dependents.iter().map(ToString::to_string);
         self.odd.wrong.iter().chain(&self.odd.unsigned).cloned().chain(dependents).collect()
     }
 }

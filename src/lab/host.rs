@@ -3,9 +3,9 @@
 use crate::environment::environment;
 use crate::error::LabError;
 use crate::folder::absolute;
-use crate::halted;
 use crate::history;
 use crate::hooks;
+use crate::lost;
 use crate::place::private_dir;
 use crate::session::{Notice, Session};
 use crate::standing::follow;
@@ -184,16 +184,28 @@ pub fn reconcile_once(host: &Host, write: bool, session: &Session) -> Result<Rec
         writer.publish()?;
         Ok(())
     };
+    let own = own_log(host)?;
+    let recorded = deployments(&own)?;
+    let missing = lost::versions(&recorded, &own, &repo, table.as_mut())?;
+    if write && !missing.is_empty() {
+        // Before the table is brought in line: a version that goes live again keeps its first time.
+        record(&missing.iter().map(|row| lost::drift(&lost::version(row), now)).collect::<Vec<_>>())?;
+        table.put_past(&missing)?;
+    }
     let mut found = |events: &[Event]| record(events).map_err(|e| e.to_string());
     let found: Option<Found<'_>> = if write { Some(&mut found) } else { None };
-    let (mut outcome, mut events) = reconcile(&repo, host, table.as_mut(), &deployed(host)?, now, found)?;
+    let recorded: Vec<PromotionDeployed> = recorded.into_iter().map(|(_, e)| e).collect();
+    let (mut outcome, mut events) = reconcile(&repo, host, table.as_mut(), &recorded, now, found)?;
     // What was said stays said, whatever becomes of the table.
-    let gone = halted::gone(&table.halts()?, &halts_said(host)?);
-    outcome.changes.extend(gone.iter().map(halted::change));
+    let gone = lost::gone(&table.halts()?, &halts_said(host)?);
+    outcome.changes.extend(missing.iter().map(lost::version));
+    outcome.changes.extend(gone.iter().map(lost::change));
     if write {
-        record(&gone.iter().map(|row| halted::drift(row, now)).collect::<Vec<_>>())?;
+        record(&gone.iter().map(|row| lost::drift(&lost::change(row), now)).collect::<Vec<_>>())?;
         gone.iter().try_for_each(|row| table.put_halt(row))?;
-        events.extend(gone.iter().map(|row| halted::healed(row, now)));
+        events.extend(
+            gone.iter().map(lost::change).chain(missing.iter().map(lost::version)).map(|c| lost::healed(&c, now)),
+        );
         events.extend(table.halts()?.into_iter().map(said));
         record(&events)?;
         // Whoever has a clone has the host's log too, and would see it rewritten.
@@ -241,11 +253,16 @@ fn own_log(host: &Host) -> Result<Log, LabError> {
 /// # Errors
 /// A log that cannot be read.
 pub fn deployed(host: &Host) -> Result<Vec<PromotionDeployed>, LabError> {
-    let log = own_log(host)?;
+    Ok(deployments(&own_log(host)?)?.into_iter().map(|(_, e)| e).collect())
+}
+
+/// The same, newest first, with when it was recorded, microseconds since 1970.
+fn deployments(log: &Log) -> Result<Vec<(u64, PromotionDeployed)>, LabError> {
     let mut out = Vec::new();
     for seq in log.newest_of("PromotionDeployed", 0..log.len(), usize::MAX)? {
-        if let Event::PromotionDeployed(e) = Event::of(&log.entry(seq)?)? {
-            out.push(e);
+        let entry = log.entry(seq)?;
+        if let Event::PromotionDeployed(e) = Event::of(&entry)? {
+            out.push((entry.time_us, e));
         }
     }
     Ok(out)

@@ -45,6 +45,7 @@
 //! | `hooks` | the hooks of a deploy repository, written and looked over |
 //! | [`host`] | the deploy host: hooks, its log, the reconciler |
 //! | [`halt`] | a strategy stopped at once, and gone on with by several |
+//! | [`halted`] | what the table of halts says, what counts of it, and what is gone from it |
 //! | [`live`] | what is live, and what was when |
 //! | [`notify`] | who is told of what happens |
 //! | [`audit`] | everything verified, each live row walked back |
@@ -85,6 +86,7 @@ pub mod host;
 pub mod kept;
 pub mod keys;
 pub mod live;
+mod lost;
 pub mod mirror;
 pub mod notify;
 pub mod obtain;

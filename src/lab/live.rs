@@ -1,9 +1,10 @@
 //! What is live, and what was live when.
 
 use crate::error::LabError;
+use assay_ledger::Hash;
 use assay_production::deploy::{self, Row};
 use assay_production::gate::Host;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Which rows are wanted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,6 +29,22 @@ pub fn rows(host: &Host, when: When) -> Result<Vec<Row>, LabError> {
         When::Ever => live.history()?,
         When::At(us) => as_of(&live.history()?, us),
     })
+}
+
+/// What is odd about a row beside what the gate's own log says was deployed; nothing where that cannot be read. Whoever
+/// may write to the table can write anything there.
+pub fn doubts(host: &Host, rows: &[Row]) -> Vec<Option<&'static str>> {
+    let Ok(deployed) = crate::host::deployed(host) else { return vec![None; rows.len()] };
+    let known: BTreeSet<(String, i64, String)> =
+        deployed.into_iter().map(|e| (e.strategy, e.version as i64, Hash(e.config_sha256).to_string())).collect();
+    let doubt = |row: &Row| {
+        let stated = row.text("config_sha256");
+        if !known.contains(&(row.strategy.clone(), row.version, stated.to_string())) {
+            return Some("NEVER DEPLOYED HERE");
+        }
+        (Hash::of(row.text("config_toml").as_bytes()).to_string() != stated).then_some("CHANGED BY HAND")
+    };
+    rows.iter().map(doubt).collect()
 }
 
 pub(crate) fn as_of(history: &[Row], at_us: i64) -> Vec<Row> {

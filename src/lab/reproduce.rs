@@ -5,7 +5,7 @@ use crate::error::LabError;
 use crate::folder::Lab;
 use crate::obtain::{From, obtain};
 use crate::proposal::policy;
-use crate::review::{Proposal, read};
+use crate::review::{Proposal, deployed, read};
 use crate::session::Progress;
 use crate::study::{Opened, Seed, ends_again, later_again};
 use assay_ledger::format::hash::unhex;
@@ -36,10 +36,10 @@ const AT_A_TIME: usize = 4;
 /// How a proposal is to be reproduced.
 #[derive(Debug, Clone, Copy)]
 pub struct How<'a> {
-    /// Its branch.
+    /// Its branch; or, where nothing is to be signed, a strategy that is live.
     pub branch: &'a str,
-    /// The reproducer's private key.
-    pub key: &'a Path,
+    /// The reproducer's private key; none where nothing is to be signed.
+    pub key: Option<&'a Path>,
     /// Run so many trials of the study again, drawn at random, instead of all.
     pub sample: Option<u32>,
     /// Run as many as this time allows, drawn at random.
@@ -53,9 +53,9 @@ pub struct How<'a> {
 /// What was reproduced.
 #[derive(Debug, Clone)]
 pub struct Reproduced {
-    /// By whom.
-    pub person: String,
-    /// What was signed.
+    /// By whom; none where nothing was signed.
+    pub person: Option<String>,
+    /// What was signed, or would have been.
     pub statement: Reproduction,
 }
 
@@ -66,8 +66,11 @@ pub struct Reproduced {
 /// A key of nobody who may, data that are not here, and the first difference.
 pub fn reproduce(lab: &Lab, how: &How<'_>) -> Result<Reproduced, LabError> {
     let repo = lab.repo()?;
-    let proposal = read(&repo, how.branch)?;
-    let (person, signer) = who(lab, &repo, &proposal, how.key)?;
+    let proposal = match how.key {
+        None if repo.tip(&format!("refs/heads/{}", how.branch)).is_none() => deployed(&repo, how.branch)?,
+        _ => read(&repo, how.branch)?,
+    };
+    let signed = how.key.map(|key| who(lab, &repo, &proposal, key)).transpose()?;
     let (case, now) = recorded(&repo, &proposal)?;
     obtain(lab, &case, &how.from)?;
     let opened = opened(lab, &case)?;
@@ -87,7 +90,9 @@ pub fn reproduce(lab: &Lab, how: &How<'_>) -> Result<Reproduced, LabError> {
         (ran, Some(chosen))
     };
     ends_again(lab, &pool, &evaluator, &now, chosen.as_deref())?;
-    let (stream, keyed) = both_engines(&opened, &proposal, &signer)?;
+    let nobody = Signer::generate()?;
+    let signer = signed.as_ref().map_or(&nobody, |(_, signer)| signer);
+    let (stream, keyed) = both_engines(&opened, &proposal, signer)?;
     later_again(lab, &opened, &now, proposal.config.promotion.trial_id)?;
     let p = &proposal.config.promotion;
     let environment = crate::environment::environment();
@@ -106,6 +111,7 @@ pub fn reproduce(lab: &Lab, how: &How<'_>) -> Result<Reproduced, LabError> {
         keyed,
         engine: format!("{} {} {}", environment.engine_version, environment.source_commit, environment.target),
     };
+    let Some((person, signer)) = signed else { return Ok(Reproduced { person: None, statement }) };
     let text = statement.text();
     let signature = sshsig::sign(&signer, REPRODUCTION_NAMESPACE, text.as_bytes())?;
     let base = format!("{}/{REPRODUCTIONS}/{person}", proposal.dir);
@@ -114,7 +120,7 @@ pub fn reproduce(lab: &Lab, how: &How<'_>) -> Result<Reproduced, LabError> {
     let _held = lab.session.stop.hold();
     let repo = lab.signed_repo(Some(signer))?;
     repo.commit(how.branch, &files.into_iter().collect(), &person, &format!("reproduce {}", how.branch))?;
-    Ok(Reproduced { person, statement })
+    Ok(Reproduced { person: Some(person), statement })
 }
 
 /// A smaller reproduction never takes the place of a larger one of the same config by the same person.

@@ -84,9 +84,33 @@ pub fn read(repo: &Repo, branch: &str) -> Result<Proposal, LabError> {
         || LabError::usage(format!("there is no branch '{branch}'"), "list the proposals with `assay review`");
     let tip = repo.tip(&format!("refs/heads/{branch}")).ok_or_else(missing)?;
     let name = branch.trim_start_matches("promote/").rsplitn(3, '-').nth(2).unwrap_or_default();
-    let bytes = repo.file(&tip, &LiveConfig::path(name))?.ok_or_else(missing)?;
-    let config = LiveConfig::parse(&bytes).map_err(LabError::format(branch))?;
-    let sha256 = Hash::of(&bytes);
+    let bytes = repo.file(&tip, &LiveConfig::path(name))?.ok_or_else(|| {
+        let what = format!("the branch '{branch}' proposes no config of '{name}'");
+        LabError::usage(
+            what,
+            "a proposal's branch is called promote/STRATEGY-vN-…, and brings configs/live/STRATEGY.toml",
+        )
+    })?;
+    proposal(repo, branch, &bytes)
+}
+
+/// The version of a strategy that is in force on the deploy branch, as it was proposed.
+///
+/// # Errors
+/// No such strategy there.
+pub fn deployed(repo: &Repo, strategy: &str) -> Result<Proposal, LabError> {
+    let missing = || {
+        let what = format!("there is neither a branch nor a live strategy '{strategy}'");
+        LabError::usage(what, "`assay review` lists the proposals, `assay active` what is live")
+    };
+    let main = repo.tip("refs/heads/main").ok_or_else(missing)?;
+    let bytes = repo.file(&main, &LiveConfig::path(strategy))?.ok_or_else(missing)?;
+    proposal(repo, strategy, &bytes)
+}
+
+fn proposal(repo: &Repo, place: &str, bytes: &[u8]) -> Result<Proposal, LabError> {
+    let config = LiveConfig::parse(bytes).map_err(LabError::format(place))?;
+    let sha256 = Hash::of(bytes);
     let (_, policy_sha256) = policy(repo)?;
     let statement = approval_statement(&config, &sha256, &policy_sha256);
     let dir = evidence_dir(&config.promotion.strategy, config.promotion.version);

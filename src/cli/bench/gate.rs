@@ -114,7 +114,14 @@ impl Bench {
         let threads = assay_lab::study::jobs(None);
         reproduce(
             &self.lab,
-            &How { branch: &branch, key: &self.key, sample: Some(32), budget: None, from: From::default(), threads },
+            &How {
+                branch: &branch,
+                key: Some(&self.key),
+                sample: Some(32),
+                budget: None,
+                from: From::default(),
+                threads,
+            },
         )?;
         let config = review::read(&self.lab.repo()?, &branch)?.sha256.to_string();
         review::approve(&self.lab, &branch, &self.key, &config)?;

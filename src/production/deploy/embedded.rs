@@ -177,6 +177,18 @@ impl LiveTable for Embedded {
         read(&self.conn, "config_history", "deployed_us, strategy, version").map_err(self.fail())
     }
 
+    fn versions(&mut self) -> Result<u64, DeployError> {
+        let count = self.conn.query_row("SELECT count(*) FROM config_history", [], |r| r.get::<_, i64>(0));
+        count.map(|n| n as u64).map_err(self.fail())
+    }
+
+    fn put_past(&mut self, rows: &[Row]) -> Result<(), DeployError> {
+        let fail = self.fail();
+        let tx = self.conn.transaction_with_behavior(TransactionBehavior::Immediate).map_err(&fail)?;
+        rows.iter().try_for_each(|row| put(&tx, "config_history", "INSERT OR IGNORE", row)).map_err(&fail)?;
+        tx.commit().map_err(&fail)
+    }
+
     fn halts(&mut self) -> Result<Vec<Halt>, DeployError> {
         let work = || -> rusqlite::Result<Vec<Halt>> {
             let there = "SELECT count(*) > 0 FROM sqlite_master WHERE name = 'halts'";

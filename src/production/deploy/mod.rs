@@ -40,6 +40,18 @@ pub trait LiveTable {
     /// [`DeployError`].
     fn history(&mut self) -> Result<Vec<Row>, DeployError>;
 
+    /// How many versions the history has.
+    ///
+    /// # Errors
+    /// [`DeployError`].
+    fn versions(&mut self) -> Result<u64, DeployError>;
+
+    /// Puts versions into the history, where they do not stand.
+    ///
+    /// # Errors
+    /// [`DeployError`]; then nothing was changed.
+    fn put_past(&mut self, rows: &[Row]) -> Result<(), DeployError>;
+
     /// What whoever is connected may do beyond writing rows, in words; nothing where that is all.
     ///
     /// # Errors

@@ -1,6 +1,7 @@
 //! A row of the live table.
 
 use crate::gate::Deployment;
+use assay_ledger::Hash;
 use assay_shared::format::config::LiveConfig;
 use serde::Serialize;
 use serde_json::json;
@@ -69,15 +70,20 @@ pub(super) struct Past {
 impl Row {
     /// The row of a verified deployment.
     pub fn of(d: &Deployment) -> Row {
-        let (p, e) = (&d.config.promotion, &d.config.environment);
+        Row::from(&d.config, &d.text, &d.approvers, (&d.policy_sha256, &d.commit))
+    }
+
+    /// The row of a config by its text, who approved it, and the policy and the commit under which it came in.
+    pub fn from(config: &LiveConfig, toml: &str, approvers: &[String], (policy, commit): (&Hash, &str)) -> Row {
+        let (p, e) = (&config.promotion, &config.environment);
         let text = |s: &str| Cell::Text(s.into());
-        let ledger = d.config.ledger.as_ref();
+        let ledger = config.ledger.as_ref();
         let events: serde_json::Map<String, serde_json::Value> = ledger
             .map(|l| l.events().iter().map(|(n, e)| (n.to_string(), json!(e.leaf))).collect())
             .unwrap_or_default();
         let cells = vec![
-            Cell::Text(d.sha256.to_string()),
-            text(&d.text),
+            Cell::Text(Hash::of(toml.as_bytes()).to_string()),
+            text(toml),
             Cell::Text(p.replaces_sha256.to_string()),
             text(&p.study_id),
             Cell::Int(i64::from(p.trial_id)),
@@ -90,13 +96,13 @@ impl Row {
             Cell::Text(json!(e).to_string()),
             text(&p.promotion_timestamp),
             text(&p.author),
-            Cell::Text(json!(d.approvers).to_string()),
+            Cell::Text(json!(approvers).to_string()),
             text(ledger.map_or("", |l| &l.origin)),
             Cell::Int(ledger.map_or(0, |l| l.size as i64)),
             Cell::Text(ledger.map(|l| l.root.to_string()).unwrap_or_default()),
             Cell::Text(serde_json::Value::Object(events).to_string()),
-            Cell::Text(d.policy_sha256.to_string()),
-            text(&d.commit),
+            Cell::Text(policy.to_string()),
+            text(commit),
             Cell::Int(i64::from(p.generated_data)),
         ];
         Row { strategy: p.strategy.clone(), version: p.version as i64, cells, deployed_us: 0, retired: p.retired }

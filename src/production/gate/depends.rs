@@ -9,6 +9,7 @@ use assay_ledger::PublicKey;
 use assay_ledger::keys::note::Verifier;
 use assay_shared::policy::{Policy, Role};
 use serde::Serialize;
+use std::fmt;
 
 /// A live version, and what it rests on that does not count any more.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -19,6 +20,12 @@ pub struct Dependent {
     pub version: u64,
     /// In words.
     pub what: String,
+}
+
+impl fmt::Display for Dependent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} v{} was {}", self.strategy, self.version, self.what)
+    }
 }
 
 /// Whether a key counts for a role now, else why not.

@@ -4,11 +4,11 @@ use super::line::{self, Step};
 use super::log::Logs;
 use super::pins::Host;
 use super::refusal::{Code, GateError, refuse};
-use super::relied::Relied;
 use super::{age, paths, policy, recount, replay};
 use crate::gate::config::Deployment;
 use crate::repository::git::{Repo, RepoError, is_zero};
 use assay_shared::format::config::LiveConfig;
+use std::collections::BTreeMap;
 
 /// One line of a hook's input.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,6 +34,9 @@ impl Update {
         })
     }
 }
+
+/// Branches of logs, and the commits that were verified.
+pub type Relied = BTreeMap<String, String>;
 
 /// What a push would do.
 #[derive(Debug, Clone, Default)]

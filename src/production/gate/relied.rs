@@ -5,23 +5,19 @@
 //! root. The deploy branch moves only where the logs that it was verified with stand, or move together with it.
 
 use super::pins::Host;
-use super::push::Update;
+use super::push::{Relied, Update};
 use super::refusal::{Code, GateError, refuse};
 use crate::repository::git::Repo;
 use assay_ledger::storage::disk::{RealDisk, replace};
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
-
-/// Branches of logs, and the commits that were verified.
-pub type Relied = BTreeMap<String, String>;
 
 /// After so long nobody waits for an answer any more.
 const KEPT: Duration = Duration::from_secs(24 * 3600);
 
 impl Host {
     fn relied_path(&self, head: &str) -> PathBuf {
-        self.dir().join("relied").join(format!("{head}.toml"))
+        self.dir().join("relied").join(head)
     }
 
     /// Remembers what a new head of the deploy branch was verified with.
@@ -39,7 +35,7 @@ impl Host {
                 let _ = std::fs::remove_file(old.path());
             }
         }
-        let text = toml::to_string(logs).map_err(|e| fail(e.to_string()))?;
+        let text: String = logs.iter().map(|(branch, commit)| format!("{commit} {branch}\n")).collect();
         Ok(replace(&RealDisk, &path, text.as_bytes())?)
     }
 
@@ -52,7 +48,11 @@ impl Host {
         let path = self.relied_path(head);
         let fail = |what: String| GateError::Host { what: format!("{}: {what}", path.display()) };
         match std::fs::read_to_string(&path) {
-            Ok(text) => toml::from_str(&text).map(Some).map_err(|e| fail(e.message().into())),
+            Ok(text) => {
+                let line = |line: &str| line.split_once(' ').map(|(commit, branch)| (branch.into(), commit.into()));
+                let logs = text.lines().map(line).collect::<Option<Relied>>();
+                logs.map(Some).ok_or_else(|| fail("a line is no commit and branch".into()))
+            }
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(None),
             Err(e) => Err(fail(e.to_string())),
         }

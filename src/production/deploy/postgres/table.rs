@@ -106,6 +106,26 @@ impl LiveTable for Postgres {
         self.run(async |c| read(c, "config_history", "deployed_us, strategy, version").await)
     }
 
+    fn versions(&mut self) -> Result<u64, DeployError> {
+        if self.empty {
+            return Ok(0);
+        }
+        self.run(async |c| {
+            let row = c.query_one("SELECT count(*) FROM assay.config_history", &[]).await?;
+            row.try_get::<_, i64>(0).map(|n| n as u64)
+        })
+    }
+
+    fn put_past(&mut self, rows: &[Row]) -> Result<(), DeployError> {
+        self.run(async |c| {
+            let tx = c.transaction().await?;
+            for row in rows {
+                put(&tx, "config_history", "ON CONFLICT DO NOTHING", row).await?;
+            }
+            tx.commit().await
+        })
+    }
+
     fn excess(&mut self) -> Result<Option<String>, DeployError> {
         self.run(async |c| {
             let sql = "SELECT current_user::text, (SELECT rolsuper FROM pg_roles WHERE rolname = current_user), \
