@@ -97,7 +97,7 @@ pub fn run(cx: &Context, args: Args) -> Result<(), LabError> {
 
     step(&cx, 4, "The leaderboard, and the report of the best trial")?;
     trials::leaderboard(&cx, &lab, Some(&name), 8)?;
-    let [json, html, _] = report::write(&lab, Some(&name), None, None, true)?;
+    let [json, html, ..] = report::write(&lab, Some(&name), None, None, true)?;
     print(&format!("report: {} (data: {})", html.display(), json.display()));
 
     step(&cx, 5, "Parity: research and production give the same orders, fills and cash")?;

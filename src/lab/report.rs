@@ -1,5 +1,5 @@
 //! A trial's report: simulated again from the snapshot, written as JSON, as one HTML page, and as the stream of its
-//! orders, fills and cash flows.
+//! orders, fills and cash flows; its trades and its equity as CSV.
 
 use crate::error::LabError;
 use crate::folder::Lab;
@@ -57,13 +57,14 @@ pub fn write(
     number: Option<u32>,
     out: Option<&Path>,
     force: bool,
-) -> Result<[PathBuf; 3], LabError> {
+) -> Result<[PathBuf; 5], LabError> {
     let (report, opened, params) = simulated(lab, wanted, number)?;
     let report = report.with_costs(costs(&opened, &params)?);
     let dir = out.map_or_else(|| lab.dir.join("reports").join(&report.study.study_id), Path::to_path_buf);
     let base = dir.join(report.trial.number.to_string());
-    let paths = ["json", "html", "stream.jsonl"].map(|extension| base.with_extension(extension));
-    let texts = [report.to_json(), report.to_html(), report.to_stream()];
+    let paths =
+        ["json", "html", "stream.jsonl", "trades.csv", "equity.csv"].map(|extension| base.with_extension(extension));
+    let texts = [report.to_json(), report.to_html(), report.to_stream(), report.trades_csv(), report.equity_csv()];
     let files: Vec<(PathBuf, Vec<u8>)> = paths.iter().cloned().zip(texts.map(String::into_bytes)).collect();
     write_all(&files, force, "is no report", Report::is_one).map_err(|e| match e {
         LabError::Occupied { .. } => e,

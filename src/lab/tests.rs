@@ -246,7 +246,7 @@ fn from_a_trial_to_an_approved_proposal() {
     assert!(
         rollback::propose(&s.lab, "none", rollback::To::Version(1), "r").unwrap_err().to_string().contains("not live")
     );
-    let [json, html, _] = report::write(&s.lab, None, None, Some(&s.path("out")), false).unwrap();
+    let [json, html, ..] = report::write(&s.lab, None, None, Some(&s.path("out")), false).unwrap();
     let shown: serde_json::Value = serde_json::from_slice(&std::fs::read(json).unwrap()).unwrap();
     assert_eq!(shown["figures"].as_array().unwrap().len(), Metric::ALL.len());
     assert!(std::fs::read_to_string(html).unwrap().contains("GENERATED DATA"));

@@ -18,6 +18,7 @@ mod search;
 pub mod sheet_page;
 pub mod study_page;
 mod svg;
+mod tables;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]
@@ -127,7 +128,8 @@ impl Report {
         let Ok(text) = std::fs::read_to_string(path) else { return false };
         let page = || text.starts_with("<!doctype html>") && text.contains("trials were tried to find it");
         let json = || serde_json::from_str::<Value>(&text).is_ok_and(|v| v.get("equity_usdt").is_some());
-        page() || json() || text.starts_with(STREAM)
+        let table = || [tables::TRADES, tables::EQUITY].iter().any(|head| text.lines().next() == Some(head));
+        page() || json() || text.starts_with(STREAM) || table()
     }
 
     /// A report of a trial's run. `reproduced` says that it gave the
@@ -270,6 +272,16 @@ impl Report {
             out += &(row.to_string() + "\n");
         }
         out
+    }
+
+    /// Its trades as CSV, a row each.
+    pub fn trades_csv(&self) -> String {
+        tables::trades(self)
+    }
+
+    /// Its equity, drawdown and margin usage as CSV, a row for each bar.
+    pub fn equity_csv(&self) -> String {
+        tables::equity(self)
     }
 
     /// The report as one HTML page without outside references.

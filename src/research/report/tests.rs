@@ -238,6 +238,7 @@ fn only_reports_are_taken_for_reports() {
     };
     let r = report("s", true, 6);
     assert!(at("a.json", &r.to_json()) && at("a.html", &r.to_html()) && at("a.jsonl", &r.to_stream()));
+    assert!(at("t.csv", &r.trades_csv()) && at("e.csv", &r.equity_csv()) && !at("o.csv", "time,equity\n1,2\n"));
     assert!(!at("b.json", "{}") && !at("b.html", "<!doctype html><p>mine</p>") && !at("c", "") && !at("d", "[1, 2"));
     assert!(!Report::is_one(dir.path()) && !Report::is_one(&dir.path().join("none")));
     std::fs::write(dir.path().join("e"), [0xff, 0xfe]).unwrap();
