@@ -294,3 +294,45 @@ fn a_lost_database_is_made_again() {
     desk.assay(&["reconcile"]).ok();
     assert_eq!(shown(&[]), again);
 }
+
+/// A host that is gone is made again from somebody's clone and its saved keys: its log goes on, and everybody follows it.
+#[test]
+fn a_lost_host_is_made_again() {
+    let desk = Desk::new();
+    desk.demo(16, &[]).ok();
+    let went = desk.assay(&["active", "--history"]).ok().out;
+    desk.git(&["clone", "-q", "lab/deploy.git", "clone"]).ok();
+    desk.run("cp", &["-r", "lab/deploy.git/assay/keys", "saved"]).ok();
+    let first = desk.git(&["-C", "clone", "rev-list", "--max-parents=0", "origin/main"]).ok().out;
+    let policy = desk.git(&["-C", "clone", "show", &format!("{}:configs/policy.toml", first.trim())]).ok().out;
+    std::fs::write(desk.path("policy.toml"), policy).unwrap();
+    desk.run("rm", &["-rf", "lab/deploy.git", "lab/live.sqlite"]).ok();
+    desk.git(&["init", "-q", "--bare", "lab/deploy.git"]).ok();
+    let all = ["main:refs/heads/main", "ledger/*:refs/heads/ledger/*", "promote/*:refs/heads/promote/*"];
+    let all: Vec<String> = all.iter().map(|r| format!("refs/remotes/origin/{r}")).collect();
+    let push: Vec<&str> =
+        ["-C", "clone", "push", "-q", "../lab/deploy.git"].into_iter().chain(all.iter().map(String::as_str)).collect();
+    desk.git(&push).ok();
+    desk.run("mkdir", &["-p", "lab/deploy.git/assay"]).ok();
+    desk.run("cp", &["-r", "saved", "lab/deploy.git/assay/keys"]).ok();
+    let live = format!("sqlite:{}", desk.path("lab/live.sqlite").display());
+    let install = ["hook", "install", "--repo", "lab/deploy.git", "--policy", "policy.toml", "--live", &live];
+    desk.assay(&install).ok();
+    desk.assay(&["reconcile"]).ok();
+    desk.assay(&["reconcile", "--check"]).ok();
+    let minutes = |text: &str| text.lines().map(|l| l.chars().take(34).collect::<String>()).collect::<Vec<_>>();
+    assert_eq!(minutes(&desk.assay(&["active", "--history"]).ok().out), minutes(&went));
+    // What comes next is recorded in the same log, and the lab goes on.
+    let branch =
+        desk.assay(&["rollback", "trend", "--to", "1", "--reason", "on the new host"]).ok().out.trim().to_string();
+    desk.approve(&branch, "lab/people/ben").ok();
+    assert!(desk.assay(&["deploy", &branch]).ok().out.contains("is live"));
+    desk.assay(&["sync"]).ok();
+    desk.assay(&["audit"]).ok();
+    // Without its keys it is said, and nothing of it is taken over.
+    desk.git(&["clone", "-q", "--bare", "lab/deploy.git", "other.git"]).ok();
+    let said = desk
+        .assay(&["hook", "install", "--repo", "other.git", "--policy", "policy.toml", "--live", "sqlite:o.sqlite"])
+        .ok();
+    assert!(said.err.contains("whose keys are not here"), "{}", said.err);
+}

@@ -3,8 +3,20 @@
 use crate::desk::{Desk, Postgres};
 use std::path::Path;
 
-const TOPICS: [&str; 11] =
-    ["start", "strategy", "language", "data", "studies", "promote", "host", "audit", "recovery", "files", "reference"];
+const TOPICS: [&str; 12] = [
+    "start",
+    "strategy",
+    "language",
+    "data",
+    "studies",
+    "promote",
+    "host",
+    "audit",
+    "recovery",
+    "files",
+    "account",
+    "reference",
+];
 
 fn page(topic: &str) -> String {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));

@@ -14,7 +14,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// The topics in the order in which one reads them, with their pages.
-const TOPICS: [(&str, &str); 11] = [
+const TOPICS: [(&str, &str); 12] = [
     ("start", include_str!("../guide/start.md")),
     ("strategy", include_str!("../guide/strategy.md")),
     ("language", include_str!("../guide/language.md")),
@@ -25,6 +25,7 @@ const TOPICS: [(&str, &str); 11] = [
     ("audit", include_str!("../guide/audit.md")),
     ("recovery", include_str!("../guide/recovery.md")),
     ("files", include_str!("../guide/files.md")),
+    ("account", include_str!("../guide/account.md")),
     ("reference", include_str!("../guide/reference.md")),
 ];
 
@@ -83,8 +84,13 @@ fn filled(page: &str) -> String {
         rest = after.split_once("-->\n").map_or("", |(_, after)| after);
     }
     out += rest;
-    let made =
-        [("{{study}}", STUDY), ("{{metrics}}", &metrics()), ("{{mirror}}", &mirror()), ("{{events}}", &events())];
+    let made = [
+        ("{{study}}", STUDY),
+        ("{{metrics}}", &metrics()),
+        ("{{mirror}}", &mirror()),
+        ("{{events}}", &events()),
+        ("{{account}}", &account()),
+    ];
     made.iter().fold(out, |page, (mark, text)| page.replace(mark, text))
 }
 
@@ -101,6 +107,14 @@ fn metrics() -> String {
         vec![format!("`{}`", m.name()), word(json!(m.unit())), word(json!(m.direction())), m.definition().into()]
     };
     rows(&["figure", "unit", "better", "what it is"], Metric::ALL.iter().map(row))
+}
+
+/// What the account's source says of itself.
+fn account() -> String {
+    let source = include_str!("../shared/account/mod.rs");
+    let lines = source.lines().map_while(|line| line.strip_prefix("//!")).skip_while(|line| !line.is_empty());
+    let text: String = lines.map(|line| format!("{}\n", line.strip_prefix(' ').unwrap_or(line))).collect();
+    text.replace("[`step_with`](Account::step_with)", "`step_with`").trim().to_string()
 }
 
 fn mirror() -> String {

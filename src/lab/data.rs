@@ -10,7 +10,7 @@ use assay_ledger::{Hash, Log};
 use assay_research::data::Request;
 use assay_research::data::generate::Spec;
 use assay_research::data::layout::{Holds, SourceFile};
-use assay_research::data::source::{Found, Unused, checksum_path, scan};
+use assay_research::data::source::{Found, Unused, checksum_path, scan, single};
 use assay_research::data::{Assembled, Contents, DataError, Draft, Quality, assemble, files, generate, snapshot};
 use assay_research::report::quality::{NotUsed, QualityReport};
 use assay_shared::event::{Event, PayloadErased, RulebookRegistered, SnapshotRegisteredV2};
@@ -72,7 +72,10 @@ pub struct Imported {
 /// Files that cannot be read or understood.
 pub fn read(import: &Import, lab: &Lab, keep: bool) -> Result<Read, LabError> {
     let (dir, session) = (keep.then(|| lab.snapshot_dir()), &lab.session);
-    let found = scan(&import.dir)?;
+    let found = match import.dir.is_file() {
+        true => single(&import.dir, &import.request.symbols, &import.request.interval)?,
+        false => scan(&import.dir)?,
+    };
     let (total, done) = (found.used.len() as u64, std::cell::Cell::new(0));
     let assembled = assemble(found, &import.request, dir.as_deref(), &|name| {
         done.set(done.get() + 1);

@@ -7,16 +7,18 @@ use crate::history;
 use crate::hooks;
 use crate::lost;
 use crate::place::private_dir;
+use crate::recover::from_branch;
 use crate::session::{Notice, Session};
 use crate::standing::follow;
 use crate::writer::Writer;
+use assay_ledger::keys::note::Verifier;
 use assay_ledger::{Hash, Log, Signer};
 use assay_production::deploy;
 use assay_production::deploy::halts::{Halt, Word};
 use assay_production::gate::{self, GateError, GateSettings, Host, Update, Verdict};
 use assay_production::reconcile::{Found, Reconciled, reconcile};
 use assay_production::repository::Repo;
-use assay_production::repository::evidence::commit_tiles;
+use assay_production::repository::evidence::{commit_tiles, ledger_branch};
 use assay_shared::event::{Event, HaltSaid, LabCreated, PromotionDeployed};
 use std::path::Path;
 
@@ -68,7 +70,7 @@ pub fn install(
         ("gc.auto", "0"),
     ])?;
     let host = Host::create(&gate, &settings)?;
-    create_log(&host, session)?;
+    create_log(&host, &repo, session)?;
     Ok(settings)
 }
 
@@ -110,12 +112,24 @@ fn settings(gate: &Path, genesis: Option<Hash>, live: Option<&str>, force: bool)
     Ok(settings)
 }
 
-/// Makes the host's keys and log.
-fn create_log(host: &Host, session: &Session) -> Result<(), LabError> {
-    let keys = host.dir().join("keys");
+/// Makes the host's keys and log. Where the keys of a host that is gone were put, its log goes on, from its branch in the
+/// repository.
+fn create_log(host: &Host, repo: &Repo, session: &Session) -> Result<(), LabError> {
+    let (keys, ledger) = (host.dir().join("keys"), host.dir().join("ledger"));
     private_dir(&keys)?;
+    let branch = ledger_branch(&host.origin());
+    let before = repo.tip(&format!("refs/heads/{branch}")).is_some();
     if keys.join("deploy").exists() {
+        if before && !ledger.join("log.vkey").exists() {
+            let signer = Signer::read(&keys.join("log"), &|_: &Path| None)?;
+            from_branch(&ledger, &repo.dir(), Verifier::new(&host.origin(), signer.public())?)?;
+        }
         return Ok(());
+    }
+    if before {
+        let what = "the repository has the log of a host whose keys are not here: where this is to take its place, put that \
+                    host's assay/keys into the gate's folder first";
+        session.notice(&Notice::Ledger(what.into()));
     }
     let (signer, log_signer) = (Signer::generate()?, Signer::generate()?);
     signer.write(&keys.join("deploy"), "deploy", None)?;

@@ -33,6 +33,17 @@ pub fn rebuild_journal(ledger: &Path, from: &Path) -> Result<Rebuilt, LabError> 
     Ok(rebuild::rebuild(&home, &Source::Export(&source), &mut Roster::new())?)
 }
 
+/// Makes a ledger from the branch of its log in a repository, verifying everything first. `own` is its verifier.
+///
+/// # Errors
+/// A branch that is not there or does not verify, or a place where a ledger stands already.
+pub(crate) fn from_branch(ledger: &Path, repo: &Path, own: Verifier) -> Result<(), LabError> {
+    let unpacked = unpack(repo, &own.name)?;
+    let source = Export::open(&RealDisk, unpacked.path(), Some(own))?;
+    rebuild::import(&Home::of(ledger), &source, &mut Roster::new())?;
+    Ok(())
+}
+
 /// The tiles that a repository's branch of a log carries, in a folder that goes when it is dropped.
 fn unpack(repo: &Path, origin: &str) -> Result<tempfile::TempDir, LabError> {
     let (opened, branch) = (Repo::open(repo)?, ledger_branch(origin));

@@ -12,7 +12,7 @@ use std::path::PathBuf;
 /// What to read, and how findings are treated.
 #[derive(Debug, clap::Args)]
 pub struct ReadArgs {
-    /// Folder with the files; it is searched
+    /// Folder with the files, which is searched; or one file of candles, with --symbols where its name does not say whose
     pub dir: PathBuf,
     /// Symbols, with commas [default: all that have candles]
     #[arg(long, value_delimiter = ',')]

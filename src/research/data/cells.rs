@@ -188,6 +188,19 @@ pub fn number_cell(path: &Path, line: u64, text: &str, name: &str) -> Result<f64
     value.ok_or_else(|| DataError::bad(path, Some(line), format!("{name} is '{text}', not a finite number")))
 }
 
+/// What stands for nothing in a cell.
+fn blank(text: &str) -> bool {
+    ["", "nan", "na", "n/a", "null", "none", "-"].contains(&text.to_lowercase().as_str())
+}
+
+/// A price cell: not a number where it is blank, which makes its bar an impossible one.
+///
+/// # Errors
+/// What is neither a finite number nor blank.
+pub fn price_cell(path: &Path, line: u64, text: &str, name: &str) -> Result<f64, DataError> {
+    if blank(text) { Ok(f64::NAN) } else { number_cell(path, line, text, name) }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,6 +1,6 @@
 //! Rows of files, whatever their format: candles and funding settlements, each with its place.
 
-use super::cells::{Named, Places, number_cell, time_cell};
+use super::cells::{Named, Places, number_cell, price_cell, time_cell};
 use super::error::DataError;
 use std::path::Path;
 
@@ -105,7 +105,7 @@ fn each_row(
 pub(super) fn candle(path: &Path, places: &Places, row: &impl Cells) -> Result<Kline, DataError> {
     let [t, o, h, l, c] = places.need(path, ["time", "open", "high", "low", "close"])?;
     let line = row.line();
-    let number = |at, name| number_cell(path, line, row.cell(at), name);
+    let number = |at, name| price_cell(path, line, row.cell(at), name);
     let prices = [number(o, "open")?, number(h, "high")?, number(l, "low")?, number(c, "close")?];
     let text = |what: &str| places.get(what).map(|at| row.cell(at)).filter(|text| !text.is_empty());
     let none = if places.get("volume").is_some() { 0.0 } else { f64::NAN };
@@ -204,7 +204,9 @@ mod tests {
         );
         let e = candles(b"1580515200000,1,3,0.5,2,1\n1580518800000,1,x,0.5,2,1\n").unwrap_err().to_string();
         assert_eq!(e, "x.csv:2: high is 'x', not a finite number");
-        assert!(candles(b"1580515200000,1,NaN,0.5,2,1\n").is_err() && candles(b"").is_err());
+        let blank = candles(b"1580515200000,1,NaN,0.5,2,1\n").unwrap();
+        assert!(blank[0].prices[1].is_nan(), "its bar is an impossible one");
+        assert!(candles(b"1580515200000,1,x,0.5,2,1\n").is_err() && candles(b"").is_err());
         let dates = b"Date;Open;High;Low;Close\n2025-05-01 01:00:00;1;3;0.5;2\n";
         assert_eq!((candles(dates).unwrap()[0].ms, candles(dates).unwrap()[0].line), (1_746_061_200_000, 2));
         assert_eq!(candles(b"2025-05-01 01:00:00\t1\t3\t0.5\t2\n").unwrap()[0].ms, 1_746_061_200_000, "no header");

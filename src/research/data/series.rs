@@ -100,7 +100,14 @@ impl Making<'_> {
         }
         let [open, high, low, close] = row.prices;
         // No hour of any contract went so far: a digit too many.
-        if high > low * 1000.0 || low <= 0.0 || low > open.min(close) || high < open.max(close) || row.volume < 0.0 {
+        let blank = row.prices.iter().any(|p| !p.is_finite());
+        if blank
+            || high > low * 1000.0
+            || low <= 0.0
+            || low > open.min(close)
+            || high < open.max(close)
+            || row.volume < 0.0
+        {
             let way = self.way("impossible-bar", row.ms);
             let what = format!("open {open} high {high} low {low} close {close} volume {}", row.volume);
             note(groups, "impossible-bar", way, row.ms, at(what));

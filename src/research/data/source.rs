@@ -63,6 +63,31 @@ fn relative(root: &Path, path: &Path) -> PathBuf {
     path.strip_prefix(root).unwrap_or(path).to_path_buf()
 }
 
+/// One file, as it is: what its name does not say, the request does, which names one symbol then.
+///
+/// # Errors
+/// A file of which neither says what it holds.
+pub fn single(file: &Path, symbols: &[String], interval: &str) -> Result<Found, DataError> {
+    let root = file.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let used = match (classify(root, file), symbols) {
+        (Ok(known), []) => known,
+        (Ok(known), all) if all.contains(&known.symbol) => known,
+        (_, [symbol]) => SourceFile {
+            symbol: symbol.clone(),
+            holds: Holds::Klines,
+            interval: interval.into(),
+            path: file.into(),
+            named: false,
+        },
+        (_, _) => {
+            let what =
+                format!("{} does not say whose candles it holds: say --symbols SYMBOL --interval 1h", file.display());
+            return Err(DataError::Asked { what });
+        }
+    };
+    Ok(Found { root: root.into(), generated: is_generated(root), used: vec![used], unused: Vec::new() })
+}
+
 /// All files under a folder, in a fixed order: those that are read, and the others with a reason. Where
 /// folders say what is in them (`klines`, `markPriceKlines`, ...), candles that nothing is said of are not
 /// taken for traded prices.
@@ -172,10 +197,19 @@ pub fn read(path: &Path) -> Result<Vec<u8>, DataError> {
     } else if name.ends_with(".zip") {
         let bad = |e: String| DataError::bad(path, None, format!("damaged or truncated zip: {e}"));
         let mut archive = zip::ZipArchive::new(std::io::Cursor::new(bytes)).map_err(|e| bad(e.to_string()))?;
-        if archive.len() != 1 {
-            return Err(bad(format!("{} files inside instead of one", archive.len())));
+        // Folders, and what a Mac leaves beside each file, are none of its contents.
+        let own = |name: &str| !name.ends_with('/') && !name.starts_with("__MACOSX/") && !name.ends_with(".DS_Store");
+        let (mut inside, mut count) = (0, 0);
+        for n in 0..archive.len() {
+            let entry = archive.by_index_raw(n).map_err(|e| bad(e.to_string()))?;
+            if entry.name().is_ok_and(|name| own(&name)) {
+                (inside, count) = (n, count + 1);
+            }
         }
-        let file = archive.by_index(0).map_err(|e| bad(e.to_string()))?;
+        if count != 1 {
+            return Err(DataError::bad(path, None, format!("{count} files inside instead of one: unpack it first")));
+        }
+        let file = archive.by_index(inside).map_err(|e| bad(e.to_string()))?;
         file.take(MAX_BYTES).read_to_end(&mut out).map_err(|e| bad(e.to_string()))?;
     } else {
         out = bytes;
@@ -221,6 +255,19 @@ mod tests {
         let zip = dir.path().join("A-1h.zip");
         std::fs::write(&zip, b"PK\x03\x04 and then nothing").unwrap();
         assert!(read(&zip).unwrap_err().to_string().contains("truncated zip"));
+        // What a Mac leaves beside a file is none; two files are.
+        for (names, good) in [(&["x/", "x/A-1h.csv", "__MACOSX/x/._A-1h.csv"][..], true), (&["a.csv", "b.csv"], false)]
+        {
+            let mut z = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+            for name in names {
+                z.start_file(*name, zip::write::SimpleFileOptions::default()).unwrap();
+                z.write_all(b"1,2\n").unwrap();
+            }
+            std::fs::write(&zip, z.finish().unwrap().into_inner()).unwrap();
+            let said = read(&zip);
+            assert_eq!(said.as_ref().ok().map(|b| &b[..]), good.then_some(&b"1,2\n"[..]));
+            assert!(good || said.unwrap_err().to_string().contains("2 files inside"));
+        }
         let csv = dir.path().join("A-1h.csv");
         std::fs::write(&csv, "1\n").unwrap();
         std::fs::write(dir.path().join("A-1h.csv.CHECKSUM"), "00ff  A-1h.csv\n").unwrap();

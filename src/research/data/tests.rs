@@ -8,7 +8,7 @@ use super::quality::{Quality, look_over};
 use super::request::Request;
 use super::rows::{klines, settlements};
 use super::snapshot::Own;
-use super::source::scan;
+use super::source::{scan, single};
 use super::{Treatments, generate, snapshot};
 use assay_ledger::Hash;
 use assay_shared::market::{Field, Market};
@@ -78,6 +78,23 @@ fn a_clean_folder_is_a_market() {
     assert!(error.contains("no 1d candles; there are AUSDT 1h, BUSDT 1h"), "{error}");
 }
 
+/// One file, whose name says nothing: whose it is and of which interval is told.
+#[test]
+fn a_single_file_is_taken_as_it_is() {
+    let dir = tempfile::tempdir().unwrap();
+    files(dir.path(), "AUSDT", 0..48);
+    let file = dir.path().join("my prices.csv");
+    std::fs::rename(dir.path().join("AUSDT-1h.csv"), &file).unwrap();
+    let symbols = ["AUSDT".to_string()];
+    let found = single(&file, &symbols, "1h").unwrap();
+    assert_eq!((found.used.len(), found.used[0].symbol.as_str(), found.used[0].interval.as_str()), (1, "AUSDT", "1h"));
+    assert!(single(&file, &[], "1h").unwrap_err().to_string().contains("--symbols SYMBOL"));
+    let named = dir.path().join("BUSDT-1h.csv");
+    std::fs::copy(&file, &named).unwrap();
+    assert_eq!(single(&named, &[], "1h").unwrap().used[0].symbol, "BUSDT");
+    assert_eq!(single(&named, &symbols, "1h").unwrap().used[0].symbol, "AUSDT", "what is said counts");
+}
+
 /// Each oddity by itself: its code, its place, whether it can be treated.
 #[test]
 fn each_oddity_has_its_code_and_place() {
@@ -100,6 +117,10 @@ fn each_oddity_has_its_code_and_place() {
         assert_eq!(first(&|rows| rows[9] = kline(9, bad, "5")).0, "impossible-bar");
     }
     assert_eq!(first(&|rows| rows[9] = kline(9, good, "-1")).0, "impossible-bar");
+    for blank in ["", "NaN", "null", "None"] {
+        let cell = |rows: &mut Vec<String>| rows[9] = rows[9].replacen(",102,", &format!(",{blank},"), 1);
+        assert_eq!(first(&cell).0, "impossible-bar", "{blank}");
+    }
     assert_eq!(first(&|rows| rows.swap(3, 4)).0, "disordered");
     assert_eq!(with(&|rows| rows.insert(6, rows[5].clone())), [], "the same row twice says the same");
     let (code, place) = first(&|rows| rows.insert(6, kline(5, [100.0, 102.0, 98.0, 100.0], "5")));

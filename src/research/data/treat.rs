@@ -12,7 +12,7 @@ pub const WAYS: [(&str, &str, &str); 20] = [
     ("disordered", "sort", "put the rows in order of time"),
     ("off-grid", "drop", "leave the rows out"),
     ("off-grid", "snap", "give them the bar's time in which they begin, where that bar is missing"),
-    ("impossible-bar", "drop", "leave the bars out, which leaves a gap"),
+    ("impossible-bar", "drop", "leave the bars out, which leaves a gap: name a treatment of gaps too"),
     ("contradiction", "first", "of rows that contradict each other keep the first"),
     ("contradiction", "last", "of rows that contradict each other keep the last"),
     ("wrong-close", "keep", "believe the opening times"),
