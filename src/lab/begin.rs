@@ -38,10 +38,17 @@ pub fn study(name: &str, out: Option<&Path>) -> Result<PathBuf, LabError> {
 }
 
 fn named(name: &str) -> Result<(), LabError> {
-    match name.trim().is_empty() {
-        true => Err(LabError::usage("it needs a name", "write one, such as mine")),
-        false => Ok(()),
+    if name.trim().is_empty() {
+        return Err(LabError::usage("it needs a name", "write one, such as mine"));
     }
+    if let Some(plain) = name.strip_suffix(".toml") {
+        let what = format!("'{name}' is the name of a file: the study or strategy in it needs one of its own");
+        return Err(LabError::usage(
+            what,
+            format!("write {plain}, and --out FILE where the file is to be another one"),
+        ));
+    }
+    Ok(())
 }
 
 fn write(text: &str, name: &str, out: Option<&Path>) -> Result<PathBuf, LabError> {

@@ -85,6 +85,9 @@ impl Opened {
         let hint = "change the splits in the study file, or the window with `data import --from/--to`";
         Evaluator::new(inputs).map_err(|e| match e {
             StudyError::Rulebook(e) => LabError::Rulebook(e),
+            e @ StudyError::Interval { .. } => {
+                LabError::usage(e.to_string(), "choose data of its interval with --data (`assay data show` lists them)")
+            }
             StudyError::Simulate(SimulateError::Indicator(e @ IndicatorError::NoData { .. })) => {
                 LabError::usage(e.to_string(), "import data that have it, or take it out of the strategy")
             }

@@ -18,7 +18,7 @@ use assay_shared::strategy::{Bound, Diagnostic, Params};
 use assay_shared::study::FoldBars;
 use assay_shared::study::objective::{Objective, named};
 use assay_shared::study::split::TooShort;
-use assay_shared::time::format_ms;
+use assay_shared::time::{format_ms, interval_text};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
@@ -29,8 +29,13 @@ type Outcome = (TrialOutcome, Hash);
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum StudyError {
     /// The strategy has another interval than the data.
-    #[error("the strategy's interval is not the data's")]
-    Interval,
+    #[error("the strategy trades bars of {strategy}, and the data are of {data}")]
+    Interval {
+        /// The strategy's.
+        strategy: String,
+        /// That of the data.
+        data: String,
+    },
     /// The data does not hold one fold.
     #[error(transparent)]
     TooShort(#[from] TooShort),
@@ -136,7 +141,8 @@ impl<'a> Evaluator<'a> {
     pub fn new(inputs: Inputs<'a>) -> Result<Evaluator<'a>, StudyError> {
         let market = inputs.market;
         if inputs.strategy.interval_ms != market.interval_ms {
-            return Err(StudyError::Interval);
+            let [strategy, data] = [inputs.strategy.interval_ms, market.interval_ms].map(interval_text);
+            return Err(StudyError::Interval { strategy, data });
         }
         let folds = inputs.study.splits.folds(market.len(), market.interval_ms)?;
         let first = folds.iter().map(|f| f.in_sample.start).min().unwrap_or(0);
