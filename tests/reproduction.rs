@@ -170,3 +170,26 @@ fn a_store_without_end() {
     let left: Vec<_> = std::fs::read_dir(desk.path("lab/snapshots")).unwrap().collect();
     assert!(left.is_empty(), "{left:?}");
 }
+
+/// Whoever has no key of the policy runs again what is proposed, or live, and signs nothing.
+#[test]
+fn an_auditor_signs_nothing() {
+    let (desk, branch) = proposed();
+    let tip = || desk.git(&["--git-dir", "lab/repo.git", "rev-parse", &branch]).ok().out;
+    let before = tip();
+    let said = desk.assay(&["reproduce", &branch, "--unsigned"]).ok();
+    assert!(
+        said.out.contains("48 of 48 trials") && said.err.contains("nothing was signed"),
+        "{} {}",
+        said.out,
+        said.err
+    );
+    let said = desk.assay(&["reproduce", &branch, "--unsigned", "--sample", "40", "--json"]).ok().json();
+    assert_eq!((&said["person"], &said["counts"], &said["ran"]), (&serde_json::Value::Null, &false.into(), &40.into()));
+    assert_eq!(tip(), before);
+    desk.assay(&["reproduce", "trend", "--unsigned"]).fails(2, "neither a branch nor a live strategy");
+    desk.assay(&["reproduce", &branch, "--unsigned", "--key", "ben"]).fails(2, "cannot be used with");
+    let other = Desk::new();
+    other.demo(16, &[]).ok();
+    assert!(other.assay(&["reproduce", "trend", "--unsigned"]).ok().out.contains("16 of 16 trials"));
+}

@@ -2,7 +2,7 @@
 
 use super::Context;
 use super::complete;
-use super::output::{print, print_json, say, table};
+use super::output::{harmless, one_line, print, print_json, say, table};
 use assay_lab::LabError;
 use assay_lab::halt::{halt, resume};
 use assay_lab::halted::list;
@@ -103,9 +103,13 @@ fn said(cx: &Context, host: &Host) -> Result<(), LabError> {
             None => format!("{} (not checked)", row.person),
         };
         let state = if in_force { "in force" } else { "" };
-        vec![row.strategy.clone(), row.word.name().into(), format_us(row.at_us as u64)[..19].into(), who, state.into()]
+        let why = row.statement.lines().find_map(|line| line.strip_prefix("reason ")).unwrap_or_default();
+        let at = format_us(row.at_us.unsigned_abs())[..19].to_string();
+        let cells = [row.strategy.as_str(), row.word.name(), &at, &who, state, why];
+        // Whoever may write there may write anything.
+        cells.map(|cell| harmless(&one_line(cell)).chars().take(120).collect()).to_vec()
     };
-    print(&table(&["strategy", "", "at (UTC)", "by", ""], &rows.iter().map(line).collect::<Vec<_>>()));
+    print(&table(&["strategy", "", "at (UTC)", "by", "", "why"], &rows.iter().map(line).collect::<Vec<_>>()));
     Ok(())
 }
 

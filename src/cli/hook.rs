@@ -71,7 +71,7 @@ pub fn run(cx: &Context, args: Args) -> Result<(), LabError> {
             let settings = install(&repo, root, live, force, &cx.session)?;
             let (root, live) = (settings.genesis_policy_sha256, &settings.live);
             say(&format!("{} is a gate now: policy {root}, live table {live}", repo.display()));
-            say("the policy is the first commit of main");
+            say("the first commit of main must hold that very policy: nothing else is accepted");
             Ok(())
         }
     }

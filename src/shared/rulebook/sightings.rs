@@ -89,6 +89,10 @@ impl Sightings {
             ["fees", day, "taker", taker, "maker", maker, "liquidation", liquidation, "hours", hours] => {
                 let hours: u32 = hours.parse().map_err(|_| format!("'{hours}' is no number of hours"))?;
                 let (taker, maker, liquidation) = (number(taker)?, number(maker)?, number(liquidation)?);
+                // A maker may be paid, out of what the taker pays.
+                if taker < 0.0 || liquidation < 0.0 || maker < -taker {
+                    return Err("a fee is negative, and nobody is paid to trade".into());
+                }
                 let fees = Fees { taker, maker, liquidation, funding_interval_hours: hours };
                 self.fees.insert(date(day)?, fees);
             }

@@ -168,6 +168,27 @@ brackets BUSDT 2023-01-01=1
         }
     }
 
+    /// Nobody is paid to trade: neither in what was seen, nor in a book that is read.
+    #[test]
+    fn fees_are_paid() {
+        for (from, to) in [
+            ("taker 0.0005", "taker -0.001"),
+            ("maker 0.0002", "maker -0.001"),
+            ("liquidation 0.0125", "liquidation -0.01"),
+        ] {
+            let said = Sightings::parse(&TEXT.replacen(from, to, 1)).unwrap_err().to_string();
+            assert!(said.contains("a fee is negative"), "{said}");
+        }
+        assert!(Sightings::parse(&TEXT.replacen("maker 0.0002", "maker -0.00005", 1)).is_ok(), "a rebate");
+        let text = include_str!("../../../configs/rulebook.toml");
+        assert!(Rulebook::parse(text).is_ok());
+        for fee in ["taker_fee", "maker_fee", "liquidation_fee"] {
+            let line = text.lines().find(|l| l.starts_with(&format!("{fee} = "))).unwrap();
+            let said = Rulebook::parse(&text.replacen(line, &format!("{fee} = -0.009"), 1)).unwrap_err().to_string();
+            assert!(said.contains("fee is"), "{said}");
+        }
+    }
+
     /// What others saw is joined: of one day the harsher counts.
     #[test]
     fn others_sightings_are_joined() {
