@@ -2,7 +2,8 @@
 
 use super::refusal::{Code, GateError, refuse};
 use crate::repository::git::Repo;
-use assay_shared::format::config::REPRODUCTIONS;
+use assay_ledger::keys::sshsig;
+use assay_shared::format::config::{REPRODUCTION_NAMESPACE, REPRODUCTIONS};
 use assay_shared::policy::{self, Policy};
 
 /// Files that one step of the deploy branch may change.
@@ -96,8 +97,28 @@ pub(super) fn owned(
         if !is_evidence(file, policy) {
             return refuse(Code::PathNotAllowed, *path, "this file is no part of a version's evidence");
         }
+        reproduced(repo, new, path, file, policy)?;
     }
     Ok(())
+}
+
+/// That what lies there as somebody's reproduction was signed with a key of theirs, whatever it says.
+fn reproduced(repo: &Repo, new: &str, path: &str, file: &str, policy: &Policy) -> Result<(), GateError> {
+    let name = file.strip_prefix(REPRODUCTIONS).and_then(|name| name.strip_prefix('/')?.rsplit_once('.'));
+    let Some((person, _)) = name else { return Ok(()) };
+    let beside = path.rsplit_once('.').map_or(path, |(stem, _)| stem);
+    let (text, signature) = (repo.file(new, &format!("{beside}.txt"))?, repo.file(new, &format!("{beside}.sig"))?);
+    let key = match (text, signature) {
+        (Some(text), Some(signature)) => sshsig::verify(&signature, REPRODUCTION_NAMESPACE, &text).ok(),
+        _ => None,
+    };
+    let theirs = |key| policy.people.iter().any(|p| p.name == person && p.keys.contains(&key));
+    if key.is_some_and(theirs) {
+        return Ok(());
+    }
+    let what =
+        format!("{person} did not sign it with a key of the policy: `assay reproduce` makes it anew, or remove it");
+    refuse(Code::PathNotAllowed, path, what)
 }
 
 /// That a proposal changes nothing but one strategy's config and the evidence of its version.
@@ -210,6 +231,9 @@ pub(super) fn proposal(repo: &Repo, deployed: Option<&str>, commit: &str) -> Res
         if new > MOST_CHANGES || repo.file(commit, &c.path)?.is_some_and(|bytes| bytes.len() > MOST_BYTES) {
             let what = format!("a proposal brings at most {MOST_CHANGES} files of {MOST_BYTES} bytes");
             return refuse(Code::TooLarge, &c.path, what);
+        }
+        if let Some(Place::Evidence { file, .. }) = place(&c.path) {
+            reproduced(repo, commit, &c.path, file, &policy)?;
         }
     }
     Ok(())

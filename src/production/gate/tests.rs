@@ -6,7 +6,8 @@ use assay_ledger::keys::sshsig;
 use assay_ledger::{Hash, Signer};
 use assay_shared::account::Assumptions;
 use assay_shared::format::config::{
-    APPROVAL_NAMESPACE, LiveConfig, NAMESPACE, Promotion, Versions, approval_statement, evidence_dir,
+    APPROVAL_NAMESPACE, LiveConfig, NAMESPACE, Promotion, REPRODUCTION_NAMESPACE, Versions, approval_statement,
+    evidence_dir,
 };
 use assay_shared::policy::{self, Gates, Origin, PATH, Person, Policy, Role, Thresholds};
 use assay_shared::strategy::Params;
@@ -168,6 +169,7 @@ fn references() {
     };
     let own = [("configs/live/s.toml", "x"), ("configs/live/s.toml.sig", "x"), ("evidence/s/v1/statement", "x")];
     assert_eq!(propose(&own), Ok(()), "proposals may come and go");
+    let by = |n: u8| sshsig::sign(&key(n), REPRODUCTION_NAMESPACE, b"x").unwrap();
     // What is no part of one does not lie there for everybody to fetch.
     let large = "x".repeat(300_000);
     for (other, code) in [
@@ -177,8 +179,15 @@ fn references() {
         (("configs/live/t.toml", "x"), Code::PathNotAllowed),
         (("evidence/t/v1/statement", "x"), Code::PathNotAllowed),
         (("evidence/s/v1/checkpoint", &large), Code::TooLarge),
+        (("evidence/s/v1/reproductions/ben.txt", "x"), Code::PathNotAllowed),
+        (("evidence/s/v1/reproductions/ben.sig", &by(1)), Code::PathNotAllowed),
     ] {
         assert_eq!(propose(&[&own[..], &[other]].concat()), Err(code), "{}", other.0);
+    }
+    // What lies there as somebody's, they signed.
+    for (n, expected) in [(1, Err(Code::PathNotAllowed)), (2, Ok(()))] {
+        let pair = [("evidence/s/v1/reproductions/ben.txt", "x"), ("evidence/s/v1/reproductions/ben.sig", &by(n))];
+        assert_eq!(propose(&[&own[..], &pair].concat()), expected);
     }
     assert_eq!(s.update(&main, &side, "refs/heads/main"), Ok(()));
     for bad in ["", "a b", "zz yy refs/heads/main", &format!("{ZERO} {ZERO} ")] {
