@@ -3,7 +3,7 @@
 use super::Context;
 use super::output::{print, print_json, say};
 use assay_lab::LabError;
-use assay_lab::policy::{Found, diff, read, sign};
+use assay_lab::policy::{Found, diff, read, risks, sign};
 use assay_lab::proposal;
 use serde_json::json;
 use std::path::{Path, PathBuf};
@@ -83,7 +83,7 @@ pub fn run(cx: &Context, args: Args) -> Result<(), LabError> {
 fn check(cx: &Context, found: &Found) {
     let (p, t) = (&found.policy, &found.policy.thresholds);
     if cx.json {
-        print_json(&json!({"sha256": found.sha256, "policy": p}));
+        print_json(&json!({"sha256": found.sha256, "policy": p, "cautions": risks(p)}));
         return;
     }
     print(&format!("policy v{} '{}', {}", p.version, p.name, found.sha256));
@@ -119,4 +119,5 @@ fn check(cx: &Context, found: &Found) {
         let roles: Vec<&str> = person.roles.iter().map(|r| r.name()).collect();
         print(&format!("  {:<16} {} ({} keys)", person.name, roles.join(", "), person.keys.len()));
     }
+    risks(p).iter().for_each(|what| print(&format!("CAUTION: {what}")));
 }

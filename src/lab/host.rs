@@ -200,7 +200,8 @@ pub fn reconcile_once(host: &Host, write: bool, session: &Session) -> Result<Rec
     };
     let own = own_log(host)?;
     let recorded = deployments(&own)?;
-    let missing = lost::versions(&recorded, &own, &repo, table.as_mut())?;
+    let (missing, unreadable) = lost::versions(&recorded, &own, &repo, table.as_mut())?;
+    unreadable.into_iter().for_each(|what| session.notice(&Notice::Ledger(what)));
     if write && !missing.is_empty() {
         // Before the table is brought in line: a version that goes live again keeps its first time.
         record(&missing.iter().map(|row| lost::drift(&lost::version(row), now)).collect::<Vec<_>>())?;

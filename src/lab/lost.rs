@@ -70,35 +70,46 @@ pub(crate) fn healed(change: &Change, now_us: u64) -> Event {
 }
 
 /// Versions that this host has deployed and that the history has no more, as they stood there: a database may have been
-/// lost, or restored from a backup that is older.
+/// lost, or restored from a backup that is older. Beside them those that cannot be put back, in words.
 pub(crate) fn versions(
     recorded: &[(u64, PromotionDeployed)],
     log: &Log,
     repo: &Repo,
     table: &mut dyn LiveTable,
-) -> Result<Vec<Row>, LabError> {
+) -> Result<(Vec<Row>, Vec<String>), LabError> {
     let name = |e: &PromotionDeployed| (e.strategy.clone(), e.version, e.config_sha256);
     let distinct: BTreeSet<_> = recorded.iter().map(|(_, e)| name(e)).collect();
     if table.versions()? >= distinct.len() as u64 {
-        return Ok(Vec::new());
+        return Ok((Vec::new(), Vec::new()));
     }
     let stands: BTreeSet<(String, i64, String)> =
         table.history()?.into_iter().map(|r| (r.strategy.clone(), r.version, r.text("config_sha256").into())).collect();
-    let mut out = Vec::new();
+    let (mut out, mut unreadable) = (Vec::new(), Vec::new());
     for (time_us, e) in recorded.iter().rev() {
         let sha256 = Hash(e.config_sha256);
         if stands.contains(&(e.strategy.clone(), e.version as i64, sha256.to_string())) {
             continue;
         }
-        let Some(bytes) = repo.file(&e.commit, &LiveConfig::path(&e.strategy))? else { continue };
-        let (Ok(config), Ok(text)) = (LiveConfig::parse_again(&bytes), String::from_utf8(bytes)) else { continue };
-        if Hash::of(text.as_bytes()) == sha256 {
-            let approvers = approved(log, e)?;
-            let row = Row::from(&config, &text, &approvers, (&Hash(e.policy_sha256), &e.commit));
-            out.push(Row { deployed_us: *time_us as i64, ..row });
+        match text(repo, e)? {
+            Some((config, text)) => {
+                let approvers = approved(log, e)?;
+                let row = Row::from(&config, &text, &approvers, (&Hash(e.policy_sha256), &e.commit));
+                out.push(Row { deployed_us: *time_us as i64, ..row });
+            }
+            None => unreadable.push(format!(
+                "{} v{} is gone from the history and cannot be put back: the commit {} holds no config of its hash",
+                e.strategy, e.version, e.commit
+            )),
         }
     }
-    Ok(out)
+    Ok((out, unreadable))
+}
+
+/// The config of a version as its commit holds it, if it is the very one.
+fn text(repo: &Repo, of: &PromotionDeployed) -> Result<Option<(LiveConfig, String)>, LabError> {
+    let Some(bytes) = repo.file(&of.commit, &LiveConfig::path(&of.strategy))? else { return Ok(None) };
+    let same = Hash::of(&bytes) == Hash(of.config_sha256);
+    Ok(LiveConfig::parse_again(&bytes).ok().zip(String::from_utf8(bytes).ok()).filter(|_| same))
 }
 
 /// Who approved a version, as the host recorded it.

@@ -74,6 +74,35 @@ pub fn diff(old: &Policy, new: &Policy) -> Vec<String> {
     out
 }
 
+/// What may go wrong under a policy though nobody does anything wrong, in words.
+pub fn risks(policy: &Policy) -> Vec<String> {
+    let with = |role: Role| policy.people.iter().filter(move |p| p.has(role));
+    let (roots, t, mut out) = (with(Role::Root).count(), &policy.thresholds, Vec::new());
+    if let Some(one) = with(Role::Root).find(|p| p.keys.len() == 1).filter(|_| roots <= t.policy as usize) {
+        out.push(format!(
+            "no policy can follow this one if {} loses the key: all {roots} root people must sign; name another one, or a \
+             second key of each",
+            one.name
+        ));
+    }
+    let need = t.approvals as usize + 1;
+    if policy.people.len() < need {
+        out.push(format!(
+            "a halt cannot be ended: {need} people must be for it, and the policy has {}",
+            policy.people.len()
+        ));
+    }
+    // Nobody approves what is their own.
+    for author in with(Role::Researcher) {
+        let others = with(Role::Reviewer).filter(|p| p.name != author.name).count();
+        if others < t.approvals as usize {
+            let need = t.approvals;
+            out.push(format!("{} can deploy nothing: {others} other reviewers, and {need} must approve", author.name));
+        }
+    }
+    out
+}
+
 fn toml_lines(value: &serde_json::Value) -> BTreeSet<String> {
     let rows = value.as_object().into_iter().flatten();
     rows.map(|(name, value)| format!("{name} = {value}")).collect()
@@ -122,4 +151,47 @@ pub fn sign(
         std::fs::write(file, text).map_err(LabError::io("write", file))?;
     }
     Ok(Signed { person, files })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use assay_shared::policy::{Gates, Person, Thresholds};
+
+    /// Whoever is needed and cannot be done without is named before anything is lost.
+    #[test]
+    fn what_may_go_wrong_is_said_before() {
+        let key = |n: u8| Signer::from_seed([n; 32]).public();
+        let person =
+            |name: &str, roles: &[Role], n: u8| Person { name: name.into(), roles: roles.to_vec(), keys: vec![key(n)] };
+        let ana = person("ana", &[Role::Researcher, Role::Root], 1);
+        let mut policy = Policy {
+            format: 2,
+            version: 1,
+            name: "p".into(),
+            single_person: false,
+            thresholds: Thresholds {
+                approvals: 1,
+                policy: 2,
+                witnesses: 0,
+                reproductions: 1,
+                reproductions_from_vendor: 0,
+            },
+            gates: Gates::usual("1".into(), false),
+            people: vec![ana, person("ben", &[Role::Reviewer, Role::Root], 2)],
+            origins: Vec::new(),
+            witnesses: Vec::new(),
+        };
+        let said = risks(&policy).join("; ");
+        assert!(said.contains("if ana loses the key"), "{said}");
+        policy.people[0].keys.push(key(3));
+        policy.people[1].keys.push(key(4));
+        assert!(risks(&policy).is_empty(), "{:?}", risks(&policy));
+        policy.people[1].keys.pop();
+        policy.people.push(person("cy", &[Role::Root], 5));
+        assert!(risks(&policy).is_empty(), "one of three may be lost: {:?}", risks(&policy));
+        policy.thresholds.approvals = 3;
+        let said = risks(&policy).join("; ");
+        assert!(said.contains("ana can deploy nothing") && said.contains("a halt cannot be ended"), "{said}");
+    }
 }
