@@ -1,11 +1,36 @@
 //! What a plain clone of the deploy repository answers, with nothing but the first policy's SHA-256.
 
-use crate::desk::Desk;
+use crate::desk::{Desk, Said};
 use serde_json::json;
 
 fn genesis(desk: &Desk) -> String {
     let text = std::fs::read_to_string(desk.path("lab/deploy.git/assay/gate.toml")).unwrap();
     text.lines().find_map(|l| l.strip_prefix("genesis_policy_sha256 = ")).unwrap().trim_matches('"').to_string()
+}
+
+fn earlier(desk: &Desk, ask: &dyn Fn(&[&str]) -> Said, links: &serde_json::Value) {
+    // A version that was in force once, judged as the branch stood then.
+    let first = ask(&["explain", "trend", "--version", "1", "--json"]).ok().json();
+    assert!(first[0]["says"][0].as_str().unwrap().contains("v1 since"), "{first}");
+    assert!(first[0]["says"][0].as_str().unwrap().contains("version 3 is the newest"), "{first}");
+    let named = |links: &serde_json::Value, name: &str| {
+        links.as_array().unwrap().iter().find(|l| l["name"] == name).cloned().unwrap_or_default()
+    };
+    assert_eq!(named(&first, "trial"), named(links, "trial"), "version 3 restores version 1");
+    assert_eq!(named(&first, "restores"), json!(null));
+    let second = ask(&["explain", "trend", "--version", "2", "--json"]).ok().json();
+    assert_ne!(named(&second, "config"), named(&first, "config"));
+    ask(&["explain", "trend", "--version", "7"]).fails(2, "it has v1, v2, v3");
+    // The log itself, entry by entry, as the lab lists its own.
+    let own = desk.assay(&["log", "--kind", "PromotionProposed", "--json"]).ok().out;
+    let published: Vec<&str> = own.lines().take(2).collect();
+    let here = ask(&["log", "--kind", "PromotionProposed", "--json"]).ok().out;
+    assert_eq!(here.lines().take(2).collect::<Vec<_>>(), published);
+    let newest = ask(&["log", "--limit", "1", "--json"]).ok().json();
+    let time = newest["time"].as_str().unwrap().to_string();
+    assert!(ask(&["log", "--since", &time, "--json"]).ok().out.contains(newest["id"].as_str().unwrap()));
+    let hosts = ask(&["log", "--origin", "none"]);
+    hosts.fails(2, "name one with --origin: demo.assay.invalid/ana, ");
 }
 
 /// An auditor's machine: a clone, the pinned policy, the program. It says what is live and what was, walks a number
@@ -41,6 +66,7 @@ fn a_clone_is_enough() {
     assert_eq!(names, wanted, "version 3 restores version 1");
     assert!(ask(&["explain", "trend"]).ok().out.contains("under the checkpoint of"));
     ask(&["explain", "none"]).fails(2, "live is: trend");
+    earlier(&desk, &ask, &links);
     assert!(ask(&["review"]).ok().out.contains(&branch));
     assert!(ask(&["review", &branch]).ok().out.contains("rollback to version 2: a proposal"));
     // What would have to be looked at if ben's key were lost.

@@ -7,7 +7,7 @@ use super::place::Place;
 use assay_lab::LabError;
 use assay_lab::explain::{Link, explain};
 
-/// Walk a live version back, link by link, to the files that its numbers come from
+/// Walk a version back, link by link, to the files that its numbers come from
 ///
 /// Every link says what it is and what proves it; all of it is verified now. Of a clone it needs
 /// nothing but the clone and the first policy's SHA-256.
@@ -18,12 +18,15 @@ pub struct Args {
     /// Strategy
     #[arg(add = complete::strategies())]
     strategy: String,
+    /// Another version than the one in force
+    #[arg(long)]
+    version: Option<u64>,
     #[command(flatten)]
     place: Place,
 }
 
 pub fn run(cx: &Context, args: Args) -> Result<(), LabError> {
-    let links = explain(&args.place.verified(cx)?, &args.strategy)?;
+    let links = explain(&args.place.verified(cx)?, &args.strategy, args.version)?;
     if cx.json {
         print_json(&links);
         return Ok(());

@@ -3,15 +3,19 @@
 use super::Context;
 use super::complete;
 use super::output::{print, say};
+use super::place::Place;
 use assay_lab::LabError;
 use assay_ledger::{Entry, Log};
+use assay_production::gate::VerifiedLog;
 use assay_shared::event::Event;
 use assay_shared::time::{format_us, parse_us};
 use serde_json::{Value, json};
+use std::ops::Range;
 
 /// Show the ledger's events, newest last
 ///
-/// With --json, one JSON object a line, for jq.
+/// With --json, one JSON object a line, for jq. Of a clone it lists a log that its repository holds, after all of it
+/// was verified.
 ///
 /// Example: assay log --kind PromotionProposed --json
 #[derive(Debug, clap::Args)]
@@ -28,10 +32,68 @@ pub struct Args {
     /// At most this many, counted from the end
     #[arg(long, default_value_t = 50)]
     limit: usize,
+    /// Of a clone: which log [default: the only one that a researcher keeps]
+    #[arg(long, requires = "repo")]
+    origin: Option<String>,
+    #[command(flatten)]
+    place: Place,
+}
+
+/// What is listed: a lab's own log, or one of a clone.
+enum Source<'a> {
+    Own(&'a Log),
+    Cloned(&'a VerifiedLog<'a>),
+}
+
+impl Source<'_> {
+    fn len(&self) -> u64 {
+        match self {
+            Source::Own(log) => log.len(),
+            Source::Cloned(log) => log.len(),
+        }
+    }
+
+    fn entry(&self, seq: u64) -> Result<Entry, LabError> {
+        match self {
+            Source::Own(log) => Ok(log.entry(seq)?),
+            Source::Cloned(log) => Ok(log.entry(seq)?),
+        }
+    }
+
+    /// The newest entries of a kind, newest first.
+    fn newest_of(&self, kind: &str, range: Range<u64>, limit: usize) -> Result<Vec<u64>, LabError> {
+        if let Source::Own(log) = self {
+            return Ok(log.newest_of(kind, range, limit)?);
+        }
+        let mut found = Vec::new();
+        for seq in range.rev() {
+            if found.len() == limit {
+                break;
+            }
+            if self.entry(seq)?.kind() == kind {
+                found.push(seq);
+            }
+        }
+        Ok(found)
+    }
+
+    /// The first entry of a time or later, microseconds since 1970.
+    fn since(&self, us: u64) -> Result<u64, LabError> {
+        if let Source::Own(log) = self {
+            return Ok(log.since(us)?);
+        }
+        // Of a log that verified no time is before the one in front of it.
+        let (mut low, mut high) = (0, self.len());
+        while low < high {
+            let middle = low + (high - low) / 2;
+            if self.entry(middle)?.time_us < us { low = middle + 1 } else { high = middle }
+        }
+        Ok(low)
+    }
 }
 
 /// The position at which a listing begins.
-fn begin(log: &Log, args: &Args) -> Result<u64, LabError> {
+fn begin(log: &Source<'_>, args: &Args) -> Result<u64, LabError> {
     let from = args.from.unwrap_or(0);
     let Some(since) = &args.since else { return Ok(from) };
     let wrong = || LabError::usage(format!("'{since}' is no time"), "write it like 2026-11-03 or 2026-11-03T14:00:00");
@@ -48,8 +110,15 @@ fn object(entry: &Entry) -> Value {
 }
 
 pub fn run(cx: &Context, args: Args) -> Result<(), LabError> {
-    let log = cx.lab()?.log()?;
-    let begin = begin(&log, &args)?;
+    if args.place.is_named() {
+        let clone = args.place.verified(cx)?;
+        return list(cx, &args, &Source::Cloned(&clone.log(args.origin.as_deref())?));
+    }
+    list(cx, &args, &Source::Own(&cx.lab()?.log()?))
+}
+
+fn list(cx: &Context, args: &Args, log: &Source<'_>) -> Result<(), LabError> {
+    let begin = begin(log, args)?;
     if let Some(kind) = args.kind.as_deref().filter(|kind| !Event::KINDS.contains(kind))
         && log.newest_of(kind, 0..log.len(), 1)?.is_empty()
     {

@@ -27,6 +27,11 @@ impl Place {
         self.repo.is_some() || cx.lab().is_ok_and(|lab| elsewhere(&lab).is_some())
     }
 
+    /// Whether a clone was named.
+    pub fn is_named(&self) -> bool {
+        self.repo.is_some()
+    }
+
     /// The clone, or the lab's deploy repository, verified.
     ///
     /// # Errors

@@ -4,6 +4,7 @@ use crate::error::LabError;
 use assay_ledger::Hash;
 use assay_production::gate::{self, Dependent, Deployment, Ever, Host, VerifiedLog};
 use assay_production::repository::Repo;
+use assay_production::repository::evidence::ledger_branch;
 use assay_shared::event::Event;
 use assay_shared::format::config::LiveConfig;
 use serde::Serialize;
@@ -73,6 +74,50 @@ impl Clone {
         let dependents = gate::dependents(&repo, &head, &live, &revoked)?;
         let logs = logs.into_iter().map(|(origin, log)| (origin, log.len())).collect();
         Ok(Clone { repo, head, live, ever, logs, dependents, host })
+    }
+
+    /// A strategy's version that was in force once: the branch verified up to the step that brought it in.
+    ///
+    /// # Errors
+    /// A version that the branch never had, or what does not verify.
+    pub fn version(&self, strategy: &str, version: u64) -> Result<Deployment, LabError> {
+        let none = || {
+            let there: Vec<_> =
+                self.ever.iter().filter(|e| e.0 == strategy).map(|(_, version, _)| format!("v{version}")).collect();
+            let hint = match there.is_empty() {
+                true => "`assay active --history` lists all".to_string(),
+                false => format!("it has {}", there.join(", ")),
+            };
+            LabError::usage(format!("'{strategy}' never had a version {version}"), hint)
+        };
+        let (_, commit) = gate::step(&self.repo, &self.head, strategy, version)?.ok_or_else(none)?;
+        let (live, _) = gate::walk(&self.repo, &commit, &self.host, &mut gate::Logs::new())?;
+        live.into_iter()
+            .find(|d| d.config.promotion.strategy == strategy && d.config.promotion.version == version)
+            .ok_or_else(none)
+    }
+
+    /// One of the logs, verified: of this origin, else the only one that a researcher keeps.
+    ///
+    /// # Errors
+    /// Another origin, several logs without one, or one that does not verify.
+    pub fn log(&self, origin: Option<&str>) -> Result<VerifiedLog<'_>, LabError> {
+        let (_, policy) = gate::policy_at(&self.repo, &self.head)?;
+        let host = self.host.origin();
+        let names: Vec<&str> = self.logs.keys().map(String::as_str).chain([host.as_str()]).collect();
+        let ask = |message: String| LabError::usage(message, format!("name one with --origin: {}", names.join(", ")));
+        let origin = match (origin, self.logs.keys().next()) {
+            (Some(origin), _) => origin,
+            (None, Some(only)) if self.logs.len() == 1 => only,
+            (None, _) => return Err(ask(format!("the repository holds {} logs", names.len()))),
+        };
+        if origin == host {
+            return self.host_log()?.ok_or_else(|| ask("the repository has no log of its deploy host".into()));
+        }
+        let tip = self.repo.tip(&format!("refs/heads/{}", ledger_branch(origin)));
+        let tip = tip.filter(|_| self.logs.contains_key(origin));
+        let tip = tip.ok_or_else(|| ask(format!("the repository holds no log '{origin}' of its policy")))?;
+        Ok(gate::replay::verify(&self.repo, &tip, None, &policy, &self.host)?)
     }
 
     /// The host's log, if its branch is there.

@@ -2,10 +2,10 @@
 
 use crate::clone::Clone;
 use crate::error::LabError;
-use assay_production::gate::{self, Preview, preview, step};
+use assay_production::gate::{self, Deployment, Preview, preview, step};
 use assay_shared::event::SeedGrade;
 use assay_shared::event::study::{Ended, TrialFact};
-use assay_shared::format::config::LiveConfig;
+use assay_shared::format::config::{LiveConfig, Promotion};
 use assay_shared::time::{format_ms, format_us};
 use serde::Serialize;
 
@@ -20,59 +20,30 @@ pub struct Link {
     pub proof: String,
 }
 
-/// The links of a strategy's version in force, from what is live to the raw files. Everything is verified now.
+/// The links of a strategy's version, from what is live, or was, to the raw files: of the one in force, unless another
+/// one is named. Everything is verified now.
 ///
 /// # Errors
-/// A strategy that is not on the branch, or a link that does not verify.
-pub fn explain(clone: &Clone, strategy: &str) -> Result<Vec<Link>, LabError> {
+/// A strategy or version that is not on the branch, or a link that does not verify.
+pub fn explain(clone: &Clone, strategy: &str, version: Option<u64>) -> Result<Vec<Link>, LabError> {
     let none = || {
         let names: Vec<_> = clone.live.iter().map(|d| d.config.promotion.strategy.as_str()).collect();
         LabError::usage(format!("no strategy '{strategy}' is live"), format!("live is: {}", names.join(", ")))
     };
     let d = clone.live.iter().find(|d| d.config.promotion.strategy == strategy).ok_or_else(none)?;
+    let newest = d.config.promotion.version;
+    let earlier = match version.filter(|v| *v != newest) {
+        Some(version) => Some(clone.version(strategy, version)?),
+        None => None,
+    };
+    let d = earlier.as_ref().unwrap_or(d);
     let p = &d.config.promotion;
     if p.retired {
         let message = format!("'{strategy}' was retired by version {}: nothing of it is live", p.version);
-        return Err(LabError::usage(message, "see `assay active --history`"));
+        let hint = format!("explain an earlier one: `assay explain {strategy} --version {}`", p.version - 1);
+        return Err(LabError::usage(message, hint));
     }
-    // A host's log that is not here says nothing; one that does not verify stops everything.
-    let all = if clone.host_log()?.is_some() { clone.went_live()? } else { Vec::new() };
-    let went = all.into_iter().find(|w| w.config_sha256 == d.sha256 && w.on_the_branch);
-    let live = match &went {
-        Some(w) => Link {
-            name: "live",
-            says: vec![format!("{} v{} since {} by the host's clock", p.strategy, p.version, format_us(w.at_us))],
-            proof: format!("entry {} of the host's log, leaf {}", w.entry.0, w.entry.1),
-        },
-        None => Link {
-            name: "live",
-            says: vec![format!("{} v{}: no host's log here says since when", p.strategy, p.version)],
-            proof: "none".into(),
-        },
-    };
-    let keys: Vec<String> = d.approver_keys.iter().map(|k| k.id().to_string()).collect();
-    let approved = d.approvers.iter().zip(&keys).map(|(who, key)| format!("{who} with the key {key}"));
-    let mut out = vec![
-        live,
-        Link {
-            name: "config",
-            says: vec![
-                format!("SHA-256 {}", d.sha256),
-                format!("proposed by {} at {}", p.author, p.promotion_timestamp),
-            ],
-            proof: format!("signed by {} (promotion@assay); brought in by the commit {}", p.author, d.commit),
-        },
-        Link {
-            name: "approvals",
-            says: approved.collect(),
-            proof: "signatures over the statement (approval@assay), which binds config and policy".into(),
-        },
-        Link {
-            name: "policy",
-            says: vec![format!("SHA-256 {}", d.policy_sha256)],
-            proof: "signed from version to version, from the pinned first one on".into(),
-        },
-    ];
+    let mut out = above(clone, d, newest)?;
     // What restores a version stands on that version's evidence.
     let mut version = (p.version, p.restores_version);
     let mut at = clone.head.clone();
@@ -94,6 +65,54 @@ pub fn explain(clone: &Clone, strategy: &str) -> Result<Vec<Link>, LabError> {
     let seen = preview(&clone.repo, &old, &new, strategy, now)?;
     out.extend(evidence(clone, &config, &seen)?);
     Ok(out)
+}
+
+/// The links from what is live to the policy: the deployment, the config, who approved it, by which policy.
+fn above(clone: &Clone, d: &Deployment, newest: u64) -> Result<Vec<Link>, LabError> {
+    let p = &d.config.promotion;
+    // A host's log that is not here says nothing; one that does not verify stops everything.
+    let all = if clone.host_log()?.is_some() { clone.went_live()? } else { Vec::new() };
+    let went = all.into_iter().find(|w| w.config_sha256 == d.sha256 && w.on_the_branch);
+    let live = match &went {
+        Some(w) => Link {
+            name: "live",
+            says: vec![since(p, w.at_us, newest)],
+            proof: format!("entry {} of the host's log, leaf {}", w.entry.0, w.entry.1),
+        },
+        None => Link {
+            name: "live",
+            says: vec![format!("{} v{}: no host's log here says since when", p.strategy, p.version)],
+            proof: "none".into(),
+        },
+    };
+    let keys: Vec<String> = d.approver_keys.iter().map(|k| k.id().to_string()).collect();
+    let approved = d.approvers.iter().zip(&keys).map(|(who, key)| format!("{who} with the key {key}"));
+    Ok(vec![
+        live,
+        Link {
+            name: "config",
+            says: vec![
+                format!("SHA-256 {}", d.sha256),
+                format!("proposed by {} at {}", p.author, p.promotion_timestamp),
+            ],
+            proof: format!("signed by {} (promotion@assay); brought in by the commit {}", p.author, d.commit),
+        },
+        Link {
+            name: "approvals",
+            says: approved.collect(),
+            proof: "signatures over the statement (approval@assay), which binds config and policy".into(),
+        },
+        Link {
+            name: "policy",
+            says: vec![format!("SHA-256 {}", d.policy_sha256)],
+            proof: "signed from version to version, from the pinned first one on".into(),
+        },
+    ])
+}
+
+fn since(p: &Promotion, at_us: u64, newest: u64) -> String {
+    let over = if p.version < newest { format!("; version {newest} is the newest") } else { String::new() };
+    format!("{} v{} since {} by the host's clock{over}", p.strategy, p.version, format_us(at_us))
 }
 
 /// The links behind a config: reproduction, trial, study, data.
