@@ -28,12 +28,11 @@ fn of_clone(cx: &Context, args: &Args) -> Result<(), LabError> {
     let clone = args.place.verified(cx)?;
     let host = clone.host_log()?.map(|log| (log.origin.clone(), log.len()));
     let odd = if host.is_some() { clone.oddities()? } else { vec!["the host's log is not here".into()] };
-    let live: Vec<_> = clone.live.iter().filter(|d| !d.config.promotion.retired).collect();
+    let live: Vec<_> = clone.live.iter().filter(|c| !c.retired).collect();
     if cx.json {
-        let row = |d: &&assay_production::gate::Deployment| {
-            let p = &d.config.promotion;
-            json!({"strategy": p.strategy, "version": p.version, "config_sha256": d.sha256, "author": p.author,
-                "approved_by": d.approvers, "commit": d.commit})
+        let row = |c: &&assay_production::gate::InForce| {
+            json!({"strategy": c.strategy, "version": c.version, "config_sha256": c.sha256, "author": c.author,
+                "approved_by": c.approvers, "commit": c.commit})
         };
         print_json(&json!({
             "head": clone.head, "versions": clone.ever.len(), "logs": clone.logs, "host_log": host, "findings": odd,
@@ -52,12 +51,11 @@ fn of_clone(cx: &Context, args: &Args) -> Result<(), LabError> {
         host.iter()
             .for_each(|(origin, len)| print(&format!("host's log {}: {} entries verified", harmless(origin), len)));
         for d in live {
-            let p = &d.config.promotion;
             print(&format!(
                 "{} v{} by {}, approved by {}: {}",
-                p.strategy,
-                p.version,
-                p.author,
+                d.strategy,
+                d.version,
+                d.author,
                 d.approvers.join(", "),
                 d.sha256
             ));

@@ -128,14 +128,13 @@ fn poke(gate: &Path, session: &Session) -> Result<(), LabError> {
     let outcome = post_receive(gate, &updates(bad)?, session)?;
     outcome.iter().for_each(|o| of_changes(gate, &o.changes));
     let halted = Host::open(gate).map_err(LabError::from).and_then(|host| standing(&host)).unwrap_or_default();
-    for d in outcome.iter().flat_map(|o| &o.deployments) {
-        let p = &d.config.promotion;
-        let now = match (p.retired, halted.contains_key(&p.strategy)) {
+    for c in outcome.iter().flat_map(|o| &o.live) {
+        let now = match (c.retired, halted.contains_key(&c.strategy)) {
             (true, _) => "retired: nothing of it is live",
             (false, true) => "is live, and HALTED: nobody trades it until `assay resume`",
             (false, false) => "is live",
         };
-        say(&format!("assay: {} v{} {now}", p.strategy, p.version));
+        say(&format!("assay: {} v{} {now}", c.strategy, c.version));
     }
     Ok(())
 }

@@ -7,7 +7,7 @@ use super::watch::watch;
 use assay_lab::LabError;
 use assay_lab::halted;
 use assay_lab::host::reconcile_once;
-use assay_production::gate::{Deployment, Host};
+use assay_production::gate::{Host, InForce};
 use assay_production::reconcile::Reconciled;
 use serde_json::json;
 use std::path::PathBuf;
@@ -73,26 +73,20 @@ pub fn run(cx: &Context, args: Args) -> Result<(), LabError> {
 
 fn show(cx: &Context, outcome: &Reconciled, written: bool) {
     if cx.json {
-        let row = |d: &Deployment| {
-            let p = &d.config.promotion;
-            json!({"strategy": p.strategy, "version": p.version, "status": outcome.status(&p.strategy)})
-        };
-        let rows: Vec<_> = outcome.deployments.iter().map(row).collect();
+        let row =
+            |c: &InForce| json!({"strategy": c.strategy, "version": c.version, "status": outcome.status(&c.strategy)});
+        let rows: Vec<_> = outcome.live.iter().map(row).collect();
         print_json(
             &json!({"commit": outcome.commit, "strategies": rows, "changes": outcome.changes, "written": written,
                 "dependents": outcome.dependents}),
         );
         return;
     }
-    let row = |d: &Deployment| {
-        let p = &d.config.promotion;
-        let status = format!("{:?}", outcome.status(&p.strategy));
-        vec![p.strategy.clone(), p.version.to_string(), status, d.approvers.join(",")]
+    let row = |c: &InForce| {
+        let status = format!("{:?}", outcome.status(&c.strategy));
+        vec![c.strategy.clone(), c.version.to_string(), status, c.approvers.join(",")]
     };
-    print(&table(
-        &["strategy", "version", "status", "approved by"],
-        &outcome.deployments.iter().map(row).collect::<Vec<_>>(),
-    ));
+    print(&table(&["strategy", "version", "status", "approved by"], &outcome.live.iter().map(row).collect::<Vec<_>>()));
     for change in &outcome.changes {
         say(&json!(change).to_string());
     }

@@ -101,7 +101,7 @@ impl Board {
             Ok(Round { done, odd, deployed }) => {
                 s.drift += done.changes.iter().filter(|c| c.is_drift()).count() as u64;
                 s.deployed = *deployed as u64;
-                s.live = done.deployments.iter().filter(|d| !d.config.promotion.retired).count();
+                s.live = done.live.iter().filter(|c| !c.retired).count();
                 (s.dependents, s.odd_halts, s.unsigned_halts) =
                     (done.dependents.len(), odd.wrong.len(), odd.unsigned.len());
                 s.trouble = None;

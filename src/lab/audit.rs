@@ -5,7 +5,9 @@ use crate::folder::Lab;
 use crate::{host, study, verify};
 use assay_ledger::{Finding, Hash};
 use assay_production::deploy;
+use assay_production::gate::InForce;
 use assay_production::reconcile::{Reconciled, Status, reconcile};
+use assay_production::repository::Repo;
 use serde::Serialize;
 
 /// Where a log stood.
@@ -71,20 +73,21 @@ pub fn audit(lab: &Lab, full: bool) -> Result<Audit, LabError> {
     let mut live = deploy::look(&gate.settings.live, &gate.settings.genesis_policy_sha256.to_string())?;
     let now = assay_ledger::log::system_clock();
     let (compared, _) = reconcile(&repo, &gate, live.as_mut(), &host::deployed(&gate)?, now, None)?;
-    let live = stories(&compared, lab)?;
+    let live = stories(&compared, lab, &repo)?;
     let own_findings = own.findings.len();
     let findings = own.findings.into_iter().chain(hosts.findings).collect();
     Ok(Audit { entries: own.entries, host_entries: hosts.entries, findings, own_findings, compared, live })
 }
 
-fn stories(compared: &Reconciled, lab: &Lab) -> Result<Vec<Story>, LabError> {
-    let story = |d: &assay_production::gate::Deployment| {
-        let (p, e) = (&d.config.promotion, &d.config.environment);
+fn stories(compared: &Reconciled, lab: &Lab, repo: &Repo) -> Result<Vec<Story>, LabError> {
+    let story = |d: &InForce| -> Result<Story, LabError> {
+        let (config, _) = d.config(repo)?;
+        let (p, e) = (&config.promotion, &config.environment);
         let figures = study::of_trial(lab, &p.study_id, Some(p.trial_id)).ok().flatten();
         let tried = figures.and_then(|f| f.statistics).map(|s| s.trials);
         let at =
             |l: &assay_shared::format::config::LedgerRef| At { origin: l.origin.clone(), size: l.size, root: l.root };
-        Story {
+        Ok(Story {
             strategy: p.strategy.clone(),
             version: p.version,
             status: compared.status(&p.strategy),
@@ -99,8 +102,8 @@ fn stories(compared: &Reconciled, lab: &Lab) -> Result<Vec<Story>, LabError> {
             generated_data: p.generated_data,
             engine_version: e.engine_version.clone(),
             source_commit: e.source_commit.clone(),
-            ledger: d.config.ledger.as_ref().map(at),
-        }
+            ledger: config.ledger.as_ref().map(at),
+        })
     };
-    Ok(compared.deployments.iter().map(story).collect())
+    compared.live.iter().map(story).collect()
 }

@@ -2,7 +2,7 @@
 
 use crate::error::LabError;
 use assay_ledger::Hash;
-use assay_production::gate::{self, Dependent, Deployment, Ever, Host, VerifiedLog};
+use assay_production::gate::{self, Dependent, Ever, Host, InForce, VerifiedLog};
 use assay_production::repository::Repo;
 use assay_production::repository::evidence::ledger_branch;
 use assay_shared::event::Event;
@@ -19,7 +19,7 @@ pub struct Clone {
     /// The commit that was looked at.
     pub head: String,
     /// The configs in force.
-    pub live: Vec<Deployment>,
+    pub live: Vec<InForce>,
     /// Every version that ever was on the branch.
     pub ever: Ever,
     /// Entries of each log that verified.
@@ -80,7 +80,7 @@ impl Clone {
     ///
     /// # Errors
     /// A version that the branch never had, or what does not verify.
-    pub fn version(&self, strategy: &str, version: u64) -> Result<Deployment, LabError> {
+    pub fn version(&self, strategy: &str, version: u64) -> Result<InForce, LabError> {
         let none = || {
             let there: Vec<_> =
                 self.ever.iter().filter(|e| e.0 == strategy).map(|(_, version, _)| format!("v{version}")).collect();
@@ -92,9 +92,7 @@ impl Clone {
         };
         let (_, commit) = gate::step(&self.repo, &self.head, strategy, version)?.ok_or_else(none)?;
         let (live, _) = gate::walk(&self.repo, &commit, &self.host, &mut gate::Logs::new())?;
-        live.into_iter()
-            .find(|d| d.config.promotion.strategy == strategy && d.config.promotion.version == version)
-            .ok_or_else(none)
+        live.into_iter().find(|c| c.strategy == strategy && c.version == version).ok_or_else(none)
     }
 
     /// One of the logs, verified: of this origin, else the only one that a researcher keeps.
@@ -168,12 +166,11 @@ impl Clone {
     /// As [`Clone::host_log`].
     pub fn live_now(&self) -> Result<Vec<Went>, LabError> {
         let went = if self.host_log()?.is_some() { self.went_live()? } else { Vec::new() };
-        let row = |d: &Deployment| {
-            let p = &d.config.promotion;
+        let row = |d: &InForce| {
             let said = went.iter().find(|w| w.config_sha256 == d.sha256 && w.on_the_branch);
             Went {
-                strategy: p.strategy.clone(),
-                version: p.version,
+                strategy: d.strategy.clone(),
+                version: d.version,
                 config_sha256: d.sha256,
                 at_us: said.map_or(0, |w| w.at_us),
                 commit: d.commit.clone(),
@@ -182,7 +179,7 @@ impl Clone {
                 entry: said.map_or((0, Hash::ZERO), |w| w.entry),
             }
         };
-        Ok(self.live.iter().filter(|d| !d.config.promotion.retired).map(row).collect())
+        Ok(self.live.iter().filter(|c| !c.retired).map(row).collect())
     }
 
     /// What was live at a time, as the host's log says and the branch allows.
@@ -204,7 +201,7 @@ impl Clone {
     /// As [`Clone::went_live`].
     pub fn oddities(&self) -> Result<Vec<String>, LabError> {
         let went = self.went_live()?;
-        let said = |d: &Deployment| went.iter().any(|w| w.config_sha256 == d.sha256);
+        let said = |d: &InForce| went.iter().any(|w| w.config_sha256 == d.sha256);
         let mut out: Vec<String> = went
             .iter()
             .filter(|w| !w.on_the_branch)
@@ -222,10 +219,9 @@ impl Clone {
             }
         }
         out.extend(self.live.iter().filter(|d| !said(d)).map(|d| {
-            let p = &d.config.promotion;
             format!(
                 "{} v{} is on the branch, and the host's log does not say that it went live yet",
-                p.strategy, p.version
+                d.strategy, d.version
             )
         }));
         Ok(out)

@@ -48,7 +48,7 @@ pub fn signed_by(clone: &Clone, key: &PublicKey) -> Result<Vec<Signed>, LabError
     let mut out = Vec::new();
     for (strategy, version, sha256) in &clone.ever {
         let Some((old, new)) = step(&clone.repo, &clone.head, strategy, *version)? else { continue };
-        let in_force = clone.live.iter().any(|d| d.sha256 == *sha256 && !d.config.promotion.retired);
+        let in_force = clone.live.iter().any(|d| d.sha256 == *sha256 && !d.retired);
         let did = of_version(&clone.repo, &old, &new, strategy, key)?;
         let what = format!("{strategy} v{version}");
         out.extend(did.into_iter().map(|did| Signed { what: what.clone(), did, in_force }));

@@ -2,7 +2,7 @@
 
 use crate::clone::Clone;
 use crate::error::LabError;
-use assay_production::gate::{self, Deployment, Preview, preview, step};
+use assay_production::gate::{self, InForce, Preview, preview, step};
 use assay_shared::event::SeedGrade;
 use assay_shared::event::study::{Ended, TrialFact};
 use assay_shared::format::config::{LiveConfig, Promotion};
@@ -27,23 +27,23 @@ pub struct Link {
 /// A strategy or version that is not on the branch, or a link that does not verify.
 pub fn explain(clone: &Clone, strategy: &str, version: Option<u64>) -> Result<Vec<Link>, LabError> {
     let none = || {
-        let names: Vec<_> = clone.live.iter().map(|d| d.config.promotion.strategy.as_str()).collect();
+        let names: Vec<_> = clone.live.iter().map(|c| c.strategy.as_str()).collect();
         LabError::usage(format!("no strategy '{strategy}' is live"), format!("live is: {}", names.join(", ")))
     };
-    let d = clone.live.iter().find(|d| d.config.promotion.strategy == strategy).ok_or_else(none)?;
-    let newest = d.config.promotion.version;
+    let d = clone.live.iter().find(|c| c.strategy == strategy).ok_or_else(none)?;
+    let newest = d.version;
     let earlier = match version.filter(|v| *v != newest) {
         Some(version) => Some(clone.version(strategy, version)?),
         None => None,
     };
     let d = earlier.as_ref().unwrap_or(d);
-    let p = &d.config.promotion;
+    let p = &d.config(&clone.repo)?.0.promotion;
     if p.retired {
         let message = format!("'{strategy}' was retired by version {}: nothing of it is live", p.version);
         let hint = format!("explain an earlier one: `assay explain {strategy} --version {}`", p.version - 1);
         return Err(LabError::usage(message, hint));
     }
-    let mut out = above(clone, d, newest)?;
+    let mut out = above(clone, (d, p), newest)?;
     // What restores a version stands on that version's evidence.
     let mut version = (p.version, p.restores_version);
     let mut at = clone.head.clone();
@@ -68,8 +68,7 @@ pub fn explain(clone: &Clone, strategy: &str, version: Option<u64>) -> Result<Ve
 }
 
 /// The links from what is live to the policy: the deployment, the config, who approved it, by which policy.
-fn above(clone: &Clone, d: &Deployment, newest: u64) -> Result<Vec<Link>, LabError> {
-    let p = &d.config.promotion;
+fn above(clone: &Clone, (d, p): (&InForce, &Promotion), newest: u64) -> Result<Vec<Link>, LabError> {
     // A host's log that is not here says nothing; one that does not verify stops everything.
     let all = if clone.host_log()?.is_some() { clone.went_live()? } else { Vec::new() };
     let went = all.into_iter().find(|w| w.config_sha256 == d.sha256 && w.on_the_branch);

@@ -19,7 +19,11 @@ use assay_production::gate::{self, GateError, GateSettings, Host, Update, Verdic
 use assay_production::reconcile::{Found, Reconciled, reconcile};
 use assay_production::repository::Repo;
 use assay_production::repository::evidence::{commit_tiles, ledger_branch};
+use assay_production::repository::git::is_zero;
 use assay_shared::event::{Event, HaltSaid, LabCreated, PromotionDeployed};
+use assay_shared::format::config::LiveConfig;
+use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::path::Path;
 
 /// Makes a bare repository a gate, creating it if there is none: hooks, settings, root of trust.
@@ -172,6 +176,30 @@ pub fn repo_of(host: &Host) -> Result<Repo, LabError> {
     Ok(Repo::open(parent)?)
 }
 
+/// What goes into the host's log, which is opened once for it.
+struct Record<'a> {
+    host: &'a Host,
+    session: &'a Session,
+    writer: Option<Writer>,
+    unpublished: bool,
+}
+
+impl Record<'_> {
+    fn add(&mut self, events: &[Event]) -> Result<(), LabError> {
+        if events.is_empty() && !self.unpublished {
+            return Ok(());
+        }
+        let writer = match &mut self.writer {
+            Some(writer) => writer,
+            none => none.insert(writer(self.host, self.session)?),
+        };
+        writer.record(events)?;
+        writer.publish()?;
+        self.unpublished = false;
+        Ok(())
+    }
+}
+
 /// Reconciles once and records what was done in the host's log. Without `write` it only compares,
 /// and writes nothing anywhere.
 ///
@@ -187,44 +215,43 @@ pub fn reconcile_once(host: &Host, write: bool, session: &Session) -> Result<Rec
     let open = if write { deploy::open } else { deploy::look };
     let mut table = open(&host.settings.live, &identity)?;
     let now = assay_ledger::log::system_clock();
-    let record = |events: &[Event]| -> Result<(), LabError> {
-        let log = Log::open(&host.dir().join("ledger"))?;
-        // What a run that was killed recorded is published by the next one.
-        if events.is_empty() && log.checkpoint()?.size == log.len() {
-            return Ok(());
-        }
-        let mut writer = writer(host, session)?;
-        writer.record(events)?;
-        writer.publish()?;
-        Ok(())
-    };
     let own = own_log(host)?;
+    // What a run that was killed recorded is published by the next one.
+    let unpublished = own.checkpoint()?.size < own.len();
+    let record = RefCell::new(Record { host, session, writer: None, unpublished });
     let recorded = deployments(&own)?;
     let (missing, unreadable) = lost::versions(&recorded, &own, &repo, table.as_mut())?;
     unreadable.into_iter().for_each(|what| session.notice(&Notice::Ledger(what)));
     if write && !missing.is_empty() {
         // Before the table is brought in line: a version that goes live again keeps its first time.
-        record(&missing.iter().map(|row| lost::drift(&lost::version(row), now)).collect::<Vec<_>>())?;
+        record
+            .borrow_mut()
+            .add(&missing.iter().map(|row| lost::drift(&lost::version(row), now)).collect::<Vec<_>>())?;
         table.put_past(&missing)?;
     }
-    let mut found = |events: &[Event]| record(events).map_err(|e| e.to_string());
+    let mut found = |events: &[Event]| record.borrow_mut().add(events).map_err(|e| e.to_string());
     let found: Option<Found<'_>> = if write { Some(&mut found) } else { None };
     let recorded: Vec<PromotionDeployed> = recorded.into_iter().map(|(_, e)| e).collect();
     let (mut outcome, mut events) = reconcile(&repo, host, table.as_mut(), &recorded, now, found)?;
     // What was said stays said, whatever becomes of the table.
-    let gone = lost::gone(&table.halts()?, &halts_said(host)?);
+    let gone = lost::gone(&table.halts()?, &said_in(&own)?);
     outcome.changes.extend(missing.iter().map(lost::version));
     outcome.changes.extend(gone.iter().map(lost::change));
     if write {
-        record(&gone.iter().map(|row| lost::drift(&lost::change(row), now)).collect::<Vec<_>>())?;
+        if !gone.is_empty() {
+            record
+                .borrow_mut()
+                .add(&gone.iter().map(|row| lost::drift(&lost::change(row), now)).collect::<Vec<_>>())?;
+        }
         gone.iter().try_for_each(|row| table.put_halt(row))?;
         events.extend(
             gone.iter().map(lost::change).chain(missing.iter().map(lost::version)).map(|c| lost::healed(&c, now)),
         );
         events.extend(table.halts()?.into_iter().map(said));
-        record(&events)?;
+        let mut record = record.into_inner();
+        record.add(&events)?;
         // Whoever has a clone has the host's log too, and would see it rewritten.
-        commit_tiles(&repo, &Log::open(&host.dir().join("ledger"))?, "deploy")?;
+        commit_tiles(&repo, record.writer.as_ref().map_or(&own, |w| &w.log), "deploy")?;
     }
     Ok(outcome)
 }
@@ -241,7 +268,10 @@ fn said(row: Halt) -> Event {
 /// # Errors
 /// A log that cannot be read.
 pub fn halts_said(host: &Host) -> Result<Vec<(u64, Halt)>, LabError> {
-    let log = own_log(host)?;
+    said_in(&own_log(host)?)
+}
+
+fn said_in(log: &Log) -> Result<Vec<(u64, Halt)>, LabError> {
     let mut out = Vec::new();
     for seq in log.newest_of("HaltSaid", 0..log.len(), usize::MAX)? {
         let entry = log.entry(seq)?;
@@ -320,8 +350,9 @@ pub fn reference_transaction(gate_dir: &Path, updates: &[Update]) -> Result<(), 
     Ok(gate::moving(&repo_of(&host)?, updates, &host)?)
 }
 
-/// The push has landed: brings the live table in line if the deploy branch moved. A failure here is
-/// for the next run of the reconciler: it is said, and is no error.
+/// The push has landed: brings the live table in line if the deploy branch moved, and gives what was done, of the
+/// configs in force those that came with the push. A failure here is for the next run of the reconciler: it is said, and
+/// is no error.
 ///
 /// # Errors
 /// A gate's folder that cannot be read.
@@ -331,10 +362,22 @@ pub fn post_receive(gate_dir: &Path, updates: &[Update], session: &Session) -> R
     let Some(moved) = updates.iter().find(|u| u.reference == deploy) else { return Ok(None) };
     host.relied_done(&moved.new);
     match reconcile_once(&host, true, session) {
-        Ok(outcome) => Ok(Some(outcome)),
+        Ok(mut outcome) => {
+            let came = brought(&repo_of(&host)?, moved)?;
+            outcome.live.retain(|c| came.contains(&LiveConfig::path(&c.strategy)));
+            Ok(Some(outcome))
+        }
         Err(e) => {
             session.notice(&Notice::Pending(e.to_string()));
             Ok(None)
         }
     }
+}
+
+/// The files that a push of the deploy branch brought or changed.
+fn brought(repo: &Repo, moved: &Update) -> Result<BTreeSet<String>, LabError> {
+    if is_zero(&moved.old) {
+        return Ok(BTreeSet::new());
+    }
+    Ok(repo.changes(&moved.old, &moved.new)?.into_iter().map(|c| c.path).collect())
 }

@@ -133,7 +133,6 @@ fn history_answers_when() {
         version,
         cells: Vec::new(),
         deployed_us,
-        retired: false,
     };
     let history = [row("a", 1, 100), row("b", 1, 150), row("a", 2, 200), row("a", 3, 300)];
     let at = |us| live::as_of(&history, us).into_iter().map(|r| (r.strategy, r.version)).collect::<Vec<_>>();

@@ -3,9 +3,9 @@
 //! Idempotent; safe to run twice, late or out of order. It also finds and heals drift.
 
 use crate::deploy::halts::{recordable, recordable_name};
-use crate::deploy::{Before, Change, DeployError, Git, LiveTable, Row};
+use crate::deploy::{Before, Change, DeployError, Git, LiveTable, Row, Want};
 use crate::gate::refusal::refuse;
-use crate::gate::{self, Code, Dependent, Deployment, Ever, GateError, Host, Logs, Pin, Tips};
+use crate::gate::{self, Code, Dependent, Ever, GateError, Host, InForce, Logs, Pin, Tips};
 use crate::repository::git::Repo;
 use assay_ledger::Hash;
 use assay_shared::event::{ApprovalRecorded, DriftDetected, DriftHealed, Event, PromotionDeployed};
@@ -34,7 +34,7 @@ pub struct Reconciled {
     /// The commit that was reconciled.
     pub commit: String,
     /// Verified configs.
-    pub deployments: Vec<Deployment>,
+    pub live: Vec<InForce>,
     /// What was (or would be) changed.
     pub changes: Vec<Change>,
     /// What is live and rests on people or keys that do not count any more.
@@ -45,13 +45,7 @@ impl Reconciled {
     /// How a strategy stands, before any change was made.
     pub fn status(&self, strategy: &str) -> Status {
         match self.changes.iter().find(|c| c.strategy() == strategy) {
-            None if self
-                .deployments
-                .iter()
-                .any(|d| d.config.promotion.strategy == strategy && d.config.promotion.retired) =>
-            {
-                Status::Retired
-            }
+            None if self.live.iter().any(|c| c.strategy == strategy && c.retired) => Status::Retired,
             None => Status::Synced,
             Some(Change::Deploy { .. } | Change::Retire { .. }) => Status::Pending,
             Some(Change::Late { .. }) => Status::Stale,
@@ -80,7 +74,7 @@ pub struct Desired {
     /// Its head.
     pub head: String,
     /// The configs in force.
-    pub deployments: Vec<Deployment>,
+    pub live: Vec<InForce>,
     /// Every version that ever was.
     pub ever: Ever,
     /// The checkpoints that were verified.
@@ -100,8 +94,8 @@ pub fn desired(repo: &Repo, host: &Host) -> Result<Desired, GateError> {
         return refuse(Code::NoBranch, reference, "the deploy branch does not exist yet");
     };
     let (tips, mut logs) = (gate::tips(repo, host)?, Logs::new());
-    let (deployments, ever) = gate::walk(repo, &head, host, &mut logs)?;
-    Ok(Desired { head, deployments, ever, pins: logs.into_values().map(|log| log.pin).collect(), logs: tips })
+    let (live, ever) = gate::walk(repo, &head, host, &mut logs)?;
+    Ok(Desired { head, live, ever, pins: logs.into_values().map(|log| log.pin).collect(), logs: tips })
 }
 
 /// Records what was found in the host's log.
@@ -120,9 +114,13 @@ pub fn reconcile(
     now_us: u64,
     mut found: Option<Found<'_>>,
 ) -> Result<(Reconciled, Vec<Event>), ReconcileError> {
-    let Desired { head: commit, deployments, ever, pins, logs } = desired(repo, host)?;
+    let Desired { head: commit, mut live, ever, pins, logs } = desired(repo, host)?;
     gone_back(repo, host, &commit, &ever, recorded)?;
-    let rows: Vec<Row> = deployments.iter().map(Row::of).collect();
+    let want = live.iter_mut().map(|c| wanted(c, repo)).collect::<Result<Vec<_>, _>>()?;
+    let make = |w: &Want| match live.iter().find(|c| c.strategy == w.strategy) {
+        Some(c) => Row::of(c, repo),
+        None => Err(DeployError::Text { strategy: w.strategy.clone(), what: "it is not in force".into() }),
+    };
     let moved = || repo.tip(&host.deploy_reference()).as_ref() != Some(&commit);
     // Where the branch has moved meanwhile, a row ahead of it may be what it holds now.
     let known = |strategy: &str, version: i64, sha256: &str| {
@@ -145,30 +143,40 @@ pub fn reconcile(
         _ => Ok(()),
     };
     let write: Option<Before<'_>> = if writes { Some(&mut before) } else { None };
-    let changes = table.sync(&rows, git, now_us as i64, write).map_err(|e| match e {
+    let changes = table.sync((&want, &make), git, now_us as i64, write).map_err(|e| match e {
         DeployError::Before { what } => ReconcileError::Log(what),
         e => e.into(),
     })?;
     let mut events = Vec::new();
     if writes {
         pins.iter().try_for_each(|pin| host.remember(pin))?;
-        host.remember_walk(&commit, &deployments, &ever, &logs)?;
+        host.remember_walk(&commit, &live, &ever, &logs)?;
         // What is live and not recorded yet, though an earlier run may have brought it in and was killed before it
         // could say so. The approvals stand before the deployment, so that where that stands they do.
-        let late = |d: &&Deployment| {
-            changes
-                .iter()
-                .any(|c| matches!(c, Change::Late { strategy, .. } if *strategy == d.config.promotion.strategy))
-        };
-        let stands = |d: &&Deployment| {
-            let p = &d.config.promotion;
-            said(&p.strategy, p.version as i64, &d.sha256.to_string())
-        };
-        deployments.iter().filter(|d| !late(d) && !stands(d)).for_each(|d| events.extend(deployed(d)));
+        let late =
+            |d: &InForce| changes.iter().any(|c| matches!(c, Change::Late { strategy, .. } if *strategy == d.strategy));
+        let stands = |d: &InForce| said(&d.strategy, d.version as i64, &d.sha256.to_string());
+        live.iter().filter(|d| !late(d) && !stands(d)).for_each(|d| events.extend(deployed(d)));
         changes.iter().for_each(|c| events.extend(drifted(c, at_ms).into_iter().chain(healed(c, at_ms))));
     }
-    let dependents = gate::dependents(repo, &commit, &deployments, &revoked)?;
-    Ok((Reconciled { commit, deployments, changes, dependents }, events))
+    let dependents = gate::dependents(repo, &commit, &live, &revoked)?;
+    Ok((Reconciled { commit, live, changes, dependents }, events))
+}
+
+/// What git wants of a config in force. The hash of its row is kept there, so that it is made once.
+fn wanted(c: &mut InForce, repo: &Repo) -> Result<Want, DeployError> {
+    let row = match c.row {
+        Some(row) => row,
+        None => Row::of(c, repo)?.hash(),
+    };
+    c.row = Some(row);
+    Ok(Want {
+        strategy: c.strategy.clone(),
+        version: c.version as i64,
+        config_sha256: c.sha256.to_string(),
+        retired: c.retired,
+        row,
+    })
 }
 
 /// What this host recorded as deployed must be on the branch: a branch that went back would take versions out of
@@ -195,9 +203,8 @@ fn gone_back(
 }
 
 /// The approvals and the deployment of a config.
-fn deployed(d: &Deployment) -> Vec<Event> {
-    let p = &d.config.promotion;
-    let (strategy, version, config_sha256) = (p.strategy.clone(), p.version, d.sha256.0);
+fn deployed(d: &InForce) -> Vec<Event> {
+    let (strategy, version, config_sha256) = (d.strategy.clone(), d.version, d.sha256.0);
     let approval = |(person, key): (&String, &assay_ledger::PublicKey)| -> Event {
         ApprovalRecorded {
             strategy: strategy.clone(),

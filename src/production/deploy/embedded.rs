@@ -3,7 +3,7 @@
 use super::halts::{Halt, Word};
 use super::plan::{Write, writes};
 use super::row::{Past, columns};
-use super::{Before, COLUMNS, Cell, Change, DeployError, Git, LiveTable, Row, SCHEMA};
+use super::{Before, COLUMNS, Cell, Change, DeployError, Git, LiveTable, Row, SCHEMA, Wanted};
 use rusqlite::types::{ToSqlOutput, Value, ValueRef};
 use rusqlite::{Connection, OpenFlags, ToSql, TransactionBehavior};
 use std::path::Path;
@@ -48,13 +48,7 @@ fn read(conn: &Connection, table: &str, order: &str) -> rusqlite::Result<Vec<Row
     let rows = statement.query_map([], |r| {
         let cell = |i: usize| Ok(if COLUMNS[i].1 { Cell::Int(r.get(i + 2)?) } else { Cell::Text(r.get(i + 2)?) });
         let cells = (0..COLUMNS.len()).map(cell).collect::<rusqlite::Result<_>>()?;
-        Ok(Row {
-            strategy: r.get(0)?,
-            version: r.get(1)?,
-            cells,
-            deployed_us: r.get(COLUMNS.len() + 2)?,
-            retired: false,
-        })
+        Ok(Row { strategy: r.get(0)?, version: r.get(1)?, cells, deployed_us: r.get(COLUMNS.len() + 2)? })
     })?;
     rows.collect()
 }
@@ -220,7 +214,7 @@ impl LiveTable for Embedded {
 
     fn sync(
         &mut self,
-        want: &[Row],
+        want: Wanted<'_>,
         known: Git<'_>,
         now_us: i64,
         write: Option<Before<'_>>,
@@ -230,7 +224,7 @@ impl LiveTable for Embedded {
         let behavior = if write.is_some() { TransactionBehavior::Immediate } else { TransactionBehavior::Deferred };
         let tx = self.conn.transaction_with_behavior(behavior).map_err(&fail)?;
         let present = read(&tx, "active_configs", "strategy").map_err(&fail)?;
-        let (changes, writes) = writes(&present, &past(&tx).map_err(&fail)?, want, known, now_us);
+        let (changes, writes) = writes(&present, &past(&tx).map_err(&fail)?, want, known, now_us)?;
         let Some(before) = write else { return Ok(changes) };
         before(&changes).map_err(|what| DeployError::Before { what })?;
         writes.iter().try_for_each(|step| apply(&tx, step)).map_err(&fail)?;

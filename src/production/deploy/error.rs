@@ -26,6 +26,14 @@ pub enum DeployError {
         /// What it said.
         what: String,
     },
+    /// A config whose text is not there any more.
+    #[error("the row of {strategy} cannot be made: {what}")]
+    Text {
+        /// The strategy.
+        strategy: String,
+        /// In words.
+        what: String,
+    },
     /// What has to come before a change could not be done.
     #[error("nothing was changed: {what}")]
     Before {
@@ -67,6 +75,9 @@ impl DeployError {
             }
             DeployError::Database { .. } | DeployError::Before { .. } => {
                 "nothing was changed there; what is on the deploy branch stands, and `assay reconcile` brings it when it can"
+            }
+            DeployError::Text { .. } => {
+                "look at the repository with `git fsck`; a clone of it may hold what is missing"
             }
             DeployError::NoTables { .. } => {
                 "whoever owns the database runs `assay deploy init` once; then `assay reconcile` goes on"

@@ -14,9 +14,9 @@ mod row;
 mod tests;
 
 pub use error::{DeployError, SCHEMA};
-pub use plan::{Change, Git, Known, plan};
+pub use plan::{Change, Git, Known, Make, Wanted, plan};
 pub use roles::Roles;
-pub use row::{COLUMNS, Cell, Row};
+pub use row::{COLUMNS, Cell, Row, Want};
 
 use std::io::Read as _;
 
@@ -79,7 +79,7 @@ pub trait LiveTable {
     /// [`DeployError`]; then nothing was changed.
     fn sync(
         &mut self,
-        want: &[Row],
+        want: Wanted<'_>,
         known: Git<'_>,
         now_us: i64,
         write: Option<Before<'_>>,

@@ -1,6 +1,7 @@
 //! What must change so that the live table holds what git says, and the writes that do it.
 
-use super::row::{Past, Row};
+use super::DeployError;
+use super::row::{Past, Row, Want};
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -89,11 +90,25 @@ pub type Known<'a> = &'a dyn Fn(&str, i64, &str) -> bool;
 /// What git says was ever deployed, and what the host's own log says was.
 pub type Git<'a> = (Known<'a>, Known<'a>);
 
+/// Makes the row of what git wants.
+pub type Make<'a> = &'a dyn Fn(&Want) -> Result<Row, DeployError>;
+
+/// What git wants to be in the table, and how its rows are made.
+pub type Wanted<'a> = (&'a [Want], Make<'a>);
+
 /// What must change so that the table holds `want`. A row ahead of us that is known was put there by a later
 /// reconciler; one that is not, somebody put there by hand.
-/// `recorded` says whether the host's own log has a version as deployed: then whatever is missing or older was put
+/// `make` makes the row of what is wanted: only of what differs. `recorded` says whether the host's own log has a version as deployed: then whatever is missing or older was put
 /// there by somebody else.
-pub fn plan(present: &[Row], want: &[Row], known: Known<'_>, recorded: Known<'_>) -> Vec<Change> {
+///
+/// # Errors
+/// A row that cannot be made.
+pub fn plan(
+    present: &[Row],
+    (want, make): Wanted<'_>,
+    known: Known<'_>,
+    recorded: Known<'_>,
+) -> Result<Vec<Change>, DeployError> {
     let mut out = Vec::new();
     let stands: BTreeMap<&str, &Row> = present.iter().map(|r| (r.strategy.as_str(), r)).collect();
     let wanted: BTreeSet<&str> = want.iter().map(|w| w.strategy.as_str()).collect();
@@ -101,7 +116,7 @@ pub fn plan(present: &[Row], want: &[Row], known: Known<'_>, recorded: Known<'_>
         let (strategy, version) = (w.strategy.clone(), w.version);
         let row = stands.get(w.strategy.as_str()).copied();
         if w.retired {
-            let said = recorded(&w.strategy, w.version, w.text("config_sha256"));
+            let said = recorded(&w.strategy, w.version, &w.config_sha256);
             match (said, row.is_some()) {
                 (true, true) => {
                     out.push(Change::Remove { strategy, detail: format!("it was retired by version {version}") })
@@ -112,23 +127,23 @@ pub fn plan(present: &[Row], want: &[Row], known: Known<'_>, recorded: Known<'_>
             continue;
         }
         match row {
-            None if recorded(&w.strategy, w.version, w.text("config_sha256")) => {
+            None if recorded(&w.strategy, w.version, &w.config_sha256) => {
                 out.push(Change::Heal { strategy, version, detail: "the row was deleted".into() });
             }
             None => out.push(Change::Deploy { strategy, version }),
-            Some(r) if r.version == w.version && r.cells == w.cells => {}
+            Some(r) if r.version == w.version && r.hash() == w.row => {}
             Some(r) if r.version > w.version && known(&r.strategy, r.version, r.text("config_sha256")) => {
                 out.push(Change::Late { strategy, version: r.version });
             }
             Some(r)
                 if r.version < w.version
                     && known(&r.strategy, r.version, r.text("config_sha256"))
-                    && !recorded(&w.strategy, w.version, w.text("config_sha256")) =>
+                    && !recorded(&w.strategy, w.version, &w.config_sha256) =>
             {
                 out.push(Change::Deploy { strategy, version });
             }
             Some(r) => {
-                let mut what = r.differences(w);
+                let mut what = r.differences(&make(w)?);
                 if r.version != w.version {
                     what.insert(0, "version");
                 }
@@ -142,7 +157,7 @@ pub fn plan(present: &[Row], want: &[Row], known: Known<'_>, recorded: Known<'_>
             detail: format!("version {} is not in git", r.version),
         });
     }
-    out
+    Ok(out)
 }
 
 /// One statement of a transaction that brings the table in line.
@@ -160,29 +175,29 @@ pub(super) enum Write {
 pub(super) fn writes(
     present: &[Row],
     history: &[Past],
-    want: &[Row],
+    (want, make): Wanted<'_>,
     (known, recorded): Git<'_>,
     now_us: i64,
-) -> (Vec<Change>, Vec<Write>) {
+) -> Result<(Vec<Change>, Vec<Write>), DeployError> {
     let since: BTreeMap<_, i64> =
         history.iter().map(|p| ((p.strategy.as_str(), p.version, p.config_sha256.as_str()), p.deployed_us)).collect();
     let said = |s: &str, v: i64, sha: &str| recorded(s, v, sha) || since.contains_key(&(s, v, sha));
-    let mut changes = plan(present, want, known, &said);
+    let mut changes = plan(present, (want, make), known, &said)?;
     let forged = history.iter().filter(|p| !known(&p.strategy, p.version, &p.config_sha256));
     changes.extend(forged.map(|p| Change::Forged { strategy: p.strategy.clone(), version: p.version }));
-    let write = |change: &Change| {
+    let write = |change: &Change| -> Result<Option<Write>, DeployError> {
         let wanted = want.iter().find(|w| w.strategy == change.strategy());
-        match (change, wanted) {
+        Ok(match (change, wanted) {
             (Change::Deploy { .. } | Change::Heal { .. }, Some(w)) => {
-                let version = (w.strategy.as_str(), w.version, w.text("config_sha256"));
+                let version = (w.strategy.as_str(), w.version, w.config_sha256.as_str());
                 let deployed_us = since.get(&version).copied().unwrap_or(now_us);
-                Some(Write::Put(Row { deployed_us, ..w.clone() }))
+                Some(Write::Put(Row { deployed_us, ..make(w)? }))
             }
-            (Change::Retire { .. }, Some(w)) => Some(Write::Retire(Row { deployed_us: now_us, ..w.clone() })),
+            (Change::Retire { .. }, Some(w)) => Some(Write::Retire(Row { deployed_us: now_us, ..make(w)? })),
             (Change::Remove { strategy, .. }, _) => Some(Write::Remove(strategy.clone())),
             _ => None,
-        }
+        })
     };
-    let writes = changes.iter().filter_map(write).collect();
-    (changes, writes)
+    let writes = changes.iter().filter_map(|c| write(c).transpose()).collect::<Result<_, _>>()?;
+    Ok((changes, writes))
 }

@@ -1,6 +1,8 @@
 //! A row of the live table.
 
-use crate::gate::Deployment;
+use super::DeployError;
+use crate::gate::InForce;
+use crate::repository::Repo;
 use assay_ledger::Hash;
 use assay_shared::format::config::LiveConfig;
 use serde::Serialize;
@@ -53,9 +55,21 @@ pub struct Row {
     pub cells: Vec<Cell>,
     /// When it went live, microseconds since 1970. Not compared: it is the reconciler's own.
     pub deployed_us: i64,
-    /// What git wants is that nothing is live. Of a row that was read see [`Row::is_retired`].
-    #[serde(skip)]
+}
+
+/// What git wants of one strategy, as far as a comparison needs it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Want {
+    /// The strategy.
+    pub strategy: String,
+    /// Its version.
+    pub version: i64,
+    /// SHA-256 of its config.
+    pub config_sha256: String,
+    /// Nothing of it is to be live.
     pub retired: bool,
+    /// SHA-256 of its row.
+    pub row: Hash,
 }
 
 /// A version in the history, as far as a comparison needs it.
@@ -68,9 +82,27 @@ pub(super) struct Past {
 }
 
 impl Row {
-    /// The row of a verified deployment.
-    pub fn of(d: &Deployment) -> Row {
-        Row::from(&d.config, &d.text, &d.approvers, (&d.policy_sha256, &d.commit))
+    /// The row of a config in force, whose text is read from git.
+    ///
+    /// # Errors
+    /// A text that git does not hold.
+    pub fn of(c: &InForce, repo: &Repo) -> Result<Row, DeployError> {
+        let what = |e: crate::gate::GateError| DeployError::Text { strategy: c.strategy.clone(), what: e.to_string() };
+        let (config, text) = c.config(repo).map_err(what)?;
+        Ok(Row::from(&config, &text, &c.approvers, (&c.policy_sha256, &c.commit)))
+    }
+
+    /// SHA-256 of all that is compared of it: version and columns, each behind its length.
+    pub fn hash(&self) -> Hash {
+        // Which columns are numbers is fixed: none passes for a text.
+        fn part(cell: &Cell) -> ([u8; 8], &[u8]) {
+            match cell {
+                Cell::Text(text) => ((text.len() as u64).to_be_bytes(), text.as_bytes()),
+                Cell::Int(n) => (n.to_be_bytes(), &[]),
+            }
+        }
+        let parts: Vec<_> = self.cells.iter().map(part).chain([(self.version.to_be_bytes(), &[][..])]).collect();
+        Hash::of_parts(&parts.iter().flat_map(|(len, bytes)| [&len[..], bytes]).collect::<Vec<_>>())
     }
 
     /// The row of a config by its text, who approved it, and the policy and the commit under which it came in.
@@ -105,7 +137,7 @@ impl Row {
             text(commit),
             Cell::Int(i64::from(p.generated_data)),
         ];
-        Row { strategy: p.strategy.clone(), version: p.version as i64, cells, deployed_us: 0, retired: p.retired }
+        Row { strategy: p.strategy.clone(), version: p.version as i64, cells, deployed_us: 0 }
     }
 
     /// Whether its config takes the strategy out of force.

@@ -1,6 +1,6 @@
 //! What is live and rests on people or keys that do not count any more: flagged until somebody decides.
 
-use super::config::Deployment;
+use super::in_force::InForce;
 use super::pins::Host;
 use super::policy;
 use super::refusal::GateError;
@@ -70,19 +70,18 @@ pub fn revoked(repo: &Repo, head: &str, host: &Host) -> Result<Vec<(String, Publ
 pub fn dependents(
     repo: &Repo,
     head: &str,
-    live: &[Deployment],
+    live: &[InForce],
     revoked: &[(String, PublicKey)],
 ) -> Result<Vec<Dependent>, GateError> {
     let (_, policy) = policy::at(repo, head)?;
     let mut out = Vec::new();
-    for d in live.iter().filter(|d| !d.config.promotion.retired) {
-        let p = &d.config.promotion;
-        let author = fallen(&policy, revoked, &d.author_key, &p.author, Role::Researcher);
-        let approvals = d.approvers.iter().zip(&d.approver_keys);
+    for c in live.iter().filter(|c| !c.retired) {
+        let author = fallen(&policy, revoked, &c.author_key, &c.author, Role::Researcher);
+        let approvals = c.approvers.iter().zip(&c.approver_keys);
         let approvals = approvals.filter_map(|(name, key)| fallen(&policy, revoked, key, name, Role::Reviewer));
         let words =
             author.map(|w| format!("proposed {w}")).into_iter().chain(approvals.map(|w| format!("approved {w}")));
-        out.extend(words.map(|what| Dependent { strategy: p.strategy.clone(), version: p.version, what }));
+        out.extend(words.map(|what| Dependent { strategy: c.strategy.clone(), version: c.version, what }));
     }
     Ok(out)
 }

@@ -1,6 +1,7 @@
 //! The deploy branch along its first parents: every step under the policy before it.
 
 use super::config::{self, Deployment};
+use super::in_force::InForce;
 use super::log::Logs;
 use super::paths::{self, Place};
 use super::pins::Host;
@@ -51,8 +52,8 @@ pub fn walk<'r>(
     head: &str,
     host: &Host,
     logs: &mut Logs<'r>,
-) -> Result<(Vec<Deployment>, Ever), GateError> {
-    let known = walked::remembered(repo, host);
+) -> Result<(Vec<InForce>, Ever), GateError> {
+    let known = walked::remembered(host);
     let until = known.as_ref().map(|known| known.head.clone());
     let mut line = vec![head.to_string()];
     while until.as_ref() != line.last()
@@ -68,15 +69,14 @@ pub fn walk<'r>(
             (Vec::new(), Ever::new(), walked::Tips::new())
         }
     };
-    let mut live: BTreeMap<String, Deployment> =
-        live.into_iter().map(|d| (d.config.promotion.strategy.clone(), d)).collect();
+    let mut live: BTreeMap<String, InForce> = live.into_iter().map(|c| (c.strategy.clone(), c)).collect();
     for step in line.windows(2) {
         let (text, policy) = policy::at(repo, &step[0])?;
         complete(repo, &policy, host, logs)?;
         for d in transition(repo, &step[0], &step[1], (&text, &policy), logs, host)?.deployments {
-            let p = &d.config.promotion;
-            ever.insert((p.strategy.clone(), p.version, d.sha256));
-            live.insert(p.strategy.clone(), d);
+            let c = InForce::of(d);
+            ever.insert((c.strategy.clone(), c.version, c.sha256));
+            live.insert(c.strategy.clone(), c);
         }
     }
     // A log that moved, forward or not, is looked at though no config came with it.

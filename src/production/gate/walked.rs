@@ -1,9 +1,9 @@
 //! How far the deploy branch was verified, remembered by the host: no step is judged twice, however long the branch.
 //!
-//! It holds what was verified by name and hash only; the configs are read from git, where the same hash is the same
-//! text. `--full` forgets it.
+//! It holds what was verified by name and hash only; a config is read from git where its row has to be made anew. `--full`
+//! forgets it.
 
-use super::config::Deployment;
+use super::in_force::InForce;
 use super::pins::Host;
 use super::refusal::GateError;
 use crate::repository::evidence::ledger_branch;
@@ -11,13 +11,9 @@ use crate::repository::git::Repo;
 use assay_ledger::storage::disk::{RealDisk, replace};
 use assay_ledger::{Hash, PublicKey};
 use assay_shared::RESULTS;
-use assay_shared::format::config::LiveConfig;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
-
-/// The folder of the configs in force.
-const LIVE: &str = "configs/live";
 
 /// Every version that was ever deployed: strategy, version, SHA-256 of its config.
 pub type Ever = BTreeSet<(String, u64, Hash)>;
@@ -54,45 +50,64 @@ pub fn tips(repo: &Repo, host: &Host) -> Result<Tips, GateError> {
 #[serde(deny_unknown_fields)]
 struct Kept {
     strategy: String,
+    version: u64,
+    retired: bool,
+    author: String,
     sha256: Hash,
     commit: String,
     policy_sha256: Hash,
     author_key: String,
     approvers: Vec<(String, String)>,
+    row: Option<Hash>,
 }
 
 /// The keys of the people, each read once: what they are is checked, which takes a while, and they are few.
-type Keys = BTreeMap<String, PublicKey>;
+#[derive(Default)]
+struct Keys(BTreeMap<String, PublicKey>);
+
+impl Keys {
+    fn read(&mut self, text: &str) -> Option<PublicKey> {
+        if let Some(key) = self.0.get(text) {
+            return Some(*key);
+        }
+        let key: PublicKey = text.parse().ok()?;
+        self.0.insert(text.into(), key);
+        Some(key)
+    }
+}
 
 impl Kept {
-    fn of(d: &Deployment) -> Kept {
+    fn of(c: &InForce) -> Kept {
         Kept {
-            strategy: d.config.promotion.strategy.clone(),
-            sha256: d.sha256,
-            commit: d.commit.clone(),
-            policy_sha256: d.policy_sha256,
-            author_key: d.author_key.to_openssh(),
-            approvers: d.approvers.iter().cloned().zip(d.approver_keys.iter().map(PublicKey::to_openssh)).collect(),
+            strategy: c.strategy.clone(),
+            version: c.version,
+            retired: c.retired,
+            author: c.author.clone(),
+            sha256: c.sha256,
+            commit: c.commit.clone(),
+            policy_sha256: c.policy_sha256,
+            author_key: c.author_key.to_openssh(),
+            approvers: c.approvers.iter().cloned().zip(c.approver_keys.iter().map(PublicKey::to_openssh)).collect(),
+            row: c.row,
         }
     }
 
-    /// The deployment, if its text is the very one.
-    fn deployment(self, bytes: Vec<u8>, keys: &Keys) -> Option<Deployment> {
-        if Hash::of(&bytes) != self.sha256 {
-            return None;
-        }
-        let of = |(person, key): (String, String)| Some((person, *keys.get(&key)?));
-        let (approvers, approver_keys) =
-            self.approvers.into_iter().map(of).collect::<Option<Vec<_>>>()?.into_iter().unzip();
-        Some(Deployment {
-            config: LiveConfig::parse_again(&bytes).ok()?,
-            text: String::from_utf8(bytes).ok()?,
+    fn in_force(self, keys: &mut Keys) -> Option<InForce> {
+        let mut of = |(person, key): (String, String)| Some((person, keys.read(&key)?));
+        let people = self.approvers.into_iter().map(&mut of).collect::<Option<Vec<_>>>()?;
+        let (approvers, approver_keys) = people.into_iter().unzip();
+        Some(InForce {
+            strategy: self.strategy,
+            version: self.version,
+            retired: self.retired,
+            author: self.author,
             sha256: self.sha256,
             commit: self.commit,
             policy_sha256: self.policy_sha256,
-            author_key: *keys.get(&self.author_key)?,
+            author_key: keys.read(&self.author_key)?,
             approvers,
             approver_keys,
+            row: self.row,
         })
     }
 }
@@ -102,7 +117,7 @@ pub(super) struct Known {
     /// Its head then.
     pub(super) head: String,
     /// The configs in force.
-    pub(super) live: Vec<Deployment>,
+    pub(super) live: Vec<InForce>,
     /// Every one that ever was.
     pub(super) ever: Ever,
     /// Where the logs' branches stood.
@@ -111,56 +126,21 @@ pub(super) struct Known {
 
 fn path(host: &Host) -> PathBuf {
     // Another version of this program may check more.
-    let key = [b"assay/walked/v1\0", &RESULTS.to_be_bytes()[..], env!("CARGO_PKG_VERSION").as_bytes()].concat();
-    host.dir().join("walked").join(format!("{}.toml", Hash::of(&key).short()))
+    let key = [b"assay/walked/v2\0", &RESULTS.to_be_bytes()[..], env!("CARGO_PKG_VERSION").as_bytes()].concat();
+    host.dir().join("walked").join(format!("{}.json", Hash::of(&key).short()))
 }
 
-/// The configs in force as the head holds them: their folder is read once, and all cores read them.
-fn deployments(repo: &Repo, head: &str, live: Vec<Kept>) -> Option<Vec<Deployment>> {
-    let there = repo.under(head, LIVE).ok()?;
-    let mut keys = Keys::new();
-    for text in live.iter().flat_map(|kept| kept.approvers.iter().map(|a| &a.1).chain([&kept.author_key])) {
-        if !keys.contains_key(text) {
-            keys.insert(text.clone(), text.parse().ok()?);
-        }
-    }
-    let keys = &keys;
-    let text = |kept: Kept| {
-        let path = LiveConfig::path(&kept.strategy);
-        let bytes = repo.object(there.get(&path)?, &path).ok()?;
-        Some((kept, bytes))
-    };
-    let mut texts = live.into_iter().map(text).collect::<Option<Vec<_>>>()?;
-    let threads = std::thread::available_parallelism().map_or(1, usize::from);
-    let each = texts.len().div_ceil(threads).max(1);
-    let mut parts = Vec::new();
-    while !texts.is_empty() {
-        let rest = texts.split_off(each.min(texts.len()));
-        parts.push(std::mem::replace(&mut texts, rest));
-    }
-    std::thread::scope(|scope| {
-        let all: Vec<_> = parts.into_iter().map(|part| scope.spawn(move || read(part, keys))).collect();
-        let mut out = Vec::new();
-        for part in all {
-            out.extend(part.join().ok()??);
-        }
-        Some(out)
-    })
-}
-
-fn read(part: Vec<(Kept, Vec<u8>)>, keys: &Keys) -> Option<Vec<Deployment>> {
-    part.into_iter().map(|(kept, bytes)| kept.deployment(bytes, keys)).collect()
-}
-
-/// What a host remembers; nothing where it forgot, where everything is to be replayed, or where git does not hold what
-/// it remembers: then the branch is walked from its root.
-pub(super) fn remembered(repo: &Repo, host: &Host) -> Option<Known> {
+/// What a host remembers; nothing where it forgot, or where everything is to be replayed: then the branch is walked from
+/// its root. The head is named by its hash, and so is everything that was in force there.
+pub(super) fn remembered(host: &Host) -> Option<Known> {
     let text = std::fs::read_to_string(path(host)).ok().filter(|_| !host.full)?;
-    let walked: Walked = toml::from_str(&text).ok()?;
+    let (sum, text) = text.split_once('\n')?;
+    let walked: Walked = serde_json::from_str(text).ok().filter(|_| Hash::of(text.as_bytes()).to_string() == sum)?;
     if walked.genesis != host.settings.genesis_policy_sha256 {
         return None;
     }
-    let live = deployments(repo, &walked.head, walked.live)?;
+    let mut keys = Keys::default();
+    let live = walked.live.into_iter().map(|kept| kept.in_force(&mut keys)).collect::<Option<Vec<_>>>()?;
     Some(Known { head: walked.head, live, ever: walked.ever.into_iter().collect(), logs: walked.logs })
 }
 
@@ -169,7 +149,7 @@ impl Host {
     ///
     /// # Errors
     /// When it cannot be written.
-    pub fn remember_walk(&self, head: &str, live: &[Deployment], ever: &Ever, logs: &Tips) -> Result<(), GateError> {
+    pub fn remember_walk(&self, head: &str, live: &[InForce], ever: &Ever, logs: &Tips) -> Result<(), GateError> {
         let walked = Walked {
             genesis: self.settings.genesis_policy_sha256,
             head: head.into(),
@@ -177,7 +157,9 @@ impl Host {
             ever: ever.iter().cloned().collect(),
             logs: logs.clone(),
         };
-        let (path, text) = (path(self), toml::to_string(&walked).map_err(|e| GateError::Host { what: e.to_string() })?);
+        let text = serde_json::to_string(&walked).map_err(|e| GateError::Host { what: e.to_string() })?;
+        // What was torn or altered is told from what was written, and forgotten.
+        let (path, text) = (path(self), format!("{}\n{text}", Hash::of(text.as_bytes())));
         if std::fs::read_to_string(&path).is_ok_and(|old| old == text) {
             return Ok(());
         }

@@ -4,7 +4,7 @@ use super::reach::Postgres;
 use crate::deploy::halts::{Halt, Word};
 use crate::deploy::plan::{Write, writes};
 use crate::deploy::row::{Past, columns};
-use crate::deploy::{Before, COLUMNS, Cell, Change, DeployError, Git, LiveTable, Row};
+use crate::deploy::{Before, COLUMNS, Cell, Change, DeployError, Git, LiveTable, Row, Wanted};
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Client, GenericClient};
 
@@ -21,7 +21,6 @@ async fn read(client: &impl GenericClient, table: &str, order: &str) -> Result<V
             version: r.try_get(1)?,
             cells,
             deployed_us: r.try_get(COLUMNS.len() + 2)?,
-            retired: false,
         });
     }
     Ok(out)
@@ -175,16 +174,16 @@ impl LiveTable for Postgres {
 
     fn sync(
         &mut self,
-        want: &[Row],
+        want: Wanted<'_>,
         known: Git<'_>,
         now_us: i64,
         write: Option<Before<'_>>,
     ) -> Result<Vec<Change>, DeployError> {
         if self.empty {
-            return Ok(writes(&[], &[], want, known, now_us).0);
+            return Ok(writes(&[], &[], want, known, now_us)?.0);
         }
         let (present, history) = self.run(async |c| seen(c, write.is_some()).await)?;
-        let (changes, writes) = writes(&present, &history, want, known, now_us);
+        let (changes, writes) = writes(&present, &history, want, known, now_us)?;
         let Some(before) = write else { return Ok(changes) };
         // What comes before takes its own time, and none of the server's.
         if let Err(what) = before(&changes) {
