@@ -195,3 +195,62 @@ fn no_point_is_tried_twice() {
     let (said, rows) = ran("wide", "wide", "name = \"grid\"\npoints = 50");
     assert!(said.contains("the grid has 50 points: these are 20 of them") && rows == "20,20", "{said} {rows}");
 }
+
+const FORKED: &str = r#"
+name = "forked"
+interval = "1h"
+symbols = ["BTCUSDT", "ETHUSDT"]
+[parameters]
+slow = { type = "int", low = 40, high = 120, step = 8, default = 80 }
+careful = { type = "bool", default = true }
+stop = { type = "float", low = 0.02, high = 0.1, step = 0.01, default = 0.05, when = "careful" }
+[signals]
+long_entry = "crosses_above(EMA(close, 12), EMA(close, slow))"
+long_exit = "crosses_below(EMA(close, 12), EMA(close, slow))"
+[stops]
+stop_loss = "if(careful, stop, 0.5)"
+[sizing]
+margin_fraction = 0.2
+leverage = 2
+"#;
+
+/// A parameter that counts only where another one says so: a search never varies it elsewhere, a point of one's own is
+/// the same without it, and the gate and a reviewer find the very trials.
+#[test]
+fn a_parameter_that_counts_sometimes() {
+    let desk = studied();
+    std::fs::write(desk.path("forked.toml"), FORKED).unwrap();
+    assert!(desk.assay(&["strategy", "explain", "forked.toml"]).ok().out.contains("it counts where careful"));
+    let wrong = FORKED.replace("when = \"careful\"", "when = \"stop > 0.03\"");
+    std::fs::write(desk.path("wrong.toml"), wrong).unwrap();
+    desk.assay(&["strategy", "check", "wrong.toml"]).fails(2, "whether 'stop' counts depends on itself");
+    let study = std::fs::read_to_string(desk.path("study.toml")).unwrap();
+    let name = study.lines().find(|l| l.starts_with("name")).unwrap();
+    std::fs::write(desk.path("fork.toml"), study.replace(name, "name = \"fork\"")).unwrap();
+    desk.assay(&["study", "run", "forked.toml", "fork.toml", "--try", "careful=false,stop=0.09"]).ok();
+    let trials = desk.assay(&["trials", "fork", "--json", "--limit", "100"]).ok().json()["trials"].clone();
+    let params: Vec<&Value> = trials.as_array().unwrap().iter().map(|t| &t["params"]).collect();
+    let silent: Vec<&&Value> = params.iter().filter(|p| p["careful"] == false).collect();
+    assert!(params.len() == 32 && silent.len() > 3, "{} of {}", silent.len(), params.len());
+    assert!(silent.iter().all(|p| p["stop"] == 0.05), "{silent:?}");
+    assert!(params.iter().any(|p| p["careful"] == true && p["stop"] != 0.05));
+    // Eleven values of one, nine of the other or none: no point twice.
+    let distinct: std::collections::BTreeSet<String> = params.iter().map(ToString::to_string).collect();
+    assert_eq!(distinct.len(), 32);
+    desk.assay(&["verify", "--deep"]).ok();
+    desk.assay(&["parity", "fork"]).ok();
+    let branch =
+        desk.assay(&["promote", "fork"]).ok().out.lines().find(|l| l.starts_with("promote/")).unwrap().to_string();
+    let said = desk.assay(&["reproduce", &branch, "--key", "ben", "--json"]).ok().json();
+    assert_eq!((&said["ran"], &said["counts"]), (&json!(32), &json!(true)));
+    // The grid walks each point once, and says how many there are.
+    let grid = study.replace(name, "name = \"grid\"").replace("trials = 32", "trials = 500");
+    let at = grid.find("[sampler]").unwrap();
+    let end = grid[at + 1..].find("\n[").map_or(grid.len(), |e| at + 1 + e);
+    let grid = format!("{}[sampler]\nname = \"grid\"{}", &grid[..at], &grid[end..]);
+    std::fs::write(desk.path("grid.toml"), grid).unwrap();
+    let said = desk.assay(&["study", "run", "forked.toml", "grid.toml"]).ok();
+    assert!(said.err.contains("110"), "11 x 9 with a stop, 11 without: {}", said.err);
+    let trials = desk.assay(&["trials", "grid", "--json", "--limit", "500"]).ok().json()["trials"].clone();
+    assert_eq!(trials.as_array().unwrap().len(), 110);
+}

@@ -36,8 +36,7 @@ fn median(mut times: Vec<f64>) -> f64 {
 
 /// Points that are spread evenly and keep the strategy's constraints.
 fn points(strategy: &Strategy, many: usize) -> Vec<Params> {
-    let allowed = |p: &Params| strategy.allows(p);
-    let mut search = Search::new(&Sampler::Sobol {}, &strategy.file.parameters, 7, &allowed);
+    let mut search = Search::new(&Sampler::Sobol {}, &strategy.file.parameters, 7, strategy);
     (0..many as u32).map(|n| search.ask(n, &[])).collect()
 }
 

@@ -51,6 +51,8 @@ fn point(lab: &Lab, strategy: &Strategy, text: &str) -> Result<Params, LabError>
         }
         out.insert(name, value);
     }
+    // What does not count says nothing: the point is the same without it.
+    strategy.settle(&mut out);
     match strategy.allows(&out) {
         true => Ok(out),
         false => Err(LabError::usage(

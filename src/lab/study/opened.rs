@@ -197,7 +197,7 @@ pub fn open(
 /// How many trials a study can have of which none is another once more; none where that is no number.
 pub(super) fn most_trials(strategy: &Strategy, study: &Study, given: usize) -> Option<u32> {
     let grid = study.sampler.points();
-    let points = distinct(&strategy.file.parameters, grid, &|p| strategy.allows(p))?;
+    let points = distinct(&strategy.file.parameters, grid, strategy)?;
     // A grid is walked whole, whatever was given; the other samplers ask for nothing that was there.
     Some(points.saturating_add(if grid.is_some() { given as u32 } else { 0 }))
 }

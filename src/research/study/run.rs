@@ -82,8 +82,8 @@ pub fn run<E>(
 ) -> Result<(), E> {
     let study = evaluator.inputs.study;
     let started = (Instant::now(), finished.len() as u32);
-    let allowed = |p: &Params| evaluator.allowed(p);
-    let mut search = Search::new(&study.sampler, &evaluator.inputs.strategy.file.parameters, study.seed, &allowed);
+    let strategy = evaluator.inputs.strategy;
+    let mut search = Search::new(&study.sampler, &strategy.file.parameters, study.seed, strategy);
     let (mut told, mut best) = (0, Best::default());
     loop {
         let next = finished.len() as u32;

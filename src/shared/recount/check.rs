@@ -225,8 +225,8 @@ impl Case {
         }
         let batch = self.study.batch as usize;
         let params: Vec<&Params> = self.trials.iter().map(|(_, t)| &t.params).collect();
-        let allowed = |p: &Params| self.strategy.allows(p);
-        let mut search = Search::new(&self.study.sampler, &self.strategy.file.parameters, self.study.seed, &allowed);
+        let space = &self.strategy.file.parameters;
+        let mut search = Search::new(&self.study.sampler, space, self.study.seed, &self.strategy);
         let mut told = 0;
         range.into_iter().find_map(|i| {
             let first = i / batch * batch;

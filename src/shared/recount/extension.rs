@@ -31,7 +31,7 @@ impl Case {
         let ranges = &self.strategy.file.parameters;
         let fits = |p: &Params| {
             let inside = ranges.iter().all(|(name, range)| p.get(name).is_some_and(|v| range.contains(v)));
-            inside && p.len() == ranges.len() && self.strategy.allows(p)
+            inside && p.len() == ranges.len() && self.strategy.allows(p) && self.strategy.is_settled(p)
         };
         let at_its_opening = self.trials.is_empty() && self.extended == 0 && e.round == 0 && self.closed.is_none();
         let after_a_close = self.closed.is_some() && e.round == self.rounds + 1;

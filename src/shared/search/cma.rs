@@ -73,11 +73,19 @@ impl Cma {
                 continue;
             }
             of.sort_by(|a, b| history.ranks[*a].cmp(&history.ranks[*b]).then(a.cmp(b)));
-            let share = |i: usize, (d, low, width): (usize, f64, f64)| {
-                if width > 0.0 { (history.places[d][i] - low) / width } else { 0.5 }
+            // Where a parameter did not count it says nothing: it stands where the mean does.
+            let share = |i: usize, ((d, low, width), mean): ((usize, f64, f64), f64)| {
+                let place = history.places[d][i];
+                if width > 0.0 && !place.is_nan() {
+                    (place - low) / width
+                } else if width > 0.0 {
+                    mean
+                } else {
+                    0.5
+                }
             };
-            let points: Vec<Vec<f64>> =
-                of.iter().map(|i| self.axes.iter().map(|axis| share(*i, *axis)).collect()).collect();
+            let axes = || self.axes.iter().copied().zip(self.mean.iter().copied());
+            let points: Vec<Vec<f64>> = of.iter().map(|i| axes().map(|axis| share(*i, axis)).collect()).collect();
             self.generation(&points);
         }
     }

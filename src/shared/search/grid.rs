@@ -1,5 +1,6 @@
 //! All points of a space, in an order that spreads over it: a grid that is cut short has still seen every corner.
 
+use super::domain::Domain;
 use super::unit::{self, Space};
 use crate::strategy::Params;
 use crate::strategy::space::Range;
@@ -36,7 +37,7 @@ const COUNTED: u64 = 100_000;
 
 /// How many different points a sampler can ask for; none where they cannot be counted, or are very many. `points` is how
 /// many a grid takes of a range that has no steps; without it such a range has no number of points.
-pub fn distinct(space: &Space, points: Option<u32>, allowed: &dyn Fn(&Params) -> bool) -> Option<u32> {
+pub fn distinct(space: &Space, points: Option<u32>, domain: &dyn Domain) -> Option<u32> {
     if points.is_none() && space.values().any(|range| unit::levels(range).is_none()) {
         return None;
     }
@@ -47,7 +48,7 @@ pub fn distinct(space: &Space, points: Option<u32>, allowed: &dyn Fn(&Params) ->
     let grid = Grid::new(space, points.unwrap_or(1), 0);
     // With so few levels each range has those that it has.
     let whole = grid.size == all;
-    whole.then(|| (0..all).filter(|step| allowed(&grid.point(space, *step))).count() as u32)
+    whole.then(|| (0..all).filter_map(|step| grid.found(space, step, domain)).count() as u32)
 }
 
 fn levels(range: &Range, points: u32) -> u64 {
@@ -65,6 +66,20 @@ impl Grid {
         Grid { levels, size, first: seed % size, stride, next: (0, 0) }
     }
 
+    /// The point at a step of the walk, if it is one that is to be had. Of those that differ only in what does not count
+    /// that is one: where each of that is at its first place.
+    fn found(&self, space: &Space, step: u64, domain: &dyn Domain) -> Option<Params> {
+        let mut params = self.point(space, step);
+        let drawn = params.clone();
+        let silent = domain.settle(&mut params);
+        let first = |d: usize| {
+            let (name, range) = space.iter().nth(d)?;
+            Some(drawn.get(name) == Some(&nth(range, 0, self.levels[d])))
+        };
+        let counted = silent.into_iter().all(|d| first(d) == Some(true));
+        (counted && domain.allows(&params)).then_some(params)
+    }
+
     fn point(&self, space: &Space, step: u64) -> Params {
         let step = u128::from(step) * u128::from(self.stride) + u128::from(self.first);
         let mut at = (step % u128::from(self.size)) as u64;
@@ -78,14 +93,18 @@ impl Grid {
 
     /// The point of a trial: that many points of the walk that are allowed come before it. A walk that has seen all
     /// begins again.
-    pub fn ask(&mut self, space: &Space, number: u32, allowed: &dyn Fn(&Params) -> bool) -> Params {
+    pub fn ask(&mut self, space: &Space, number: u32, domain: &dyn Domain) -> Params {
         if number < self.next.0 {
             self.next = (0, 0);
         }
         loop {
             let from = self.next.1;
-            let found = (from..from + PASSED).map(|step| (step, self.point(space, step))).find(|(_, p)| allowed(p));
-            let (step, params) = found.unwrap_or_else(|| (from, self.point(space, from)));
+            let found = (from..from + PASSED).find_map(|step| Some((step, self.found(space, step, domain)?)));
+            let (step, params) = found.unwrap_or_else(|| {
+                let mut params = self.point(space, from);
+                domain.settle(&mut params);
+                (from, params)
+            });
             let trial = self.next.0;
             self.next = (trial + 1, step + 1);
             if trial == number {
@@ -137,15 +156,15 @@ mod tests {
         assert!(!seen.insert(format!("{:?}", grid.ask(&space, all, &allowed))), "all were seen");
         assert_eq!(distinct(&space, Some(3), &allowed), Some(all));
         assert_eq!(distinct(&space, None, &allowed), None, "a range without steps");
-        assert_eq!(distinct(&Space::new(), None, &|_| true), Some(1), "nothing varies");
-        assert_eq!(distinct(&Space::new(), Some(5), &|_| false), Some(0));
+        assert_eq!(distinct(&Space::new(), None, &|_: &Params| true), Some(1), "nothing varies");
+        assert_eq!(distinct(&Space::new(), Some(5), &|_: &Params| false), Some(0));
         assert!(seen.iter().any(|p| p.contains("Float(2.5)")) && seen.iter().any(|p| p.contains("Float(0.5)")));
         // A constraint that nothing keeps ends, too.
-        let _ = grid.ask(&space, all + 1, &|_| false);
+        let _ = grid.ask(&space, all + 1, &|_: &Params| false);
         let wide = Space::from_iter(
             (0..9).map(|i| (format!("p{i}"), Range::Int { low: 0, high: 999, step: 1, log: false, default: 0 })),
         );
         assert_eq!(size(&wide, 5), None);
-        assert_eq!(distinct(&wide, Some(5), &|_| true), None);
+        assert_eq!(distinct(&wide, Some(5), &|_: &Params| true), None);
     }
 }

@@ -71,7 +71,7 @@ impl Rank {
 /// Finished trials.
 #[derive(Debug, Clone)]
 pub struct History {
-    /// Places of their values, parameter by parameter in the order of their names.
+    /// Places of their values, parameter by parameter in the order of their names; not a number where one did not count.
     pub places: Vec<Vec<f64>>,
     /// How good they are.
     pub ranks: Vec<Rank>,
@@ -90,7 +90,7 @@ pub fn places(space: &Space, params: &Params) -> Vec<f64> {
 }
 
 fn key(places: &[f64]) -> Vec<u64> {
-    places.iter().map(|p| p.to_bits()).collect()
+    places.iter().map(|p| if p.is_nan() { f64::NAN.to_bits() } else { p.to_bits() }).collect()
 }
 
 impl History {
@@ -111,14 +111,14 @@ impl History {
         self.ranks.len()
     }
 
-    /// Takes the next trial.
-    pub fn push(&mut self, space: &Space, o: &Observation) {
-        let (at, rank, places) = (self.len(), Rank::of(o), places(space, &o.params));
+    /// Takes the next trial with its places; a value that does not count has none.
+    pub fn push(&mut self, places: &[f64], o: &Observation) {
+        let (at, rank) = (self.len(), Rank::of(o));
         if let Some(seen) = &mut self.seen {
-            seen.insert(key(&places));
+            seen.insert(key(places));
         }
         for (column, place) in self.places.iter_mut().zip(places) {
-            column.push(place);
+            column.push(*place);
         }
         self.ranks.push(rank);
         self.scored += usize::from(o.score.is_some());
@@ -153,7 +153,7 @@ mod tests {
             for (i, (score, violation)) in scores.iter().enumerate() {
                 let params = Params::from([("a".into(), Value::Int(i as i64 % 10))]);
                 let violation = f64::from(violation.saturating_sub(1));
-                history.push(&space, &Observation { params, score: score.map(f64::from), violation, ..Observation::default() });
+                history.push(&[i as f64 % 10.0], &Observation { params, score: score.map(f64::from), violation, ..Observation::default() });
             }
             let mut sorted: Vec<usize> = (0..scores.len()).filter(|i| scores[*i].0.is_some()).collect();
             sorted.sort_by(|a, b| history.ranks[*a].cmp(&history.ranks[*b]).then(a.cmp(b)));

@@ -6,6 +6,9 @@
 pub mod unit;
 
 mod cma;
+pub mod domain;
+#[cfg(test)]
+mod forked_tests;
 pub mod front;
 pub mod grid;
 mod history;
@@ -26,6 +29,7 @@ pub use unit::Space;
 use crate::strategy::Params;
 use crate::strategy::space::Range;
 use cma::Cma;
+use domain::Domain;
 use grid::Grid;
 use history::{History, places};
 use nsga::Nsga;
@@ -44,7 +48,7 @@ pub struct Search<'a> {
     sampler: &'a Sampler,
     space: &'a Space,
     seed: u64,
-    allowed: &'a dyn Fn(&Params) -> bool,
+    domain: &'a dyn Domain,
     history: History,
     cma: Option<Cma>,
     grid: Option<Grid>,
@@ -58,8 +62,8 @@ impl fmt::Debug for Search<'_> {
 }
 
 impl<'a> Search<'a> {
-    /// A search that was told of no trial yet. `allowed` says which values keep the strategy's constraints.
-    pub fn new(sampler: &'a Sampler, space: &'a Space, seed: u64, allowed: &'a dyn Fn(&Params) -> bool) -> Search<'a> {
+    /// A search that was told of no trial yet, through the points of a space that its domain has.
+    pub fn new(sampler: &'a Sampler, space: &'a Space, seed: u64, domain: &'a dyn Domain) -> Search<'a> {
         let grid = match sampler {
             Sampler::Grid { points } => Some(Grid::new(space, *points, seed)),
             _ => None,
@@ -69,12 +73,13 @@ impl<'a> Search<'a> {
             Sampler::Nsga { population } => Some(Nsga::new(*population)),
             _ => None,
         };
-        Search { sampler, space, seed, allowed, history: History::new(space), cma, grid, nsga }
+        Search { sampler, space, seed, domain, history: History::new(space), cma, grid, nsga }
     }
 
     /// Takes the next finished trial.
     pub fn tell(&mut self, trial: &Observation) {
-        self.history.push(self.space, trial);
+        let settled = self.settled(&mut trial.params.clone());
+        self.history.push(&settled, trial);
         if let Some(cma) = &mut self.cma {
             cma.learn(&self.history);
         }
@@ -88,14 +93,14 @@ impl<'a> Search<'a> {
     /// and its trial is recorded as infeasible, or again.
     pub fn ask(&mut self, number: u32, pending: &[Params]) -> Params {
         if let Some(grid) = &mut self.grid {
-            return grid.ask(self.space, number, self.allowed);
+            return grid.ask(self.space, number, self.domain);
         }
-        let waiting: Vec<Vec<f64>> = pending.iter().map(|p| places(self.space, p)).collect();
-        let fresh = |at: &[f64]| !self.history.repeats(at) && !waiting.iter().any(|w| w == at);
+        let waiting: Vec<Vec<f64>> = pending.iter().map(|p| self.settled(&mut p.clone())).collect();
+        let fresh = |at: &[f64]| !self.history.repeats(at) && !waiting.iter().any(|w| same(w, at));
         let model = match self.sampler {
             Sampler::Tpe { startup_trials, candidates, multivariate } if number >= *startup_trials => {
                 let joint = multivariate.unwrap_or(!number.is_multiple_of(3));
-                tpe::Model::new(self.space, &self.history, pending, joint, *candidates)
+                tpe::Model::new(self.space, &self.history, &waiting, joint, *candidates)
             }
             _ => None,
         };
@@ -104,9 +109,7 @@ impl<'a> Search<'a> {
             let mut rng = Rng::new(self.seed, u64::from(number), attempt);
             let learnt = attempt < LEARNT;
             params = match (&model, &self.cma, self.sampler) {
-                (Some(model), ..) if learnt => {
-                    self.params(&model.suggest(&mut rng, &|at| (self.allowed)(&self.params(at))))
-                }
+                (Some(model), ..) if learnt => self.params(&model.suggest(&mut rng, &|at| self.keep(at))),
                 (_, Some(cma), _) if learnt => cma.draw(self.space, &mut rng),
                 (.., Sampler::Nsga { .. }) if learnt => {
                     let child = self.nsga.as_ref().and_then(|nsga| nsga.draw(self.space, &mut rng));
@@ -115,8 +118,9 @@ impl<'a> Search<'a> {
                 (.., Sampler::Sobol {}) => sobol(self.space, self.seed, number, attempt),
                 _ => random(self.space, &mut rng),
             };
-            if (self.allowed)(&params) {
-                if fresh(&places(self.space, &params)) {
+            let settled = self.settled(&mut params);
+            if self.domain.allows(&params) {
+                if fresh(&settled) {
                     return params;
                 }
                 kept = kept.or(Some(params.clone()));
@@ -126,8 +130,29 @@ impl<'a> Search<'a> {
     }
 
     fn params(&self, point: &[f64]) -> Params {
-        self.space.iter().zip(point).map(|((name, range), x)| (name.clone(), unit::value_at(range, *x))).collect()
+        let value = |range: &Range, x: f64| if x.is_nan() { range.default() } else { unit::value_at(range, x) };
+        self.space.iter().zip(point).map(|((name, range), x)| (name.clone(), value(range, *x))).collect()
     }
+
+    /// Settles values, and gives their places: of those that do not count there is none.
+    fn settled(&self, params: &mut Params) -> Vec<f64> {
+        let silent = self.domain.settle(params);
+        let mut out = places(self.space, params);
+        silent.into_iter().for_each(|d| out[d] = f64::NAN);
+        out
+    }
+
+    /// Whether a point may be had; what does not count of it has no place any more.
+    fn keep(&self, at: &mut [f64]) -> bool {
+        let mut params = self.params(at);
+        self.domain.settle(&mut params).into_iter().for_each(|d| at[d] = f64::NAN);
+        self.domain.allows(&params)
+    }
+}
+
+/// Whether two points are one, where what does not count has no place.
+fn same(a: &[f64], b: &[f64]) -> bool {
+    a.iter().zip(b).all(|(a, b)| a == b || (a.is_nan() && b.is_nan()))
 }
 
 /// Independent uniform draws.

@@ -14,6 +14,9 @@ const PRIOR_WEIGHT: f64 = 0.5;
 /// A kernel whose logarithm is so far below the largest one adds nothing that a number could hold.
 const NOTHING: f64 = 40.0;
 
+/// The place of a trial among choices that did not count in it.
+const NOWHERE: usize = usize::MAX;
+
 /// A parameter as a mixture sees it.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Axis {
@@ -48,7 +51,8 @@ pub struct Parzen {
 }
 
 impl Parzen {
-    /// A mixture of trials: of each axis the places of their values, oldest first.
+    /// A mixture of trials: of each axis the places of their values, oldest first. Where one has none, its kernel is as wide
+    /// as the prior's there.
     pub fn new(axes: &[Axis], places: Vec<Vec<f64>>) -> Parzen {
         let n = places.first().map_or(0, Vec::len);
         let total = n as f64 + PRIOR_WEIGHT;
@@ -99,25 +103,27 @@ impl Dimension {
     fn choices(places: &[f64], choices: usize) -> Dimension {
         let floor = PRIOR_WEIGHT / (places.len() + 1) as f64;
         let total = 1.0 + floor * choices as f64;
-        let at = places.iter().map(|p| (*p as usize).min(choices - 1)).collect();
+        let at = places.iter().map(|p| if p.is_nan() { NOWHERE } else { (*p as usize).min(choices - 1) }).collect();
         Dimension::Choice { choices, at, hit: (1.0 + floor) / total, miss: floor / total }
     }
 
     fn numeric(mut mus: Vec<f64>, low: f64, high: f64) -> Dimension {
         let (n, width) = (mus.len(), (high - low).max(f64::MIN_POSITIVE));
-        let mut order: Vec<usize> = (0..n).collect();
+        let mut order: Vec<usize> = (0..n).filter(|k| !mus[*k].is_nan()).collect();
         order.sort_unstable_by(|a, b| mus[*a].total_cmp(&mus[*b]).then(a.cmp(b)));
         let mut sigmas = vec![width; n + 1];
         let least = width / (2.0 + n as f64).min(100.0);
         for (rank, k) in order.iter().enumerate() {
             let left = (rank > 0).then(|| mus[*k] - mus[order[rank - 1]]);
-            let right = (rank + 1 < n).then(|| mus[order[rank + 1]] - mus[*k]);
+            let right = (rank + 1 < order.len()).then(|| mus[order[rank + 1]] - mus[*k]);
             // The ends count only for a trial without neighbours.
             let alone = (mus[*k] - low).max(high - mus[*k]);
             let far = left.into_iter().chain(right).reduce(f64::max).unwrap_or(alone);
             sigmas[*k] = far.clamp(least, width);
         }
-        mus.push((low + high) / 2.0);
+        let middle = (low + high) / 2.0;
+        mus.iter_mut().filter(|m| m.is_nan()).for_each(|m| *m = middle);
+        mus.push(middle);
         let inverse: Vec<f64> = sigmas.iter().map(|s| 1.0 / s).collect();
         let below: Vec<f64> = mus.iter().zip(&inverse).map(|(m, i)| phi((low - m) * i)).collect();
         let mass = mus.iter().zip(&inverse).zip(&below).map(|((m, i), b)| (phi((high - m) * i) - b).max(1e-12));
@@ -128,7 +134,9 @@ impl Dimension {
     fn draw(&self, kernel: usize, rng: &mut Rng) -> f64 {
         match self {
             Dimension::Choice { choices, at, hit, miss } => {
-                let Some(likely) = at.get(kernel) else { return rng.below(*choices) as f64 };
+                let Some(likely) = at.get(kernel).filter(|at| **at != NOWHERE) else {
+                    return rng.below(*choices) as f64;
+                };
                 let x = rng.uniform();
                 if x < hit - miss {
                     return *likely as f64;
@@ -146,13 +154,23 @@ impl Dimension {
 
     fn add_log_density(&self, x: f64, kernels: &mut [f64]) {
         match self {
+            // Of a point that has no place there: what was divided by for it is taken back.
+            Dimension::Choice { .. } if x.is_nan() => {}
+            Dimension::Numeric { sigmas, mass, .. } if x.is_nan() => {
+                kernels.iter_mut().zip(sigmas).zip(mass).for_each(|((l, s), m)| *l += libm::log(s * m));
+            }
             Dimension::Choice { choices, at, hit, miss } => {
                 let (x, hit, miss) = (x as usize, libm::log(*hit), libm::log(*miss));
                 let Some((prior, trials)) = kernels.split_last_mut() else { return };
+                let any = libm::log(*choices as f64);
                 for (l, at) in trials.iter_mut().zip(at) {
-                    *l += if *at == x { hit } else { miss };
+                    *l += match *at {
+                        NOWHERE => -any,
+                        at if at == x => hit,
+                        _ => miss,
+                    };
                 }
-                *prior -= libm::log(*choices as f64);
+                *prior -= any;
             }
             Dimension::Numeric { mus, inverse, .. } => {
                 for ((l, m), i) in kernels.iter_mut().zip(mus).zip(inverse) {

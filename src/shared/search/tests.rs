@@ -5,7 +5,7 @@ use crate::strategy::Value;
 use proptest::prelude::*;
 use std::f64::consts::PI;
 
-fn float(low: f64, high: f64) -> Range {
+pub(super) fn float(low: f64, high: f64) -> Range {
     Range::Float { low, high, step: None, log: false, default: low }
 }
 
@@ -20,7 +20,7 @@ fn all_kinds() -> Space {
     ])
 }
 
-fn samplers() -> Vec<Sampler> {
+pub(super) fn samplers() -> Vec<Sampler> {
     let tpe = |multivariate| Sampler::Tpe { startup_trials: 5, candidates: 24, multivariate };
     let all = [None, Some(true), Some(false)].map(tpe).into_iter();
     all.chain([
@@ -115,7 +115,7 @@ fn constraints_that_hardly_hold() {
     let narrow = |p: &Params| (p["a"].number() - 0.5).abs() < 0.02;
     for sampler in samplers() {
         for allowed in [&narrow as &dyn Fn(&Params) -> bool, &|_: &Params| false] {
-            let mut search = Search::new(&sampler, &space, 1, allowed);
+            let mut search = Search::new(&sampler, &space, 1, &allowed);
             for number in 0..40 {
                 let params = search.ask(number, &[]);
                 let score = Some(1.0).filter(|_| allowed(&params));

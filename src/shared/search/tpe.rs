@@ -4,11 +4,10 @@
 //! Pending trials stand with the rest, so a batch spreads out. Of the rest the newest are modelled: its mixture says
 //! where the search has been of late, and a suggestion costs the same however long the study is.
 
-use super::history::{History, places};
+use super::history::History;
 use super::parzen::{Axis, Parzen};
 use super::rng::Rng;
 use super::unit::{self, Space};
-use crate::strategy::Params;
 
 /// Share of the trials that count as good, up to the most that a history keeps.
 const GOOD_SHARE: f64 = 0.12;
@@ -25,7 +24,7 @@ pub struct Model {
 
 impl Model {
     /// The model of a history; none when nothing in it has a score.
-    pub fn new(space: &Space, history: &History, pending: &[Params], joint: bool, candidates: u32) -> Option<Model> {
+    pub fn new(space: &Space, history: &History, pending: &[Vec<f64>], joint: bool, candidates: u32) -> Option<Model> {
         let n = history.len();
         let mut good: Vec<usize> =
             history.good[..(GOOD_SHARE * n as f64).ceil().min(history.good.len() as f64) as usize].to_vec();
@@ -36,7 +35,6 @@ impl Model {
         let others = (0..n).rev().filter(|i| good.binary_search(i).is_err());
         let mut rest: Vec<usize> = others.take(MAX_REST).collect();
         rest.reverse();
-        let pending: Vec<Vec<f64>> = pending.iter().map(|p| places(space, p)).collect();
         let axes: Vec<Axis> = space.values().map(axis).collect();
         let all: Vec<usize> = (0..axes.len()).collect();
         let groups = if joint { vec![all] } else { all.into_iter().map(|d| vec![d]).collect() };
@@ -45,15 +43,20 @@ impl Model {
             let column = |d: &usize| -> Vec<f64> {
                 of.iter().map(|i| history.places[*d][*i]).chain(with.iter().map(|p| p[*d])).collect()
             };
-            Parzen::new(&axes, group.iter().map(column).collect())
+            let mut columns: Vec<Vec<f64>> = group.iter().map(column).collect();
+            // Alone, a parameter learns from the trials in which it counted.
+            if let [alone] = &mut columns[..] {
+                alone.retain(|place| !place.is_nan());
+            }
+            Parzen::new(&axes, columns)
         };
-        let mixtures = groups.iter().map(|g| (mixture(g, &good, &[]), mixture(g, &rest, &pending))).collect();
+        let mixtures = groups.iter().map(|g| (mixture(g, &good, &[]), mixture(g, &rest, pending))).collect();
         Some(Model { groups, mixtures, candidates })
     }
 
-    /// A point: of each group the best of its candidates. `keep` says which candidates may be had; it is asked only
-    /// where a candidate is a whole point.
-    pub fn suggest(&self, rng: &mut Rng, keep: &dyn Fn(&[f64]) -> bool) -> Vec<f64> {
+    /// A point: of each group the best of its candidates. `keep` says which candidates may be had, and takes the places
+    /// of what does not count away; it is asked only where a candidate is a whole point.
+    pub fn suggest(&self, rng: &mut Rng, keep: &dyn Fn(&mut [f64]) -> bool) -> Vec<f64> {
         let (mut point, mut room) = (vec![0.0; self.groups.iter().map(Vec::len).sum()], Vec::new());
         let whole = self.groups.len() == 1;
         for (group, (good, rest)) in self.groups.iter().zip(&self.mixtures) {
@@ -61,8 +64,8 @@ impl Model {
             let most = self.candidates * if whole { 8 } else { 1 };
             let mut kept = 0;
             for _ in 0..most {
-                let candidate = good.draw(rng);
-                if whole && !keep(&candidate) {
+                let mut candidate = good.draw(rng);
+                if whole && !keep(&mut candidate) {
                     continue;
                 }
                 kept += 1;

@@ -1,6 +1,7 @@
 //! A strategy's expressions compiled as a whole: named ones, signals, rules, levels, sizes, constraints.
 
 use super::compile::{At, Compiler};
+use super::condition::{self, Condition};
 use super::diagnostic::{Diagnostic, MAX_PROBLEMS};
 use super::file::StrategyFile;
 use super::graph::{Check, Graph, NodeId};
@@ -49,6 +50,8 @@ pub struct Compiled {
     pub ranges: Vec<Range>,
     /// Constraints with their texts.
     pub constraints: Vec<(String, NodeId)>,
+    /// Parameters that count only where something holds, each behind those that it asks for.
+    pub conditions: Vec<Condition>,
     /// Notional / initial margin.
     pub leverage: NodeId,
     /// Leverages of entries that have their own.
@@ -107,6 +110,7 @@ pub fn compile(file: &StrategyFile, program: &Program, interval_ms: i64) -> Resu
             Err(d) => keep(d),
         }
     }
+    let conditions = condition::compile(&mut c, program, file, &mut keep);
     c.close_circles().unwrap_or_else(&mut keep);
     let manner = manner(&mut c, program, file, &roots, &mut keep);
     if !problems.is_empty() {
@@ -125,6 +129,7 @@ pub fn compile(file: &StrategyFile, program: &Program, interval_ms: i64) -> Resu
         params,
         ranges,
         constraints,
+        conditions,
         leverage,
         leverages,
         margin_fraction,

@@ -3,6 +3,7 @@
 use super::file::{DefText, FunctionText, OrderText, Placed, SizeText, StateText, StrategyFile, Weights};
 use super::graph::Node;
 use super::read::Strategy;
+use super::space::Range;
 use crate::account::MarginMode;
 use crate::market::FIELDS;
 use crate::time::interval_text;
@@ -64,7 +65,12 @@ fn reads(s: &Strategy) -> Vec<String> {
 fn wheres(s: &Strategy) -> Vec<String> {
     let f = &s.file;
     let mut out: Vec<String> = f.indicators.iter().map(|(name, e)| format!("{name} is {}", text(e))).collect();
-    out.extend(f.parameters.iter().map(|(name, range)| format!("{name} is searched {}", range.words())));
+    let searched = |(name, range): (&String, &Range)| {
+        let when =
+            f.conditions.get(name).map(|e| format!("; it counts where {}, and is its default elsewhere", text(e)));
+        format!("{name} is searched {}{}", range.words(), when.unwrap_or_default())
+    };
+    out.extend(f.parameters.iter().map(searched));
     out.extend(f.constraints.iter().map(|c| format!("{} holds", text(c))));
     for (name, function) in &f.functions {
         out.push(match function {

@@ -297,6 +297,8 @@ pub struct StrategyFile {
     pub constraints: Vec<Spanned<Text>>,
     /// Parameters and their search space.
     pub parameters: BTreeMap<String, Range>,
+    /// When a parameter counts; one without a condition always does.
+    pub conditions: BTreeMap<String, Placed>,
     /// Named expressions.
     pub indicators: BTreeMap<String, Spanned<Text>>,
     /// Functions of its own.

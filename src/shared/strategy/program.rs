@@ -106,6 +106,8 @@ pub struct Program {
     pub target: Option<TargetExpr>,
     /// Constraints with their text.
     pub constraints: Vec<(String, Expr)>,
+    /// When a parameter counts.
+    pub conditions: Vec<(String, Expr)>,
     /// Names that are defined, and whose definition could not be read.
     pub unread: BTreeSet<String>,
 }
@@ -322,6 +324,7 @@ impl Program {
         let (block, trade) = (p.block(defs), p.block(trade));
         let mut out = Program { block, trade, functions, ..Program::default() };
         out.constraints = file.constraints.iter().filter_map(|c| Some((c.get_ref().0.clone(), p.expr(c)?))).collect();
+        out.conditions = file.conditions.iter().filter_map(|(name, e)| Some((name.clone(), p.expr(e)?))).collect();
         for (name, source) in file.fields() {
             out.fields.extend(p.some(source).map(|e| (name, e)));
         }

@@ -6,6 +6,7 @@ use super::check::{check, hidden};
 use super::clock::Calendar;
 use super::columns;
 use super::compiled::{Compiled, compile};
+use super::condition;
 use super::diagnostic::{Diagnostic, MAX_PROBLEMS};
 use super::file::StrategyFile;
 use super::graph::Node;
@@ -178,6 +179,20 @@ impl Strategy {
     pub fn constants(&self) -> usize {
         let constant = |n: &Node| if let Node::Const(v) = n { Some(v.to_bits()) } else { None };
         self.compiled.graph.nodes.iter().filter_map(constant).collect::<BTreeSet<u64>>().len()
+    }
+
+    /// Sets the parameters that do not count, their condition given the others, to their defaults, and gives their places
+    /// in the space: two points that differ in nothing else are one.
+    pub fn settle(&self, params: &mut Params) -> Vec<usize> {
+        let c = &self.compiled;
+        condition::settle(&c.conditions, &c.graph, (&c.params, &c.ranges), params)
+    }
+
+    /// Whether no parameter that does not count has another value than its default.
+    pub fn is_settled(&self, params: &Params) -> bool {
+        let mut settled = params.clone();
+        self.settle(&mut settled);
+        settled == *params
     }
 
     /// Whether values fit every option and keep the strategy's constraints.

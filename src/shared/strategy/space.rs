@@ -118,12 +118,14 @@ impl Range {
     pub(super) fn shape(of: Option<&str>) -> &'static str {
         match of {
             Some("float") => {
-                "{ type = \"float\", low = 0.5, high = 4.0, default = 2.0 }; step and log = true where wanted"
+                "{ type = \"float\", low = 0.5, high = 4.0, default = 2.0 }; step, log = true, when = \"…\" where wanted"
             }
             Some("bool") => "{ type = \"bool\", default = true }",
             Some("text") => "{ type = \"text\", choices = [\"SMA\", \"EMA\"], default = \"EMA\" }",
             Some("choice") => "{ type = \"choice\", choices = [7, 14, 28], default = 14 }",
-            Some("int") => "{ type = \"int\", low = 5, high = 50, default = 20 }; step and log = true where wanted",
+            Some("int") => {
+                "{ type = \"int\", low = 5, high = 50, default = 20 }; step, log = true, when = \"…\" where wanted"
+            }
             _ => "{ type = \"int\", low = 5, high = 50, default = 20 }; or float, choice, bool, text",
         }
     }

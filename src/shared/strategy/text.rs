@@ -7,11 +7,10 @@ use super::file::{
 };
 use super::library::{LIBRARY, text_of};
 use super::more::{item, more};
-use super::space::Range;
+use super::parameters::parameters;
 use super::table::{Fields, Problems, Value, expression, plain};
 use crate::account::MarginMode;
 use crate::format::tree::{Item, Table};
-use serde::Deserialize;
 use std::collections::BTreeMap;
 use toml::de::DeTable;
 
@@ -105,15 +104,7 @@ fn constraints(f: &mut Fields<'_, '_>) -> Vec<Placed> {
 
 fn body(f: &mut Fields<'_, '_>, file: &mut StrategyFile) {
     if let Some(mut t) = f.table("parameters") {
-        for (name, _, value) in t.all() {
-            match range(plain(value.get_ref())) {
-                Ok(range) => drop(file.parameters.insert(name, range)),
-                Err(e) => t.problem(
-                    Diagnostic::new(format!("the parameter '{name}': {}", e.message()), value.span())
-                        .help(Range::shape(value.get_ref().get("type").and_then(|t| t.get_ref().as_str()))),
-                ),
-            }
-        }
+        parameters(&mut t, file);
     }
     if let Some(mut t) = f.table("indicators") {
         for (name, _, value) in t.all() {
@@ -162,18 +153,6 @@ fn body(f: &mut Fields<'_, '_>, file: &mut StrategyFile) {
     if let Some(t) = f.table("risk") {
         file.risk = risk(t);
     }
-}
-
-/// A parameter's range. A list of texts is a choice, too.
-fn range(mut value: toml::Value) -> Result<Range, toml::de::Error> {
-    if let Some(table) = value.as_table_mut() {
-        let texts =
-            table.get("choices").and_then(toml::Value::as_array).is_some_and(|c| c.iter().any(toml::Value::is_str));
-        if texts && table.get("type").and_then(toml::Value::as_str) == Some("choice") {
-            table.insert("type".into(), "text".into());
-        }
-    }
-    Range::deserialize(value)
 }
 
 fn state(mut t: Fields<'_, '_>, needs_next: bool) -> Option<StateText> {

@@ -78,7 +78,12 @@ pub fn text(file: &StrategyFile, format: u32) -> String {
         let texts: Vec<String> = file.constraints.iter().map(|c| c.get_ref().0.clone()).collect();
         out.push(row("constraints", &texts[..]));
     }
-    let ranges: Table = file.parameters.iter().map(|(k, r)| row(k, range(r))).collect();
+    let ranged = |(k, r): (&String, &Range)| {
+        let mut out = range(r);
+        out.extend(some("when", file.conditions.get(k).map(|e| &e.get_ref().0)));
+        row(k, out)
+    };
+    let ranges: Table = file.parameters.iter().map(ranged).collect();
     let named: Table = file.indicators.iter().map(|(k, t)| row(k, &t.get_ref().0)).collect();
     let signals = given([
         ("long_entry", s.long_entry.as_ref()),

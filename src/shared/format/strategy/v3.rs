@@ -9,7 +9,8 @@ pub fn needed(file: &StrategyFile) -> bool {
     let (s, z) = (&file.signals, &file.sizing);
     let kinds = file.parameters.values().any(|r| matches!(r, Range::Bool { .. } | Range::Text { .. }));
     let short = s.long_entry.is_some() || s.short_entry.is_some();
-    !file.more.is_empty() || kinds || !short || z.margin_fraction.is_none() || z.leverage.is_none()
+    let conditions = !file.conditions.is_empty();
+    !file.more.is_empty() || conditions || kinds || !short || z.margin_fraction.is_none() || z.leverage.is_none()
 }
 
 /// Adds what the second format does not have.

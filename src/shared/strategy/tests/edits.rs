@@ -14,7 +14,7 @@ constraints = ["fast < slow"]
 [parameters]
 fast = { type = "int", low = 4, high = 20, step = 2, default = 6 }
 slow = { type = "int", low = 21, high = 90, default = 30, log = true }
-wide = { type = "float", low = 0.5, high = 4.0, step = 0.25, default = 2.0 }
+wide = { type = "float", low = 0.5, high = 4.0, step = 0.25, default = 2.0, when = "on_or_off and fast > 5" }
 kind = { type = "text", choices = ["a", "b"], default = "a" }
 on_or_off = { type = "bool", default = true }
 [indicators]
