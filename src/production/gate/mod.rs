@@ -26,6 +26,7 @@ mod relied;
 pub mod replay;
 mod reproductions;
 mod restore;
+mod signed;
 mod studies;
 #[cfg(test)]
 mod tests;

@@ -1,9 +1,9 @@
 //! Every path of the deploy branch and of a log's branch has an owner: nothing lies there that nobody answers for.
 
 use super::refusal::{Code, GateError, refuse};
+use super::signed;
 use crate::repository::git::Repo;
-use assay_ledger::keys::sshsig;
-use assay_shared::format::config::{REPRODUCTION_NAMESPACE, REPRODUCTIONS};
+use assay_shared::format::config::REPRODUCTIONS;
 use assay_shared::policy::{self, Policy};
 
 /// Files that one step of the deploy branch may change.
@@ -97,28 +97,9 @@ pub(super) fn owned(
         if !is_evidence(file, policy) {
             return refuse(Code::PathNotAllowed, *path, "this file is no part of a version's evidence");
         }
-        reproduced(repo, new, path, file, policy)?;
+        signed::by_whom_it_says(repo, new, (path, file), policy)?;
     }
     Ok(())
-}
-
-/// That what lies there as somebody's reproduction was signed with a key of theirs, whatever it says.
-fn reproduced(repo: &Repo, new: &str, path: &str, file: &str, policy: &Policy) -> Result<(), GateError> {
-    let name = file.strip_prefix(REPRODUCTIONS).and_then(|name| name.strip_prefix('/')?.rsplit_once('.'));
-    let Some((person, _)) = name else { return Ok(()) };
-    let beside = path.rsplit_once('.').map_or(path, |(stem, _)| stem);
-    let (text, signature) = (repo.file(new, &format!("{beside}.txt"))?, repo.file(new, &format!("{beside}.sig"))?);
-    let key = match (text, signature) {
-        (Some(text), Some(signature)) => sshsig::verify(&signature, REPRODUCTION_NAMESPACE, &text).ok(),
-        _ => None,
-    };
-    let theirs = |key| policy.people.iter().any(|p| p.name == person && p.keys.contains(&key));
-    if key.is_some_and(theirs) {
-        return Ok(());
-    }
-    let what =
-        format!("{person} did not sign it with a key of the policy: `assay reproduce` makes it anew, or remove it");
-    refuse(Code::PathNotAllowed, path, what)
 }
 
 /// That a proposal changes nothing but one strategy's config and the evidence of its version.
@@ -196,7 +177,15 @@ fn is_tile(path: &str) -> bool {
 
 /// That a proposal's branch brings no heap of files to what is deployed: what is new belongs to one strategy, and is
 /// what may lie there.
-pub(super) fn proposal(repo: &Repo, deployed: Option<&str>, commit: &str) -> Result<(), GateError> {
+///
+/// # Errors
+/// The first path that would be refused.
+pub(super) fn proposal(
+    repo: &Repo,
+    deployed: Option<&str>,
+    (before, commit): (Option<&str>, &str),
+    branch: &str,
+) -> Result<(), GateError> {
     let Some(deployed) = deployed else {
         return refuse(Code::NoPolicy, commit, "the deploy branch must hold a policy before anything is proposed");
     };
@@ -233,7 +222,35 @@ pub(super) fn proposal(repo: &Repo, deployed: Option<&str>, commit: &str) -> Res
             return refuse(Code::TooLarge, &c.path, what);
         }
         if let Some(Place::Evidence { file, .. }) = place(&c.path) {
-            reproduced(repo, commit, &c.path, file, &policy)?;
+            signed::by_whom_it_says(repo, commit, (&c.path, file), &policy)?;
+        }
+    }
+    if let Some(strategy) = own.flatten().filter(|s| !branch.contains(&format!("promote/{s}-v"))) {
+        let what = format!("a proposal of '{strategy}' is on a branch promote/{strategy}-vN-…");
+        return refuse(Code::WrongBranch, branch, what);
+    }
+    if let Some(before) = before {
+        unchanged(repo, before, commit, branch)?;
+    }
+    Ok(())
+}
+
+/// That what is proposed stays what it is: people add their words to it, and nobody takes away what they spoke of. A
+/// proposal's name begins with `promote/STRATEGY-vN-`.
+fn unchanged(repo: &Repo, before: &str, after: &str, branch: &str) -> Result<(), GateError> {
+    let named = |strategy: &str, version: u64| branch.contains(&format!("promote/{strategy}-v{version}-"));
+    let named_config = |strategy: &str| branch.contains(&format!("promote/{strategy}-v"));
+    for c in repo.changes(before, after)? {
+        let own = match place(&c.path) {
+            Some(Place::Config(strategy)) => named_config(strategy),
+            Some(Place::Evidence { strategy, version, file }) => {
+                named(strategy, version) && !(signed::is_word(file) && c.after)
+            }
+            _ => false,
+        };
+        if own {
+            let what = "what was proposed does not change under those who approve it: propose it anew";
+            return refuse(Code::EvidenceChanged, &c.path, what);
         }
     }
     Ok(())

@@ -158,7 +158,11 @@ fn check_reference(repo: &Repo, u: &Update, deploy: &str) -> Result<(), GateErro
         );
     }
     if r.starts_with("refs/heads/promote/") {
-        return if is_zero(&u.new) { Ok(()) } else { paths::proposal(repo, repo.tip(deploy).as_deref(), &u.new) };
+        if is_zero(&u.new) {
+            return Ok(());
+        }
+        let before = Some(u.old.as_str()).filter(|old| !is_zero(old));
+        return paths::proposal(repo, repo.tip(deploy).as_deref(), (before, &u.new), r);
     }
     if is_zero(&u.new) {
         return refuse(Code::Deletion, r, "this branch is a record and cannot be deleted");
@@ -177,6 +181,11 @@ fn check_reference(repo: &Repo, u: &Update, deploy: &str) -> Result<(), GateErro
     }
     if !repo.follows(&u.new, &u.old)? {
         return refuse(Code::NonFastForward, r, "history cannot be rewritten here");
+    }
+    if r == deploy && repo.brings_root(&u.old, &u.new)? {
+        let what =
+            "it brings a history of its own in, with another first commit: merge a proposal that began on this branch";
+        return refuse(Code::NotFirstParent, r, what);
     }
     if r.starts_with("refs/heads/ledger/") && repo.same(&u.old, &u.new)? {
         let what = "it adds nothing to the log, and whoever keeps that would have to follow it";

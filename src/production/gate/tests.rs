@@ -189,10 +189,43 @@ fn references() {
         let pair = [("evidence/s/v1/reproductions/ben.txt", "x"), ("evidence/s/v1/reproductions/ben.sig", &by(n))];
         assert_eq!(propose(&[&own[..], &pair].concat()), expected);
     }
+    proposals_stay(&s, &main, &own);
+    // A second root would make the question for the first one ambiguous for good.
+    let foreign = s.repo.commit_from("side/foreign", None, &files(&[(PATH, "x")]), "eve", "m").unwrap();
+    let side = s.repo.commit_from("side/c", Some(&main), &files(&[("README.md", "x")]), "ana", "m").unwrap();
+    s.repo.join("side/c", &foreign, "eve").unwrap();
+    let joined = s.repo.tip("refs/heads/side/c").unwrap();
+    assert_eq!(s.update(&main, &joined, "refs/heads/main"), Err(Code::NotFirstParent));
     assert_eq!(s.update(&main, &side, "refs/heads/main"), Ok(()));
     for bad in ["", "a b", "zz yy refs/heads/main", &format!("{ZERO} {ZERO} ")] {
         assert_eq!(Update::parse(bad), None, "{bad}");
     }
+}
+
+/// What was proposed stays what it is: words come to it, and nobody takes away or changes what they are about.
+fn proposals_stay(s: &Stage, main: &str, own: &[(&str, &str)]) {
+    let first = s.repo.commit_from("side/first", Some(main), &files(own), "ana", "m").unwrap();
+    let mut n = 0;
+    let mut after = |list: &[(&str, &str)]| {
+        n += 1;
+        let new = s.repo.commit_from(&format!("side/after{n}"), Some(&first), &files(list), "eve", "m").unwrap();
+        s.update(&first, &new, "refs/heads/promote/s-v1-x")
+    };
+    let by = |n: u8| sshsig::sign(&key(n), APPROVAL_NAMESPACE, b"x").unwrap();
+    assert_eq!(after(&[("evidence/s/v1/approvals/ben.sig", &by(2))]), Ok(()));
+    for junk in [&by(1), "x", &sshsig::sign(&key(2), NAMESPACE, b"x").unwrap()] {
+        assert_eq!(after(&[("evidence/s/v1/approvals/ben.sig", junk)]), Err(Code::PathNotAllowed));
+    }
+    for path in ["configs/live/s.toml", "configs/live/s.toml.sig", "evidence/s/v1/statement"] {
+        assert_eq!(after(&[(path, "y")]), Err(Code::EvidenceChanged), "{path}");
+    }
+    let other = s.repo.commit_from("side/wrong", Some(main), &files(own), "ana", "m").unwrap();
+    assert_eq!(s.update(ZERO, &other, "refs/heads/promote/t-v1-x"), Err(Code::WrongBranch));
+    let empty = s.repo.commit_from("side/empty", None, &files(&[("README.md", "x")]), "eve", "m").unwrap();
+    s.repo.join("side/empty", &first, "eve").unwrap();
+    let emptied = s.repo.tip("refs/heads/side/empty").unwrap();
+    assert_ne!(emptied, empty);
+    assert!(s.update(&first, &emptied, "refs/heads/promote/s-v1-x").is_err());
 }
 
 #[test]

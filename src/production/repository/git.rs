@@ -272,6 +272,23 @@ impl Repo {
         Ok(Some(out))
     }
 
+    /// Whether a commit without parents is reached from `new` and not from `old`.
+    ///
+    /// # Errors
+    /// [`RepoError::Git`].
+    pub fn brings_root(&self, old: &str, new: &str) -> Result<bool, RepoError> {
+        let (old, new) = (self.oid(old)?, self.oid(new)?);
+        let mut walk = self.inner.revwalk().map_err(git("walk commits"))?;
+        walk.push(new).and_then(|()| walk.hide(old)).map_err(git("walk commits"))?;
+        for oid in walk {
+            let commit = oid.and_then(|oid| self.inner.find_commit(oid)).map_err(git("walk commits"))?;
+            if commit.parent_count() == 0 {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
     /// Whether `new` is `old` or comes after it.
     ///
     /// # Errors
