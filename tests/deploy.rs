@@ -171,16 +171,35 @@ fn a_strategy_is_halted_and_goes_on() {
                 table.execute_batch(&sql.replace("'resume'", "'stop!'")).unwrap();
                 assert_eq!(halted(&table), 1, "what is not understood stops");
                 assert!(table.execute_batch("DELETE FROM halts").unwrap_err().to_string().contains("append-only"));
+                desk.assay(&signed).ok();
                 table.execute_batch(sql).unwrap();
+                assert_eq!(halted(&table), 0);
             }
             Some(_) => {
                 assert_eq!(pg.psql("SELECT count(*) FROM halted WHERE strategy = 'trend'").1.trim(), "0");
                 let (deleted, words) = pg.psql("DELETE FROM assay.halts");
                 assert!(!deleted && words.contains("halts is append-only"), "{words}");
+                desk.assay(&signed).ok();
                 pg.psql(&sql.replace("INTO halts", "INTO assay.halts"));
+                assert_eq!(pg.psql("SELECT count(*) FROM halted WHERE strategy = 'trend'").1.trim(), "0");
             }
         }
+        // Whoever may write to the table may write this; what was stopped is stopped again, until enough are for it.
         desk.assay(&["reconcile", "--check"]).fails(1, "what nobody may");
+        assert!(desk.assay(&["reconcile"]).ok().err.contains("without 2 people for it"));
+        assert!(desk.assay(&["active"]).ok().out.contains("trend is HALTED since "));
+        desk.assay(&["reconcile", "--check"]).ok();
+        let root = desk.path("lab/deploy.git/assay/gate.toml");
+        let root = std::fs::read_to_string(root).unwrap();
+        let root = root.lines().find_map(|l| l.strip_prefix("genesis_policy_sha256 = ")).unwrap().trim_matches('"');
+        let _ = std::fs::remove_dir_all(desk.path("c"));
+        desk.git(&["clone", "-q", "lab/deploy.git", "c"]).ok();
+        desk.assay(&["audit", "--repo", "c", "--genesis", root]).ok();
+        for (key, done) in [("lab/keys/ana", false), ("lab/people/ben", true)] {
+            let said = desk.assay(&["resume", "trend", "--key", key, "--json"]).ok().json();
+            assert_eq!(said["done"], done);
+        }
+        desk.assay(&["reconcile", "--check"]).ok();
     }
 }
 

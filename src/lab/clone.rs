@@ -1,7 +1,9 @@
 //! The deploy repository from a plain clone: what is live, and what was live when, without a lab and without its host.
 
 use crate::error::LabError;
+use crate::lawful::{Policies, ended_unlawfully, halt_of, without};
 use assay_ledger::Hash;
+use assay_production::deploy::halts::Halt;
 use assay_production::gate::{self, Dependent, Ever, Host, InForce, VerifiedLog};
 use assay_production::repository::Repo;
 use assay_production::repository::evidence::ledger_branch;
@@ -160,6 +162,19 @@ impl Clone {
         Ok(out)
     }
 
+    /// What was said in the table of halts, oldest first, as the host's log has it.
+    fn halts_said(&self) -> Result<Vec<(u64, Halt)>, LabError> {
+        let Some(log) = self.host_log()? else { return Ok(Vec::new()) };
+        let mut out = Vec::new();
+        for seq in 0..log.len() {
+            let entry = log.entry(seq)?;
+            if let Event::HaltSaid(said) = Event::of(&entry)? {
+                out.push((entry.time_us, halt_of(said)));
+            }
+        }
+        Ok(out)
+    }
+
     /// What is live: what the branch has in force, with the time that the host's log says, if it does.
     ///
     /// # Errors
@@ -217,6 +232,12 @@ impl Clone {
                     w.strategy, w.version
                 ));
             }
+        }
+        let halts = self.halts_said()?;
+        if !halts.is_empty() {
+            let rows: Vec<Halt> = halts.iter().map(|(_, row)| row.clone()).collect();
+            let ended = ended_unlawfully(&rows, &halts, &Policies::until(&self.repo, &self.head)?);
+            out.extend(ended.iter().map(|(halt, need)| without(&halt.strategy, *need)));
         }
         out.extend(self.live.iter().filter(|d| !said(d)).map(|d| {
             format!(

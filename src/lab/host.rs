@@ -5,6 +5,7 @@ use crate::error::LabError;
 use crate::folder::absolute;
 use crate::history;
 use crate::hooks;
+use crate::lawful;
 use crate::lost;
 use crate::place::private_dir;
 use crate::recover::from_branch;
@@ -14,7 +15,7 @@ use crate::writer::Writer;
 use assay_ledger::keys::note::Verifier;
 use assay_ledger::{Hash, Log, Signer};
 use assay_production::deploy;
-use assay_production::deploy::halts::{Halt, Word};
+use assay_production::deploy::halts::Halt;
 use assay_production::gate::{self, GateError, GateSettings, Host, Update, Verdict};
 use assay_production::reconcile::{Found, Reconciled, reconcile};
 use assay_production::repository::Repo;
@@ -237,6 +238,8 @@ pub fn reconcile_once(host: &Host, write: bool, session: &Session) -> Result<Rec
     let gone = lost::gone(&table.halts()?, &said_in(&own)?);
     outcome.changes.extend(missing.iter().map(lost::version));
     outcome.changes.extend(gone.iter().map(lost::change));
+    let ended = lawful::ended(&repo, &outcome.commit, table.as_mut(), &said_in(&own)?)?;
+    outcome.changes.extend(ended.iter().map(lawful::change));
     if write {
         if !gone.is_empty() {
             record
@@ -244,8 +247,15 @@ pub fn reconcile_once(host: &Host, write: bool, session: &Session) -> Result<Rec
                 .add(&gone.iter().map(|row| lost::drift(&lost::change(row), now)).collect::<Vec<_>>())?;
         }
         gone.iter().try_for_each(|row| table.put_halt(row))?;
+        record.borrow_mut().add(&ended.iter().map(|e| lost::drift(&lawful::change(e), now)).collect::<Vec<_>>())?;
+        // It is said anew: whoever is for going on is so after this.
+        ended.iter().try_for_each(|(halt, _)| table.put_halt(&Halt { at_us: now as i64, ..halt.clone() }))?;
         events.extend(
-            gone.iter().map(lost::change).chain(missing.iter().map(lost::version)).map(|c| lost::healed(&c, now)),
+            gone.iter()
+                .map(lost::change)
+                .chain(ended.iter().map(lawful::change))
+                .chain(missing.iter().map(lost::version))
+                .map(|c| lost::healed(&c, now)),
         );
         events.extend(table.halts()?.into_iter().map(said));
         let mut record = record.into_inner();
@@ -275,9 +285,8 @@ fn said_in(log: &Log) -> Result<Vec<(u64, Halt)>, LabError> {
     let mut out = Vec::new();
     for seq in log.newest_of("HaltSaid", 0..log.len(), usize::MAX)? {
         let entry = log.entry(seq)?;
-        if let Event::HaltSaid(HaltSaid { strategy, word, at_us, person, statement, signature }) = Event::of(&entry)? {
-            let word = Word::parse(&word);
-            out.push((entry.time_us, Halt { strategy, word, at_us, person, statement, signature }));
+        if let Event::HaltSaid(said) = Event::of(&entry)? {
+            out.push((entry.time_us, lawful::halt_of(said)));
         }
     }
     out.reverse();

@@ -46,6 +46,7 @@
 //! | [`host`] | the deploy host: hooks, its log, the reconciler |
 //! | [`halt`] | a strategy stopped at once, and gone on with by several |
 //! | [`halted`] | what the table of halts says, what counts of it, and what is gone from it |
+//! | `lawful` | whether enough people were for it that a strategy goes on |
 //! | [`live`] | what is live, and what was when |
 //! | [`notify`] | who is told of what happens |
 //! | [`audit`] | everything verified, each live row walked back |
@@ -85,6 +86,7 @@ mod hooks;
 pub mod host;
 pub mod kept;
 pub mod keys;
+mod lawful;
 pub mod live;
 mod lost;
 pub mod mirror;
