@@ -98,3 +98,47 @@ fn a_clone_is_enough() {
     there.git(&["-C", "c", "update-ref", "refs/remotes/origin/main", "main"]).ok();
     ask(&["active"]).fails(4, "configs/live/trend.toml");
 }
+
+/// A log that somebody else made in the host's name is told from the host's by its key; an old one, or one of another
+/// time, by what it says.
+#[test]
+fn a_hosts_log_that_is_none() {
+    let desk = Desk::new();
+    desk.demo(16, &[]).ok();
+    let root = genesis(&desk);
+    let own = std::fs::read_to_string(desk.path("lab/deploy.git/assay/ledger/log.vkey")).unwrap();
+    let ask = |clone: &str, args: &[&str]| {
+        desk.assay(&[args, &["--repo", clone, "--genesis", &root, "--host-key", own.trim()]].concat())
+    };
+    desk.git(&["clone", "-q", "--bare", "lab/deploy.git", "evil.git"]).ok();
+    let branches = desk.git(&["-C", "evil.git", "for-each-ref", "--format=%(refname)", "refs/heads/ledger"]).ok().out;
+    let hosts = branches.lines().find(|l| l.contains("deploy")).unwrap().to_string();
+    desk.git(&["clone", "-q", "lab/deploy.git", "true"]).ok();
+    ask("true", &["audit"]).ok();
+    ask("true", &["active", "--at", "2026-01-01"]).ok();
+    let said = desk.assay(&["audit", "--repo", "true", "--genesis", &root]).ok();
+    assert!(said.err.contains("nothing here vouches for the key") && said.err.contains(own.trim()), "{}", said.err);
+    // The branch as it is, the host's log as it was: versions that went live are missing.
+    desk.git(&[
+        "-C",
+        "true",
+        "update-ref",
+        &hosts.replace("heads", "remotes/origin"),
+        &format!("{hosts}~1").replace("heads", "remotes/origin"),
+    ])
+    .ok();
+    ask("true", &["active", "--at", "2999-01-01"]).fails(1, "does not say that it went live yet");
+    ask("true", &["active", "--history"]).fails(1, "does not say that it went live yet");
+    assert!(ask("true", &["active"]).ok().err.contains("does not say that it went live yet"));
+    // Another log under the host's name, by who serves the clone.
+    desk.git(&["-C", "evil.git", "update-ref", "-d", &hosts]).ok();
+    let policy = desk.git(&["-C", "evil.git", "show", "main:configs/policy.toml"]).ok().out;
+    std::fs::write(desk.path("first.toml"), policy).unwrap();
+    let live = format!("sqlite:{}", desk.path("evil.sqlite").display());
+    desk.assay(&["hook", "install", "--repo", "evil.git", "--policy", "first.toml", "--live", &live]).ok();
+    desk.assay(&["reconcile", "--gate", "evil.git/assay"]).ok();
+    desk.git(&["clone", "-q", "evil.git", "c2"]).ok();
+    for args in [&["audit"][..], &["active"], &["explain", "trend"]] {
+        ask("c2", args).fails(1, "by another key than");
+    }
+}

@@ -119,6 +119,26 @@ fn texts_that_no_log_holds(desk: &Desk, live: Option<&str>, pg: &Postgres) {
     desk.assay(&["verify", "--ledger", "lab/deploy.git/assay/ledger"]).ok();
 }
 
+/// Whoever may write to the table may write that a strategy goes on; what was stopped is stopped again, until enough are
+/// for it.
+fn made_to_go_on(desk: &Desk) {
+    desk.assay(&["reconcile", "--check"]).fails(1, "what nobody may");
+    assert!(desk.assay(&["reconcile"]).ok().err.contains("without 2 people for it"));
+    assert!(desk.assay(&["active"]).ok().out.contains("trend is HALTED since "));
+    desk.assay(&["reconcile", "--check"]).ok();
+    let root = desk.path("lab/deploy.git/assay/gate.toml");
+    let root = std::fs::read_to_string(root).unwrap();
+    let root = root.lines().find_map(|l| l.strip_prefix("genesis_policy_sha256 = ")).unwrap().trim_matches('"');
+    let _ = std::fs::remove_dir_all(desk.path("c"));
+    desk.git(&["clone", "-q", "lab/deploy.git", "c"]).ok();
+    desk.assay(&["audit", "--repo", "c", "--genesis", root]).ok();
+    for (key, done) in [("lab/keys/ana", false), ("lab/people/ben", true)] {
+        let said = desk.assay(&["resume", "trend", "--key", key, "--json"]).ok().json();
+        assert_eq!(said["done"], done);
+    }
+    desk.assay(&["reconcile", "--check"]).ok();
+}
+
 /// A halt acts at once, without git and without a key; going on takes several people, and a row that says so by itself
 /// is reported.
 #[test]
@@ -184,22 +204,7 @@ fn a_strategy_is_halted_and_goes_on() {
                 assert_eq!(pg.psql("SELECT count(*) FROM halted WHERE strategy = 'trend'").1.trim(), "0");
             }
         }
-        // Whoever may write to the table may write this; what was stopped is stopped again, until enough are for it.
-        desk.assay(&["reconcile", "--check"]).fails(1, "what nobody may");
-        assert!(desk.assay(&["reconcile"]).ok().err.contains("without 2 people for it"));
-        assert!(desk.assay(&["active"]).ok().out.contains("trend is HALTED since "));
-        desk.assay(&["reconcile", "--check"]).ok();
-        let root = desk.path("lab/deploy.git/assay/gate.toml");
-        let root = std::fs::read_to_string(root).unwrap();
-        let root = root.lines().find_map(|l| l.strip_prefix("genesis_policy_sha256 = ")).unwrap().trim_matches('"');
-        let _ = std::fs::remove_dir_all(desk.path("c"));
-        desk.git(&["clone", "-q", "lab/deploy.git", "c"]).ok();
-        desk.assay(&["audit", "--repo", "c", "--genesis", root]).ok();
-        for (key, done) in [("lab/keys/ana", false), ("lab/people/ben", true)] {
-            let said = desk.assay(&["resume", "trend", "--key", key, "--json"]).ok().json();
-            assert_eq!(said["done"], done);
-        }
-        desk.assay(&["reconcile", "--check"]).ok();
+        made_to_go_on(&desk);
     }
 }
 

@@ -1,7 +1,7 @@
 //! `assay active`
 
 use super::Context;
-use super::output::{one_line, print, print_json, table};
+use super::output::{harmless, one_line, print, print_json, say, table};
 use super::place::Place;
 use assay_lab::LabError;
 use assay_lab::clone::Went;
@@ -64,7 +64,8 @@ pub fn to_json(row: &Row) -> Value {
 
 /// A time, where somebody said one.
 fn since(at_us: u64) -> String {
-    if at_us == 0 { "not said".into() } else { format_us(at_us)[..19].to_string() }
+    // To the next millisecond, at which it surely was live.
+    if at_us == 0 { "not said".into() } else { format_us(at_us.saturating_add(999))[..23].to_string() }
 }
 
 /// What the log of the deploy host says, from a clone.
@@ -92,7 +93,19 @@ fn of_clone(cx: &Context, args: &Args, when: When) -> Result<(), LabError> {
         let head = ["strategy", "version", "live since (UTC)", "commit", "config", ""];
         print(&table(&head, &went.iter().map(row).collect::<Vec<_>>()));
     }
-    Ok(())
+    if clone.host_log()?.is_none() {
+        return Ok(());
+    }
+    let (mut odd, unsaid) = (clone.oddities()?, clone.unsaid()?);
+    match when {
+        When::Now => unsaid.iter().for_each(|words| say(&harmless(words))),
+        // What a host's log does not say, its history has not either.
+        When::At(_) | When::Ever => odd.extend(unsaid),
+    }
+    match odd.is_empty() {
+        true => Ok(()),
+        false => Err(LabError::Verification(odd.join("; "))),
+    }
 }
 
 pub fn run(cx: &Context, args: Args) -> Result<(), LabError> {
@@ -136,7 +149,7 @@ pub fn run(cx: &Context, args: Args) -> Result<(), LabError> {
         vec![
             r.strategy.clone(),
             r.version.to_string(),
-            format_us(r.deployed_us as u64)[..19].into(),
+            since(r.deployed_us as u64),
             r.text("author").into(),
             approvers.join(","),
             r.text("study_id")[..12.min(r.text("study_id").len())].into(),

@@ -1,7 +1,7 @@
 //! `assay audit`
 
 use super::Context;
-use super::output::{counted, harmless, print, print_json};
+use super::output::{counted, harmless, print, print_json, say};
 use super::place::Place;
 use assay_lab::LabError;
 use assay_lab::audit::{Audit, Story, audit};
@@ -27,7 +27,10 @@ pub struct Args {
 fn of_clone(cx: &Context, args: &Args) -> Result<(), LabError> {
     let clone = args.place.verified(cx)?;
     let host = clone.host_log()?.map(|log| (log.origin.clone(), log.len()));
-    let odd = if host.is_some() { clone.oddities()? } else { vec!["the host's log is not here".into()] };
+    let mut odd = if host.is_some() { clone.oddities()? } else { vec!["the host's log is not here".into()] };
+    if host.is_some() {
+        odd.extend(clone.unsaid()?);
+    }
     let live: Vec<_> = clone.live.iter().filter(|c| !c.retired).collect();
     if cx.json {
         let row = |c: &&assay_production::gate::InForce| {
@@ -50,6 +53,11 @@ fn of_clone(cx: &Context, args: &Args) -> Result<(), LabError> {
             .for_each(|(origin, len)| print(&format!("log {}: {} entries verified", harmless(origin), len)));
         host.iter()
             .for_each(|(origin, len)| print(&format!("host's log {}: {} entries verified", harmless(origin), len)));
+        if let Some(key) = clone.host_vkey()?.filter(|_| clone.host_key.is_none()) {
+            let what =
+                "nothing here vouches for the key of the host's log: compare it with the host's own, and name it";
+            say(&format!("{what}: --host-key '{}'", harmless(&key)));
+        }
         for d in live {
             print(&format!(
                 "{} v{} by {}, approved by {}: {}",

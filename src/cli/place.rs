@@ -6,6 +6,7 @@ use assay_lab::clone::Clone;
 use assay_lab::host::repo_of;
 use assay_lab::{Lab, LabError};
 use assay_ledger::Hash;
+use assay_ledger::keys::note::Verifier;
 use assay_production::gate::Host;
 use assay_production::repository::Repo;
 use std::path::PathBuf;
@@ -19,6 +20,10 @@ pub struct Place {
     /// SHA-256 of its first policy, from somebody you trust (`assay policy check` says it)
     #[arg(long, value_name = "SHA256", requires = "repo")]
     genesis: Option<Hash>,
+    /// Verifier key of its deploy host's log (`assay/ledger/log.vkey` there), from somebody you trust: without it the
+    /// clone's own is taken for it
+    #[arg(long, value_name = "VKEY", requires = "repo")]
+    host_key: Option<Verifier>,
 }
 
 impl Place {
@@ -38,7 +43,11 @@ impl Place {
     /// What does not verify.
     pub fn verified(&self, cx: &Context) -> Result<Clone, LabError> {
         match (&self.repo, self.genesis) {
-            (Some(path), Some(genesis)) => Clone::open(path, genesis),
+            (Some(path), Some(genesis)) => {
+                let mut clone = Clone::open(path, genesis)?;
+                clone.host_key = self.host_key.clone();
+                Ok(clone)
+            }
             _ => {
                 let lab = cx.lab()?;
                 if let Some(genesis) = elsewhere(&lab) {

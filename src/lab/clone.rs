@@ -3,12 +3,14 @@
 use crate::error::LabError;
 use crate::lawful::{Policies, ended_unlawfully, halt_of, without};
 use assay_ledger::Hash;
+use assay_ledger::keys::note::Verifier;
 use assay_production::deploy::halts::Halt;
 use assay_production::gate::{self, Dependent, Ever, Host, InForce, VerifiedLog};
 use assay_production::repository::Repo;
 use assay_production::repository::evidence::ledger_branch;
 use assay_shared::event::Event;
 use assay_shared::format::config::LiveConfig;
+use assay_shared::time::{format_us, parse_us};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -28,8 +30,14 @@ pub struct Clone {
     pub logs: BTreeMap<String, u64>,
     /// What is live and rests on people or keys that do not count any more.
     pub dependents: Vec<Dependent>,
+    /// The key of the host's log, from somebody one trusts. Without it the log's own is taken: whoever serves the clone
+    /// could have made another log.
+    pub host_key: Option<Verifier>,
     host: Host,
 }
+
+/// How far clocks of two machines may be apart.
+const AHEAD_US: u64 = 10 * 60 * 1_000_000;
 
 /// A version that went live, as the host's log says.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -46,6 +54,9 @@ pub struct Went {
     pub commit: String,
     /// It took the strategy out of force.
     pub retired: bool,
+    /// When it was proposed, as its author's clock said.
+    #[serde(skip)]
+    pub proposed_us: Option<u64>,
     /// The deploy branch has it: a log that says more than the branch is not believed.
     pub on_the_branch: bool,
     /// The position of the host's entry, and its leaf.
@@ -75,7 +86,7 @@ impl Clone {
             logs.iter().flat_map(|(origin, log)| log.pin.revoked.iter().map(|key| (origin.clone(), *key))).collect();
         let dependents = gate::dependents(&repo, &head, &live, &revoked)?;
         let logs = logs.into_iter().map(|(origin, log)| (origin, log.len())).collect();
-        Ok(Clone { repo, head, live, ever, logs, dependents, host })
+        Ok(Clone { repo, head, live, ever, logs, dependents, host_key: None, host })
     }
 
     /// A strategy's version that was in force once: the branch verified up to the step that brought it in.
@@ -125,7 +136,26 @@ impl Clone {
     /// # Errors
     /// One that does not verify.
     pub fn host_log(&self) -> Result<Option<VerifiedLog<'_>>, LabError> {
-        Ok(gate::host_log(&self.repo, &self.host)?)
+        let log = gate::host_log(&self.repo, &self.host)?;
+        let other = |v: &&Verifier| log.as_ref().is_some_and(|log| log.roster.log_key != Some(v.key.to_bytes()));
+        if let Some(named) = self.host_key.as_ref().filter(other) {
+            let what =
+                format!("the host's log is by another key than {named}: its times and deployments are not the host's");
+            return Err(LabError::Verification(what));
+        }
+        Ok(log)
+    }
+
+    /// The key that the host's log names itself.
+    ///
+    /// # Errors
+    /// A repository that cannot be read.
+    pub fn host_vkey(&self) -> Result<Option<String>, LabError> {
+        let Some(tip) = self.repo.tip(&format!("refs/heads/{}", ledger_branch(&self.host.origin()))) else {
+            return Ok(None);
+        };
+        let text = self.repo.file(&tip, "log.vkey")?;
+        Ok(text.map(|text| String::from_utf8_lossy(&text).trim().to_string()))
     }
 
     /// What went live, oldest first, as the host's log says.
@@ -150,6 +180,7 @@ impl Clone {
             let config = text.and_then(|t| LiveConfig::parse(&t).ok());
             out.push(Went {
                 on_the_branch: came.is_some_and(|(_, commit)| commit == e.commit),
+                proposed_us: config.as_ref().and_then(|c| parse_us(&c.promotion.promotion_timestamp)?.try_into().ok()),
                 retired: config.is_some_and(|c| c.promotion.retired),
                 strategy: e.strategy,
                 version: e.version,
@@ -190,6 +221,7 @@ impl Clone {
                 at_us: said.map_or(0, |w| w.at_us),
                 commit: d.commit.clone(),
                 retired: false,
+                proposed_us: None,
                 on_the_branch: true,
                 entry: said.map_or((0, Hash::ZERO), |w| w.entry),
             }
@@ -209,14 +241,28 @@ impl Clone {
         Ok(live.into_values().filter(|w| !w.retired).collect())
     }
 
-    /// What does not fit together: deployments that the branch does not have, and versions in force that no host
-    /// recorded as deployed.
+    /// Versions in force that no host recorded as deployed, in words: it may be about to.
+    ///
+    /// # Errors
+    /// As [`Clone::went_live`].
+    pub fn unsaid(&self) -> Result<Vec<String>, LabError> {
+        let went = self.went_live()?;
+        let said = |d: &&InForce| !went.iter().any(|w| w.config_sha256 == d.sha256);
+        let words = |d: &InForce| {
+            let (strategy, version) = (&d.strategy, d.version);
+            format!("{strategy} v{version} is on the branch, and the host's log does not say that it went live yet")
+        };
+        Ok(self.live.iter().filter(said).map(words).collect())
+    }
+
+    /// What does not fit together: deployments that the branch does not have, that are not in order, or of another time;
+    /// and halts that too few have ended.
     ///
     /// # Errors
     /// As [`Clone::went_live`].
     pub fn oddities(&self) -> Result<Vec<String>, LabError> {
         let went = self.went_live()?;
-        let said = |d: &InForce| went.iter().any(|w| w.config_sha256 == d.sha256);
+        let now = assay_ledger::log::system_clock();
         let mut out: Vec<String> = went
             .iter()
             .filter(|w| !w.on_the_branch)
@@ -233,18 +279,21 @@ impl Clone {
                 ));
             }
         }
+        for w in went.iter().filter(|w| w.on_the_branch) {
+            let what = format!("{} v{} went live at {}", w.strategy, w.version, format_us(w.at_us));
+            if w.at_us > now.saturating_add(AHEAD_US) {
+                out.push(format!("the host's log says that {what}, which has not come yet"));
+            }
+            if w.proposed_us.is_some_and(|proposed| w.at_us.saturating_add(AHEAD_US) < proposed) {
+                out.push(format!("the host's log says that {what}, before it was proposed"));
+            }
+        }
         let halts = self.halts_said()?;
         if !halts.is_empty() {
             let rows: Vec<Halt> = halts.iter().map(|(_, row)| row.clone()).collect();
             let ended = ended_unlawfully(&rows, &halts, &Policies::until(&self.repo, &self.head)?);
             out.extend(ended.iter().map(|(halt, need)| without(&halt.strategy, *need)));
         }
-        out.extend(self.live.iter().filter(|d| !said(d)).map(|d| {
-            format!(
-                "{} v{} is on the branch, and the host's log does not say that it went live yet",
-                d.strategy, d.version
-            )
-        }));
         Ok(out)
     }
 }
