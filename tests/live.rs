@@ -310,3 +310,48 @@ fn proposals_while_the_branch_moves() {
     assert!(page.contains("the gate refuses it (paths): the policy has changed since"), "{page}");
     desk.assay(&["sync"]).ok();
 }
+
+/// A live table that is gone is not taken for an empty one: nobody says that nothing is live, that somebody changed it by
+/// hand, or that a strategy was halted.
+#[test]
+fn a_table_that_is_gone_is_not_empty() {
+    let desk = Desk::new();
+    desk.demo(16, &[]).ok();
+    let before = desk.assay(&["active", "--json"]).ok().out;
+    std::fs::rename(desk.path("lab"), desk.path("moved")).unwrap();
+    let ask = |args: &[&str]| desk.assay(&[&["--lab", "moved"], args].concat());
+    for args in [
+        &["active"][..],
+        &["active", "--history"],
+        &["halt", "--list"],
+        &["audit"],
+        &["reconcile", "--check"],
+        &["reconcile"],
+    ] {
+        ask(args).fails(3, "is not there: what is live is not known here");
+    }
+    assert!(ask(&["doctor"]).out.contains("is not there"));
+    let said =
+        ask(&["halt", "trend", "--reason", "now", "--key", "moved/keys/ana"]).fails(3, "NOT HALTED: 'trend' trades on");
+    assert!(said.err.contains("stop whoever trades it in another way"), "{}", said.err);
+    ask(&["halt", "trend", "--reason", " "]).fails(2, "a halt without a reason");
+    let live = format!("sqlite:{}", desk.path("moved/live.sqlite").display());
+    ask(&["hook", "install", "--repo", "moved/deploy.git", "--live", &live]).ok();
+    assert_eq!(ask(&["active", "--json"]).ok().out, before);
+    ask(&["doctor"]).ok();
+    // Lost, it is made again by the reconciler alone.
+    for file in ["live.sqlite", "live.sqlite-wal", "live.sqlite-shm"] {
+        let _ = std::fs::remove_file(desk.path("moved").join(file));
+    }
+    ask(&["active"]).fails(3, "is not there");
+    ask(&["halt", "trend", "--reason", "now"]).fails(3, "NOT HALTED");
+    ask(&["reconcile"]).ok();
+    let rows = ask(&["active", "--json"]).ok().json();
+    assert_eq!(rows[0]["version"], 3);
+    // The first policy is the one that the branch began with, whatever somebody takes for it.
+    let text = desk.git(&["-C", "moved/deploy.git", "show", "main:configs/policy.toml"]).ok().out;
+    std::fs::write(desk.path("other.toml"), text.replacen("version = 1", "version = 2", 1)).unwrap();
+    let install =
+        ["hook", "install", "--repo", "moved/deploy.git", "--policy", "other.toml", "--live", &live, "--force"];
+    desk.assay(&install).fails(2, "give the first one, not the newest");
+}

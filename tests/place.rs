@@ -30,6 +30,9 @@ fn nothing_is_deployed_past_hooks_that_are_elsewhere() {
     let lab = |args: &[&str]| desk.assay(&[&["--lab", "it's moved"], args].concat());
     lab(&["deploy", &branch]).fails(3, "git looks for them in");
     desk.assay(&["hook", "install", "--repo", "it's moved/deploy.git", "--live", "sqlite:moved.sqlite"]).ok();
+    // A new file: it is made anew from git and the host's log.
+    assert!(lab(&["doctor"]).out.contains("`assay reconcile` makes it again"));
+    lab(&["reconcile"]).ok();
     lab(&["doctor"]).ok();
     assert!(lab(&["deploy", &branch]).ok().out.contains("is live"));
     lab(&["active"]).ok();

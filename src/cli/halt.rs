@@ -72,14 +72,16 @@ pub fn run(cx: &Context, args: Args) -> Result<(), LabError> {
     let (Some(strategy), Some(reason), false) = (args.strategy, args.reason, args.list) else {
         return said(cx, &host);
     };
-    let row = halt(&host, &strategy, &args.person, &reason, args.key.as_deref(), &cx.session)?;
-    let words = format!("{strategy} is halted by {}: {reason}", args.person);
+    let (row, signed) = halt(&host, &strategy, &args.person, &reason, args.key.as_deref(), &cx.session)?;
+    // A name counts where its signature does.
+    let unsigned = if signed { "" } else { " (UNSIGNED)" };
+    let words = format!("{strategy} is halted by {}{unsigned}: {reason}", row.person);
     tell(host.dir(), &[News::now(Kind::Halt, Some(&strategy), words)]);
     if cx.json {
         print_json(&row);
     } else {
         print(&format!("{strategy} is halted"));
-        if row.signature.is_empty() {
+        if !signed {
             say("it is unsigned, and will be reported as such: sign with --key");
         }
     }

@@ -4,11 +4,13 @@ use super::Context;
 use super::notify::of_changes;
 use super::output::say;
 use assay_lab::halted::standing;
-use assay_lab::host::{install, post_receive, pre_receive, reference_transaction};
+use assay_lab::host::{post_receive, pre_receive, reference_transaction};
+use assay_lab::install::install;
 use assay_lab::notify::{Kind, News, tell};
 use assay_lab::place::read_text;
 use assay_lab::{LabError, Session};
 use assay_ledger::Hash;
+use assay_production::deploy::without_secrets;
 use assay_production::gate::{GateError, Host, Update};
 use assay_shared::policy::Policy;
 use std::io::BufRead as _;
@@ -69,8 +71,13 @@ pub fn run(cx: &Context, args: Args) -> Result<(), LabError> {
         Args::Install { repo, policy, genesis, live, force } => {
             let (root, live) = (root_of_trust(policy, genesis)?, live.as_deref());
             let settings = install(&repo, root, live, force, &cx.session)?;
-            let (root, live) = (settings.genesis_policy_sha256, &settings.live);
+            let (root, live) = (settings.genesis_policy_sha256, without_secrets(&settings.live));
             say(&format!("{} is a gate now: policy {root}, live table {live}", repo.display()));
+            if live != settings.live {
+                say(
+                    "the password is kept in the gate's gate.toml, for everybody who may read that: a socket with peer authentication needs none",
+                );
+            }
             say("the first commit of main must hold that very policy: nothing else is accepted");
             Ok(())
         }

@@ -51,7 +51,7 @@ pub fn of_changes(dir: &Path, changes: &[Change]) {
     let news: Vec<News> = changes
         .map(|c| {
             let kind = if c.is_drift() { Kind::Drift } else { Kind::Deployment };
-            News::now(kind, Some(c.strategy()), serde_json::json!(c).to_string())
+            News::now(kind, Some(c.strategy()), c.to_string())
         })
         .collect();
     tell(dir, &news);

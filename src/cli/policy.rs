@@ -56,13 +56,24 @@ pub fn run(cx: &Context, args: Args) -> Result<(), LabError> {
             let new = read(&file)?.policy;
             let old = match from {
                 Some(path) => read(&path)?.policy,
-                None => proposal::policy(&cx.lab()?.repo()?)?.0,
+                None => {
+                    let none = |e| match e {
+                        LabError::Usage { message, .. } => {
+                            LabError::usage(message, "name the policy before: --from FILE")
+                        }
+                        other => other,
+                    };
+                    proposal::policy(&cx.lab().map_err(none)?.repo()?)?.0
+                }
             };
             let lines = diff(&old, &new);
             if cx.json {
                 print_json(&lines);
             } else {
                 print(&if lines.is_empty() { "nothing changes".into() } else { lines.join("\n") });
+            }
+            if let Some(refused) = lines.iter().find_map(|line| line.strip_prefix("REFUSED: ")) {
+                return Err(LabError::Refused(format!("the gate would refuse it: {refused}")));
             }
         }
         Args::Sign { file, key, from } => {

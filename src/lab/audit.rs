@@ -2,9 +2,8 @@
 
 use crate::error::LabError;
 use crate::folder::Lab;
-use crate::{host, study, verify};
+use crate::{host, study, table, verify};
 use assay_ledger::{Finding, Hash};
-use assay_production::deploy;
 use assay_production::gate::InForce;
 use assay_production::reconcile::{Reconciled, Status, reconcile};
 use assay_production::repository::Repo;
@@ -70,7 +69,7 @@ pub fn audit(lab: &Lab, full: bool) -> Result<Audit, LabError> {
     (gate.full, gate.looks) = (full, true);
     let hosts = verify::host(&gate.dir().join("ledger"), &lab.session)?;
     let repo = host::repo_of(&gate)?;
-    let mut live = deploy::look(&gate.settings.live, &gate.settings.genesis_policy_sha256.to_string())?;
+    let mut live = table::look(&gate)?;
     let now = assay_ledger::log::system_clock();
     let (compared, _) = reconcile(&repo, &gate, live.as_mut(), &host::deployed(&gate)?, now, None)?;
     let live = stories(&compared, lab, &repo)?;

@@ -3,7 +3,7 @@
 use crate::environment::environment;
 use crate::error::LabError;
 use crate::folder::{Config, Lab, absolute};
-use crate::host;
+use crate::install;
 use crate::keys::{self, check_name, write_new};
 use crate::place::private_dir;
 use crate::session::Session;
@@ -119,7 +119,7 @@ fn set_up(new: &NewLab, lab: Lab, session: &Session) -> Result<Created, LabError
         return Ok(Created { lab, live: None });
     }
     let live = new.live.clone().unwrap_or_else(|| format!("sqlite:{}", absolute(&lab.dir.join("live.sqlite"))));
-    host::install(&lab.deploy_path(), Some(Hash::of(text.as_bytes())), Some(&live), false, session)?;
+    install::install(&lab.deploy_path(), Some(Hash::of(text.as_bytes())), Some(&live), false, session)?;
     repo.push(absolute(&lab.deploy_path()).as_ref(), &["refs/heads/main".into()])?;
     Ok(Created { lab, live: Some(live) })
 }

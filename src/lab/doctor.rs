@@ -5,8 +5,8 @@ use crate::folder::Lab;
 use crate::history::refuse_behind;
 use crate::hooks;
 use crate::kept;
+use crate::table;
 use assay_ledger::Log;
-use assay_production::deploy;
 use assay_production::repository::Repo;
 use assay_research::mirror::Mirror;
 use assay_research::mirror::look::Seen;
@@ -70,7 +70,7 @@ pub fn checks(lab: &Lab) -> Vec<Check> {
     };
     let live = || -> Result<String, LabError> {
         let gate = lab.gate()?;
-        let mut table = deploy::look(&gate.settings.live, &gate.settings.genesis_policy_sha256.to_string())?;
+        let mut table = table::look(&gate)?;
         let rows = table.rows()?;
         let excess = table.excess()?.map_or(String::new(), |what| {
             format!("; {what}: make one that may only write with `assay deploy init --writer ROLE`")

@@ -3,17 +3,24 @@
 use crate::error::LabError;
 use crate::halted::policy;
 use crate::session::{Notice, Session};
+use crate::table::open;
 use assay_ledger::Signer;
 use assay_ledger::keys::sshsig;
 use assay_production::deploy::halts::{
     Halt, NAMESPACE, Word, halt_statement, in_force, resume_statement, signed_by, votes,
 };
-use assay_production::deploy::{LiveTable, open};
 use assay_production::gate::Host;
 use std::path::Path;
 
-fn table(host: &Host) -> Result<Box<dyn LiveTable>, LabError> {
-    Ok(open(&host.settings.live, &host.settings.genesis_policy_sha256.to_string())?)
+/// A table that cannot be reached: nothing was stopped, and nothing will be by itself.
+fn not_halted(strategy: &str) -> impl FnOnce(LabError) -> LabError {
+    let what = format!("NOT HALTED: '{strategy}' trades on");
+    move |e| LabError::CouldNot {
+        message: format!("{what}: {e}"),
+        hint: Some(
+            "stop whoever trades it in another way, and say this again once the live table can be reached".into(),
+        ),
+    }
 }
 
 /// Longest name and reason, bytes.
@@ -23,7 +30,8 @@ fn now() -> i64 {
     assay_ledger::log::system_clock() as i64
 }
 
-/// Halts a strategy at once. Without a key it stops all the same, and is reported as unsigned.
+/// Halts a strategy at once. Without a key it stops all the same, and is reported as unsigned: gives whether it counts as
+/// signed.
 ///
 /// # Errors
 /// A live table that cannot be reached, a key that cannot be read; and, though the halt stands, a strategy that is not
@@ -35,14 +43,17 @@ pub fn halt(
     reason: &str,
     key: Option<&Path>,
     session: &Session,
-) -> Result<Halt, LabError> {
+) -> Result<(Halt, bool), LabError> {
+    if reason.trim().is_empty() {
+        return Err(LabError::usage("a halt without a reason", "say why, for who has to decide on going on: --reason"));
+    }
     if strategy.chars().chain(reason.chars()).chain(person.chars()).any(char::is_control) {
         return Err(LabError::usage("a name or a reason holds a control character", "write it in one line"));
     }
     if strategy.len() + reason.len() + person.len() > LONGEST {
         return Err(LabError::usage(format!("a name and a reason hold at most {LONGEST} bytes"), "say it shorter"));
     }
-    let mut table = table(host)?;
+    let mut table = open(host).map_err(not_halted(strategy))?;
     let at_us = now();
     let statement = halt_statement(strategy, at_us, person, reason);
     let signer = key.map(|key| Signer::read(key, &|path| session.observer.passphrase(path))).transpose()?;
@@ -52,7 +63,7 @@ pub fn halt(
     let signer = known.as_ref().map(|p| signed_by(p, &statement, &signature));
     let by = signer.clone().flatten().unwrap_or_else(|| person.into());
     let row = Halt { strategy: strategy.into(), word: Word::Halt, at_us, person: by, statement, signature };
-    table.put_halt(&row)?;
+    table.put_halt(&row).map_err(|e| not_halted(strategy)(e.into()))?;
     if in_force(&table.halts()?, strategy).is_none() {
         let what = format!("the halt of '{strategy}' was written and does not hold: somebody's row stands behind it");
         return Err(LabError::Verification(what));
@@ -67,7 +78,8 @@ pub fn halt(
         let what = format!("the halt stands, but no strategy '{strategy}' is live: nothing that trades has stopped");
         return Err(LabError::usage(what, format!("live is: {live}")));
     }
-    Ok(row)
+    let signed = !row.signature.is_empty() && signer != Some(None);
+    Ok((row, signed))
 }
 
 /// How going on stands.
@@ -86,7 +98,7 @@ pub struct Resumed {
 /// # Errors
 /// A strategy that is not halted, a key of nobody in the policy, or a table that cannot be reached.
 pub fn resume(host: &Host, strategy: &str, key: &Path, session: &Session) -> Result<Resumed, LabError> {
-    let mut table = table(host)?;
+    let mut table = open(host)?;
     let policy = policy(host)?;
     let rows = table.halts()?;
     let none = || LabError::usage(format!("'{strategy}' is not halted"), "see `assay halt --list`");

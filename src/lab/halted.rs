@@ -6,8 +6,8 @@
 use crate::error::LabError;
 use crate::host::{halts_said, repo_of};
 use crate::lawful::{Policies, ended_unlawfully, read, recorded, without};
+use crate::table::look;
 use assay_production::deploy::halts::{Halt, in_force, signed_by};
-use assay_production::deploy::look;
 use assay_production::gate::Host;
 use assay_production::repository::Repo;
 use assay_shared::policy::Policy;
@@ -40,7 +40,7 @@ pub(crate) fn policy(host: &Host) -> Result<Policy, LabError> {
 }
 
 fn rows(host: &Host) -> Result<Vec<Halt>, LabError> {
-    Ok(look(&host.settings.live, &host.settings.genesis_policy_sha256.to_string())?.halts()?)
+    Ok(look(host)?.halts()?)
 }
 
 /// All that was said, oldest first, each with whether somebody of the policy signed it: that needs the repository,

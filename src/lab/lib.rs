@@ -43,10 +43,12 @@
 //! | [`compromise`] | what rests on a key that is feared for |
 //! | [`deploy`] | an approved proposal merged and pushed |
 //! | `hooks` | the hooks of a deploy repository, written and looked over |
-//! | [`host`] | the deploy host: hooks, its log, the reconciler |
+//! | [`install`] | a bare repository made a gate |
+//! | [`host`] | the deploy host: what its hooks answer, its log, the reconciler |
 //! | [`halt`] | a strategy stopped at once, and gone on with by several |
 //! | [`halted`] | what the table of halts says, what counts of it, and what is gone from it |
 //! | `lawful` | whether enough people were for it that a strategy goes on |
+//! | `table` | a host's live table, where it is |
 //! | [`live`] | what is live, and what was when |
 //! | [`notify`] | who is told of what happens |
 //! | [`audit`] | everything verified, each live row walked back |
@@ -84,6 +86,7 @@ pub mod halted;
 pub mod history;
 mod hooks;
 pub mod host;
+pub mod install;
 pub mod kept;
 pub mod keys;
 mod lawful;
@@ -113,6 +116,7 @@ pub mod store;
 mod stress;
 pub mod study;
 pub mod sync;
+mod table;
 pub mod tamper;
 #[cfg(test)]
 mod tests;

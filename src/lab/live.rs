@@ -1,8 +1,9 @@
 //! What is live, and what was live when.
 
 use crate::error::LabError;
+use crate::table::look;
 use assay_ledger::Hash;
-use assay_production::deploy::{self, Row};
+use assay_production::deploy::Row;
 use assay_production::gate::Host;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -23,7 +24,7 @@ pub enum When {
 /// # Errors
 /// A table that cannot be reached or belongs to another deployment.
 pub fn rows(host: &Host, when: When) -> Result<Vec<Row>, LabError> {
-    let mut live = deploy::look(&host.settings.live, &host.settings.genesis_policy_sha256.to_string())?;
+    let mut live = look(host)?;
     Ok(match when {
         When::Now => live.rows()?,
         When::Ever => live.history()?,

@@ -3,7 +3,7 @@
 use crate::place::{beside, free, read_text, write_all};
 use crate::session::Session;
 use crate::tests::stage;
-use crate::{Kind, LabError, hooks, host, keys, live};
+use crate::{Kind, LabError, hooks, install, keys, live};
 use assay_ledger::Hash;
 use assay_production::deploy::Row;
 use assay_production::gate::Host;
@@ -57,7 +57,7 @@ fn hooks_are_in_force_or_it_is_said_why_not() {
     let repo = s.lab.deploy_path();
     assert!(hooks::check(&repo).is_err(), "there is none yet");
     let live = "sqlite:live.sqlite";
-    host::install(&repo, Some(Hash::of(b"policy")), Some(live), false, &s.lab.session).unwrap();
+    install::install(&repo, Some(Hash::of(b"policy")), Some(live), false, &s.lab.session).unwrap();
     hooks::check(&repo).unwrap();
     let hook = repo.join("hooks/pre-receive");
     let text = std::fs::read_to_string(&hook).unwrap();
@@ -76,24 +76,24 @@ fn hooks_are_in_force_or_it_is_said_why_not() {
     }
     std::fs::remove_file(&hook).unwrap();
     says("cannot be read");
-    let settings = host::install(&repo, None, None, false, &s.lab.session).unwrap();
+    let settings = install::install(&repo, None, None, false, &s.lab.session).unwrap();
     hooks::check(&repo).unwrap();
     assert_eq!(Some(std::fs::read_to_string(&hook).unwrap()), Some(text), "the same hooks again");
     // What stands is kept; another root of trust is only taken by force.
     let other = Hash::of(b"another policy");
-    assert!(host::install(&repo, Some(other), None, false, &s.lab.session).is_err());
+    assert!(install::install(&repo, Some(other), None, false, &s.lab.session).is_err());
     assert_eq!(Host::open(&s.lab.gate_dir()).unwrap().settings.genesis_policy_sha256, settings.genesis_policy_sha256);
-    assert_eq!(host::install(&repo, Some(other), None, true, &s.lab.session).unwrap().genesis_policy_sha256, other);
-    assert!(host::install(&s.path("new.git"), Some(other), None, false, &s.lab.session).is_err(), "no live table");
-    assert!(host::install(&s.path("new.git"), None, Some("sqlite:x"), false, &s.lab.session).is_err(), "no policy");
+    assert_eq!(install::install(&repo, Some(other), None, true, &s.lab.session).unwrap().genesis_policy_sha256, other);
+    assert!(install::install(&s.path("new.git"), Some(other), None, false, &s.lab.session).is_err(), "no live table");
+    assert!(install::install(&s.path("new.git"), None, Some("sqlite:x"), false, &s.lab.session).is_err(), "no policy");
     assert!(!s.path("new.git").exists());
     // Any name of a folder survives in the hook's text.
     let odd = s.path("it's $(x) \"odd\"");
-    host::install(&odd, Some(other), Some(live), false, &s.lab.session).unwrap();
+    install::install(&odd, Some(other), Some(live), false, &s.lab.session).unwrap();
     hooks::check(&odd).unwrap();
     std::fs::rename(&odd, s.path("moved")).unwrap();
     assert!(hooks::check(&s.path("moved")).unwrap_err().to_string().contains("git looks for them in"));
-    host::install(&s.path("moved"), None, None, false, &s.lab.session).unwrap();
+    install::install(&s.path("moved"), None, None, false, &s.lab.session).unwrap();
     hooks::check(&s.path("moved")).unwrap();
 }
 

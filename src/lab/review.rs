@@ -10,7 +10,7 @@ use assay_production::repository::Repo;
 use assay_shared::event::{Event, SeedGrade};
 use assay_shared::format::config::{APPROVAL_NAMESPACE, LiveConfig, approval_statement, evidence_dir};
 use assay_shared::format::flat::fields;
-use assay_shared::policy::Role;
+use assay_shared::policy::{PATH, Role};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
@@ -61,7 +61,8 @@ pub struct Changed {
     pub after: Option<String>,
 }
 
-/// The branches that propose something; with `open`, only those whose version is above the one in force.
+/// The branches that propose something; with `open`, only those that may still go live: whose version is above the one in
+/// force, and that were made under the policy in force.
 ///
 /// # Errors
 /// A repository that cannot be read.
@@ -72,7 +73,14 @@ pub fn proposals(repo: &Repo, open: bool) -> Result<Vec<String>, LabError> {
         let (before, _) = in_force(repo, &config.strategy).ok()??;
         Some(before.promotion.version >= config.version)
     };
-    Ok(all.into_iter().filter(|branch| !open || over(branch) != Some(true)).collect())
+    // A policy that has changed since ends what was proposed under the one before.
+    let policy = |commit: &str| repo.file(commit, PATH).ok().flatten();
+    let now = repo.tip("refs/heads/main").and_then(|main| policy(&main));
+    let late = |branch: &String| {
+        let then = repo.tip(&format!("refs/heads/{branch}")).and_then(|tip| policy(&tip));
+        now.is_some() && then.is_some() && then != now
+    };
+    Ok(all.into_iter().filter(|branch| !open || !(over(branch) == Some(true) || late(branch))).collect())
 }
 
 /// Reads the proposal of a branch.

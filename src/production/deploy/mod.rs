@@ -100,6 +100,19 @@ fn place(setting: &str) -> Result<Place<'_>, DeployError> {
     }
 }
 
+/// A setting as it may be shown: what follows a user's name is left out.
+pub fn without_secrets(setting: &str) -> String {
+    let Some((scheme, rest)) = setting.split_once("://") else { return setting.into() };
+    let (address, query) = rest.split_once('?').map_or((rest, ""), |(address, query)| (address, query));
+    let address = match address.rsplit_once('@') {
+        Some((user, host)) => format!("{}@{host}", user.split(':').next().unwrap_or_default()),
+        None => address.into(),
+    };
+    let shown: Vec<&str> = query.split('&').filter(|p| !p.is_empty() && !p.starts_with("password")).collect();
+    let query = if shown.is_empty() { String::new() } else { format!("?{}", shown.join("&")) };
+    format!("{scheme}://{address}{query}")
+}
+
 /// Checks a setting, `sqlite:FILE` or `postgres://…`, and that a file there is a database.
 ///
 /// # Errors

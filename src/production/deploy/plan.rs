@@ -4,6 +4,7 @@ use super::DeployError;
 use super::row::{Past, Row, Want};
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 
 /// What must be done about one strategy.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -80,6 +81,24 @@ impl Change {
     /// True for what somebody did behind git's back.
     pub fn is_drift(&self) -> bool {
         matches!(self, Change::Heal { .. } | Change::Remove { .. } | Change::Forged { .. } | Change::PutBack { .. })
+    }
+}
+
+impl fmt::Display for Change {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Change::Deploy { strategy, version } => write!(f, "{strategy} v{version} goes live"),
+            Change::Retire { strategy, version } => write!(f, "{strategy} is retired by version {version}"),
+            Change::Heal { strategy, version, detail } => {
+                write!(f, "the row of {strategy} is set right to v{version}: {detail}")
+            }
+            Change::Remove { strategy, detail } => write!(f, "the row of {strategy} is removed: {detail}"),
+            Change::Forged { strategy, version } => {
+                write!(f, "the history holds {strategy} v{version}, which was never deployed")
+            }
+            Change::PutBack { strategy, detail } => write!(f, "{strategy} is put back: {detail}"),
+            Change::Late { strategy, version } => write!(f, "{strategy} v{version} is there from a later run"),
+        }
     }
 }
 

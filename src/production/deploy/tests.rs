@@ -1,7 +1,10 @@
 //! The embedded live table: brought in line, healed, append-only, and looked at without writing.
 
 use super::embedded::Embedded;
-use super::{Before, COLUMNS, Cell, Change, DeployError, Git, Known, LiveTable, Row, Want, check_setting, look, open};
+use super::{
+    Before, COLUMNS, Cell, Change, DeployError, Git, Known, LiveTable, Row, Want, check_setting, look, open,
+    without_secrets,
+};
 
 fn row(strategy: &str, version: i64, sha: &str) -> Row {
     let cell = |(name, int): &(&str, bool)| match (*name, int) {
@@ -141,6 +144,18 @@ fn a_table_belongs_to_one_deployment() {
     hand.execute_batch("UPDATE assay_identity SET schema = 7").unwrap();
     drop(hand);
     assert!(matches!(open(&setting, "me").err(), Some(DeployError::Schema { found: 7, .. })));
+}
+
+#[test]
+fn secrets_are_not_shown() {
+    for (setting, shown) in [
+        ("postgres://u:geheim@h:1/d?sslmode=require&password=geheim", "postgres://u@h:1/d?sslmode=require"),
+        ("postgres://h/d?password=geheim", "postgres://h/d"),
+        ("postgres:///d?host=/tmp/x&port=5", "postgres:///d?host=/tmp/x&port=5"),
+        ("sqlite:/a/b", "sqlite:/a/b"),
+    ] {
+        assert_eq!(without_secrets(setting), shown);
+    }
 }
 
 #[test]

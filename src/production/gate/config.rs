@@ -139,6 +139,20 @@ pub(super) fn check_version(repo: &Repo, old: &str, path: &str, config: &LiveCon
     Ok(())
 }
 
+/// Why signature files do not count, in words.
+fn uncounted(files: &[(String, Vec<u8>)], statement: &str, policy: &Policy, author: &str) -> Vec<String> {
+    let why = |bytes: &[u8]| match sshsig::verify(bytes, APPROVAL_NAMESPACE, statement.as_bytes()) {
+        Err(e) => Some(e.to_string()),
+        Ok(key) => match policy.person(&key, Role::Reviewer) {
+            None => Some(format!("the key {} is no reviewer's", key.id())),
+            Some(person) if person.name == author => Some("nobody approves what is their own".into()),
+            Some(_) => None,
+        },
+    };
+    let name = |path: &str| path.rsplit('/').next().unwrap_or(path).to_string();
+    files.iter().filter_map(|(path, bytes)| Some(format!("{}: {}", name(path), why(bytes)?))).collect()
+}
+
 pub(super) fn approvals(
     repo: &Repo,
     new: &str,
@@ -169,8 +183,10 @@ pub(super) fn approvals(
     found.retain(|s| s.person != author);
     let need = policy.thresholds.approvals as usize;
     if found.len() < need {
-        let what =
-            format!("{} of {need} approvals by others count ({} signature files lie there)", found.len(), files.len());
+        let not = uncounted(&files, &statement, policy, author);
+        let why = if not.is_empty() { String::new() } else { format!(": {}", not.join("; ")) };
+        let (count, there) = (found.len(), files.len());
+        let what = format!("{count} of {need} approvals by others count ({there} signature files lie there){why}");
         return refuse(Code::Approvals, LiveConfig::path(&p.strategy), what);
     }
     Ok(found)

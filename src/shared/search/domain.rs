@@ -7,6 +7,11 @@ pub trait Domain {
     /// Whether values keep the strategy's constraints.
     fn allows(&self, params: &Params) -> bool;
 
+    /// Whether what counts depends on other values.
+    fn is_forked(&self) -> bool {
+        false
+    }
+
     /// Sets the parameters that do not count, given the others, to their defaults, and gives their places in the space.
     fn settle(&self, params: &mut Params) -> Vec<usize> {
         let _ = params;
@@ -23,6 +28,10 @@ impl<F: Fn(&Params) -> bool> Domain for F {
 impl Domain for Strategy {
     fn allows(&self, params: &Params) -> bool {
         Strategy::allows(self, params)
+    }
+
+    fn is_forked(&self) -> bool {
+        !self.file.conditions.is_empty()
     }
 
     fn settle(&self, params: &mut Params) -> Vec<usize> {

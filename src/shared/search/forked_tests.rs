@@ -12,6 +12,10 @@ impl Domain for Forked {
         params["a"].number() != 6.0
     }
 
+    fn is_forked(&self) -> bool {
+        true
+    }
+
     fn settle(&self, params: &mut Params) -> Vec<usize> {
         let silent = if params["f"].number() > 0.5 { vec![3] } else { vec![0, 2] };
         let space = forked();
@@ -82,6 +86,10 @@ fn a_branch_is_searched_as_if_it_were_alone() {
     struct Branch;
     impl Domain for Branch {
         fn allows(&self, _: &Params) -> bool {
+            true
+        }
+
+        fn is_forked(&self) -> bool {
             true
         }
 

@@ -78,7 +78,7 @@ impl<'a> Search<'a> {
 
     /// Takes the next finished trial.
     pub fn tell(&mut self, trial: &Observation) {
-        let settled = self.settled(&mut trial.params.clone());
+        let settled = self.known(&trial.params);
         self.history.push(&settled, trial);
         if let Some(cma) = &mut self.cma {
             cma.learn(&self.history);
@@ -95,7 +95,7 @@ impl<'a> Search<'a> {
         if let Some(grid) = &mut self.grid {
             return grid.ask(self.space, number, self.domain);
         }
-        let waiting: Vec<Vec<f64>> = pending.iter().map(|p| self.settled(&mut p.clone())).collect();
+        let waiting: Vec<Vec<f64>> = pending.iter().map(|p| self.known(p)).collect();
         let fresh = |at: &[f64]| !self.history.repeats(at) && !waiting.iter().any(|w| same(w, at));
         let model = match self.sampler {
             Sampler::Tpe { startup_trials, candidates, multivariate } if number >= *startup_trials => {
@@ -132,6 +132,11 @@ impl<'a> Search<'a> {
     fn params(&self, point: &[f64]) -> Params {
         let value = |range: &Range, x: f64| if x.is_nan() { range.default() } else { unit::value_at(range, x) };
         self.space.iter().zip(point).map(|((name, range), x)| (name.clone(), value(range, *x))).collect()
+    }
+
+    /// The places of values that were asked for.
+    fn known(&self, params: &Params) -> Vec<f64> {
+        if self.domain.is_forked() { self.settled(&mut params.clone()) } else { places(self.space, params) }
     }
 
     /// Settles values, and gives their places: of those that do not count there is none.

@@ -36,8 +36,8 @@ pub enum Axis {
 enum Dimension {
     /// Normals, cut off at the ends of an interval.
     Numeric { low: f64, high: f64, mus: Vec<f64>, sigmas: Vec<f64>, inverse: Vec<f64>, below: Vec<f64>, mass: Vec<f64> },
-    /// A distribution over the choices: one is likelier than the others.
-    Choice { choices: usize, at: Vec<usize>, hit: f64, miss: f64 },
+    /// A distribution over the choices: one is likelier than the others; `silent` where it did not count in every trial.
+    Choice { choices: usize, at: Vec<usize>, silent: bool, hit: f64, miss: f64 },
 }
 
 /// A mixture over some parameters.
@@ -103,8 +103,9 @@ impl Dimension {
     fn choices(places: &[f64], choices: usize) -> Dimension {
         let floor = PRIOR_WEIGHT / (places.len() + 1) as f64;
         let total = 1.0 + floor * choices as f64;
+        let silent = places.iter().any(|p| p.is_nan());
         let at = places.iter().map(|p| if p.is_nan() { NOWHERE } else { (*p as usize).min(choices - 1) }).collect();
-        Dimension::Choice { choices, at, hit: (1.0 + floor) / total, miss: floor / total }
+        Dimension::Choice { choices, at, silent, hit: (1.0 + floor) / total, miss: floor / total }
     }
 
     fn numeric(mut mus: Vec<f64>, low: f64, high: f64) -> Dimension {
@@ -133,7 +134,7 @@ impl Dimension {
 
     fn draw(&self, kernel: usize, rng: &mut Rng) -> f64 {
         match self {
-            Dimension::Choice { choices, at, hit, miss } => {
+            Dimension::Choice { choices, at, hit, miss, .. } => {
                 let Some(likely) = at.get(kernel).filter(|at| **at != NOWHERE) else {
                     return rng.below(*choices) as f64;
                 };
@@ -159,16 +160,16 @@ impl Dimension {
             Dimension::Numeric { sigmas, mass, .. } if x.is_nan() => {
                 kernels.iter_mut().zip(sigmas).zip(mass).for_each(|((l, s), m)| *l += libm::log(s * m));
             }
-            Dimension::Choice { choices, at, hit, miss } => {
+            Dimension::Choice { choices, at, silent, hit, miss } => {
                 let (x, hit, miss) = (x as usize, libm::log(*hit), libm::log(*miss));
                 let Some((prior, trials)) = kernels.split_last_mut() else { return };
                 let any = libm::log(*choices as f64);
                 for (l, at) in trials.iter_mut().zip(at) {
-                    *l += match *at {
-                        NOWHERE => -any,
-                        at if at == x => hit,
-                        _ => miss,
-                    };
+                    *l += if *at == x { hit } else { miss };
+                }
+                if *silent {
+                    let nowhere = trials.iter_mut().zip(at).filter(|(_, at)| **at == NOWHERE);
+                    nowhere.for_each(|(l, _)| *l -= any + miss);
                 }
                 *prior -= any;
             }
