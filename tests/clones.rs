@@ -13,6 +13,10 @@ fn earlier(desk: &Desk, ask: &dyn Fn(&[&str]) -> Said, links: &serde_json::Value
     let first = ask(&["explain", "trend", "--version", "1", "--json"]).ok().json();
     assert!(first[0]["says"][0].as_str().unwrap().contains("v1 since"), "{first}");
     assert!(first[0]["says"][0].as_str().unwrap().contains("version 3 is the newest"), "{first}");
+    assert!(
+        first[0]["name"] == "was live" && first[0]["says"][1].as_str().unwrap().contains("by version 2 at"),
+        "{first}"
+    );
     let named = |links: &serde_json::Value, name: &str| {
         links.as_array().unwrap().iter().find(|l| l["name"] == name).cloned().unwrap_or_default()
     };

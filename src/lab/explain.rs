@@ -71,15 +71,21 @@ pub fn explain(clone: &Clone, strategy: &str, version: Option<u64>) -> Result<Ve
 fn above(clone: &Clone, (d, p): (&InForce, &Promotion), newest: u64) -> Result<Vec<Link>, LabError> {
     // A host's log that is not here says nothing; one that does not verify stops everything.
     let all = if clone.host_log()?.is_some() { clone.went_live()? } else { Vec::new() };
-    let went = all.into_iter().find(|w| w.config_sha256 == d.sha256 && w.on_the_branch);
-    let live = match &went {
+    let went = all.iter().find(|w| w.config_sha256 == d.sha256 && w.on_the_branch);
+    let name = if p.version < newest { "was live" } else { "live" };
+    let next = all.iter().find(|w| w.strategy == p.strategy && w.version == p.version + 1 && w.on_the_branch);
+    let until = next.map(|n| {
+        let what = if n.retired { "retired" } else { "replaced" };
+        format!("{what} by version {} at {}", n.version, format_us(n.at_us))
+    });
+    let live = match went {
         Some(w) => Link {
-            name: "live",
-            says: vec![since(p, w.at_us, newest)],
+            name,
+            says: std::iter::once(since(p, w.at_us, newest)).chain(until).collect(),
             proof: format!("entry {} of the host's log, leaf {}", w.entry.0, w.entry.1),
         },
         None => Link {
-            name: "live",
+            name,
             says: vec![format!("{} v{}: no host's log here says since when", p.strategy, p.version)],
             proof: "none".into(),
         },

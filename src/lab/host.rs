@@ -245,7 +245,8 @@ pub fn post_receive(gate_dir: &Path, updates: &[Update], session: &Session) -> R
             Ok(Some(outcome))
         }
         Err(e) => {
-            session.notice(&Notice::Pending(e.to_string()));
+            let what = "the push stands, and nothing of it is live before the next `assay reconcile`";
+            session.notice(&Notice::Pending(format!("{e}; {what}")));
             Ok(None)
         }
     }
