@@ -103,10 +103,11 @@ pub fn reconcile_once(host: &Host, write: bool, session: &Session) -> Result<Rec
     let recorded: Vec<PromotionDeployed> = recorded.into_iter().map(|(_, e)| e).collect();
     let (mut outcome, mut events) = reconcile(&repo, host, table.as_mut(), &recorded, now, found)?;
     // What was said stays said, whatever becomes of the table.
-    let gone = lost::gone(&table.halts()?, &said_in(&own)?);
+    let halts = said_in(&own)?;
+    let gone = lost::gone(&table.halts()?, &halts);
     outcome.changes.extend(missing.iter().map(lost::version));
     outcome.changes.extend(gone.iter().map(lost::change));
-    let ended = lawful::ended(&repo, &outcome.commit, table.as_mut(), &said_in(&own)?)?;
+    let ended = lawful::ended(&repo, &outcome.commit, table.as_mut(), &halts)?;
     outcome.changes.extend(ended.iter().map(lawful::change));
     if write {
         if !gone.is_empty() {

@@ -54,6 +54,7 @@ pub fn install(
     let base = absolute(path);
     let gate = Path::new(&base).join("assay");
     let deploy = format!("refs/heads/{}", settings.deploy_branch);
+    began_with(&repo, &deploy, settings.genesis_policy_sha256)?;
     let hooks = hooks::write(path, &gate, &deploy, force)?;
     repo.configure(&[
         ("receive.denyNonFastForwards", "true"),
@@ -65,7 +66,6 @@ pub fn install(
         ("core.hooksPath", &hooks.to_string_lossy()),
         ("gc.auto", "0"),
     ])?;
-    began_with(&repo, &deploy, settings.genesis_policy_sha256)?;
     let host = Host::create(&gate, &settings)?;
     create_log(&host, &repo, session)?;
     Ok(settings)

@@ -2,34 +2,23 @@
 
 use super::approvals::{Signed, signers};
 use super::claims;
+use super::in_force::InForce;
 use super::log::Logs;
 use super::pins::Host;
 use super::refusal::{Code, GateError, refuse};
 use super::restore;
 use crate::repository::git::Repo;
-use assay_ledger::{Hash, PublicKey, keys::sshsig};
+use assay_ledger::{Hash, keys::sshsig};
 use assay_shared::format::config::{APPROVAL_NAMESPACE, LiveConfig, NAMESPACE, approval_statement, evidence_dir};
 use assay_shared::policy::{Policy, Role};
 
-/// A verified config with what it was verified by.
+/// A config that was verified just now.
 #[derive(Debug, Clone)]
 pub struct Deployment {
     /// The config.
     pub config: LiveConfig,
-    /// Its text.
-    pub text: String,
-    /// SHA-256 of its text.
-    pub sha256: Hash,
-    /// The commit of the deploy branch.
-    pub commit: String,
-    /// SHA-256 of the policy that judged it.
-    pub policy_sha256: Hash,
-    /// The key that signed it.
-    pub author_key: PublicKey,
-    /// People who approved.
-    pub approvers: Vec<String>,
-    /// Their keys, in the same order.
-    pub approver_keys: Vec<PublicKey>,
+    /// What of it stays in force, and what it was verified by.
+    pub in_force: InForce,
 }
 
 /// Verifies the change of one strategy's config from `old` to `new` under the policy before it.
@@ -65,16 +54,21 @@ pub(super) fn verify(
         restore::verify(repo, old, &config, wanted)?;
     }
     claims::verify(repo, new, (&config, &sha256), &author, policy, logs, host)?;
-    Ok(Deployment {
-        text: String::from_utf8_lossy(&bytes).into_owned(),
-        config,
+    let p = &config.promotion;
+    let in_force = InForce {
+        strategy: p.strategy.clone(),
+        version: p.version,
+        retired: p.retired,
+        author: p.author.clone(),
         sha256,
         commit: new.into(),
         policy_sha256,
         author_key: author.key,
         approver_keys: approved.iter().map(|a| a.key).collect(),
         approvers: approved.into_iter().map(|a| a.person).collect(),
-    })
+        row: None,
+    };
+    Ok(Deployment { config, in_force })
 }
 
 pub(super) fn author(

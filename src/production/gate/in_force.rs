@@ -1,6 +1,5 @@
 //! A config in force and what it was verified by, without its text: git has that.
 
-use super::config::Deployment;
 use super::refusal::{Code, GateError, refuse};
 use crate::repository::git::Repo;
 use assay_ledger::{Hash, PublicKey};
@@ -34,24 +33,6 @@ pub struct InForce {
 }
 
 impl InForce {
-    /// What was verified just now.
-    pub fn of(d: Deployment) -> InForce {
-        let p = d.config.promotion;
-        InForce {
-            strategy: p.strategy,
-            version: p.version,
-            retired: p.retired,
-            author: p.author,
-            sha256: d.sha256,
-            commit: d.commit,
-            policy_sha256: d.policy_sha256,
-            author_key: d.author_key,
-            approvers: d.approvers,
-            approver_keys: d.approver_keys,
-            row: None,
-        }
-    }
-
     /// Its config, and the text of it.
     ///
     /// # Errors

@@ -74,7 +74,7 @@ pub fn walk<'r>(
         let (text, policy) = policy::at(repo, &step[0])?;
         complete(repo, &policy, host, logs)?;
         for d in transition(repo, &step[0], &step[1], (&text, &policy), logs, host)?.deployments {
-            let c = InForce::of(d);
+            let c = d.in_force;
             ever.insert((c.strategy.clone(), c.version, c.sha256));
             live.insert(c.strategy.clone(), c);
         }
@@ -146,7 +146,11 @@ pub fn transition(
     for strategy in configs {
         let deployment = config::verify(repo, old, new, &strategy, policy, logs, host)?;
         let c = &deployment.config.promotion;
-        verdict.lines.push(format!("{strategy} v{}: approved by {}", c.version, deployment.approvers.join(", ")));
+        verdict.lines.push(format!(
+            "{strategy} v{}: approved by {}",
+            c.version,
+            deployment.in_force.approvers.join(", ")
+        ));
         verdict.deployments.push(deployment);
     }
     let changed: Vec<&str> = changes.iter().map(|c| c.path.as_str()).collect();

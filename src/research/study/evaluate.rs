@@ -168,11 +168,6 @@ impl<'a> Evaluator<'a> {
         of(&self.identity, params)
     }
 
-    /// Whether parameters keep the strategy's constraints and fit its functions.
-    pub fn allowed(&self, params: &Params) -> bool {
-        self.inputs.strategy.allows(params)
-    }
-
     /// Evaluates a trial. `medians` are earlier trials' median out-of-sample objectives after each
     /// fold, for pruning. The same inputs give the same result, bit for bit.
     pub fn evaluate(&self, params: &Params, medians: &[f64]) -> Evaluated {

@@ -289,7 +289,8 @@ fn what_cannot_be_evaluated_is_said() {
     let mut params = s.params();
     params.insert("fast".into(), Value::Int(90));
     let e = s.evaluator().unwrap();
-    assert!(!e.allowed(&params) && e.allowed(&s.params()));
+    let strategy = e.inputs.strategy;
+    assert!(!strategy.allows(&params) && strategy.allows(&s.params()));
     let outcome = e.evaluate(&params, &[]).outcome;
     assert_eq!(outcome, TrialOutcome::Failed { reason: "infeasible: fast < slow does not hold".into() });
     params.remove("stop");
