@@ -7,6 +7,7 @@
 //! | [`market`] | aligned columns of prices, marks and funding; their hash |
 //! | [`rulebook`] | dated brackets, fees, steps; the liquidation price |
 //! | [`indicator`] | every TA-Lib function by name, batch and streaming |
+//! | `lanes` | loops over many values, at every width of the machine |
 //! | [`strategy`] | the strategy file and its expression language |
 //! | [`order`] | what is asked of an account: orders, sizes, levels, target weights |
 //! | [`account`] | the bar state machine: fills, fees, funding, margin, liquidation |
@@ -23,6 +24,7 @@ pub mod account;
 pub mod event;
 pub mod format;
 pub mod indicator;
+mod lanes;
 pub mod market;
 pub mod metric;
 pub mod order;

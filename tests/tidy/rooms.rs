@@ -4,7 +4,7 @@ use super::source::{self, CRATES, all, files, is_test, product, root};
 use std::collections::BTreeSet;
 
 /// Where each outside crate is used. `*` stands for everywhere in the workspace.
-const ROOMS: [(&str, &[&str]); 48] = [
+const ROOMS: [(&str, &[&str]); 49] = [
     ("axum", &["src/cli/serve.rs"]),
     ("base64", &["ledger/src/keys/", "ledger/src/tree/", "src/research/report/live.rs"]),
     ("bincode", &["src/shared/event/codec.rs"]),
@@ -32,6 +32,7 @@ const ROOMS: [(&str, &[&str]); 48] = [
             "src/research/report/",
         ],
     ),
+    ("multiversion", &["src/shared/lanes.rs"]),
     ("percent_encoding", &["src/research/data/fetch/"]),
     ("polars", &["src/research/data/snapshot/", "src/research/data/frame.rs"]),
     ("proptest", &[]),

@@ -3,6 +3,7 @@
 
 use super::position::Position;
 use super::{Account, MarginMode, Signals};
+use crate::lanes::{add, add_gains, highest, lowest};
 use crate::market::course::{Course, Extremes, extremes};
 use crate::market::{Bar, Columns, Field, Market, MarketBar};
 use crate::rulebook::RulebookError;
@@ -210,15 +211,12 @@ impl Account<'_> {
         self.equity.resize(first + end - bars.start, 0.0);
         for (symbol, p) in self.positions.iter().enumerate().filter_map(|(s, p)| Some((s, p.as_ref()?))) {
             let marks = &market.columns[symbol].get(Field::MarkClose)[bars.start..end];
-            let (size, entry) = (p.side * p.qty, p.entry);
-            for (sum, mark) in self.equity[first..].iter_mut().zip(marks) {
-                *sum += size * (mark - entry);
-            }
+            add_gains(&mut self.equity[first..], marks, p.side * p.qty, p.entry);
         }
         let mut from = first;
         for (until, wallet) in wallets.drain(..) {
             let until = first + until - bars.start;
-            self.equity[from..until].iter_mut().for_each(|sum| *sum += wallet);
+            add(&mut self.equity[from..until], wallet);
             from = until;
         }
         self.wallets = wallets;
@@ -315,30 +313,6 @@ fn lowered(p: &Position, by: f64) -> f64 {
         (true, false) => f64::MAX,
         (false, _) => p.liquidation + p.side * by,
     }
-}
-
-/// The highest of these.
-fn highest(least: f64, values: &[f64]) -> f64 {
-    let mut lanes = [least; 8];
-    let (chunks, rest) = values.as_chunks::<8>();
-    for chunk in chunks {
-        for (lane, v) in lanes.iter_mut().zip(chunk) {
-            *lane = if *v > *lane { *v } else { *lane };
-        }
-    }
-    lanes.iter().chain(rest).copied().fold(least, f64::max)
-}
-
-/// The lowest of these.
-fn lowest(values: &[f64]) -> f64 {
-    let mut lanes = [f64::MAX; 8];
-    let (chunks, rest) = values.as_chunks::<8>();
-    for chunk in chunks {
-        for (lane, v) in lanes.iter_mut().zip(chunk) {
-            *lane = if *v < *lane { *v } else { *lane };
-        }
-    }
-    lanes.iter().chain(rest).copied().fold(f64::MAX, f64::min)
 }
 
 /// Whether the stop of a position is fixed, or follows the best price of bars.

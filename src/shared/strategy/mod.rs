@@ -52,6 +52,7 @@ mod table;
 #[cfg(test)]
 mod tests;
 pub(crate) mod text;
+mod truth;
 pub mod warn;
 pub mod words;
 

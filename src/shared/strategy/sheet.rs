@@ -8,15 +8,14 @@ use super::op::{Binary, Memory, Unary, choose};
 use super::plan::{Id, Op, Plan};
 use super::schedule::schedule;
 use super::series::Column;
+use super::truth::{Asked, Pairs, Truth};
 use crate::indicator::IndicatorError;
+use crate::lanes::{self, WORD};
 use crate::market::Market;
 use crate::market::course::Bits;
 use std::collections::BTreeMap;
 
-/// Bars of a word.
-const LANES: usize = 64;
-
-type Lanes = [f64; LANES];
+type Lanes = [f64; WORD];
 
 /// The nodes of a plan over a market.
 #[derive(Debug, Clone)]
@@ -25,15 +24,9 @@ pub struct Sheet<'m> {
     bars: usize,
     columns: Vec<Column<'m>>,
     late: Vec<bool>,
+    pairs: Pairs,
     /// Where nodes are true, of those that were asked for.
     truths: BTreeMap<Id, Bits>,
-}
-
-/// Of 64 bars those in which something is true, and those in which it is false; in the others it is not known.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Word {
-    yes: u64,
-    no: u64,
 }
 
 impl<'m> Sheet<'m> {
@@ -51,7 +44,8 @@ impl<'m> Sheet<'m> {
         let all: Vec<Id> = wanted.iter().chain(truths).copied().collect();
         let Choice { late, roots } = choose_late(plan, &schedule(plan), &all, kept.is_some());
         let columns = evaluate(plan, market, roots.into_iter(), kept)?;
-        let mut sheet = Sheet { plan: plan.clone(), bars: market.len(), columns, late, truths: BTreeMap::new() };
+        let pairs = Pairs::new(plan, &late, &columns, market.len());
+        let mut sheet = Sheet { plan: plan.clone(), bars: market.len(), columns, late, pairs, truths: BTreeMap::new() };
         let mut truths = truths.to_vec();
         truths.sort_unstable();
         for id in truths {
@@ -82,75 +76,88 @@ impl<'m> Sheet<'m> {
         if let Some(bits) = self.truths.get(&id) {
             return bits.clone();
         }
-        let mut words: Vec<u64> = (0..self.bars.div_ceil(LANES)).map(|w| self.word(id, w, false).yes).collect();
-        if let (Some(last), rest @ 1..) = (words.last_mut(), self.bars % LANES) {
+        let mut words = self.truth(id, &vec![u64::MAX; self.bars.div_ceil(WORD)], Asked::True).yes;
+        if let (Some(last), rest @ 1..) = (words.last_mut(), self.bars % WORD) {
             *last &= (1 << rest) - 1;
         }
         Bits(words)
     }
 
-    /// Where a node is true, and, if `both` are asked for, where it is false.
-    fn word(&self, id: Id, w: usize, both: bool) -> Word {
+    /// Where a node is true, and, if both are asked for, where it is false, in the bars that are looked at; in the others
+    /// whatever it is.
+    fn truth(&self, id: Id, looked: &[u64], asked: Asked) -> Truth {
+        let both = asked == Asked::Both;
         if let (false, Some(bits)) = (both, self.truths.get(&id)) {
-            return Word { yes: bits.0[w], no: 0 };
+            return Truth { yes: bits.0.clone(), no: vec![0; bits.0.len()] };
         }
-        if self.late[id] {
-            match &self.plan.ops[id] {
-                Op::Unary(Unary::Not, a) => {
-                    let Word { yes, no } = self.word(*a, w, true);
-                    return Word { yes: no, no: yes };
-                }
-                Op::Binary(Binary::And, a, b) => {
-                    let a = self.word(*a, w, both);
-                    if a.yes == 0 && !both {
-                        return a;
-                    }
-                    let b = self.word(*b, w, both);
-                    return Word { yes: a.yes & b.yes, no: a.no | b.no };
-                }
-                Op::Binary(Binary::Or, a, b) => {
-                    let a = self.word(*a, w, both);
-                    if a.yes == u64::MAX && !both {
-                        return a;
-                    }
-                    let b = self.word(*b, w, both);
-                    return Word { yes: a.yes | b.yes, no: a.no & b.no };
-                }
-                Op::Binary(op, a, b) if op.is_comparison() => {
-                    let (mut x, mut y) = ([0.0; LANES], [0.0; LANES]);
-                    return compare(*op, self.lanes(*a, w, &mut x), self.lanes(*b, w, &mut y), both);
-                }
-                Op::If(c, a, b) => {
-                    let (c, a, b) = (self.word(*c, w, true), self.word(*a, w, both), self.word(*b, w, both));
-                    return Word { yes: c.yes & a.yes | c.no & b.yes, no: c.yes & a.no | c.no & b.no };
-                }
-                _ => {}
+        let within = |of: &[u64]| looked.iter().zip(of).map(|(a, b)| a & b).collect::<Vec<u64>>();
+        let without = |of: &[u64]| looked.iter().zip(of).map(|(a, b)| a & !b).collect::<Vec<u64>>();
+        match &self.plan.ops[id] {
+            _ if !self.late[id] => self.one_by_one(id, looked, both),
+            Op::Unary(Unary::Not, a) => {
+                let Truth { yes, no } = self.truth(*a, looked, Asked::Both);
+                Truth { yes: no, no: yes }
             }
+            Op::Binary(Binary::And, a, b) => {
+                let a = self.truth(*a, looked, asked);
+                let rest = if both { without(&a.no) } else { within(&a.yes) };
+                let b = self.truth(*b, &rest, asked);
+                Truth::of(&a, &b, |[a, _], [b, _]| a & b, |[_, a], [_, b]| a | b)
+            }
+            Op::Binary(Binary::Or, a, b) => {
+                let a = self.truth(*a, looked, asked);
+                let b = self.truth(*b, &without(&a.yes), asked);
+                Truth::of(&a, &b, |[a, _], [b, _]| a | b, |[_, a], [_, b]| a & b)
+            }
+            Op::If(c, a, b) => {
+                let c = self.truth(*c, looked, Asked::Both);
+                let (a, b) = (self.truth(*a, &within(&c.yes), asked), self.truth(*b, &within(&c.no), asked));
+                let a = Truth::of(&c, &a, |[c, _], [a, _]| c & a, |[c, _], [_, a]| c & a);
+                let b = Truth::of(&c, &b, |[_, c], [b, _]| c & b, |[_, c], [_, b]| c & b);
+                Truth::of(&a, &b, |[a, _], [b, _]| a | b, |[_, a], [_, b]| a | b)
+            }
+            Op::Binary(op, ..) if op.is_comparison() => {
+                self.pairs.truth(id, *op).unwrap_or_else(|| self.one_by_one(id, looked, both))
+            }
+            _ => self.one_by_one(id, looked, both),
         }
-        let mut x = [0.0; LANES];
-        let values = self.lanes(id, w, &mut x);
-        let no = if both { pack(|i| values[i] == 0.0) } else { 0 };
-        Word { yes: pack(|i| values[i] == 1.0), no }
+    }
+
+    /// The same, word by word of those that are looked at.
+    fn one_by_one(&self, id: Id, looked: &[u64], both: bool) -> Truth {
+        let mut out = Truth { yes: vec![0; looked.len()], no: vec![0; looked.len()] };
+        let (mut x, mut y) = ([0.0; WORD], [0.0; WORD]);
+        for w in (0..looked.len()).filter(|w| looked[*w] != 0) {
+            (out.yes[w], out.no[w]) = match &self.plan.ops[id] {
+                Op::Binary(op, a, b) if self.late[id] && op.is_comparison() => {
+                    compare(*op, self.lanes(*a, w, &mut x), self.lanes(*b, w, &mut y), both)
+                }
+                _ => {
+                    let values = self.lanes(id, w, &mut x);
+                    let no = if both { lanes::pack(|i| values[i] == 0.0) } else { 0 };
+                    (lanes::pack(|i| values[i] == 1.0), no)
+                }
+            };
+        }
+        out
     }
 
     /// 64 values of a node; those after the last bar are unknown, or whatever they would be.
     fn lanes<'s>(&'s self, id: Id, w: usize, out: &'s mut Lanes) -> &'s Lanes {
         if !self.late[id] {
-            return stretch(&self.columns[id], w * LANES, 0, out);
+            return stretch(&self.columns[id], w * WORD, 0, out);
         }
-        let (mut x, mut y) = ([0.0; LANES], [0.0; LANES]);
+        let (mut x, mut y) = ([0.0; WORD], [0.0; WORD]);
         match &self.plan.ops[id] {
             Op::Const(v) => out.fill(*v),
             Op::Unary(op, a) => *out = op.lanes(*self.lanes(*a, w, &mut x)),
             Op::Binary(op, a, b) => *out = op.lanes(*self.lanes(*a, w, &mut x), *self.lanes(*b, w, &mut y)),
             Op::Memory(Memory::Prev(n), a) if !self.late[*a] => {
-                return stretch(&self.columns[*a], w * LANES, *n, out);
+                return stretch(&self.columns[*a], w * WORD, *n, out);
             }
             _ => {
                 *out =
-                    std::array::from_fn(
-                        |i| if w * LANES + i < self.bars { self.at(id, w * LANES + i) } else { f64::NAN },
-                    )
+                    std::array::from_fn(|i| if w * WORD + i < self.bars { self.at(id, w * WORD + i) } else { f64::NAN })
             }
         }
         out
@@ -167,26 +174,16 @@ fn stretch<'s>(column: &'s [f64], from: usize, ago: usize, out: &'s mut Lanes) -
     out
 }
 
-fn compare(op: Binary, a: &Lanes, b: &Lanes, both: bool) -> Word {
+fn compare(op: Binary, a: &Lanes, b: &Lanes, both: bool) -> (u64, u64) {
     let yes = match op {
-        Binary::Less => pack(|i| a[i] < b[i]),
-        Binary::LessEqual => pack(|i| a[i] <= b[i]),
-        Binary::Greater => pack(|i| a[i] > b[i]),
-        Binary::GreaterEqual => pack(|i| a[i] >= b[i]),
-        Binary::Equal => pack(|i| a[i] == b[i]),
-        _ => pack(|i| (a[i] < b[i]) | (a[i] > b[i])),
+        Binary::Less => lanes::pack(|i| a[i] < b[i]),
+        Binary::LessEqual => lanes::pack(|i| a[i] <= b[i]),
+        Binary::Greater => lanes::pack(|i| a[i] > b[i]),
+        Binary::GreaterEqual => lanes::pack(|i| a[i] >= b[i]),
+        Binary::Equal => lanes::pack(|i| a[i] == b[i]),
+        _ => lanes::pack(|i| (a[i] < b[i]) | (a[i] > b[i])),
     };
-    Word { yes, no: if both { !yes & pack(|i| !(a[i].is_nan() | b[i].is_nan())) } else { 0 } }
-}
-
-/// 64 truths as bits.
-#[inline(always)]
-fn pack(holds: impl Fn(usize) -> bool) -> u64 {
-    let bytes: [u8; LANES] = std::array::from_fn(|i| u8::from(holds(i)));
-    let (chunks, _) = bytes.as_chunks::<8>();
-    // The product brings the lowest bits of eight bytes together in its highest byte.
-    let together = |chunk: &[u8; 8]| u64::from_le_bytes(*chunk).wrapping_mul(0x0102_0408_1020_4080) >> 56;
-    chunks.iter().enumerate().fold(0, |word, (k, chunk)| word | together(chunk) << (8 * k))
+    (yes, if both { !yes & lanes::pack(|i| !(a[i].is_nan() | b[i].is_nan())) } else { 0 })
 }
 
 #[cfg(test)]
@@ -264,13 +261,5 @@ mod tests {
                 prop_assert!((bars..bars.next_multiple_of(64)).all(|t| !bits.at(t)));
             }
         }
-    }
-
-    #[test]
-    fn truths_become_bits() {
-        let bits = [0usize, 7, 8, 31, 33, 63];
-        let word = bits.iter().fold(0, |w, b| w | 1_u64 << b);
-        assert_eq!(pack(|i| bits.contains(&i)), word);
-        assert_eq!((pack(|_| true), pack(|_| false)), (u64::MAX, 0));
     }
 }
