@@ -300,7 +300,7 @@ fn found(r: &Review, f: &Figures) -> String {
         (None, _) => "its Sharpe ratio is undefined, and so is every statistic of it".into(),
         (Some(s), _) => format!(
             "beside {} (variance {:.3e}, no less than that of chance): deflated Sharpe ratio {}, alone {};\n\
-             minimum track record {} of {} bars; probability that the study's choice is overfitted: {}",
+             minimum track record {} of {} bars; probability that a choice by Sharpe ratio is overfitted: {}",
             s.beside(),
             s.variance,
             defined(s.dsr),

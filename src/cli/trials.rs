@@ -193,7 +193,9 @@ fn statistics(f: &Figures) {
             "probability of overfitting: unknown until the {} pruned trials are finished (`assay study finish`)",
             f.unfinished
         )),
-        (pbo, _) => print(&format!("probability that the study's choice is overfitted: {}", show(pbo))),
+        (pbo, _) => {
+            print(&format!("probability that a choice by Sharpe ratio among them is overfitted: {}", show(pbo)))
+        }
     }
 }
 

@@ -231,6 +231,11 @@ impl Report {
         out
     }
 
+    /// Whether the figures out of sample count a trade: it was entered there.
+    fn counts(&self, trade: &Trade) -> bool {
+        self.out_of_sample_ms.is_some_and(|first| trade.entry_ms >= first)
+    }
+
     /// The name of a rule by its number.
     fn tag(&self, number: u16) -> &str {
         self.tags.get(usize::from(number)).map(String::as_str).unwrap_or_default()
@@ -249,6 +254,7 @@ impl Report {
                 row["symbol"] = json!(self.symbols.get(trade.symbol));
                 row["tag"] = json!(self.tag(trade.tag));
                 row["exit_tag"] = json!(self.tag(trade.exit_tag));
+                row["out_of_sample"] = json!(self.counts(trade));
                 row["entry_time"] = json!(format_ms(trade.entry_ms));
                 row["exit_time"] = json!(format_ms(trade.exit_ms));
             }

@@ -7,7 +7,7 @@ use serde_json::json;
 
 /// First line of the trades.
 pub(super) const TRADES: &str = "symbol,side,qty,leverage,entry_time,entry_price,exit_time,exit_price,entry_tag,exit_rule,exit_tag,\
-     adds,parts,bars,fees_usdt,funding_usdt,pnl_usdt,mae,mfe";
+     adds,parts,bars,fees_usdt,funding_usdt,pnl_usdt,mae,mfe,out_of_sample";
 /// First line of the equity.
 pub(super) const EQUITY: &str = "time,equity_usdt,drawdown,margin_usage,out_of_sample";
 
@@ -16,9 +16,9 @@ fn cell(text: &str) -> String {
     if text.contains([',', '"', '\n', '\r']) { format!("\"{}\"", text.replace('"', "\"\"")) } else { text.into() }
 }
 
-/// A row for each trade, in the order in which they were closed.
+/// A row for each trade of the whole run, in the order in which they were closed; the figures out of sample are of
+/// those that say so.
 pub(super) fn trades(r: &Report) -> String {
-    let tag = |n: u16| n.checked_sub(1).and_then(|n| r.tags.get(usize::from(n))).map_or("", String::as_str);
     let row = |t: &Trade| {
         let rule = json!(t.rule);
         let cells = [
@@ -30,9 +30,9 @@ pub(super) fn trades(r: &Report) -> String {
             t.entry.to_string(),
             format_ms(t.exit_ms),
             t.exit.to_string(),
-            cell(tag(t.tag)),
+            cell(r.tag(t.tag)),
             rule.as_str().unwrap_or_default().into(),
-            cell(tag(t.exit_tag)),
+            cell(r.tag(t.exit_tag)),
             t.adds.to_string(),
             t.parts.to_string(),
             t.bars.to_string(),
@@ -41,6 +41,7 @@ pub(super) fn trades(r: &Report) -> String {
             t.pnl_usdt.to_string(),
             t.mae.to_string(),
             t.mfe.to_string(),
+            u8::from(r.counts(t)).to_string(),
         ];
         cells.join(",") + "\n"
     };
@@ -65,7 +66,10 @@ mod tests {
     /// The tables hold the same numbers, to the last bit, and read back with any reader of CSV.
     #[test]
     fn the_tables_hold_every_number() {
-        let report = report("s", true, 6);
+        let mut report = report("s", true, 6).with_tags(["", "dip", "top", "mid"].map(String::from).to_vec());
+        for (n, trade) in report.trades.iter_mut().enumerate() {
+            (trade.tag, trade.exit_tag) = (n as u16 % 4, n as u16 / 4 % 4);
+        }
         let trades = report.trades_csv();
         let rows: Vec<Vec<&str>> = trades.lines().map(|line| line.split(',').collect()).collect();
         let at = |name: &str| rows[0].iter().position(|head| *head == name).unwrap();
@@ -80,6 +84,20 @@ mod tests {
                 assert_eq!(row[at(name)].parse::<f64>().unwrap().to_bits(), number.to_bits(), "{name}");
             }
             assert_eq!(assay_shared::time::parse(row[at("exit_time")]), Some(trade.exit_ms));
+            let named = [row[at("entry_tag")], row[at("exit_tag")]];
+            assert_eq!(named, [trade.tag, trade.exit_tag].map(|n| ["", "dip", "top", "mid"][usize::from(n)]));
+        }
+        let tested = |row: &&Vec<&str>| row[at("out_of_sample")] == "1";
+        let own = report.trades.iter().filter(|t| t.entry_ms >= report.out_of_sample_ms.unwrap()).count();
+        assert_eq!(rows[1..].iter().filter(tested).count(), own);
+        // The same in the other file.
+        let json: serde_json::Value = serde_json::from_str(&report.to_json()).unwrap();
+        for (row, trade) in rows[1..].iter().zip(json["trades"].as_array().unwrap()) {
+            assert_eq!(
+                (row[at("entry_tag")], row[at("exit_tag")]),
+                (trade["tag"].as_str().unwrap(), trade["exit_tag"].as_str().unwrap())
+            );
+            assert_eq!(row[at("out_of_sample")] == "1", trade["out_of_sample"].as_bool().unwrap());
         }
         let equity = report.equity_csv();
         assert_eq!(equity.lines().count(), report.equity_usdt.len() + 1);

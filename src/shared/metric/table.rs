@@ -86,7 +86,7 @@ metrics! {
     Liquidations "liquidations" 11 Count Lower "positions liquidated";
     MaxDrawdown "max_drawdown" 12 Fraction Higher "largest fall from a peak, zero or less; the first peak is the initial equity";
     ProfitFactor "profit_factor" 13 Ratio Higher "gains / losses of closed trades; undefined without a loss";
-    RejectedOrders "rejected_orders" 14 Count Lower "entries that were not filled";
+    RejectedOrders "rejected_orders" 14 Count Lower "entries, or what was left of one, that were refused";
     Sharpe "sharpe" 15 Ratio Higher "mean / deviation (ddof 1) of the returns per bar, times the root of the bars of a year";
     SharpePerBar "sharpe_per_bar" 16 Ratio Higher "mean / deviation (ddof 1) of the returns per bar";
     Skew "skew" 17 Ratio Higher "skewness of the returns per bar, population moments";

@@ -122,7 +122,7 @@ impl Scope {
 }
 
 /// What was tried on prices that overlap with a study's.
-#[derive(Debug, Clone, Copy, PartialEq, Default)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct Lineage {
     /// Trials: of each study its budget, or what it recorded, if that is more.
     pub trials: u64,
@@ -134,14 +134,36 @@ pub struct Lineage {
     pub sharpes: Sharpes,
     /// The widest search of them, a study or what it was before it was extended.
     pub widest: Option<Widest>,
+    /// The studies one by one, each with how many trials it counts for: log by log, in the order in which they were opened.
+    pub(super) parts: Vec<(u64, Sharpes)>,
 }
 
 impl Lineage {
-    /// What the best of all of them would have by chance, over so many observations: of all together, or of the widest
-    /// search alone, if that is more. So trials that differ in nothing never make a finding look better.
+    /// What the best of all of them would have by chance, over so many observations: of all together, of all that there
+    /// were after any one of the studies, or of the widest of them without those that are narrower, whichever is most. So
+    /// trials that differ in nothing never make a finding look better, wherever they stand, nor do any that come later.
     pub fn expected_max(&self, observations: f64) -> f64 {
         let all = expected_max(self.trials as f64, self.variance(observations));
-        self.widest.map_or(all, |widest| all.max(widest.expected_max()))
+        let mut widest_first: Vec<&(u64, Sharpes)> = self.parts.iter().collect();
+        widest_first.sort_by(|a, b| b.1.variance().unwrap_or(0.0).total_cmp(&a.1.variance().unwrap_or(0.0)));
+        let some = self.widest_of(self.parts.iter()).max(self.widest_of(widest_first.into_iter()));
+        self.widest.map_or(all, |widest| all.max(widest.expected_max())).max(some)
+    }
+
+    /// The most that any beginning of these studies would have, beside what was declared.
+    fn widest_of<'p>(&self, parts: impl Iterator<Item = &'p (u64, Sharpes)>) -> f64 {
+        let (mut trials, mut sharpes, mut most) = (self.declared, Sharpes::default(), 0.0_f64);
+        for (n, own) in parts {
+            trials = trials.saturating_add(*n);
+            sharpes.merge(own, 1.0);
+            most = most.max(sharpes.variance().map_or(0.0, |variance| expected_max(trials as f64, variance)));
+        }
+        most
+    }
+
+    /// As it counted before the studies were looked at one by one: logs hold what was said then.
+    pub(super) fn as_it_was(&self) -> Lineage {
+        Lineage { parts: Vec::new(), ..self.clone() }
     }
 
     /// The variance of the Sharpe ratios, never below that of chance over so many observations.
@@ -157,6 +179,7 @@ impl Lineage {
         self.declared = self.declared.saturating_add(other.declared);
         self.sharpes.merge(&other.sharpes, 1.0);
         self.widest = Widest::wider(self.widest, other.widest);
+        self.parts.extend_from_slice(&other.parts);
     }
 }
 
@@ -255,7 +278,12 @@ impl Counts {
             out.trials = out.trials.saturating_add(study.trials.max(study.budget));
             // A bar that is four times as long has twice the Sharpe ratio.
             let factor = own.map_or(1.0, |own| (scope.interval_ms as f64 / own.interval_ms as f64).sqrt());
-            out.sharpes.merge(&study.sharpes, factor);
+            let mut own = Sharpes::default();
+            own.merge(&study.sharpes, factor);
+            out.sharpes.merge(&own, 1.0);
+            if !study.declared {
+                out.parts.push((study.trials.max(study.budget), own));
+            }
             let scaled = study.widest.map(|w| Widest { variance: w.variance * factor * factor, ..w });
             out.widest = Widest::wider(out.widest, scaled);
         }
@@ -297,8 +325,36 @@ mod tests {
         // Another wide one beside it is more.
         let both = Counts(vec![study(60, 0.01), study(600, 0.01)]).lineage(&scope);
         assert!(both.expected_max(bars) > wide.expected_max(bars));
+        // Several that are wide only together, and what is narrow before, between or after them.
+        let shifted = |n: u64, by: f64| {
+            let mut out = study(n, 0.01);
+            out.sharpes = Sharpes::default();
+            (0..n).for_each(|i| out.sharpes.push(by + 0.01 * ((i * 37 % 19) as f64 - 9.0)));
+            out
+        };
+        let (low, high) = (shifted(40, -0.2), shifted(30, 0.2));
+        let together = Counts(vec![low.clone(), high.clone()]).lineage(&scope).expected_max(bars);
+        assert!(together > Counts(vec![low.clone()]).lineage(&scope).expected_max(bars));
+        for at in 0..3 {
+            let mut all = vec![low.clone(), high.clone()];
+            all.insert(at, study(4000, 1e-9));
+            assert!(Counts(all).lineage(&scope).expected_max(bars) >= together, "at {at}");
+        }
+        let mut apart = Counts(vec![study(4000, 1e-9), low.clone()]).lineage(&scope);
+        apart.add(&Counts(vec![high.clone(), study(500, 1e-9)]).lineage(&scope));
+        assert!(apart.expected_max(bars) >= together, "in several logs");
+        assert!(apart.as_it_was().expected_max(bars) < together);
+        // Whatever comes later, also what is between them, takes nothing away.
+        let mut all = vec![low, high];
+        let mut most = together;
+        for (n, by) in [(900, 0.0), (3, 0.5), (5000, 0.01), (7, -0.4)] {
+            all.push(shifted(n, by));
+            let now = Counts(all.clone()).lineage(&scope).expected_max(bars);
+            assert!(now >= most, "{n} at {by}: {now} after {most}");
+            most = now;
+        }
         // A number without end is a number.
-        let all = Lineage { trials: u64::MAX, ..wide };
+        let all = Lineage { trials: u64::MAX, ..wide.clone() };
         assert!(all.expected_max(bars).is_finite() && all.expected_max(bars) > wide.expected_max(bars));
     }
 
