@@ -55,7 +55,7 @@ pub fn worth<'a>(all: impl Iterator<Item = (&'a LaterRun, &'a Looked)>) -> Strin
         if let (Some(elsewhere), Some(data)) = (&run.fact.forward, &run.data) {
             let kind = if data.generated { "GENERATED data" } else { "data" };
             let checked = data.files.map_or("nothing is said of its files".into(), |(all, checked)| {
-                format!("{checked} of {all} files as the vendor's checksums say")
+                format!("{checked} of {all} files fit a checksum beside them")
             });
             let hash = Hash(elsewhere.data_hash);
             lines.push(format!(

@@ -100,7 +100,7 @@ pub fn run(cx: &Context, args: Args) -> Result<(), LabError> {
     let by = done.person.as_ref().map_or_else(String::new, |person| format!(" by {person}"));
     print(&format!("reproduced{by}: trial {} on both engines, {} of {} trials", s.trial, s.ran, s.trials));
     let data = match s.origin.name() {
-        "vendor" => "data of its own, from files that the vendor's checksums confirm",
+        "vendor" => "data of its own, from files that the exchange's archive confirmed to whoever ran this",
         "import" => "data of its own, from files that nothing confirms",
         _ => {
             "the proposer's own copy of the data or of the exchange's rules: it cannot show that they are the exchange's"

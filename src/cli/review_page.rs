@@ -263,12 +263,14 @@ fn origins(r: &Review, f: &Figures, out: &mut Vec<Block>) {
     let d = &f.data;
     let (from, to) = (format_ms(d.first_ms), format_ms(d.last_ms));
     let files = d.files.map_or("nothing is said of its files".into(), |(all, checked)| {
-        format!("{checked} of {all} files as the vendor's checksums say")
+        format!("{checked} of {all} files fit a checksum beside them, by its author's word")
     });
     let symbols = d.symbols.join(", ");
     let source = one_line(&d.source);
     let known = match r.preview.reproduced.values().any(|o| *o == Origin::Vendor) {
-        true => "a reproduction read the same prices from files that the vendor's checksums confirm",
+        true => {
+            "a reproduction read the same prices from files that the exchange's archive confirmed to the reproducer"
+        }
         false => "where they come from is its author's word: no reproduction read them from the vendor's files",
     };
     let mut data = vec![
@@ -311,7 +313,7 @@ fn found(r: &Review, f: &Figures) -> String {
         ),
     };
     let data = |origin: &Origin| match origin {
-        Origin::Vendor => "on files that the vendor's checksums confirm",
+        Origin::Vendor => "on files that the exchange's archive confirmed",
         Origin::Import => "on own files that nothing confirms",
         Origin::Proposer => "on its author's copy of the data or of the exchange's rules",
     };

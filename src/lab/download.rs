@@ -2,6 +2,7 @@
 
 use crate::error::LabError;
 use crate::session::{Progress, Session};
+use crate::vendor;
 use assay_research::data::error::check_symbols;
 use assay_research::data::fetch::{self, Fetched};
 use assay_shared::time::{interval_ms, interval_text};
@@ -59,6 +60,7 @@ pub fn download(what: &Download<'_>, out: &Path, session: &Session) -> Result<Fe
     let done = fetch::fetch(&what.source, &series, &months, out, (what.connections, what.refresh), &say, &stopped);
     session.progress(&Progress::Ended);
     let done = done?;
+    vendor::remember(&what.source.base, out, &done.asked, session)?;
     if stopped() {
         let words = format!("{} of {} files are there; run the command again to go on", done.there, done.total);
         return Err(LabError::Stopped(words));

@@ -166,7 +166,7 @@ fn evidence(clone: &Clone, config: &LiveConfig, seen: &Preview) -> Result<Vec<Li
     if let Some(f) = &seen.figures {
         let d = &f.data;
         let files = d.files.map_or("nothing is said of its files".into(), |(all, same)| {
-            format!("{same} of {all} raw files as the vendor's checksums say")
+            format!("{same} of {all} raw files fit a checksum beside them, by the author's word")
         });
         out.push(Link {
             name: "data",

@@ -14,6 +14,7 @@
 //! | [`data`] | market data into a lab |
 //! | [`quality`] | what was found in them, kept and shown |
 //! | [`download`] | files of the exchange's archive |
+//! | `vendor` | which files the exchange's own archive confirmed to whoever asks here |
 //! | [`rules`] | what is known of the exchange's rules, and books made of it |
 //! | [`kept`] | what became of the files of snapshots |
 //! | [`erased`] | what was destroyed on purpose |
@@ -122,6 +123,7 @@ pub mod tamper;
 mod tests;
 pub mod trial;
 pub mod values;
+mod vendor;
 pub mod verify;
 pub mod witness;
 pub mod writer;

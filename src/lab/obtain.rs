@@ -105,5 +105,14 @@ fn imported(lab: &Lab, said: &SnapshotFact, dir: &Path) -> Result<(), LabError> 
         let what = format!("not reproduced: {} gives the data {}, the study's are {hash}", dir.display(), found);
         return Err(LabError::Verification(what));
     }
+    // The same rules are known here: what they assume must have been said. Of other ones the trials will differ.
+    let unsaid = read.book.assumptions.iter().find(|a| !said.assumptions.contains(a));
+    if let Some(what) = unsaid.filter(|_| said.rulebook_hash == Some(read.book.hash().0)) {
+        let what = format!(
+            "not reproduced: an import of {} assumes what the study's snapshot does not say: {what}",
+            dir.display()
+        );
+        return Err(LabError::Verification(what));
+    }
     read.register(lab).map(|_| ())
 }

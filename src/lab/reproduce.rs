@@ -8,6 +8,7 @@ use crate::proposal::policy;
 use crate::review::{Proposal, deployed, read};
 use crate::session::Progress;
 use crate::study::{Opened, Seed, ends_again, later_again};
+use crate::vendor;
 use assay_ledger::format::hash::unhex;
 use assay_ledger::keys::sshsig;
 use assay_ledger::{Hash, Signer};
@@ -379,6 +380,9 @@ fn origin(lab: &Lab, (data, book): (&Hash, &Hash), author: &str) -> Result<Origi
     if !rows.iter().any(|row| row.rulebook_hash.as_deref() == Some(&book.to_string())) {
         return Ok(Origin::Proposer);
     }
-    let confirmed = row.files.zip(row.vendor_checked).is_some_and(|(all, checked)| all > 0 && all == checked);
+    // A checksum that lies beside a file is whoever's who made it: the archive itself must have said it, to this person.
+    let list = std::fs::read_to_string(lab.snapshot_dir().join(format!("{data}.sha256"))).unwrap_or_default();
+    let whole = row.files.is_some_and(|all| list.lines().count() == all as usize);
+    let confirmed = whole && vendor::confirms(&list, &vendor::confirmed(&lab.session));
     Ok(if confirmed { Origin::Vendor } else { Origin::Import })
 }

@@ -71,7 +71,7 @@ pub fn of_trial(lab: &Lab, study_id: &str, number: Option<u32>) -> Result<Option
 
 /// What was tried on prices that overlap, in this log and in those of the policy that the repository has.
 fn lineage(lab: &Lab, log: &Log, record: &Record) -> Result<Lineage, LabError> {
-    let mut all = record.lineage;
+    let mut all = record.lineage.clone();
     let repo = lab.repo()?;
     let (Some(scope), true) = (&record.scope, repo.tip("refs/heads/main").is_some()) else { return Ok(all) };
     let (policy, _) = proposal::policy(&repo)?;

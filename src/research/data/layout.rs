@@ -46,7 +46,7 @@ const WORDS: [(&str, Says); 16] = [
     ("bookticker", Says::Not("quotes; candles are read")),
     ("bookdepth", Says::Not("quotes; candles are read")),
     ("liquidationsnapshot", Says::Not("liquidations of others")),
-    ("markpriceklines", Says::Holds(Holds::MarkKlines)),
+    ("markprice", Says::Holds(Holds::MarkKlines)),
     ("mark_price", Says::Holds(Holds::MarkKlines)),
     ("fundingrate", Says::Holds(Holds::Funding)),
     ("funding_rate", Says::Holds(Holds::Funding)),
@@ -116,6 +116,10 @@ fn name_parts(stem: &str) -> Result<(String, String, Option<Says>), String> {
     {
         joined = front.replace('_', "");
         parts = vec![&joined, last];
+    }
+    // `markPriceKlines-BTCUSDT-1h`: what it holds comes first.
+    if parts.len() > 1 && says(parts[0]).is_some() && symbol(parts[1]).is_some_and(|s| has_quote(&s)) {
+        parts.swap(0, 1);
     }
     let first = parts.first().copied().unwrap_or_default();
     let symbol = match pair(first) {
@@ -248,6 +252,10 @@ mod tests {
             ("futures/ONDO_USDT_USDT-1h-mark.json.gz", "ONDOUSDT", MarkKlines, "1h"),
             ("futures/ONDO_USDT_USDT-8h-funding_rate.feather", "ONDOUSDT", Funding, ""),
             ("brackets/leverage_brackets_2024-10-24.json", "", Brackets, ""),
+            ("BTCUSDT-markPrice-1h.csv", "BTCUSDT", MarkKlines, "1h"),
+            ("BTCUSDT-1h-mark_price.csv", "BTCUSDT", MarkKlines, "1h"),
+            ("markPriceKlines-BTCUSDT-1h.csv", "BTCUSDT", MarkKlines, "1h"),
+            ("fundingRate-BTCUSDT-2024-01.csv", "BTCUSDT", Funding, ""),
             ("mark_price_1h/BTCUSDT-1h.csv", "BTCUSDT", MarkKlines, "1h"),
         ];
         for (path, symbol, holds, bars) in table {

@@ -159,8 +159,13 @@ pub fn look_over(own: &Own, step: i64, out: &mut Quality) {
     }
     noted.bars(out, "flat-bar", &which(&|t| high[t] == low[t]), "with one price only");
     let move_of = |t: usize| {
-        let ends =
-            [close[t] / open[t] - 1.0, high[t] / open[t].max(close[t]) - 1.0, low[t] / open[t].min(close[t]) - 1.0];
+        let before = if t == 0 { open[t] } else { close[t - 1] };
+        let ends = [
+            open[t] / before - 1.0,
+            close[t] / open[t] - 1.0,
+            high[t] / open[t].max(close[t]) - 1.0,
+            low[t] / open[t].min(close[t]) - 1.0,
+        ];
         ends.into_iter().max_by(|a, b| a.abs().total_cmp(&b.abs())).unwrap_or_default()
     };
     let (size, most) = (|t: usize| move_of(t).abs(), jump(step));

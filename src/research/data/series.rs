@@ -43,6 +43,23 @@ pub(super) struct Made {
     groups: Groups,
 }
 
+/// Bars in a row that may be a spike.
+const SPIKE: usize = 3;
+/// How many times the prices around it, or one by so many, a spike is beyond them.
+const FAR: f64 = 1.5;
+
+/// Whether so many bars are far from both their neighbours, which are not far from each other.
+fn is_spike(rows: &[Kline], at: usize, many: usize) -> bool {
+    let Some(after) = rows.get(at + many) else { return false };
+    let (before, after) = (rows[at - 1].prices[3], after.prices[0]);
+    let (least, most) = (before.min(after), before.max(after));
+    let far = |row: &Kline| {
+        let [_, high, low, _] = row.prices;
+        if low > most { low > FAR * most } else { high * FAR < least }
+    };
+    most < FAR * least && rows[at..at + many].iter().all(far)
+}
+
 impl Making<'_> {
     fn way(&self, code: &str, ms: i64) -> Option<&'static str> {
         self.treatments.of(code, self.symbol, ms).map(|t| t.way)
@@ -72,6 +89,7 @@ impl Making<'_> {
             let place = Place { symbol: self.symbol, from, to };
             quality.note("repeated", &place, format!("{first} stands more than once in its file, counted once{more}"));
         }
+        self.spikes(&names, &mut out, &mut groups);
         for ((code, way), group) in groups {
             let more = if group.count > 1 { format!(", and {} more", group.count - 1) } else { String::new() };
             let kind = if self.kind.is_empty() { String::new() } else { format!("{} ", self.kind) };
@@ -79,6 +97,38 @@ impl Making<'_> {
             quality.problem(code, &place, format!("{kind}{}{more}", group.first), way);
         }
         out
+    }
+
+    /// Bars of which no price is anywhere near those before and after them, which agree: a digit too many or too few, or
+    /// another contract's. Trading is continuous: no price goes so far between a close and the next open, and comes back.
+    fn spikes(&self, names: &[String], rows: &mut Vec<Kline>, groups: &mut Groups) {
+        let mut left_out = Vec::new();
+        let mut at = 1;
+        while at + 1 < rows.len() {
+            let Some(many) = (1..=SPIKE).find(|many| is_spike(rows, at, *many)) else {
+                at += 1;
+                continue;
+            };
+            for (i, row) in rows.iter().enumerate().skip(at).take(many) {
+                let way = self.way("spike", row.ms);
+                let ([open, high, low, close], before) = (row.prices, rows[at - 1].prices[3]);
+                let name = names.get(row.file as usize).map(String::as_str).unwrap_or_default();
+                let time = format_ms(row.ms);
+                let what = format!(
+                    "{name}:{}: {time} open {open} high {high} low {low} close {close} is far from {before} before it and \
+                     from what follows",
+                    row.line
+                );
+                note(groups, "spike", way, row.ms, what);
+                left_out.extend((way == Some("drop")).then_some(i));
+            }
+            at += many;
+        }
+        let mut i = 0;
+        rows.retain(|_| {
+            i += 1;
+            left_out.binary_search(&(i - 1)).is_err()
+        });
     }
 
     /// A row as it is taken, or nothing when it is left out.
@@ -202,6 +252,34 @@ mod tests {
         assert!(found[0].0 == "contradiction" && found[0].1 && found[0].2.contains("month:21 and day:21"), "{found:?}");
         assert_eq!(made(&files, &["contradiction=first"]).0[20].prices[3], 1.0);
         assert_eq!(made(&files, &["contradiction=last"]).0[20].prices[3], 2.0);
+    }
+
+    /// A bar that is far from both its neighbours is no price; a fall that stays is one, and so is a wick.
+    #[test]
+    fn a_digit_too_many() {
+        let rows = |odd: &[(usize, f64)]| -> Vec<Kline> {
+            let mut rows: Vec<Kline> =
+                (0..30).map(|h| Kline { prices: [10.0, 11.0, 9.0, 10.0], ..bar(h, 10.0) }).collect();
+            odd.iter().for_each(|(at, by)| rows[*at].prices.iter_mut().for_each(|p| *p *= by));
+            rows
+        };
+        for odd in [vec![(7, 10.0)], vec![(7, 0.1)], vec![(7, 10.0), (8, 10.0), (9, 10.0)], vec![(4, 0.1), (20, 1.8)]] {
+            let (out, found) = made(&[("a", rows(&odd))], &[]);
+            assert!(out.len() == 30 && found[0].0 == "spike" && found[0].1, "{found:?}");
+            assert!(found[0].2.starts_with("a:") && found[0].2.contains("far from 10 before it"), "{found:?}");
+            let (out, found) = made(&[("a", rows(&odd))], &["spike=drop"]);
+            assert_eq!((out.len(), found[0].1), (30 - odd.len(), false));
+            assert!(out.iter().all(|row| row.prices[3] == 10.0));
+            assert_eq!(made(&[("a", rows(&odd))], &["spike=keep"]).0.len(), 30);
+        }
+        let falls: Vec<(usize, f64)> = (10..30).map(|at| (at, 0.4)).collect();
+        for (calm, prices) in
+            [(rows(&falls), None), (rows(&[(0, 10.0), (29, 0.1)]), None), (rows(&[]), Some([10.0, 90.0, 2.0, 10.0]))]
+        {
+            let mut calm = calm;
+            prices.into_iter().for_each(|p| calm[12].prices = p);
+            assert!(made(&[("a", calm)], &[]).1.is_empty());
+        }
     }
 
     #[test]

@@ -8,11 +8,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Findings that can be treated, the ways to treat them, and what each does.
-pub const WAYS: [(&str, &str, &str); 20] = [
+pub const WAYS: [(&str, &str, &str); 22] = [
     ("disordered", "sort", "put the rows in order of time"),
     ("off-grid", "drop", "leave the rows out"),
     ("off-grid", "snap", "give them the bar's time in which they begin, where that bar is missing"),
     ("impossible-bar", "drop", "leave the bars out, which leaves a gap: name a treatment of gaps too"),
+    ("spike", "drop", "leave the bars out, which leaves a gap: name a treatment of gaps too"),
+    ("spike", "keep", "believe bars that are far from those before and after them"),
     ("contradiction", "first", "of rows that contradict each other keep the first"),
     ("contradiction", "last", "of rows that contradict each other keep the last"),
     ("wrong-close", "keep", "believe the opening times"),

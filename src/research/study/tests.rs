@@ -203,7 +203,8 @@ fn what_is_recorded() {
     let (number, score) = best(&finished).unwrap();
     assert!(finished.iter().filter(|f| f.seen.violation <= 0.0).all(|f| f.seen.score.is_none_or(|s| s <= score)));
     let bars = s.evaluator().unwrap().out_of_sample().len();
-    let mut lineage = Lineage { trials: 42, studies: 1, ..Lineage::default() };
+    let mut lineage = Lineage::default();
+    (lineage.trials, lineage.studies) = (42, 1);
     finished.iter().filter_map(|f| f.sharpe).for_each(|sharpe| lineage.sharpes.push(sharpe));
     let end = close([1; 16], &finished, bars, &lineage);
     assert_eq!((end.best, end.trials), (Some(number), 30));

@@ -14,7 +14,7 @@ pub const MAX_TEXT: usize = 4096;
 /// Where the data of a reproduction came from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Origin {
-    /// Imported by the reproducer from files that the vendor's checksums confirm.
+    /// Imported by the reproducer from files whose checksums the vendor's archive said to them.
     Vendor,
     /// Imported by the reproducer, from files that nothing confirms.
     Import,

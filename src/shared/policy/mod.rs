@@ -61,7 +61,7 @@ pub struct Thresholds {
     /// People besides the author who must have run the trial and its study again.
     #[serde(default = "one")]
     pub reproductions: u32,
-    /// Those of them who must have imported the data anew from files that the vendor confirms.
+    /// Those of them who must have imported the data anew from files that the vendor's archive confirmed to them.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub reproductions_from_vendor: u32,
 }

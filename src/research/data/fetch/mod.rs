@@ -40,6 +40,8 @@ pub struct Fetched {
     pub absent: Vec<Absent>,
     /// Whether the source says what it has.
     pub listed: bool,
+    /// Those files whose checksum the source said just now, by their paths in the folder.
+    pub asked: Vec<String>,
 }
 
 /// One file, and whose it is.
@@ -51,6 +53,8 @@ struct Job {
 /// What became of a file.
 enum Had {
     Kept,
+    /// It was there, and the source says that it is the same.
+    Asked,
     Loaded,
     Absent,
 }
@@ -110,7 +114,10 @@ pub fn fetch(
                 Ok(Had::Absent) => drop(had[job.series].remove(&job.date)),
                 Ok(found) => {
                     out.there += 1;
-                    out.kept += usize::from(matches!(found, Had::Kept));
+                    out.kept += usize::from(matches!(found, Had::Kept | Had::Asked));
+                    if !matches!(found, Had::Kept) {
+                        out.asked.push(series[job.series].file(&job.date));
+                    }
                     had[job.series].insert(job.date.clone());
                 }
                 Err(e) => drop(failed.get_or_insert(e)),
@@ -154,7 +161,7 @@ fn one(archive: &Archive<'_>, path: &str, dir: &Path, refresh: bool) -> Result<H
             if text.as_deref().is_some_and(|text| says(text, &hash)) {
                 let unwritten = |e: LedgerError| DataError::Download { url: path.into(), what: e.to_string() };
                 replace(&RealDisk, &checksum_path(&target), text.unwrap_or_default().as_bytes()).map_err(unwritten)?;
-                return Ok(Had::Kept);
+                return Ok(Had::Asked);
             }
         }
     }
