@@ -84,7 +84,11 @@ fn what_is_lost_comes_back(desk: &Desk, live: Option<&str>, pg: &Postgres) {
     for sql in ["DELETE FROM halts", "DELETE FROM halts WHERE strategy = 'trend' AND person = 'ana'"] {
         lose(sql);
         let found = desk.assay(&["reconcile", "--check"]).fails(1, "behind git's back");
-        assert!(found.err.contains("put-back") && found.err.contains("gone from the table of halts"), "{}", found.err);
+        assert!(
+            found.err.contains("is put back") && found.err.contains("gone from the table of halts"),
+            "{}",
+            found.err
+        );
         desk.assay(&["reconcile"]).ok();
         assert_eq!(listed(), before);
         desk.assay(&["reconcile", "--check"]).ok();

@@ -46,6 +46,7 @@ mod seeds;
 mod sources;
 mod stop;
 mod study;
+mod table;
 mod three;
 mod tidy;
 mod trust;

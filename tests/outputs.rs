@@ -182,7 +182,7 @@ fn a_deploy_that_is_cut_off_is_not_forgotten() {
             assert_eq!(tip("lab/repo.git"), landed, "the lab knows");
         } else {
             assert!(desk.assay(&["doctor"]).out.contains("the next `assay deploy` brings"));
-            desk.assay(&["deploy", &branch]).fails(4, "is part of what is deployed already");
+            assert!(desk.assay(&["deploy", &branch]).ok().out.contains("is deployed already"));
             assert_eq!(tip("lab/repo.git"), landed);
         }
         std::fs::remove_file(&at).unwrap();

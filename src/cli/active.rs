@@ -5,8 +5,9 @@ use super::output::{harmless, one_line, print, print_json, say, table};
 use super::place::Place;
 use assay_lab::LabError;
 use assay_lab::clone::Went;
-use assay_lab::halted::standing;
+use assay_lab::halted::{standing, stood};
 use assay_lab::live::{When, doubts, rows};
+use assay_production::deploy::halts::Halt;
 use assay_production::deploy::{COLUMNS, Cell, Row};
 use assay_production::gate::Host;
 use assay_shared::time::{format_us, parse_us};
@@ -68,6 +69,21 @@ fn since(at_us: u64) -> String {
     if at_us == 0 { "not said".into() } else { format_us(at_us.saturating_add(999))[..23].to_string() }
 }
 
+fn nothing(args: &Args) -> String {
+    args.at.as_ref().map_or("nothing is live".into(), |at| format!("nothing was live at {}", one_line(at)))
+}
+
+/// A line for each strategy that is halted, or was.
+pub fn halted_lines(halted: &BTreeMap<String, Halt>, then: bool) -> Vec<String> {
+    let line = |(strategy, halt): (&String, &Halt)| {
+        let (at, by) = (format_us(halt.at_us.unsigned_abs()), one_line(&halt.person));
+        let what = if then { "WAS HALTED then, since" } else { "is HALTED since" };
+        let nobody = if then { "nobody traded it" } else { "nobody trades it" };
+        harmless(&format!("{} {what} {} by {by}: {nobody}", one_line(strategy), &at[..19]))
+    };
+    halted.iter().map(line).collect()
+}
+
 /// What the log of the deploy host says, from a clone.
 fn of_clone(cx: &Context, args: &Args, when: When) -> Result<(), LabError> {
     let clone = args.place.verified(cx)?;
@@ -76,10 +92,22 @@ fn of_clone(cx: &Context, args: &Args, when: When) -> Result<(), LabError> {
         When::At(us) => clone.live_at(u64::try_from(us).unwrap_or_default())?,
         When::Ever => clone.went_live()?,
     };
+    let halted = match when {
+        When::Now => clone.halted(None)?,
+        When::At(us) => clone.halted(Some(us.unsigned_abs()))?,
+        When::Ever => BTreeMap::new(),
+    };
     if cx.json {
-        print_json(&went);
+        let row = |w: &Went| {
+            let mut out = json!(w);
+            if when != When::Ever {
+                out["halted"] = json!(halted.contains_key(&w.strategy));
+            }
+            out
+        };
+        print_json(&went.iter().map(row).collect::<Vec<_>>());
     } else if went.is_empty() {
-        print("nothing is live");
+        print(&nothing(args));
     } else {
         let row = |w: &Went| {
             let note = match (w.on_the_branch, w.retired) {
@@ -92,6 +120,7 @@ fn of_clone(cx: &Context, args: &Args, when: When) -> Result<(), LabError> {
         };
         let head = ["strategy", "version", "live since (UTC)", "commit", "config", ""];
         print(&table(&head, &went.iter().map(row).collect::<Vec<_>>()));
+        halted_lines(&halted, when != When::Now).iter().for_each(|line| print(line));
     }
     if clone.host_log()?.is_none() {
         return Ok(());
@@ -126,13 +155,16 @@ pub fn run(cx: &Context, args: Args) -> Result<(), LabError> {
     };
     let rows = rows(&host, when)?;
     let doubts = doubts(&host, &rows);
-    // What was said then of a past time nobody asks.
-    let halted = if when == When::Now { standing(&host)? } else { BTreeMap::new() };
+    let halted = match when {
+        When::Now => standing(&host)?,
+        When::At(us) => stood(&host, us)?,
+        When::Ever => BTreeMap::new(),
+    };
     if cx.json {
         let row = |(row, doubt): (&Row, &Option<&str>)| {
             let mut out = to_json(row);
             out["doubt"] = json!(doubt);
-            if when == When::Now {
+            if when != When::Ever {
                 out["halted"] = json!(halted.contains_key(&row.strategy));
             }
             out
@@ -141,7 +173,7 @@ pub fn run(cx: &Context, args: Args) -> Result<(), LabError> {
         return Ok(());
     }
     if rows.is_empty() {
-        print("nothing is live");
+        print(&nothing(&args));
         return Ok(());
     }
     let row = |r: &Row| {
@@ -163,9 +195,6 @@ pub fn run(cx: &Context, args: Args) -> Result<(), LabError> {
     for (r, doubt) in rows.iter().zip(&doubts).filter_map(|(r, doubt)| Some((r, (*doubt)?))) {
         print(&format!("{} v{}: {doubt}; `assay reconcile --check` says more", one_line(&r.strategy), r.version));
     }
-    for (strategy, halt) in halted {
-        let (at, by) = (format_us(halt.at_us.unsigned_abs()), one_line(&halt.person));
-        print(&format!("{strategy} is HALTED since {} by {by}: nobody trades it; `assay halt --list`", &at[..19]));
-    }
+    halted_lines(&halted, when != When::Now).iter().for_each(|line| print(line));
     Ok(())
 }

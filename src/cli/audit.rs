@@ -1,6 +1,7 @@
 //! `assay audit`
 
 use super::Context;
+use super::active::halted_lines;
 use super::output::{counted, harmless, print, print_json, say};
 use super::place::Place;
 use assay_lab::LabError;
@@ -39,7 +40,7 @@ fn of_clone(cx: &Context, args: &Args) -> Result<(), LabError> {
         };
         print_json(&json!({
             "head": clone.head, "versions": clone.ever.len(), "logs": clone.logs, "host_log": host, "findings": odd,
-            "dependents": clone.dependents, "live": live.iter().map(row).collect::<Vec<_>>(),
+            "dependents": clone.dependents, "halted": clone.halted(None)?.keys().collect::<Vec<_>>(), "live": live.iter().map(row).collect::<Vec<_>>(),
         }));
     } else {
         print(&format!(
@@ -68,6 +69,7 @@ fn of_clone(cx: &Context, args: &Args) -> Result<(), LabError> {
                 d.sha256
             ));
         }
+        halted_lines(&clone.halted(None)?, false).iter().for_each(|line| print(line));
         odd.iter().for_each(|words| print(&harmless(words)));
         clone.dependents.iter().for_each(|d| print(&format!("{} v{} was {}", d.strategy, d.version, d.what)));
     }
@@ -89,7 +91,7 @@ pub fn run(cx: &Context, args: Args) -> Result<(), LabError> {
     if cx.json {
         print_json(&json!({
             "entries": found.entries, "host_entries": found.host_entries, "findings": found.findings,
-            "live": found.live, "changes": found.compared.changes, "dependents": found.compared.dependents,
+            "live": found.live, "halted": found.halted.keys().collect::<Vec<_>>(), "changes": found.compared.changes, "dependents": found.compared.dependents,
         }));
     } else {
         show(&found);
@@ -98,10 +100,9 @@ pub fn run(cx: &Context, args: Args) -> Result<(), LabError> {
     let dependent = found.compared.dependents.first();
     match (found.findings.first(), drift) {
         (Some(f), _) => Err(LabError::Verification(format!("entry {}: {}: {}", f.seq, f.reason, f.detail))),
-        (None, Some(c)) => Err(LabError::Verification(format!(
-            "{} was changed behind git's back; `assay reconcile` heals it",
-            c.strategy()
-        ))),
+        (None, Some(c)) => {
+            Err(LabError::Verification(format!("{} was changed behind git's back; {}", c.strategy(), c.way_out())))
+        }
         (None, None) if dependent.is_some() => Err(LabError::Verification(
             "what is live rests on people or keys that do not count any more: promote it again, roll it back, or \
              retire it"
@@ -124,8 +125,9 @@ fn show(found: &Audit) {
     for story in &found.live {
         print(&tell(story));
     }
+    halted_lines(&found.halted, false).iter().for_each(|line| print(line));
     for change in &found.compared.changes {
-        print(&format!("live table: {}", json!(change)));
+        print(&harmless(&format!("live table: {change}")));
     }
     for d in &found.compared.dependents {
         print(&format!("{} v{} was {}", d.strategy, d.version, d.what));

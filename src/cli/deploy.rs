@@ -61,7 +61,11 @@ pub fn run(cx: &Context, args: Args) -> Result<(), LabError> {
     match (args.action, args.branch) {
         (Some(Action::Init(args)), _) => init(cx, args),
         (None, Some(branch)) => {
-            print(&merge_and_push(&cx.lab()?, &branch)?);
+            let lab = cx.lab()?;
+            print(&merge_and_push(&lab, &branch)?);
+            if lab.config.deploy.is_some() {
+                say("`assay sync` brings the host's log here, which says since when it is live");
+            }
             Ok(())
         }
         (None, None) => Err(LabError::usage("a branch is missing", "see `assay deploy --help`")),

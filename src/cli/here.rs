@@ -1,7 +1,9 @@
 //! `assay` alone: where one stands, and what comes next.
 
 use super::Context;
+use super::active::halted_lines;
 use super::output::{counted, print, print_json};
+use assay_lab::halted::standing;
 use assay_lab::live::{When, rows};
 use assay_lab::review::proposals;
 use assay_lab::{Lab, LabError, folder};
@@ -19,6 +21,8 @@ struct Here {
     proposals: Vec<String>,
     /// What is live, by strategy and version, where the live table is here and answers.
     live: Option<Result<Vec<(String, i64)>, String>>,
+    /// What of it is halted, in words.
+    halted: Vec<String>,
 }
 
 pub fn run(cx: &Context) -> Result<(), LabError> {
@@ -45,7 +49,7 @@ pub fn run(cx: &Context) -> Result<(), LabError> {
         });
         print_json(&json!({
             "lab": lab.dir, "person": lab.config.person, "entries": here.entries, "snapshots": here.snapshots,
-            "studies": here.studies, "proposals": here.proposals, "live": live, "next": next,
+            "studies": here.studies, "proposals": here.proposals, "live": live, "halted": here.halted, "next": next,
         }));
         return Ok(());
     }
@@ -62,7 +66,12 @@ fn look(lab: &Lab) -> Result<Here, LabError> {
             .map(|rows| rows.into_iter().filter(|r| !r.is_retired()).map(|r| (r.strategy, r.version)).collect())
             .map_err(|e| e.to_string())
     });
+    let halted = match &live {
+        Some(Ok(_)) => halted_lines(&lab.gate().and_then(|host| standing(&host)).unwrap_or_default(), false),
+        _ => Vec::new(),
+    };
     Ok(Here {
+        halted,
         entries: lab.log()?.len(),
         snapshots: mirror.snapshots()?.len(),
         studies: mirror.studies()?,
@@ -98,6 +107,7 @@ fn show(lab: &Lab, here: &Here) {
         Some(Ok(rows)) => {
             let all: Vec<String> = rows.iter().map(|(strategy, version)| format!("{strategy} v{version}")).collect();
             print(&format!("live: {}", all.join(", ")));
+            here.halted.iter().for_each(|line| print(line));
         }
         Some(Err(e)) => print(&format!("what is live is not known: {e}")),
     }

@@ -112,7 +112,11 @@ fn object(entry: &Entry) -> Value {
 pub fn run(cx: &Context, args: Args) -> Result<(), LabError> {
     if args.place.is_named() {
         let clone = args.place.verified(cx)?;
-        return list(cx, &args, &Source::Cloned(&clone.log(args.origin.as_deref())?));
+        list(cx, &args, &Source::Cloned(&clone.log(args.origin.as_deref())?))?;
+        if !cx.json && args.origin.is_none() && clone.host_log()?.is_some() {
+            say(&format!("the host's own log, of deployments and halts: --origin {}", clone.host_origin()));
+        }
+        return Ok(());
     }
     list(cx, &args, &Source::Own(&cx.lab()?.log()?))
 }

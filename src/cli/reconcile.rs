@@ -1,14 +1,16 @@
 //! `assay reconcile`
 
 use super::Context;
+use super::active::halted_lines;
 use super::notify::of_changes;
-use super::output::{print, print_json, say, table};
+use super::output::{harmless, print, print_json, say, table};
 use super::watch::watch;
 use assay_lab::LabError;
 use assay_lab::halted;
 use assay_lab::host::reconcile_once;
+use assay_production::deploy::Change;
 use assay_production::gate::{Host, InForce};
-use assay_production::reconcile::Reconciled;
+use assay_production::reconcile::{Reconciled, Status};
 use serde_json::json;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -53,6 +55,9 @@ pub fn run(cx: &Context, args: Args) -> Result<(), LabError> {
     show(cx, &outcome, !args.check);
     of_changes(host.dir(), &outcome.changes);
     let odd = halted::odd(&host)?;
+    if !cx.json {
+        halted_lines(&halted::standing(&host)?, false).iter().for_each(|line| print(line));
+    }
     odd.wrong.iter().chain(&odd.unsigned).for_each(|words| say(words));
     if args.check && !odd.wrong.is_empty() {
         return Err(LabError::Verification("the table of halts says what nobody may; see `assay halt --list`".into()));
@@ -63,10 +68,9 @@ pub fn run(cx: &Context, args: Args) -> Result<(), LabError> {
                 .into(),
         ));
     }
-    if args.check && outcome.changes.iter().any(|c| c.is_drift()) {
-        return Err(LabError::Verification(
-            "the live table was changed behind git's back; `assay reconcile` heals it".into(),
-        ));
+    if let Some(drift) = outcome.changes.iter().find(|c| args.check && c.is_drift()) {
+        let what = format!("the live table was changed behind git's back; {}", drift.way_out());
+        return Err(LabError::Verification(what));
     }
     Ok(())
 }
@@ -82,13 +86,21 @@ fn show(cx: &Context, outcome: &Reconciled, written: bool) {
         );
         return;
     }
+    let healed = |c: &InForce| {
+        let own = outcome.changes.iter().filter(|change| change.strategy() == c.strategy);
+        written && own.clone().any(|c| matches!(c, Change::Heal { .. } | Change::PutBack { .. }))
+    };
     let row = |c: &InForce| {
-        let status = format!("{:?}", outcome.status(&c.strategy));
+        let status = match outcome.status(&c.strategy) {
+            Status::OutOfSync if healed(c) => "Healed".into(),
+            Status::Pending if written => "Deployed".into(),
+            status => format!("{status:?}"),
+        };
         vec![c.strategy.clone(), c.version.to_string(), status, c.approvers.join(",")]
     };
     print(&table(&["strategy", "version", "status", "approved by"], &outcome.live.iter().map(row).collect::<Vec<_>>()));
     for change in &outcome.changes {
-        say(&json!(change).to_string());
+        say(&harmless(&change.to_string()));
     }
     outcome.dependents.iter().for_each(|d| say(&d.to_string()));
 }

@@ -2,12 +2,15 @@
 
 use crate::error::LabError;
 use crate::folder::Lab;
+use crate::halted::by_strategy;
 use crate::{host, study, table, verify};
 use assay_ledger::{Finding, Hash};
+use assay_production::deploy::halts::Halt;
 use assay_production::gate::InForce;
 use assay_production::reconcile::{Reconciled, Status, reconcile};
 use assay_production::repository::Repo;
 use serde::Serialize;
+use std::collections::BTreeMap;
 
 /// Where a log stood.
 #[derive(Debug, Clone, Serialize)]
@@ -55,6 +58,8 @@ pub struct Audit {
     pub own_findings: usize,
     /// The deploy branch beside the live table.
     pub compared: Reconciled,
+    /// The halts in force, by strategy.
+    pub halted: BTreeMap<String, Halt>,
     /// Each live row.
     pub live: Vec<Story>,
 }
@@ -72,10 +77,11 @@ pub fn audit(lab: &Lab, full: bool) -> Result<Audit, LabError> {
     let mut live = table::look(&gate)?;
     let now = assay_ledger::log::system_clock();
     let (compared, _) = reconcile(&repo, &gate, live.as_mut(), &host::deployed(&gate)?, now, None)?;
+    let halted = by_strategy(&live.halts()?);
     let live = stories(&compared, lab, &repo)?;
     let own_findings = own.findings.len();
     let findings = own.findings.into_iter().chain(hosts.findings).collect();
-    Ok(Audit { entries: own.entries, host_entries: hosts.entries, findings, own_findings, compared, live })
+    Ok(Audit { entries: own.entries, host_entries: hosts.entries, findings, own_findings, compared, halted, live })
 }
 
 fn stories(compared: &Reconciled, lab: &Lab, repo: &Repo) -> Result<Vec<Story>, LabError> {

@@ -5,7 +5,7 @@ use crate::lawful::{Policies, ended_unlawfully, halt_of, without};
 use assay_ledger::Hash;
 use assay_ledger::keys::note::Verifier;
 use assay_production::deploy::halts::Halt;
-use assay_production::gate::{self, Dependent, Ever, Host, InForce, VerifiedLog};
+use assay_production::gate::{self, Code, Dependent, Ever, GateError, Host, InForce, VerifiedLog};
 use assay_production::repository::Repo;
 use assay_production::repository::evidence::ledger_branch;
 use assay_shared::event::Event;
@@ -34,6 +34,23 @@ pub struct Clone {
     /// could have made another log.
     pub host_key: Option<Verifier>,
     host: Host,
+}
+
+/// A refusal by the gate, said to somebody who only looks: what stands there does not verify.
+fn unverified(e: GateError, repo: &Repo) -> LabError {
+    match e {
+        GateError::Refused(r) if r.code == Code::Genesis => {
+            LabError::Verification("the first policy of the branch is not the one that was named (--genesis)".into())
+        }
+        GateError::Refused(r)
+            if r.code == Code::UnknownOrigin && repo.branches("ledger/").is_ok_and(|b| b.is_empty()) =>
+        {
+            let hint = "fetch all branches: `git fetch origin '+refs/heads/*:refs/remotes/origin/*'`";
+            LabError::usage("the clone has no branch of a log: it was made of one branch only", hint)
+        }
+        GateError::Refused(r) => LabError::Verification(r.to_string()),
+        e => e.into(),
+    }
 }
 
 /// How far clocks of two machines may be apart.
@@ -80,8 +97,12 @@ impl Clone {
         let reference = host.deploy_reference();
         let missing = || LabError::usage(format!("the repository has no {reference}"), "fetch it first: `git fetch`");
         let head = repo.tip(&reference).ok_or_else(missing)?;
+        if repo.is_shallow() {
+            let what = "the clone is shallow: nothing can be verified from the first policy on";
+            return Err(LabError::usage(what, "`git fetch --unshallow`"));
+        }
         let mut logs = gate::Logs::new();
-        let (live, ever) = gate::walk(&repo, &head, &host, &mut logs)?;
+        let (live, ever) = gate::walk(&repo, &head, &host, &mut logs).map_err(|e| unverified(e, &repo))?;
         let revoked: Vec<_> =
             logs.iter().flat_map(|(origin, log)| log.pin.revoked.iter().map(|key| (origin.clone(), *key))).collect();
         let dependents = gate::dependents(&repo, &head, &live, &revoked)?;
@@ -129,6 +150,11 @@ impl Clone {
         let tip = tip.filter(|_| self.logs.contains_key(origin));
         let tip = tip.ok_or_else(|| ask(format!("the repository holds no log '{origin}' of its policy")))?;
         Ok(gate::replay::verify(&self.repo, &tip, None, &policy, &self.host)?)
+    }
+
+    /// What the host's log is called.
+    pub fn host_origin(&self) -> String {
+        self.host.origin()
     }
 
     /// The host's log, if its branch is there.
@@ -204,6 +230,16 @@ impl Clone {
             }
         }
         Ok(out)
+    }
+
+    /// The halts that are in force, by strategy, or that were at a time, as the host's log has them.
+    ///
+    /// # Errors
+    /// As [`Clone::host_log`].
+    pub fn halted(&self, at_us: Option<u64>) -> Result<BTreeMap<String, Halt>, LabError> {
+        let until = at_us.map_or(i64::MAX, |us| i64::try_from(us).unwrap_or(i64::MAX));
+        let rows: Vec<Halt> = self.halts_said()?.into_iter().map(|(_, row)| row).filter(|r| r.at_us <= until).collect();
+        Ok(crate::halted::by_strategy(&rows))
     }
 
     /// What is live: what the branch has in force, with the time that the host's log says, if it does.

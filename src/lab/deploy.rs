@@ -26,6 +26,12 @@ pub fn merge_and_push(lab: &Lab, branch: &str) -> Result<String, LabError> {
     }
     // An earlier deploy may have been cut off after its push landed.
     repo.catch_up(&remote, "main")?;
+    let main = repo.tip("refs/heads/main").unwrap_or_default();
+    let tip = repo.tip(&format!("refs/heads/{branch}")).unwrap_or_default();
+    // An earlier deploy may have been cut off before anybody was told.
+    if repo.remote_tip(&remote, "refs/heads/main")?.as_ref() == Some(&main) && repo.follows(&main, &tip)? {
+        return Ok(format!("{branch} is deployed already; what is live says `assay active`"));
+    }
     mergeable(&repo, branch)?;
     let merged = repo.merge(branch, "main", &lab.config.person)?;
     let ledger = ledger_branch(&lab.config.origin);

@@ -78,10 +78,13 @@ fn above(clone: &Clone, (d, p): (&InForce, &Promotion), newest: u64) -> Result<V
         let what = if n.retired { "retired" } else { "replaced" };
         format!("{what} by version {} at {}", n.version, format_us(n.at_us))
     });
+    let halt = if all.is_empty() { None } else { clone.halted(None)?.remove(&p.strategy) };
+    let halt =
+        halt.map(|h| format!("HALTED since {} by {}: nobody trades it", format_us(h.at_us.unsigned_abs()), h.person));
     let live = match went {
         Some(w) => Link {
             name,
-            says: std::iter::once(since(p, w.at_us, newest)).chain(until).collect(),
+            says: std::iter::once(since(p, w.at_us, newest)).chain(until).chain(halt).collect(),
             proof: format!("entry {} of the host's log, leaf {}", w.entry.0, w.entry.1),
         },
         None => Link {

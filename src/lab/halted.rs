@@ -5,8 +5,8 @@
 
 use crate::error::LabError;
 use crate::host::{halts_said, repo_of};
-use crate::lawful::{Policies, ended_unlawfully, read, recorded, without};
-use crate::table::look;
+use crate::lawful::{Policies, ended_unlawfully, read, recorded, said_before, without};
+use crate::table::{asked, look};
 use assay_production::deploy::halts::{Halt, in_force, signed_by};
 use assay_production::gate::Host;
 use assay_production::repository::Repo;
@@ -49,10 +49,12 @@ fn rows(host: &Host) -> Result<Vec<Halt>, LabError> {
 /// # Errors
 /// A table that cannot be reached.
 pub fn list(host: &Host) -> Result<Vec<(Halt, Option<bool>)>, LabError> {
-    let (rows, policies) = (rows(host)?, policies(host).ok());
+    let (rows, policies) = (asked(host)?.halts()?, policies(host).ok());
     let said = halts_said(host).unwrap_or_default();
-    let signed = |r: &Halt, p: &Policies| signed_by(p.at(recorded(&said, r)), &r.statement, &r.signature).is_some();
-    Ok(rows.into_iter().map(|r| (r.clone(), policies.as_ref().map(|p| signed(&r, p)))).collect())
+    let signed = |at: usize, r: &Halt, p: &Policies| {
+        signed_by(p.at(recorded(&said, r)), &r.statement, &r.signature).is_some() && !said_before(&rows, at, &said, p)
+    };
+    Ok(rows.iter().enumerate().map(|(at, r)| (r.clone(), policies.as_ref().map(|p| signed(at, r, p)))).collect())
 }
 
 /// The halts in force, by strategy.
@@ -60,9 +62,20 @@ pub fn list(host: &Host) -> Result<Vec<(Halt, Option<bool>)>, LabError> {
 /// # Errors
 /// A table that cannot be reached.
 pub fn standing(host: &Host) -> Result<BTreeMap<String, Halt>, LabError> {
-    let rows = rows(host)?;
-    let last = |row: &Halt| in_force(&rows, &row.strategy).map(|halt| (row.strategy.clone(), halt.clone()));
-    Ok(rows.iter().filter_map(last).collect())
+    Ok(by_strategy(&rows(host)?))
+}
+
+/// The same at a time, microseconds since 1970.
+///
+/// # Errors
+/// A table that cannot be reached.
+pub fn stood(host: &Host, at_us: i64) -> Result<BTreeMap<String, Halt>, LabError> {
+    Ok(by_strategy(&rows(host)?.into_iter().filter(|r| r.at_us <= at_us).collect::<Vec<_>>()))
+}
+
+pub(crate) fn by_strategy(rows: &[Halt]) -> BTreeMap<String, Halt> {
+    let last = |row: &Halt| in_force(rows, &row.strategy).map(|halt| (row.strategy.clone(), halt.clone()));
+    rows.iter().filter_map(last).collect()
 }
 
 /// What there is to say about the table.
@@ -75,8 +88,13 @@ pub fn odd(host: &Host) -> Result<Odd, LabError> {
         return Ok(out);
     }
     let (policies, said) = (policies(host)?, halts_said(host)?);
-    for row in rows.iter().filter(|r| in_force(&rows, &r.strategy) == Some(r)) {
-        if signed_by(policies.at(recorded(&said, row)), &row.statement, &row.signature).is_none() {
+    for (at, row) in
+        rows.iter().enumerate().filter(|(_, r)| in_force(&rows, &r.strategy).is_some_and(|h| std::ptr::eq(h, *r)))
+    {
+        if said_before(&rows, at, &said, &policies) {
+            let what = "is halted by words that were said before: nobody signed them again";
+            out.unsigned.push(format!("'{}' {what}", row.strategy));
+        } else if signed_by(policies.at(recorded(&said, row)), &row.statement, &row.signature).is_none() {
             out.unsigned.push(format!("'{}' is halted by somebody who did not sign it", row.strategy));
         }
     }

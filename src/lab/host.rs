@@ -1,6 +1,7 @@
 //! The deploy host: its hooks, its own log with its own keys, and the reconciler's turn.
 
 use crate::error::LabError;
+use crate::halted::by_strategy;
 use crate::history;
 use crate::lawful;
 use crate::lost;
@@ -10,6 +11,7 @@ use crate::table;
 use crate::writer::Writer;
 use assay_ledger::{Log, Signer};
 use assay_production::deploy;
+use assay_production::deploy::Change;
 use assay_production::deploy::halts::Halt;
 use assay_production::gate::{self, GateError, Host, Update, Verdict};
 use assay_production::reconcile::{Found, Reconciled, reconcile};
@@ -34,6 +36,11 @@ fn writer(host: &Host, session: &Session) -> Result<Writer, LabError> {
 /// # Errors
 /// A database that cannot be reached, is another deployment's, or whose owner that is not.
 pub fn create_table(host: &Host, owner: Option<&str>, roles: &deploy::Roles) -> Result<String, LabError> {
+    let named: Vec<&String> = [&roles.writer, &roles.reader, &roles.stopper].into_iter().flatten().collect();
+    if let Some(twice) = named.iter().enumerate().find(|(n, role)| named[..*n].contains(role)) {
+        let what = format!("the role {} cannot be two of writer, reader and stopper", twice.1);
+        return Err(LabError::usage(what, "name a role of its own for each: whoever trades must not be able to write"));
+    }
     let setting = owner.unwrap_or(&host.settings.live);
     Ok(deploy::init(setting, &host.settings.genesis_policy_sha256.to_string(), roles)?)
 }
@@ -88,6 +95,10 @@ pub fn reconcile_once(host: &Host, write: bool, session: &Session) -> Result<Rec
     // What a run that was killed recorded is published by the next one.
     let unpublished = own.checkpoint()?.size < own.len();
     let record = RefCell::new(Record { host, session, writer: None, unpublished });
+    let shape: Vec<Change> = table.amiss().into_iter().map(lost::shape).collect();
+    if write && !shape.is_empty() {
+        record.borrow_mut().add(&shape.iter().map(|c| lost::drift(c, now)).collect::<Vec<_>>())?;
+    }
     let recorded = deployments(&own)?;
     let (missing, unreadable) = lost::versions(&recorded, &own, &repo, table.as_mut())?;
     unreadable.into_iter().for_each(|what| session.notice(&Notice::Ledger(what)));
@@ -105,6 +116,7 @@ pub fn reconcile_once(host: &Host, write: bool, session: &Session) -> Result<Rec
     // What was said stays said, whatever becomes of the table.
     let halts = said_in(&own)?;
     let gone = lost::gone(&table.halts()?, &halts);
+    outcome.changes.extend(shape.iter().cloned());
     outcome.changes.extend(missing.iter().map(lost::version));
     outcome.changes.extend(gone.iter().map(lost::change));
     let ended = lawful::ended(&repo, &outcome.commit, table.as_mut(), &halts)?;
@@ -124,6 +136,7 @@ pub fn reconcile_once(host: &Host, write: bool, session: &Session) -> Result<Rec
                 .map(lost::change)
                 .chain(ended.iter().map(lawful::change))
                 .chain(missing.iter().map(lost::version))
+                .chain(shape)
                 .map(|c| lost::healed(&c, now)),
         );
         events.extend(table.halts()?.into_iter().map(said));
@@ -139,6 +152,18 @@ fn said(row: Halt) -> Event {
     let word = row.word.name().to_string();
     let Halt { strategy, at_us, person, statement, signature, .. } = row.recordable();
     HaltSaid { strategy, word, at_us, person, statement, signature }.into()
+}
+
+/// Records what the table of halts says. Gives how many halts are in force.
+///
+/// # Errors
+/// A table that cannot be read, or a log that cannot be written.
+pub(crate) fn record_halts(host: &Host, session: &Session) -> Result<usize, LabError> {
+    let rows = table::asked(host)?.halts()?;
+    let unpublished = false;
+    let mut record = Record { host, session, writer: None, unpublished };
+    record.add(&rows.iter().cloned().map(said).collect::<Vec<_>>())?;
+    Ok(by_strategy(&rows).len())
 }
 
 /// What the host's own log says was said in the table of halts, oldest first, each with when it was recorded,

@@ -4,9 +4,11 @@ use crate::environment::environment;
 use crate::error::LabError;
 use crate::folder::absolute;
 use crate::hooks;
+use crate::host::record_halts;
 use crate::place::private_dir;
 use crate::recover::from_branch;
 use crate::session::{Notice, Session};
+use crate::table;
 use crate::writer::Writer;
 use assay_ledger::keys::note::Verifier;
 use assay_ledger::{Hash, Log, Signer};
@@ -66,9 +68,43 @@ pub fn install(
         ("core.hooksPath", &hooks.to_string_lossy()),
         ("gc.auto", "0"),
     ])?;
+    halts_stay(&gate, &settings, force, session)?;
     let host = Host::create(&gate, &settings)?;
     create_log(&host, &repo, session)?;
     Ok(settings)
+}
+
+/// Before another table takes a table's place: what was halted there is recorded, so that it is halted in the new one.
+fn halts_stay(gate: &Path, settings: &GateSettings, force: bool, session: &Session) -> Result<(), LabError> {
+    let old = match Host::open(gate) {
+        Ok(old) if old.settings.live != settings.live && gate.join("ledger/log.vkey").exists() => old,
+        _ => return Ok(()),
+    };
+    match record_halts(&old, session) {
+        Ok(0) => Ok(()),
+        Ok(n) => {
+            let halts = if n == 1 { "1 halt is".to_string() } else { format!("{n} halts are") };
+            let what = format!(
+                "{halts} in force: the next `assay reconcile` says so in the new table, before anything is live there"
+            );
+            session.notice(&Notice::Pending(what));
+            Ok(())
+        }
+        Err(_) if force || is_the_same(&old, settings) => Ok(()),
+        Err(e) => Err(LabError::CouldNot {
+            message: format!("what is halted in the table that was here cannot be read, and would be lost: {e}"),
+            hint: Some(
+                "make that table readable first; or, where it is lost, --force, and halt again what was halted".into(),
+            ),
+        }),
+    }
+}
+
+/// Whether the new place is the old table, moved: it has versions of this deployment.
+fn is_the_same(old: &Host, settings: &GateSettings) -> bool {
+    let mut moved = old.clone();
+    moved.settings = settings.clone();
+    table::look(&moved).and_then(|mut table| Ok(table.versions()?)).is_ok_and(|versions| versions > 0)
 }
 
 /// Refuses a first policy that is not the one which the branch began with.

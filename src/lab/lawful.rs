@@ -71,6 +71,21 @@ pub(crate) fn ended_unlawfully(rows: &[Halt], said: &[(u64, Halt)], policies: &P
     last.into_iter().filter_map(ends).collect()
 }
 
+/// Whether a halt is one that was said before, word for word, and that enough people have ended since: whoever may write
+/// to the table can say it again, and did not sign it. (What too few have ended the host says again itself.)
+pub(crate) fn said_before(rows: &[Halt], at: usize, said: &[(u64, Halt)], policies: &Policies) -> bool {
+    let row = &rows[at];
+    let same = |r: &Halt| r.word == Word::Halt && r.strategy == row.strategy && r.statement == row.statement;
+    let Some(first) = rows[..at].iter().position(same).filter(|_| row.word == Word::Halt) else { return false };
+    let lawful = |(k, r): (usize, &Halt)| {
+        let policy = policies.at(recorded(said, r));
+        r.word == Word::Resume
+            && r.strategy == row.strategy
+            && votes(&rows[..k], &rows[first], policy).len() > policy.thresholds.approvals as usize
+    };
+    rows[..at].iter().enumerate().skip(first).any(lawful)
+}
+
 /// What a host recorded of the table.
 pub(crate) fn halt_of(said: HaltSaid) -> Halt {
     let HaltSaid { strategy, word, at_us, person, statement, signature } = said;

@@ -1,7 +1,7 @@
 //! What is live, and what was live when.
 
 use crate::error::LabError;
-use crate::table::look;
+use crate::table::asked;
 use assay_ledger::Hash;
 use assay_production::deploy::Row;
 use assay_production::gate::Host;
@@ -24,7 +24,7 @@ pub enum When {
 /// # Errors
 /// A table that cannot be reached or belongs to another deployment.
 pub fn rows(host: &Host, when: When) -> Result<Vec<Row>, LabError> {
-    let mut live = look(host)?;
+    let mut live = asked(host)?;
     Ok(match when {
         When::Now => live.rows()?,
         When::Ever => live.history()?,

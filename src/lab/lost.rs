@@ -55,6 +55,11 @@ pub(crate) fn change(row: &Halt) -> Change {
     Change::PutBack { strategy: row.strategy.clone(), detail: words(row) }
 }
 
+/// What somebody changed in the shape of the live table, as a change that has to be made: whoever trades reads its views.
+pub(crate) fn shape(words: String) -> Change {
+    Change::PutBack { strategy: "the live table".into(), detail: words }
+}
+
 /// As what somebody did behind the host's back.
 pub(crate) fn drift(change: &Change, now_us: u64) -> Event {
     let (strategy, detail) = match change {

@@ -15,6 +15,26 @@ pub(crate) fn look(host: &Host) -> Result<Box<dyn LiveTable>, LabError> {
     Ok(deploy::look(&host.settings.live, &identity(host))?)
 }
 
+/// The same where an answer is wanted: a table without any history, where versions were deployed, knows nothing.
+///
+/// # Errors
+/// As [`look`]; one that was emptied.
+pub(crate) fn asked(host: &Host) -> Result<Box<dyn LiveTable>, LabError> {
+    let mut table = look(host)?;
+    if table.versions()? == 0 && was_deployed(host)? {
+        return Err(LabError::CouldNot {
+            message: format!("the live table {} is empty, and versions were deployed: what is live is not known here", table.place()),
+            hint: Some("where it was moved or lost: `assay deploy init` as its owner, if it is PostgreSQL, then `assay reconcile` makes it again".into()),
+        });
+    }
+    Ok(table)
+}
+
+fn was_deployed(host: &Host) -> Result<bool, LabError> {
+    let log = Log::open(&host.dir().join("ledger"))?;
+    Ok(!log.newest_of("PromotionDeployed", 0..log.len(), 1)?.is_empty())
+}
+
 /// The table for words of people: a new one is not made for them.
 ///
 /// # Errors
@@ -48,8 +68,7 @@ fn file(host: &Host) -> Option<&Path> {
 /// That a table in a file is there, once something was deployed into it.
 fn there(host: &Host) -> Result<(), LabError> {
     let Some(file) = file(host).filter(|file| !file.exists()) else { return Ok(()) };
-    let log = Log::open(&host.dir().join("ledger"))?;
-    if log.newest_of("PromotionDeployed", 0..log.len(), 1)?.is_empty() {
+    if !was_deployed(host)? {
         return Ok(());
     }
     let repo = host.dir().parent().unwrap_or(Path::new("."));

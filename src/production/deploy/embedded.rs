@@ -6,6 +6,7 @@ use super::row::{Past, columns};
 use super::{Before, COLUMNS, Cell, Change, DeployError, Git, LiveTable, Row, SCHEMA, Wanted};
 use rusqlite::types::{ToSqlOutput, Value, ValueRef};
 use rusqlite::{Connection, OpenFlags, ToSql, TransactionBehavior};
+use std::collections::BTreeMap;
 use std::path::Path;
 
 /// A live table in a file.
@@ -13,6 +14,8 @@ use std::path::Path;
 pub struct Embedded {
     conn: Connection,
     place: String,
+    /// What of the file's shape is not ours, or was not when it was opened.
+    amiss: Vec<String>,
 }
 
 impl ToSql for Cell {
@@ -41,6 +44,53 @@ fn create() -> String {
          CREATE TRIGGER IF NOT EXISTS config_history_keep BEFORE UPDATE ON config_history BEGIN SELECT RAISE(ABORT, 'config_history is append-only'); END;
          CREATE TRIGGER IF NOT EXISTS config_history_stay BEFORE DELETE ON config_history BEGIN SELECT RAISE(ABORT, 'config_history is append-only'); END;"
     )
+}
+
+/// What a database is made of, but tables of others: the kind, the table and the text of each name.
+fn shape(conn: &Connection) -> rusqlite::Result<BTreeMap<String, (String, String, String)>> {
+    let sql = "SELECT name, type, tbl_name, sql FROM sqlite_master WHERE sql IS NOT NULL AND name NOT LIKE 'sqlite_%'";
+    let mut statement = conn.prepare(sql)?;
+    let rows = statement.query_map([], |r| Ok((r.get(0)?, (r.get(1)?, r.get(2)?, r.get(3)?))))?;
+    rows.collect()
+}
+
+/// Views and triggers that are not ours, or not as we make them, in words; by their names, each with its kind.
+fn amiss(conn: &Connection) -> rusqlite::Result<Vec<(String, String, String)>> {
+    let (ours, found) = (Connection::open_in_memory()?, shape(conn)?);
+    ours.execute_batch(&create())?;
+    let ours = shape(&ours)?;
+    let mut out = Vec::new();
+    for (name, (kind, table, text)) in &found {
+        let words = match ours.get(name) {
+            // Columns are read by their names: a table of an earlier release is one.
+            Some((own, ..)) if own == "table" && kind == "table" => continue,
+            Some((own, ..)) if own != kind => format!("{name} is a {kind}, and was a {own}"),
+            Some((_, _, own)) if own == text => continue,
+            Some(_) => format!("the {kind} {name} is another one"),
+            None if kind == "trigger" && ours.contains_key(table) => {
+                format!("the trigger {name} on {table} is somebody else's")
+            }
+            None => continue,
+        };
+        out.push((name.clone(), kind.clone(), words));
+    }
+    for (name, (kind, table, _)) in ours.iter().filter(|(name, of)| of.0 != "table" && !found.contains_key(*name)) {
+        // Of a table that is not there yet nothing is missing.
+        if found.contains_key(table) || kind == "view" && found.contains_key("halts") {
+            out.push((name.clone(), kind.clone(), format!("the {kind} {name} was removed")));
+        }
+    }
+    Ok(out)
+}
+
+/// Makes views and triggers ours again. Gives what was amiss, in words.
+fn mend(conn: &Connection) -> rusqlite::Result<Vec<String>> {
+    let found = amiss(conn)?;
+    for (name, kind, _) in found.iter().filter(|(_, kind, _)| kind == "view" || kind == "trigger") {
+        conn.execute_batch(&format!("DROP {kind} IF EXISTS \"{}\"", name.replace('"', "\"\"")))?;
+    }
+    conn.execute_batch(&create())?;
+    Ok(found.into_iter().map(|(_, _, words)| words).collect())
 }
 
 fn read(conn: &Connection, table: &str, order: &str) -> rusqlite::Result<Vec<Row>> {
@@ -114,14 +164,14 @@ impl Embedded {
             "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA temp_store=MEMORY; PRAGMA busy_timeout=5000;",
         )
         .map_err(fail)?;
-        conn.execute_batch(&create()).map_err(fail)?;
+        let amiss = mend(&conn).map_err(fail)?;
         conn.execute(
             "INSERT INTO assay_identity SELECT ?1, ?2 WHERE NOT EXISTS (SELECT 1 FROM assay_identity)",
             (SCHEMA, identity),
         )
         .map_err(fail)?;
         belongs(&conn, &place, identity)?;
-        Ok(Embedded { conn, place })
+        Ok(Embedded { conn, place, amiss })
     }
 
     /// Opens the file for questions. Nothing is written: not even beside it, unless somebody else is
@@ -135,7 +185,7 @@ impl Embedded {
         if !path.exists() {
             let conn = Connection::open_in_memory().map_err(fail)?;
             conn.execute_batch(&create()).map_err(fail)?;
-            return Ok(Embedded { conn, place });
+            return Ok(Embedded { conn, place, amiss: Vec::new() });
         }
         let beside = |suffix: &str| {
             let mut name = path.as_os_str().to_owned();
@@ -149,7 +199,8 @@ impl Embedded {
         let conn = Connection::open_with_flags(format!("file:{escaped}?mode=ro{more}"), flags).map_err(fail)?;
         conn.execute_batch("PRAGMA temp_store=MEMORY; PRAGMA busy_timeout=5000;").map_err(fail)?;
         belongs(&conn, &place, identity)?;
-        Ok(Embedded { conn, place })
+        let amiss = amiss(&conn).map_err(fail)?.into_iter().map(|(_, _, words)| words).collect();
+        Ok(Embedded { conn, place, amiss })
     }
 
     fn fail(&self) -> impl Fn(rusqlite::Error) -> DeployError + use<> {
@@ -181,6 +232,10 @@ impl LiveTable for Embedded {
         let tx = self.conn.transaction_with_behavior(TransactionBehavior::Immediate).map_err(&fail)?;
         rows.iter().try_for_each(|row| put(&tx, "config_history", "INSERT OR IGNORE", row)).map_err(&fail)?;
         tx.commit().map_err(&fail)
+    }
+
+    fn amiss(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.amiss)
     }
 
     fn halts(&mut self) -> Result<Vec<Halt>, DeployError> {

@@ -60,6 +60,12 @@ pub trait LiveTable {
         Ok(None)
     }
 
+    /// What of the tables' shape was not ours when they were opened, in words; for writing it was made ours again. Where
+    /// nobody but the owner may change it, nothing.
+    fn amiss(&mut self) -> Vec<String> {
+        Vec::new()
+    }
+
     /// What was said in the table `halts`, oldest first; nothing where there is none yet.
     ///
     /// # Errors
@@ -118,7 +124,10 @@ pub fn without_secrets(setting: &str) -> String {
 /// # Errors
 /// [`DeployError::Setting`], [`DeployError::OtherFile`].
 pub fn check_setting(setting: &str) -> Result<(), DeployError> {
-    let Place::File(path) = place(setting)? else { return Ok(()) };
+    let path = match place(setting)? {
+        Place::File(path) => path,
+        Place::Server(url) => return postgres::check(url),
+    };
     let Ok(meta) = std::fs::metadata(path) else { return Ok(()) };
     let head = || {
         let mut head = [0; 16];

@@ -78,6 +78,16 @@ impl Change {
         }
     }
 
+    /// What is to be done about it, in words.
+    pub fn way_out(&self) -> &'static str {
+        match self {
+            Change::Forged { .. } => {
+                "the history is append-only: its owner looks how that came there, and removes it (`assay guide host`)"
+            }
+            _ => "`assay reconcile` heals it",
+        }
+    }
+
     /// True for what somebody did behind git's back.
     pub fn is_drift(&self) -> bool {
         matches!(self, Change::Heal { .. } | Change::Remove { .. } | Change::Forged { .. } | Change::PutBack { .. })
@@ -202,6 +212,15 @@ pub(super) fn writes(
         history.iter().map(|p| ((p.strategy.as_str(), p.version, p.config_sha256.as_str()), p.deployed_us)).collect();
     let said = |s: &str, v: i64, sha: &str| recorded(s, v, sha) || since.contains_key(&(s, v, sha));
     let mut changes = plan(present, (want, make), known, &said)?;
+    let changed: BTreeSet<String> = changes.iter().map(|c| c.strategy().to_string()).collect();
+    for r in present.iter().filter(|r| !changed.contains(&r.strategy)) {
+        // The history is append-only: since when a version is live it says.
+        let first = since.get(&(r.strategy.as_str(), r.version, r.text("config_sha256")));
+        if first.is_some_and(|us| *us != r.deployed_us) {
+            let (strategy, version) = (r.strategy.clone(), r.version);
+            changes.push(Change::Heal { strategy, version, detail: "changed by hand: deployed_us".into() });
+        }
+    }
     let forged = history.iter().filter(|p| !known(&p.strategy, p.version, &p.config_sha256));
     changes.extend(forged.map(|p| Change::Forged { strategy: p.strategy.clone(), version: p.version }));
     let write = |change: &Change| -> Result<Option<Write>, DeployError> {

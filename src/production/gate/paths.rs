@@ -3,8 +3,10 @@
 use super::refusal::{Code, GateError, refuse};
 use super::signed;
 use crate::repository::git::Repo;
-use assay_shared::format::config::REPRODUCTIONS;
-use assay_shared::policy::{self, Policy};
+use assay_ledger::Hash;
+use assay_ledger::keys::sshsig;
+use assay_shared::format::config::{LiveConfig, NAMESPACE, REPRODUCTIONS};
+use assay_shared::policy::{self, Policy, Role};
 
 /// Files that one step of the deploy branch may change.
 const MOST_CHANGES: usize = 512;
@@ -175,6 +177,64 @@ fn is_tile(path: &str) -> bool {
         && width.is_none_or(|w| number(w, 255))
 }
 
+/// Commits that one push may bring to a branch.
+const MOST_COMMITS: usize = 10_000;
+
+/// That nothing lies hidden on the way to what is pushed, which would be here for good: each commit that comes with it
+/// changes only what has a meaning, in files of a size.
+///
+/// # Errors
+/// The first path that would be refused.
+pub(super) fn on_the_way(repo: &Repo, known: &[String], new: &str) -> Result<(), GateError> {
+    let Some(steps) = repo.brings(known, new, MOST_COMMITS)? else {
+        return refuse(Code::TooLarge, new, format!("it brings over {MOST_COMMITS} commits"));
+    };
+    for (parent, commit) in steps {
+        // What comes without a history of ours is refused elsewhere.
+        let Some(parent) = parent else { continue };
+        for c in repo.changes(&parent, &commit)?.iter().filter(|c| c.after) {
+            if place(&c.path).is_none() {
+                let what = format!("the commit {} on the way has it, and it has no meaning here", &commit[..12]);
+                return refuse(Code::PathNotAllowed, &c.path, what);
+            }
+            if repo.size(&commit, &c.path)?.is_some_and(|bytes| bytes > MOST_BYTES as u64) {
+                let what = format!("the commit {} on the way has it, over {MOST_BYTES} bytes", &commit[..12]);
+                return refuse(Code::TooLarge, &c.path, what);
+            }
+        }
+    }
+    Ok(())
+}
+
+/// That a proposal's branch is called after what it proposes, and that a researcher of the policy signed that, or that it
+/// is deployed already: a branch of nothing would only be in everybody's way.
+fn proposes(repo: &Repo, deployed: &str, commit: &str, branch: &str, policy: &Policy) -> Result<(), GateError> {
+    let name = branch.trim_start_matches("refs/heads/promote/");
+    let nothing = |what: &str| {
+        let what =
+            format!("it proposes nothing: {what}; a proposal is made by `assay promote`, on a branch of its own");
+        refuse(Code::WrongBranch, branch, what)
+    };
+    let Some((strategy, short)) =
+        name.rsplit_once('-').and_then(|(front, short)| Some((front.rsplit_once("-v")?.0, short)))
+    else {
+        return nothing("its name is not promote/STRATEGY-vN-HASH");
+    };
+    let path = LiveConfig::path(strategy);
+    let Some(bytes) = repo.file(commit, &path)? else { return nothing("it has no config of that strategy") };
+    if Hash::of(&bytes).short() != short {
+        return nothing("the config has another hash");
+    }
+    if repo.follows(deployed, commit)? {
+        return Ok(());
+    }
+    let signature = repo.file(commit, &format!("{path}.sig"))?.unwrap_or_default();
+    match sshsig::verify(&signature, NAMESPACE, &bytes) {
+        Ok(key) if policy.person(&key, Role::Researcher).is_some() => Ok(()),
+        _ => nothing("no researcher of the policy signed its config"),
+    }
+}
+
 /// That a proposal's branch brings no heap of files to what is deployed: what is new belongs to one strategy, and is
 /// what may lie there.
 ///
@@ -229,10 +289,12 @@ pub(super) fn proposal(
         let what = format!("a proposal of '{strategy}' is on a branch promote/{strategy}-vN-…");
         return refuse(Code::WrongBranch, branch, what);
     }
-    if let Some(before) = before {
-        unchanged(repo, before, commit, branch)?;
+    match before {
+        Some(before) => unchanged(repo, before, commit, branch)?,
+        None => proposes(repo, deployed, commit, branch, &policy)?,
     }
-    Ok(())
+    let known: Vec<String> = before.into_iter().chain([deployed]).map(Into::into).collect();
+    on_the_way(repo, &known, commit)
 }
 
 /// That what is proposed stays what it is: people add their words to it, and nobody takes away what they spoke of. A

@@ -56,7 +56,17 @@ impl Host {
         std::fs::create_dir_all(dir.join("pins"))
             .map_err(|e| host(format!("folder {} cannot be created: {e}", dir.display())))?;
         let text = toml::to_string(settings).map_err(|e| host(e.to_string()))?;
-        replace(&RealDisk, &dir.join("gate.toml"), text.as_bytes())?;
+        let path = dir.join("gate.toml");
+        // One that holds a password is its owner's alone, before it is there.
+        if crate::deploy::without_secrets(&settings.live) != settings.live {
+            use std::os::unix::fs::OpenOptionsExt as _;
+            let mut options = std::fs::OpenOptions::new();
+            let made = options.create(true).append(true).mode(0o600).open(&path);
+            let owned = std::os::unix::fs::PermissionsExt::from_mode(0o600);
+            made.and_then(|file| file.set_permissions(owned))
+                .map_err(|e| host(format!("settings {} cannot be written: {e}", path.display())))?;
+        }
+        replace(&RealDisk, &path, text.as_bytes())?;
         Host::open(dir)
     }
 

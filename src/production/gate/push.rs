@@ -187,6 +187,9 @@ fn check_reference(repo: &Repo, u: &Update, deploy: &str) -> Result<(), GateErro
             "it brings a history of its own in, with another first commit: merge a proposal that began on this branch";
         return refuse(Code::NotFirstParent, r, what);
     }
+    if r == deploy {
+        paths::on_the_way(repo, std::slice::from_ref(&u.old), &u.new)?;
+    }
     if r.starts_with("refs/heads/ledger/") && repo.same(&u.old, &u.new)? {
         let what = "it adds nothing to the log, and whoever keeps that would have to follow it";
         return refuse(Code::TooLarge, r, what);

@@ -4,6 +4,7 @@ use assay_ledger::{Authority, Entry, PublicKey, Reason};
 use assay_shared::event::roster::Roster;
 use assay_shared::event::{Event, EventError};
 use assay_shared::recount::{Case, Finding, Tally};
+use assay_shared::study::Study;
 use std::collections::BTreeMap;
 
 /// A study, as far as it decides whether it is worth computing again.
@@ -65,6 +66,9 @@ impl Gathering {
             let what = format!("a {} whose id is not that of what it records", event.kind());
             return self.odd = Some((seq, what));
         }
+        if let Some(what) = uncountable(event) {
+            return self.odd = Some((seq, what));
+        }
         if let Some(id) = study_of(event) {
             if let Some(case) = self.cases.get_mut(&id) {
                 if case.is_none() && event.opens_study().is_some() {
@@ -90,6 +94,28 @@ impl Gathering {
             _ => {}
         }
         self.tally.push(seq, event);
+    }
+}
+
+/// Most trials that a study asks for, and that are declared at once: as the program that records them allows.
+const MOST: (u32, u64) = (1_000_000, 1_000_000_000);
+
+/// Why it cannot be told how many trials an event stands for: they would count as none, or drown every other number.
+fn uncountable(event: &Event) -> Option<String> {
+    match event {
+        Event::TrialsDeclared(e) if e.trials > MOST.1 => {
+            Some(format!("{} trials are declared, over {}", e.trials, MOST.1))
+        }
+        Event::StudyExtended(e) if e.trials > MOST.0 => {
+            Some(format!("a study goes on by {} trials, over {}", e.trials, MOST.0))
+        }
+        event if event.opens_study().is_some() => match event.study().map(|s| Study::recorded(&s.text)) {
+            Some(Ok(study)) if study.trials <= MOST.0 => None,
+            Some(Ok(study)) => Some(format!("a study asks for {} trials, over {}", study.trials, MOST.0)),
+            Some(Err(e)) => Some(format!("a study whose text cannot be read: {e}")),
+            None => None,
+        },
+        _ => None,
     }
 }
 

@@ -6,6 +6,9 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+/// A commit after its first parent, if it has one.
+pub type Step = (Option<String>, String);
+
 /// The largest file that is read from a repository.
 const MAX_BLOB: usize = 16 << 20;
 
@@ -272,6 +275,11 @@ impl Repo {
         Ok(Some(out))
     }
 
+    /// Whether a part of its history was left where it came from.
+    pub fn is_shallow(&self) -> bool {
+        self.inner.is_shallow()
+    }
+
     /// Whether a commit without parents is reached from `new` and not from `old`.
     ///
     /// # Errors
@@ -289,6 +297,28 @@ impl Repo {
         Ok(false)
     }
 
+    /// Commits that are reached from `new` and from none of `known`, each with its first parent; none where they are more
+    /// than `most`.
+    ///
+    /// # Errors
+    /// [`RepoError::Git`].
+    pub fn brings(&self, known: &[String], new: &str, most: usize) -> Result<Option<Vec<Step>>, RepoError> {
+        let mut walk = self.inner.revwalk().map_err(git("walk commits"))?;
+        walk.push(self.oid(new)?).map_err(git("walk commits"))?;
+        for known in known {
+            walk.hide(self.oid(known)?).map_err(git("walk commits"))?;
+        }
+        let mut out = Vec::new();
+        for oid in walk {
+            let commit = oid.and_then(|oid| self.inner.find_commit(oid)).map_err(git("walk commits"))?;
+            if out.len() == most {
+                return Ok(None);
+            }
+            out.push((commit.parent_id(0).ok().map(|p| p.to_string()), commit.id().to_string()));
+        }
+        Ok(Some(out))
+    }
+
     /// Whether `new` is `old` or comes after it.
     ///
     /// # Errors
@@ -296,6 +326,17 @@ impl Repo {
     pub fn follows(&self, new: &str, old: &str) -> Result<bool, RepoError> {
         let (new, old) = (self.oid(new)?, self.oid(old)?);
         Ok(new == old || self.inner.graph_descendant_of(new, old).map_err(git("compare commits"))?)
+    }
+
+    /// How large a file of a commit's tree is, bytes; it is not unpacked.
+    ///
+    /// # Errors
+    /// An object that cannot be seen.
+    pub fn size(&self, commit: &str, path: &str) -> Result<Option<u64>, RepoError> {
+        let Some((oid, ObjectType::Blob)) = self.at(commit, path)? else { return Ok(None) };
+        let odb = self.inner.odb().map_err(git("read objects"))?;
+        let (size, _) = odb.read_header(oid).map_err(|_| RepoError::NotVisible { oid: oid.to_string() })?;
+        Ok(Some(size as u64))
     }
 
     /// A file of a commit's tree.

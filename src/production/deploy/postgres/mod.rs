@@ -4,9 +4,10 @@
 //! reads, plans, writes and notifies; every wait is bounded. Tables and rights are their owner's business.
 
 mod address;
+mod password;
 mod reach;
 mod schema;
 mod table;
 mod tls;
 
-pub use reach::Postgres;
+pub use reach::{Postgres, check};

@@ -1,7 +1,7 @@
 //! Connecting, within a bounded time.
 
 use super::address::{Address, SslMode};
-use super::tls;
+use super::{password, tls};
 use crate::deploy::{DeployError, SCHEMA};
 use std::time::Duration;
 use tokio::runtime::Runtime;
@@ -37,6 +37,9 @@ impl std::fmt::Debug for Postgres {
 fn words(e: &tokio_postgres::Error) -> String {
     match e.as_db_error() {
         Some(db) => format!("{} ({})", db.message(), db.code().code()),
+        None if e.to_string().contains("password missing") => "it wants a password, and none is known: \
+            `ALTER ROLE … PASSWORD` gives the role one, which PGPASSWORD, ~/.pgpass or the address says here"
+            .into(),
         None => match std::error::Error::source(e) {
             Some(source) => format!("{e}: {source}"),
             None => e.to_string(),
@@ -61,20 +64,36 @@ async fn enter(config: &Config, tls: MakeRustlsConnect, settings: &str) -> Resul
     Ok(client)
 }
 
+fn parse(url: &str) -> Result<(Address, Config), DeployError> {
+    let malformed = |what: String| DeployError::Database {
+        place: "postgres".into(),
+        what: format!("the address is malformed: {what}"),
+    };
+    let address = Address::parse(url).map_err(malformed)?;
+    let config = address.rest.parse().map_err(|e: tokio_postgres::Error| malformed(words(&e)))?;
+    Ok((address, config))
+}
+
+/// Checks an address, without reaching for it.
+///
+/// # Errors
+/// One that cannot be read.
+pub fn check(url: &str) -> Result<(), DeployError> {
+    parse(url).map(|_| ())
+}
+
 impl Postgres {
     pub(super) fn reach(url: &str, read_only: bool) -> Result<Postgres, DeployError> {
-        let malformed = |what: String| DeployError::Database {
-            place: "postgres".into(),
-            what: format!("the address is malformed: {what}"),
-        };
-        let address = Address::parse(url).map_err(malformed)?;
-        let mut config: Config = address.rest.parse().map_err(|e: tokio_postgres::Error| malformed(words(&e)))?;
+        let (address, mut config) = parse(url)?;
         let place = format!(
             "postgres database '{}' as '{}'",
             config.get_dbname().unwrap_or("?"),
             config.get_user().unwrap_or("?")
         );
         let fail = |what: String| DeployError::Database { place: place.clone(), what };
+        if let Some(secret) = if config.get_password().is_none() { password::find(&config) } else { None } {
+            config.password(secret);
+        }
         config.connect_timeout(Duration::from_secs(5)).application_name("assay");
         // A socket has no eavesdropper and no name: libpq does not encrypt it either.
         let local = config.get_hosts().iter().all(|h| matches!(h, Host::Unix(_)));
