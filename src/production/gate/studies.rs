@@ -180,3 +180,22 @@ fn is_named(entry: &Entry, event: &Event) -> bool {
         || matches!(event, Event::StudyExtended(_) | Event::PrunedTrialFinished(_) | Event::StudySeeded(_));
     !keyed || event.id(entry.payload()) == entry.id
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use assay_shared::event::TrialsDeclared;
+
+    /// A number that no search could have would drown all others for good: whoever keeps the log is told before it stands.
+    #[test]
+    fn what_cannot_be_counted() {
+        let declared = |trials| {
+            let source = "a grid".to_string();
+            let symbols = vec!["BTCUSDT".to_string()];
+            let e = TrialsDeclared { symbols, first_ms: 0, last_ms: 1, trials, source, file_sha256: [0; 32] };
+            uncountable(&Event::from(e))
+        };
+        assert_eq!(declared(1_000_000_000), None);
+        assert!(declared(u64::MAX).unwrap().contains("over 1000000000"));
+    }
+}

@@ -174,6 +174,30 @@ impl Strategy {
         self.compiled.graph.nodes.iter().any(|n| matches!(n, Node::Calendar(Calendar::Year)))
     }
 
+    /// Whether one of its states reads nothing of the market or of the account, such as a count of bars: it may know where in
+    /// the data it is.
+    pub fn keeps_time(&self) -> bool {
+        let graph = &self.compiled.graph;
+        let mut told: Vec<bool> = graph
+            .nodes
+            .iter()
+            .map(|n| matches!(n, Node::Column { .. } | Node::Seen(..) | Node::Recalled(..)))
+            .collect();
+        // What a circle needs may stand behind it: until nothing more is told.
+        loop {
+            let mut more = false;
+            for id in 0..told.len() {
+                let mut tells = told[id];
+                graph.needs(id, |of| tells |= told[of]);
+                more |= std::mem::replace(&mut told[id], tells) != tells;
+            }
+            if !more {
+                break;
+            }
+        }
+        graph.nodes.iter().any(|n| matches!(n, Node::Back(slot) if !told[graph.slots[*slot]]))
+    }
+
     /// How many different numbers stand in its expressions: each may have been chosen with the data in view, and no search
     /// counts it.
     pub fn constants(&self) -> usize {
