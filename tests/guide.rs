@@ -3,7 +3,7 @@
 use crate::desk::{Desk, Postgres};
 use std::path::Path;
 
-const TOPICS: [&str; 12] = [
+const TOPICS: [&str; 13] = [
     "start",
     "strategy",
     "language",
@@ -15,6 +15,7 @@ const TOPICS: [&str; 12] = [
     "recovery",
     "files",
     "account",
+    "formulas",
     "reference",
 ];
 

@@ -324,3 +324,54 @@ fn the_judge_reads_a_real_export() {
     assert_eq!(desk.run(&python, &[script, "--vkey", vkey.trim(), "out"]).code, 1);
     desk.assay(&["verify", "--export", "out", "--vkey", vkey.trim()]).fails(1, "findings");
 }
+
+/// A script that was written from `assay guide formulas` alone asks again for every trial of studies, whatever the
+/// parameters are: whole numbers, logarithms, steps, choices, and one that counts sometimes.
+#[test]
+fn the_judge_asks_for_the_same_trials() {
+    let python = std::env::var("ASSAY_PYTHON").expect("ASSAY_PYTHON is not set: run tests/run, which installs it");
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/judge/sampler.py");
+    let desk = Desk::new();
+    desk.lab_with_market();
+    let strategy = r#"
+name = "asked"
+interval = "1h"
+symbols = ["BTCUSDT"]
+constraints = ["fast * 2 <= slow"]
+[parameters]
+fast = { type = "int", low = 5, high = 60, default = 20 }
+slow = { type = "int", low = 20, high = 400, step = 4, default = 100 }
+long = { type = "int", low = 2, high = 90, log = true, default = 10 }
+level = { type = "float", low = 0.1, high = 50.0, log = true, default = 10.0 }
+part = { type = "float", low = 0.1, high = 0.3, step = 0.05, default = 0.2 }
+kind = { type = "choice", choices = [1, 2, 5], default = 1 }
+wide = { type = "bool", default = true }
+room = { type = "float", low = 1.0, high = 9.0, default = 2.0, when = "wide" }
+[indicators]
+f = "EMA(close, fast)"
+s = "EMA(close, slow)"
+[signals]
+long_entry = "crosses_above(f, s) and ADX(high, low, close, long) > level / kind"
+long_exit = "crosses_below(f, s)"
+[stops]
+stop_loss = "min(part, if(wide, room, 1) * ATR(high, low, close, 14) / close)"
+[sizing]
+margin_fraction = 0.2
+leverage = 2
+"#;
+    std::fs::write(desk.path("asked.toml"), strategy).unwrap();
+    for (sampler, seed, batch) in [("random", 3, 1), ("tpe", 11, 4), ("tpe", 12, 1)] {
+        let name = format!("{sampler}{seed}");
+        let study = format!(
+            "name = \"{name}\"\ntrials = 70\nseed = {seed}\nbatch = {batch}\n[sampler]\nname = \"{sampler}\"\n"
+        );
+        std::fs::write(desk.path("study.toml"), study).unwrap();
+        desk.assay(&["study", "run", "asked.toml", "study.toml"]).ok();
+        let trials = desk.assay(&["trials", &name, "--all", "--json", "--limit", "1000"]).ok().out;
+        std::fs::write(desk.path("trials.json"), &trials).unwrap();
+        let (seed, batch) = (seed.to_string(), batch.to_string());
+        let ask = |seed: &str| desk.run(&python, &[script, "asked.toml", "trials.json", seed, &batch, sampler]);
+        assert!(ask(&seed).ok().out.contains("70 trials agree"));
+        assert_eq!(ask("4").code, 1, "of another seed they are others");
+    }
+}

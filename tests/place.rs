@@ -29,7 +29,9 @@ fn nothing_is_deployed_past_hooks_that_are_elsewhere() {
     desk.assay(&["hook", "install", "--repo", "it's moved/deploy.git"]).fails(2, "is gone");
     let lab = |args: &[&str]| desk.assay(&[&["--lab", "it's moved"], args].concat());
     lab(&["deploy", &branch]).fails(3, "git looks for them in");
-    desk.assay(&["hook", "install", "--repo", "it's moved/deploy.git", "--live", "sqlite:moved.sqlite"]).ok();
+    let install = ["hook", "install", "--repo", "it's moved/deploy.git", "--live", "sqlite:moved.sqlite"];
+    desk.assay(&install).fails(3, "what is halted in the table that was here cannot be read");
+    desk.assay(&[&install[..], &["--force"]].concat()).ok();
     // A new file: it is made anew from git and the host's log.
     assert!(lab(&["doctor"]).out.contains("`assay reconcile` makes it again"));
     lab(&["reconcile"]).ok();

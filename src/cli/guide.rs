@@ -14,7 +14,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// The topics in the order in which one reads them, with their pages.
-const TOPICS: [(&str, &str); 12] = [
+const TOPICS: [(&str, &str); 13] = [
     ("start", include_str!("../guide/start.md")),
     ("strategy", include_str!("../guide/strategy.md")),
     ("language", include_str!("../guide/language.md")),
@@ -26,6 +26,7 @@ const TOPICS: [(&str, &str); 12] = [
     ("recovery", include_str!("../guide/recovery.md")),
     ("files", include_str!("../guide/files.md")),
     ("account", include_str!("../guide/account.md")),
+    ("formulas", include_str!("../guide/formulas.md")),
     ("reference", include_str!("../guide/reference.md")),
 ];
 
@@ -90,6 +91,7 @@ fn filled(page: &str) -> String {
         ("{{mirror}}", &mirror()),
         ("{{events}}", &events()),
         ("{{account}}", &account()),
+        ("{{data_hash}}", &data_hash()),
     ];
     made.iter().fold(out, |page, (mark, text)| page.replace(mark, text))
 }
@@ -109,12 +111,21 @@ fn metrics() -> String {
     rows(&["figure", "unit", "better", "what it is"], Metric::ALL.iter().map(row))
 }
 
-/// What the account's source says of itself.
-fn account() -> String {
-    let source = include_str!("../shared/account/mod.rs");
+/// What a source says of itself, after its first paragraph.
+fn words_of(source: &str) -> String {
     let lines = source.lines().map_while(|line| line.strip_prefix("//!")).skip_while(|line| !line.is_empty());
     let text: String = lines.map(|line| format!("{}\n", line.strip_prefix(' ').unwrap_or(line))).collect();
-    text.replace("[`step_with`](Account::step_with)", "`step_with`").trim().to_string()
+    text.trim().to_string()
+}
+
+/// What the account's source says of itself.
+fn account() -> String {
+    words_of(include_str!("../shared/account/mod.rs")).replace("[`step_with`](Account::step_with)", "`step_with`")
+}
+
+/// What the source of the data hash says of it.
+fn data_hash() -> String {
+    words_of(include_str!("../shared/market/hash.rs"))
 }
 
 fn mirror() -> String {

@@ -2,10 +2,9 @@
 
 use crate::error::LabError;
 use crate::folder::Lab;
-use crate::halted::by_strategy;
 use crate::{host, study, table, verify};
 use assay_ledger::{Finding, Hash};
-use assay_production::deploy::halts::Halt;
+use assay_production::deploy::halts::{Halt, by_strategy};
 use assay_production::gate::InForce;
 use assay_production::reconcile::{Reconciled, Status, reconcile};
 use assay_production::repository::Repo;

@@ -4,7 +4,7 @@ use crate::error::LabError;
 use crate::lawful::{Policies, ended_unlawfully, halt_of, without};
 use assay_ledger::Hash;
 use assay_ledger::keys::note::Verifier;
-use assay_production::deploy::halts::Halt;
+use assay_production::deploy::halts::{Halt, by_strategy};
 use assay_production::gate::{self, Code, Dependent, Ever, GateError, Host, InForce, VerifiedLog};
 use assay_production::repository::Repo;
 use assay_production::repository::evidence::ledger_branch;
@@ -239,7 +239,7 @@ impl Clone {
     pub fn halted(&self, at_us: Option<u64>) -> Result<BTreeMap<String, Halt>, LabError> {
         let until = at_us.map_or(i64::MAX, |us| i64::try_from(us).unwrap_or(i64::MAX));
         let rows: Vec<Halt> = self.halts_said()?.into_iter().map(|(_, row)| row).filter(|r| r.at_us <= until).collect();
-        Ok(crate::halted::by_strategy(&rows))
+        Ok(by_strategy(&rows))
     }
 
     /// What is live: what the branch has in force, with the time that the host's log says, if it does.

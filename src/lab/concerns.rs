@@ -1,6 +1,7 @@
 //! What speaks against a proposal, in sentences: facts that a reviewer must not miss, whatever the policy allows.
 
 use crate::review::Review;
+use crate::written::written;
 use assay_production::gate::Figures;
 use assay_shared::format::reproduction::Origin;
 use assay_shared::metric::Metric;
@@ -18,8 +19,6 @@ const FOLDS: usize = 4;
 const GROSS: f64 = 3.0;
 /// Share of a range that is its edge.
 const EDGE: f64 = 0.02;
-/// Different numbers in the text of a strategy that are many.
-const NUMBERS: usize = 20;
 /// Days after which prices are old.
 const STALE_DAYS: i64 = 180;
 /// Leverage of which a few percent against it are a liquidation.
@@ -111,7 +110,8 @@ pub fn concerns(r: &Review) -> Vec<Concern> {
                 );
             }
         }
-        written(r, &mut out);
+        let text = &r.proposal.config.strategy_text;
+        written(text).into_iter().for_each(|words| out.push(About::Chance, words));
         chosen(p.trial_id, f, &mut out);
         edges(r, &mut out);
     }
@@ -177,57 +177,6 @@ fn edges(r: &Review, out: &mut Against) {
     let found: Vec<String> = strategy.file.parameters.iter().filter_map(edge).collect();
     if !found.is_empty() {
         out.push(About::Chance, format!("at the edge of what was searched: {}", found.join(", ")));
-    }
-}
-
-/// Digits from which on one number may hold more than a level, and all of a text together.
-const LONG: usize = 9;
-const DIGITS: usize = 100;
-
-/// The numbers of a text, each once, and how many digits of it count.
-fn digits(text: &str) -> Vec<(String, usize)> {
-    let mut out: Vec<(String, usize)> = Vec::new();
-    let word = |c: char| c.is_alphanumeric() || matches!(c, '_' | '.');
-    for token in text.split(|c: char| !word(c)).filter(|t| t.starts_with(|c: char| c.is_ascii_digit())) {
-        let figures = token.split(['e', 'E']).next().unwrap_or_default().replace(['_', '.'], "");
-        let counted = figures.trim_start_matches('0').trim_end_matches('0').len();
-        if !out.iter().any(|(known, _)| known == token) {
-            out.push((token.into(), counted));
-        }
-    }
-    out
-}
-
-/// What of its text no search counts.
-fn written(r: &Review, out: &mut Against) {
-    let Ok(strategy) = Strategy::recorded(&r.proposal.config.strategy_text) else { return };
-    if !strategy.reads_market() {
-        let words = "it reads no price, no volume and no funding: when it trades was written with the calendar in view";
-        out.push(About::Chance, words);
-    }
-    if strategy.reads_year() {
-        out.push(About::Chance, "it reads which year it is: its text may know which years were good");
-    }
-    if strategy.keeps_time() {
-        let words =
-            "one of its states reads no price, such as a count of bars: its text may know where in the data it is";
-        out.push(About::Chance, words);
-    }
-    let digits = digits(&r.proposal.config.strategy_text);
-    if let Some((number, n)) = digits.iter().find(|(_, n)| *n >= LONG) {
-        let words = format!("it holds a number of {n} digits, {number}: so many can hold what prices did");
-        out.push(About::Chance, words);
-    }
-    let all: usize = digits.iter().map(|(_, n)| n).sum();
-    if all > DIGITS {
-        let words = format!("its numbers have {all} digits: so many can hold what prices did");
-        out.push(About::Chance, words);
-    }
-    let numbers = strategy.constants();
-    if numbers > NUMBERS {
-        let words =
-            format!("{numbers} different numbers stand in its text, and no count of trials knows how they were chosen");
-        out.push(About::Chance, words);
     }
 }
 
@@ -355,48 +304,5 @@ fn chance(f: &Figures, out: &mut Against) {
     }
     if f.folds.len() < FOLDS {
         out.push(About::Chance, format!("it was judged on {} folds only", f.folds.len()));
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const HEAD: &str = "name = \"x\"\ninterval = \"1h\"\nsymbols = [\"BTCUSDT\"]\n";
-    const TAIL: &str = "[sizing]\nmargin_fraction = 0.1\nleverage = 2\n";
-
-    /// What a market did can be written into a text: in its numbers, read off by a clock.
-    #[test]
-    fn a_text_that_knows() {
-        let found = digits("a = 383499152344678 + 0.250 * x12 + 1_000_000 + 24h + 1.5e-7 + 24h");
-        let found: Vec<(&str, usize)> = found.iter().map(|(t, n)| (t.as_str(), *n)).collect();
-        assert_eq!(found, [("383499152344678", 15), ("0.250", 2), ("1_000_000", 1), ("24h", 3), ("1.5e", 2), ("7", 1)]);
-        let keeps = |states: &str| {
-            let text = format!("{HEAD}[states]\n{states}[signals]\nlong_entry = \"s > 2 and close > 1\"\n{TAIL}");
-            Strategy::parse(&text).unwrap_or_else(|d| panic!("{}", d[0])).keeps_time()
-        };
-        assert!(keeps("s = { start = \"0\", next = \"self + 1\" }\n"));
-        assert!(keeps(
-            "s = { start = \"0\", next = \"prev(t) + self\" }\nt = { start = \"1\", next = \"if(new_day, self, prev(s))\" }\n"
-        ));
-        assert!(!keeps("s = { start = \"0\", next = \"if(close > prev(close), self + 1, 0)\" }\n"));
-        assert!(!keeps(
-            "s = { start = \"0\", next = \"prev(t) + self\" }\nt = { start = \"1\", next = \"if(close > 3, self, prev(s))\" }\n"
-        ));
-        // What is shipped says nothing of the kind.
-        let shipped = concat!(env!("CARGO_MANIFEST_DIR"), "/../../configs/strategies");
-        for item in
-            std::fs::read_dir(shipped).unwrap().flatten().filter(|i| i.path().extension().is_some_and(|e| e == "toml"))
-        {
-            let text = std::fs::read_to_string(item.path()).unwrap();
-            let Ok(strategy) = Strategy::parse(&text) else { continue };
-            let digits = digits(strategy.canonical());
-            let all: usize = digits.iter().map(|(_, n)| n).sum();
-            assert!(
-                !strategy.keeps_time() && all <= DIGITS && digits.iter().all(|(_, n)| *n < LONG),
-                "{:?}: {all}",
-                item.path()
-            );
-        }
     }
 }

@@ -7,7 +7,7 @@ use crate::error::LabError;
 use crate::host::{halts_said, repo_of};
 use crate::lawful::{Policies, ended_unlawfully, read, recorded, said_before, without};
 use crate::table::{asked, look};
-use assay_production::deploy::halts::{Halt, in_force, signed_by};
+use assay_production::deploy::halts::{Halt, by_strategy, in_force, signed_by};
 use assay_production::gate::Host;
 use assay_production::repository::Repo;
 use assay_shared::policy::Policy;
@@ -71,11 +71,6 @@ pub fn standing(host: &Host) -> Result<BTreeMap<String, Halt>, LabError> {
 /// A table that cannot be reached.
 pub fn stood(host: &Host, at_us: i64) -> Result<BTreeMap<String, Halt>, LabError> {
     Ok(by_strategy(&rows(host)?.into_iter().filter(|r| r.at_us <= at_us).collect::<Vec<_>>()))
-}
-
-pub(crate) fn by_strategy(rows: &[Halt]) -> BTreeMap<String, Halt> {
-    let last = |row: &Halt| in_force(rows, &row.strategy).map(|halt| (row.strategy.clone(), halt.clone()));
-    rows.iter().filter_map(last).collect()
 }
 
 /// What there is to say about the table.

@@ -1,7 +1,6 @@
 //! The deploy host: its hooks, its own log with its own keys, and the reconciler's turn.
 
 use crate::error::LabError;
-use crate::halted::by_strategy;
 use crate::history;
 use crate::lawful;
 use crate::lost;
@@ -12,7 +11,7 @@ use crate::writer::Writer;
 use assay_ledger::{Log, Signer};
 use assay_production::deploy;
 use assay_production::deploy::Change;
-use assay_production::deploy::halts::Halt;
+use assay_production::deploy::halts::{Halt, by_strategy};
 use assay_production::gate::{self, GateError, Host, Update, Verdict};
 use assay_production::reconcile::{Found, Reconciled, reconcile};
 use assay_production::repository::Repo;

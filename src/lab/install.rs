@@ -57,6 +57,7 @@ pub fn install(
     let gate = Path::new(&base).join("assay");
     let deploy = format!("refs/heads/{}", settings.deploy_branch);
     began_with(&repo, &deploy, settings.genesis_policy_sha256)?;
+    halts_stay(&gate, &settings, force, session)?;
     let hooks = hooks::write(path, &gate, &deploy, force)?;
     repo.configure(&[
         ("receive.denyNonFastForwards", "true"),
@@ -68,7 +69,6 @@ pub fn install(
         ("core.hooksPath", &hooks.to_string_lossy()),
         ("gc.auto", "0"),
     ])?;
-    halts_stay(&gate, &settings, force, session)?;
     let host = Host::create(&gate, &settings)?;
     create_log(&host, &repo, session)?;
     Ok(settings)

@@ -38,6 +38,7 @@
 //! | `differs` | a trial beside what was recorded: the first figure that is another |
 //! | [`review`] | what a proposal would put live; approvals |
 //! | [`concerns`] | what speaks against a proposal |
+//! | `written` | what of a strategy's text no search counts |
 //! | [`sync`] | the lab and the repositories that it shares with others |
 //! | [`clone`] | what a plain clone of the deploy repository says |
 //! | [`explain`] | a live version walked back, link by link |
@@ -127,6 +128,7 @@ mod vendor;
 pub mod verify;
 pub mod witness;
 pub mod writer;
+mod written;
 
 pub use environment::environment;
 pub use error::{Kind, LabError};

@@ -5,7 +5,7 @@ use crate::gate::approvals::signers;
 use assay_shared::policy::{Policy, Role};
 use assay_shared::time::format_us;
 use serde::Serialize;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// SSHSIG namespace of halts, and of the votes to go on.
 pub const NAMESPACE: &str = "halt@assay";
@@ -104,6 +104,12 @@ pub fn resume_statement(halt: &Halt) -> String {
 pub fn in_force<'a>(rows: &'a [Halt], strategy: &str) -> Option<&'a Halt> {
     let last = rows.iter().rfind(|r| r.strategy == strategy && r.word != Word::Vote)?;
     (last.word == Word::Halt).then_some(last)
+}
+
+/// The halts in force, by strategy.
+pub fn by_strategy(rows: &[Halt]) -> BTreeMap<String, Halt> {
+    let last = |row: &Halt| in_force(rows, &row.strategy).map(|halt| (row.strategy.clone(), halt.clone()));
+    rows.iter().filter_map(last).collect()
 }
 
 /// Whoever of the policy signed something, in whatever role.

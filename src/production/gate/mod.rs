@@ -19,6 +19,8 @@ mod paths;
 pub mod pins;
 mod policy;
 mod preview;
+#[cfg(test)]
+mod proposals_tests;
 pub mod push;
 mod recount;
 pub mod refusal;

@@ -46,6 +46,13 @@ pub struct Host {
     pub looks: bool,
 }
 
+/// Whether an address of a live table holds a password.
+fn holds_a_secret(live: &str) -> bool {
+    let rest = live.split_once("://").map_or("", |(_, rest)| rest);
+    let (address, query) = rest.split_once('?').unwrap_or((rest, ""));
+    address.rsplit_once('@').is_some_and(|(user, _)| user.contains(':')) || query.contains("password")
+}
+
 impl Host {
     /// Writes the settings of a new gate.
     ///
@@ -58,7 +65,7 @@ impl Host {
         let text = toml::to_string(settings).map_err(|e| host(e.to_string()))?;
         let path = dir.join("gate.toml");
         // One that holds a password is its owner's alone, before it is there.
-        if crate::deploy::without_secrets(&settings.live) != settings.live {
+        if holds_a_secret(&settings.live) {
             use std::os::unix::fs::OpenOptionsExt as _;
             let mut options = std::fs::OpenOptions::new();
             let made = options.create(true).append(true).mode(0o600).open(&path);

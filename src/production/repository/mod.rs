@@ -2,6 +2,7 @@
 //!
 //! Files are read from objects, never from a checkout, so no attribute or filter touches them.
 
+mod brought;
 mod commit;
 pub mod evidence;
 pub mod folder;

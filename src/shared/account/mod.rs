@@ -1,5 +1,5 @@
-//! The bar state machine: fills, fees, funding, margin, liquidation. One implementation, used by
-//! research and production alike.
+//! The bar state machine: fills, fees, funding, margin, liquidation. One implementation, used by research and
+//! production alike.
 //!
 //! The order inside a bar, adverse first:
 //!
@@ -20,11 +20,11 @@
 //! 4. at the close: mark to market, margin, and decisions for the next open: the quantity of an entry is equity ·
 //!    margin fraction · leverage / last price, at this close, in whole steps.
 //!
-//! Market orders and stops fill with slippage, as taker. A take profit is a limit order: it fills at its level when
-//! the price trades through it, at the open when that is beyond it, as maker; a price that only touches it fills
-//! nothing. Prices lie on the symbol's tick where the bar's open does: market fills on the tick that is not better,
-//! levels on the nearest one. A level that the price is beyond already when it comes into force, such as a stop above
-//! a long's entry, is reached at once, where the price is.
+//! Market orders and stops fill with slippage, as taker. A take profit is a limit order: it fills at its level when the
+//! price trades through it, at the open when that is beyond it, as maker; a price that only touches it fills nothing.
+//! Prices lie on the symbol's tick where the bar's open does: market fills on the tick that is not better, levels on
+//! the nearest one. A level that the price is beyond already when it comes into force, such as a stop above a long's
+//! entry, is reached at once, where the price is.
 //!
 //! Signals: both entries at once contradict each other, and neither is taken. An exit beats an entry of the same side
 //! at the same close; an entry of the other side closes the position and opens the other one at the same open. A flat
@@ -35,12 +35,13 @@
 //!
 //! Isolated liquidation loses the position's whole wallet (realised funding included), whatever its sign; where parts
 //! are assumed it sells down to the next lower bracket at the liquidation price, the liquidation fee on what is sold,
-//! until the rest holds, and loses the wallet from the lowest bracket. Cross liquidation judges the whole account: at
-//! the open on the opening marks; inside a bar it is *safe* when it survives the way of each symbol to its own worst,
-//! *dead* when it does not survive the way of all to their lows or of all to their highs, and *undecided* between the
-//! two: it lives, and the bar is counted. On such a way all prices go from open to extreme in step; what a stop or a
-//! target closes on it, before the account dies, is closed there. A dead one closes the rest at the marks' extremes,
-//! with slippage and the liquidation fee; a wallet below zero is made good by the insurance fund.
+//! until the rest holds, and loses the wallet from the lowest bracket; what is left may be liquidated again further on
+//! in the same bar. Cross liquidation judges the whole account: at the open on the opening marks; inside a bar it is
+//! *safe* when it survives the way of each symbol to its own worst, *dead* when it does not survive the way of all to
+//! their lows or of all to their highs, and *undecided* between the two: it lives, and the bar is counted. On such a
+//! way all prices go from open to extreme in step; what a stop or a target closes on it, before the account dies, is
+//! closed there. A dead one closes the rest at the marks' extremes, with slippage and the liquidation fee; a wallet
+//! below zero is made good by the insurance fund.
 //!
 //! **Orders** are asked for at a close ([`step_with`](Account::step_with)) and stand from the next open on. A limit
 //! order fills when the price trades through it, at its price as maker; where the open lies beyond it already it fills
@@ -55,29 +56,32 @@
 //! stand the first to fill takes the others back; a closed position takes its own orders along, a liquidation all of
 //! the symbol. An order that takes more than there is takes what there is. An entry of the other side closes what
 //! stands and opens its own, each as its own part; one whose size is not known or less than a step is refused whole and
-//! closes nothing. A part that would leave less than the minimum notional takes all. What comes *with an entry* belongs
-//! to the one asked for before it at the same close, is gone with it, and grows old only from its fill on. During a
-//! *cool-down* a symbol takes no entry of any kind: those that stand wait, and one of the other side only closes; what
-//! was to fill at an open in it is refused. What asks for nothing (an entry of the position's own side, a part of no
-//! position, a target within its band or a step) leaves no record. Orders taken back at a close are those in the book
-//! and what was carried over: what is on its way to the open for the first time is not. A close of the whole position
-//! (an exit, an entry of the other side, a time exit, a part of one, a target of nothing or of the other side) takes
-//! back what was carried over of entries and adds, and nothing more of them is carried while it goes on; it goes on
-//! until it is done. A symbol without bars has no orders any more. Of a close the orders are taken up first, then the
-//! target weights. There is one position a symbol (one-way mode): hedge mode is absent.
+//! closes nothing. At an open that closing comes with the exits, before any entry. A part that would leave less than
+//! the minimum notional takes all. What comes *with an entry* belongs to the one asked for before it at the same close,
+//! is gone with it, and grows old only from its fill on. During a *cool-down* a symbol takes no entry of any kind:
+//! those that stand wait, and one of the other side only closes; what was to fill at an open in it is refused. Of `n`
+//! bars: closed at the open of one, the symbol takes entries again at that of the `n`-th after it; closed inside one, a
+//! bar later. What asks for nothing (an entry of the position's own side, or one whose open lies in a cool-down, a part
+//! of no position, a target within its band or a step) leaves no record. Orders taken back at a close are those in the
+//! book and what was carried over: what is on its way to the open for the first time is not. A close of the whole
+//! position (an exit, an entry of the other side, a time exit, a part of one, a target of nothing or of the other side)
+//! takes back what was carried over of entries and adds, and nothing more of them is carried while it goes on; it goes
+//! on until it is done. A symbol without bars has no orders any more. Of a close the orders are taken up first, then
+//! the target weights. There is one position a symbol (one-way mode): hedge mode is absent.
 //!
-//! **Adds** average the entry; levels that are fractions follow the average at each fill, prices stay. A part takes
-//! its share of margin and isolated wallet along. A position is one trade, whatever the number of its fills; its entry
-//! is the average of all that was entered, its exit of all that was taken. An add has the leverage of its position. A
-//! stop that is looked at again never goes further away unless that is said, nor does one that follows by steps.
+//! **Adds** average the entry; levels that are fractions follow the average at each fill, prices stay. A part takes its
+//! share of margin and isolated wallet along. A position is one trade, whatever the number of its fills; its entry is
+//! the average of all that was entered, its exit of all that was taken. An add has the leverage of its position. A stop
+//! that is looked at again never goes further away unless that is said, nor does one that follows by steps.
 //!
 //! **Target weights** are signed notional over equity at the close; inside the band nothing is traded, beyond it to the
 //! weight itself, and what is left of an earlier target is taken back; of a symbol that is named twice the last weight
 //! holds. Orders that belong together fill whole or not at all (of a leg that takes, what there is), tried at the open
 //! after its exits and entries, group after group on what the one before has left; where one of them cannot be traded
 //! at the close already, none is. **Loss limits** look at the close: what is open is closed at the next open, and
-//! orders are taken back. Losses in a row are counted from nothing again on the day after they, and no other limit,
-//! have halted it.
+//! orders are taken back. A day's equity begins with that of the last close of the day before, and the close at
+//! midnight belongs to the day that ends. Losses in a row are counted from nothing again on the day after they have
+//! reached their limit, whichever limit halted it first that day.
 //!
 //! No order is more than the assumed share of the last closed bar's **volume**, where one is assumed and the data have
 //! volume: the rest of an entry is refused or carried over (of a limit order at its price), that of an exit always
@@ -91,20 +95,21 @@
 //! are. Distances are taken from the fill's price; a trailing stop from the best price up to the bar before. Several
 //! symbols at several leverages are judged by the highest.
 //!
-//! An account that is flat and has less than the margin of the smallest position that may be opened, in whole steps,
-//! is *ruined*: it stops there.
+//! An account that is flat and has less than the margin of the smallest position that may be opened, in whole steps, is
+//! *ruined*: it stops there.
 //!
-//! A time of a fill is the opening time of the bar, or of the finer bar where those show the path, in which it
-//! happens; what is open when a window ends is closed at the last close, with slippage and fee, and has the last bar's
-//! time. A rule of a stop or target with `-gap` means that an open lay beyond it: of a trailing stop often, since it
-//! moves with the last bar's best price. An isolated liquidation has its own price, whatever the mark. Cash of the
-//! kind `liquidation` is the wallet that was lost, or the fee of a cross or partial one, which is among the fees too.
+//! A time of a fill is the opening time of the bar, or of the finer bar where those show the path, in which it happens;
+//! what is open when a window ends is closed at the last close, with slippage and fee, and has the last bar's time. A
+//! rule of a stop or target with `-gap` means that an open lay beyond it: of a trailing stop often, since it moves with
+//! the last bar's best price. An isolated liquidation has its own price, whatever the mark. Cash of the kind
+//! `liquidation` is the wallet that was lost, or the fee of a cross or partial one, which is among the fees too.
 //! Deposit, profits of all trades and what the insurance fund gave are the balance at the end.
 //!
-//! A trade's `mae` and `mfe` are the furthest prices from its entry to its exit, the exit's included, of the exit's
-//! bar only as far as the path went; `bars` counts those in which the position stood, so an exit at an open does not
-//! count that bar (one at the open of a finer bar does). A bar is exposed when a position stands at its close.
-
+//! A trade's `mae` and `mfe` are the furthest prices from its entry to its exit, the exit's included, of the exit's bar
+//! only as far as the path went; `bars` counts those in which the position stood, so an exit at an open does not count
+//! that bar (one at the open of a finer bar does). A bar is exposed when a position stands at its close, and so is a
+//! window's last one when one was closed for its end.
+//!
 mod asked;
 mod book;
 mod capacity;

@@ -1,8 +1,8 @@
 //! A study as a log has it, gathered event by event.
 
-use super::counts::Lineage;
 use super::finished::{Finished, equal};
 use super::later_run::LaterRun;
+use super::lineage::Lineage;
 use super::tally::Tally;
 use crate::event::snapshot::SnapshotFact;
 use crate::event::study::{StudyFact, TrialFact, blocks_v2, study_id};

@@ -3,8 +3,8 @@
 use super::blocks;
 use super::case::{Case, Finding, Wrong, finding};
 use super::closing::close;
-use super::counts::Lineage;
 use super::finished::best;
+use super::lineage::Lineage;
 use super::pruning::{bounds, reason as words_of, stops};
 use super::returns::disagree;
 use crate::event::SeedGrade;

@@ -1,8 +1,8 @@
 //! The end of a study: its best trial and its overfitting statistics.
 
-use super::counts::Lineage;
 use super::figures;
 use super::finished::{Finished, best};
+use super::lineage::Lineage;
 use crate::event::StudyClosed;
 use crate::event::codec::Real;
 

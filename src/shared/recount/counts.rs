@@ -1,8 +1,9 @@
 //! What a log has that counts beside a study: kept small, so that a gate can remember it instead of reading a log again.
 
 use super::later_run::Run;
+use super::lineage::Lineage;
+use super::sharpes::{Sharpes, Widest};
 use crate::event::TrialsDeclared;
-use crate::statistic::expected_max;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 
@@ -13,96 +14,6 @@ const HOUR_MS: f64 = 3_600_000.0;
 /// The largest Sharpe ratio per bar that counts as it is, whatever the bars.
 pub(super) fn largest(interval_ms: i64) -> f64 {
     LARGEST * (interval_ms.max(1) as f64 / HOUR_MS).sqrt()
-}
-
-/// Sharpe ratios: how many, their mean, and the sum of the squares of their distances from it.
-#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
-#[serde(from = "(u64, u64, u64)", into = "(u64, u64, u64)")]
-pub struct Sharpes {
-    /// How many.
-    pub n: u64,
-    mean: f64,
-    m2: f64,
-}
-
-impl Sharpes {
-    /// One more.
-    pub fn push(&mut self, sharpe: f64) {
-        self.n += 1;
-        let d = sharpe - self.mean;
-        self.mean += d / self.n as f64;
-        self.m2 += d * (sharpe - self.mean);
-    }
-
-    /// Those of another set, each times a factor.
-    pub fn merge(&mut self, other: &Sharpes, factor: f64) {
-        if other.n == 0 {
-            return;
-        }
-        let (a, b) = (self.n as f64, other.n as f64);
-        let d = other.mean * factor - self.mean;
-        self.m2 += other.m2 * factor * factor + d * d * a * b / (a + b);
-        self.mean += d * b / (a + b);
-        self.n += other.n;
-    }
-
-    /// Their variance with `ddof = 1`; none for fewer than two.
-    pub fn variance(&self) -> Option<f64> {
-        (self.n > 1).then(|| self.m2 / (self.n - 1) as f64)
-    }
-}
-
-/// To the bit: whoever remembers them must come to the same variance.
-impl From<Sharpes> for (u64, u64, u64) {
-    fn from(s: Sharpes) -> Self {
-        (s.n, s.mean.to_bits(), s.m2.to_bits())
-    }
-}
-
-impl From<(u64, u64, u64)> for Sharpes {
-    fn from((n, mean, m2): (u64, u64, u64)) -> Self {
-        Sharpes { n, mean: f64::from_bits(mean), m2: f64::from_bits(m2) }
-    }
-}
-
-/// Of several searches the one whose best would have the highest Sharpe ratio by chance: how many trials it had, and
-/// their variance. However many trials without any spread come beside it, it stays what it was.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[serde(from = "(u64, u64)", into = "(u64, u64)")]
-pub struct Widest {
-    /// Trials.
-    pub trials: u64,
-    /// Variance of their Sharpe ratios.
-    pub variance: f64,
-}
-
-impl Widest {
-    /// So many trials with these Sharpe ratios; none where they have no variance.
-    pub fn of(trials: u64, sharpes: &Sharpes) -> Option<Widest> {
-        sharpes.variance().map(|variance| Widest { trials: trials.max(sharpes.n), variance })
-    }
-
-    /// What the best of them would have by chance.
-    pub fn expected_max(&self) -> f64 {
-        expected_max(self.trials as f64, self.variance)
-    }
-
-    /// The wider of two.
-    pub(super) fn wider(a: Option<Widest>, b: Option<Widest>) -> Option<Widest> {
-        [a, b].into_iter().flatten().max_by(|a, b| a.expected_max().total_cmp(&b.expected_max()))
-    }
-}
-
-impl From<Widest> for (u64, u64) {
-    fn from(w: Widest) -> Self {
-        (w.trials, w.variance.to_bits())
-    }
-}
-
-impl From<(u64, u64)> for Widest {
-    fn from((trials, variance): (u64, u64)) -> Self {
-        Widest { trials, variance: f64::from_bits(variance) }
-    }
 }
 
 /// What a study looks at.
@@ -118,68 +29,6 @@ impl Scope {
     fn meets(&self, other: &Scope) -> bool {
         let (from, to) = (self.span.0.max(other.span.0), self.span.1.min(other.span.1));
         from <= to && !self.symbols.is_disjoint(&other.symbols)
-    }
-}
-
-/// What was tried on prices that overlap with a study's.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub struct Lineage {
-    /// Trials: of each study its budget, or what it recorded, if that is more.
-    pub trials: u64,
-    /// Studies.
-    pub studies: u64,
-    /// Those of the trials that were made elsewhere and declared.
-    pub declared: u64,
-    /// Sharpe ratios per bar of the study that is looked at.
-    pub sharpes: Sharpes,
-    /// The widest search of them, a study or what it was before it was extended.
-    pub widest: Option<Widest>,
-    /// The studies one by one, each with how many trials it counts for: log by log, in the order in which they were opened.
-    pub(super) parts: Vec<(u64, Sharpes)>,
-}
-
-impl Lineage {
-    /// What the best of all of them would have by chance, over so many observations: of all together, of all that there
-    /// were after any one of the studies, or of the widest of them without those that are narrower, whichever is most. So
-    /// trials that differ in nothing never make a finding look better, wherever they stand, nor do any that come later.
-    pub fn expected_max(&self, observations: f64) -> f64 {
-        let all = expected_max(self.trials as f64, self.variance(observations));
-        let mut widest_first: Vec<&(u64, Sharpes)> = self.parts.iter().collect();
-        widest_first.sort_by(|a, b| b.1.variance().unwrap_or(0.0).total_cmp(&a.1.variance().unwrap_or(0.0)));
-        let some = self.widest_of(self.parts.iter()).max(self.widest_of(widest_first.into_iter()));
-        self.widest.map_or(all, |widest| all.max(widest.expected_max())).max(some)
-    }
-
-    /// The most that any beginning of these studies would have, beside what was declared.
-    fn widest_of<'p>(&self, parts: impl Iterator<Item = &'p (u64, Sharpes)>) -> f64 {
-        let (mut trials, mut sharpes, mut most) = (self.declared, Sharpes::default(), 0.0_f64);
-        for (n, own) in parts {
-            trials = trials.saturating_add(*n);
-            sharpes.merge(own, 1.0);
-            most = most.max(sharpes.variance().map_or(0.0, |variance| expected_max(trials as f64, variance)));
-        }
-        most
-    }
-
-    /// As it counted before the studies were looked at one by one: logs hold what was said then.
-    pub(super) fn as_it_was(&self) -> Lineage {
-        Lineage { parts: Vec::new(), ..self.clone() }
-    }
-
-    /// The variance of the Sharpe ratios, never below that of chance over so many observations.
-    pub fn variance(&self, observations: f64) -> f64 {
-        let chance = if observations > 1.0 { 1.0 / (observations - 1.0) } else { 1.0 };
-        self.sharpes.variance().unwrap_or(0.0).max(chance)
-    }
-
-    /// With what another log has.
-    pub fn add(&mut self, other: &Lineage) {
-        self.trials = self.trials.saturating_add(other.trials);
-        self.studies += other.studies;
-        self.declared = self.declared.saturating_add(other.declared);
-        self.sharpes.merge(&other.sharpes, 1.0);
-        self.widest = Widest::wider(self.widest, other.widest);
-        self.parts.extend_from_slice(&other.parts);
     }
 }
 

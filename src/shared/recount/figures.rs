@@ -1,8 +1,8 @@
 //! The statistics of one trial, and of a study's choice among its trials.
 
 use super::blocks::BLOCKS;
-use super::counts::Lineage;
 use super::finished::Finished;
+use super::lineage::Lineage;
 use crate::statistic::{Blocks, Effective, Observed, effective, min_track_record, pbo as overfitting, psr};
 use serde::Serialize;
 

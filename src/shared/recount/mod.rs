@@ -11,6 +11,7 @@
 //! | [`pruning`] | which trial is stopped after which fold |
 //! | [`Tally`] | how much was ever tried on prices that overlap, in a log and over several |
 //! | [`Counts`] | the same, kept small: what a gate remembers of a log |
+//! | [`Lineage`] | what the best of so much has by chance |
 //! | [`figures`] | PSR, DSR, minimum track record of one trial; PBO of a study |
 //! | [`Case`] | a study against itself: order, suggestions, scores, constraints, pruning, closing, what was seen later |
 
@@ -26,14 +27,18 @@ mod extension;
 mod finished;
 mod later;
 mod later_run;
+mod lineage;
 mod looked;
 mod returns;
+mod sharpes;
 mod tally;
 
 pub use case::{Case, Finding, Wrong, number_of};
 pub use closing::close;
-pub use counts::{Counts, Lineage, Scope, Sharpes};
+pub use counts::{Counts, Scope};
 pub use finished::{Best, Finished, best};
 pub use later_run::LaterRun;
+pub use lineage::Lineage;
 pub use looked::Looked;
+pub use sharpes::Sharpes;
 pub use tally::Tally;

@@ -4,9 +4,11 @@
 //! counted beside another one when both trade a symbol in common at a time in common, whatever the interval and the
 //! snapshot. Each opening counts its whole budget of trials, run or not, since whoever opens it could have looked.
 
-use super::counts::{Counted, Counts, Lineage, Scope, Sharpes, Widest, largest};
+use super::counts::{Counted, Counts, Scope, largest};
 use super::finished::Finished;
 use super::later_run::Run;
+use super::lineage::Lineage;
+use super::sharpes::{Sharpes, Widest};
 use crate::event::Event;
 use crate::event::kinds::Digest;
 use crate::event::snapshot::SnapshotFact;
