@@ -56,8 +56,8 @@ fn a_vault_is_opened_once() {
     ]);
     let other = other.ok().out.lines().nth(1).unwrap().to_string();
     let said = desk.assay(&["study", "vault", "--trial", &other]).ok().out;
-    assert!(said.contains("1 other runs of trials") && said.contains("vault"), "{said}");
-    assert!(desk.assay(&["trials"]).ok().out.contains("1 other runs of trials"));
+    assert!(said.contains("1 other run of trials") && said.contains("vault"), "{said}");
+    assert!(desk.assay(&["trials"]).ok().out.contains("1 other run of trials"));
     desk.assay(&["study", "vault", "--trial", "999"]).fails(2, "trial 999 is not one of the study");
     let sql = format!(
         "SELECT json_extract(value_json, '$.metrics.sharpe') FROM trial_user_attributes JOIN assay_trials USING (trial_id) WHERE \"key\" = 'assay:vault' AND number = {best}"

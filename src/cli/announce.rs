@@ -1,6 +1,6 @@
 //! What a study is, said before it runs: its data, its windows, its vault.
 
-use super::output::{grouped, heading, print, say};
+use super::output::{counted, grouped, heading, print, say};
 use assay_lab::study::{Opened, recorded};
 use assay_lab::{Lab, LabError};
 use assay_ledger::Hash;
@@ -17,9 +17,12 @@ pub fn announce(opened: &Opened, threads: usize) -> Result<(), LabError> {
     heading(&format!("study {} ({})", opened.study.name, opened.strategy.file.description));
     let bars = grouped((opened.market.len() * opened.market.symbols.len()) as u64);
     say(&format!(
-        "{} symbols, {bars} bar-assets, {folds} walk-forward folds, {} trials, {threads} threads",
-        opened.market.symbols.len(),
-        opened.study.trials
+        "{}, {}, {}, {}, {}",
+        counted(opened.market.symbols.len(), "symbol"),
+        format_args!("{bars} bar-assets"),
+        counted(folds, "walk-forward fold"),
+        counted(opened.study.trials as usize, "trial"),
+        counted(threads, "thread")
     ));
     let times = &opened.market.times;
     if let Some((from, to)) = times.get(tested.start).zip(times.get(tested.end.saturating_sub(1))) {

@@ -44,9 +44,9 @@ fn of_clone(cx: &Context, args: &Args) -> Result<(), LabError> {
         }));
     } else {
         print(&format!(
-            "deploy branch at {}: {} versions, each verified from the pinned policy on",
+            "deploy branch at {}: {}, each verified from the pinned policy on",
             &clone.head[..12],
-            clone.ever.len()
+            counted(clone.ever.len(), "version")
         ));
         clone
             .logs

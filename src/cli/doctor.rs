@@ -1,7 +1,7 @@
 //! `assay doctor`
 
 use super::Context;
-use super::output::{print, print_json};
+use super::output::{counted, print, print_json};
 use assay_lab::LabError;
 use assay_lab::doctor::{Check, checks};
 use serde_json::json;
@@ -46,5 +46,5 @@ pub fn run(cx: &Context, _: Args) -> Result<(), LabError> {
             }
         }
     }
-    if bad == 0 { Ok(()) } else { Err(LabError::could_not(format!("{bad} checks failed"))) }
+    if bad == 0 { Ok(()) } else { Err(LabError::could_not(format!("{} failed", counted(bad, "check")))) }
 }

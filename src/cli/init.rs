@@ -105,7 +105,9 @@ fn next(new: &NewLab, created: &Created) {
             ));
             say("next: there `assay hook install --policy policy.toml`, then here `assay sync`");
         }
-        None if new.deploy.is_some() => say("next: `assay sync`"),
+        None if new.deploy.is_some() => {
+            say("next: `assay sync`, once whoever founds the policy has brought it there (`assay guide promote`)");
+        }
         None => {
             say("no reviewer was named: `assay init` with --reviewer sets up later what a promotion needs");
             say("next: `assay data import DIR`, or `assay guide data`");

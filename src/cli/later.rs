@@ -1,6 +1,6 @@
 //! What was seen of trials after their study, in words: the vault, and forward runs.
 
-use super::output::{one_line, table};
+use super::output::{counted, one_line, table};
 use assay_ledger::Hash;
 use assay_shared::metric::Metric;
 use assay_shared::recount::{LaterRun, Looked};
@@ -38,9 +38,9 @@ pub fn rows<'a>(all: impl Iterator<Item = (&'a LaterRun, &'a Looked)>) -> Vec<Ve
 fn who(l: &Looked) -> String {
     match (l.runs, l.studies) {
         (0, 0) => "nobody".into(),
-        (runs, 0) => format!("{runs} other runs"),
-        (0, studies) => format!("{studies} studies"),
-        (runs, studies) => format!("{runs} other runs, {studies} studies"),
+        (runs, 0) => counted(runs as usize, "other run"),
+        (0, studies) => counted(studies as usize, "study"),
+        (runs, studies) => format!("{}, {}", counted(runs as usize, "other run"), counted(studies as usize, "study")),
     }
 }
 
@@ -71,7 +71,8 @@ pub fn worth<'a>(all: impl Iterator<Item = (&'a LaterRun, &'a Looked)>) -> Strin
     }
     if runs > 0 {
         lines.push(format!(
-            "{runs} other runs of trials, in vaults or forward, have these bars: what was chosen after the first was chosen by them too"
+            "{} of trials, in vaults or forward, on these bars: what was chosen after the first was chosen by them too",
+            counted(runs as usize, "other run")
         ));
     }
     if searched.0 > 0 {

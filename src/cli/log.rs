@@ -145,7 +145,7 @@ fn list(cx: &Context, args: &Args, log: &Source<'_>) -> Result<(), LabError> {
             continue;
         }
         let text = Event::of(entry).map_or_else(|e| e.to_string(), |e| e.to_json().to_string());
-        let short: String = text.chars().take(110).collect();
+        let short = super::output::shortened(&text, 110);
         print(&format!("{:>7}  {}  {:<20}  {short}", entry.seq, &format_us(entry.time_us)[..19], entry.kind()));
     }
     Ok(())

@@ -229,7 +229,8 @@ pub fn main() -> ExitCode {
     let args = match Args::try_parse() {
         Ok(args) => args,
         Err(e) => {
-            let lost = !words::tell_usage(&e);
+            let asks_json = std::env::args_os().take_while(|a| a != "--").any(|a| a == "--json");
+            let lost = if e.use_stderr() && asks_json { !words::tell_usage_json(&e) } else { !words::tell_usage(&e) };
             return ExitCode::from(match (e.use_stderr(), lost) {
                 (true, _) => 2,
                 (false, lost) => u8::from(lost) * 3,

@@ -264,6 +264,14 @@ pub fn counted(n: usize, thing: &str) -> String {
     format!("{} {things}", grouped(n as u64))
 }
 
+/// The beginning of a text of more than so many characters, which says that it is one.
+pub fn shortened(text: &str, most: usize) -> String {
+    match text.char_indices().nth(most) {
+        Some((at, _)) => format!("{}…", &text[..at]),
+        None => text.into(),
+    }
+}
+
 /// `1 234 567` for people.
 pub fn grouped(n: u64) -> String {
     let digits = n.to_string();

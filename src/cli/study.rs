@@ -100,14 +100,14 @@ pub enum Args {
     ///
     /// One HTML file without scripts, which loads nothing.
     ///
-    /// Example: assay study page trend-walkforward --out study.html
+    /// Example: assay study page trend-walkforward --out page.html
     Page {
         /// Name or id [default: the newest]
         #[arg(add = complete::studies())]
         study: Option<String>,
-        /// File to write
-        #[arg(long, default_value = "study.html")]
-        out: PathBuf,
+        /// File to write [default: study-NAME.html]
+        #[arg(long)]
+        out: Option<PathBuf>,
         /// Write over it though it is something else
         #[arg(long)]
         force: bool,
@@ -311,6 +311,12 @@ fn show(cx: &Context, lab: &Lab, args: Args) -> Result<(), LabError> {
             trials::leaderboard(cx, lab, Some(&row.study_id), 8)
         }
         Args::Page { study, out, force } => {
+            let named = |out: Option<PathBuf>| -> Result<PathBuf, LabError> {
+                let name = trial::study(&lab.mirror()?, study.as_deref())?.name;
+                let plain = |c: char| if c.is_alphanumeric() || matches!(c, '-' | '_' | '.') { c } else { '-' };
+                Ok(out.unwrap_or_else(|| format!("study-{}.html", name.chars().map(plain).collect::<String>()).into()))
+            };
+            let out = named(out)?;
             page(lab, study.as_deref(), &out, force, |seen| {
                 let runs = || seen.iter().map(|s| (&s.run, &s.looked));
                 (later::HEAD.map(String::from).to_vec(), later::rows(runs()), later::worth(runs()))

@@ -4,7 +4,7 @@ use super::Context;
 use super::complete;
 use super::declare;
 use super::later;
-use super::output::{again_from_the_top, brief, counted, print, print_json, table};
+use super::output::{again_from_the_top, brief, counted, one_line, print, print_json, table};
 use assay_lab::reproduce::own;
 use assay_lab::study::{Figures, of_trial, seen_later};
 use assay_lab::trial::{board, chosen, pick, study};
@@ -147,7 +147,13 @@ pub fn leaderboard(cx: &Context, lab: &Lab, study: Option<&str>, limit: u32) -> 
         Some(_) if s.generated => print("no deflated Sharpe ratio is given for generated data: nothing on it is real"),
         Some(figures) => statistics(figures),
         None if !s.closed && s.completed == 0 => {}
-        None => print("no trial is feasible: there is nothing to give a probability of"),
+        None => {
+            print("no trial is feasible: there is nothing to give a probability of");
+            let failed = found.trials.iter().filter(|t| t.state == "FAIL");
+            if let Some(why) = failed.clone().find_map(|t| t.reason.as_ref()) {
+                print(&format!("{} failed, the first: {}", counted(failed.count(), "trial"), one_line(why)));
+            }
+        }
     }
     if !seen.is_empty() {
         let seen: Vec<_> = seen.iter().map(|s| (&s.run, &s.looked)).collect();

@@ -2,14 +2,13 @@
 
 use super::Context;
 use super::notify::of_changes;
-use super::output::say;
+use super::output::{harmless, say};
 use super::serve::{Page, pages};
 use assay_lab::LabError;
 use assay_lab::halted::{self, Odd};
 use assay_lab::host::{deployed, reconcile_once};
 use assay_production::gate::Host;
 use assay_production::reconcile::Reconciled;
-use serde_json::json;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -167,7 +166,10 @@ pub fn watch(cx: &Context, host: &Host, every: Duration, listen: Option<&str>) -
         board.note(&round, halted::standing(host).ok().map(|halts| halts.len()));
         match round {
             Ok(round) => {
-                round.done.changes.iter().for_each(|change| say(&json!(change).to_string()));
+                if said.is_some() {
+                    say("rounds succeed again");
+                }
+                round.done.changes.iter().for_each(|change| say(&harmless(&change.to_string())));
                 of_changes(host.dir(), &round.done.changes);
                 let now = round.standing();
                 now.iter().filter(|words| !standing.contains(words)).for_each(|words| say(words));

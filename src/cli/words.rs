@@ -75,6 +75,15 @@ pub fn tell_usage(e: &clap::Error) -> bool {
     e.print().map_or_else(|e| e.kind() == std::io::ErrorKind::BrokenPipe, |()| true)
 }
 
+/// The same for programs.
+pub fn tell_usage_json(e: &clap::Error) -> bool {
+    let said = plainly(&e.render().to_string());
+    let message = said.lines().next().unwrap_or_default().trim_start_matches("error: ").to_string();
+    let rest: Vec<&str> = said.lines().skip(1).map(str::trim).filter(|l| !l.is_empty()).collect();
+    tell_json(&LabError::Usage { message, hint: Some(rest.join("\n")) }, 2);
+    true
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -31,8 +31,11 @@ pub fn propose(lab: &Lab, strategy: &str, to: To, reason: &str) -> Result<Propos
         To::Nothing => current.promotion.version,
         To::Version(to) if to >= current.promotion.version => {
             return Err(LabError::usage(
-                format!("version {to} is not earlier than {}", current.promotion.version),
-                "see `assay active --history`",
+                format!(
+                    "version {to} is not earlier than {}, the one in force as this lab knows it",
+                    current.promotion.version
+                ),
+                "`assay sync` fetches what others deployed; `assay active --history` lists all",
             ));
         }
         To::Version(to) => to,

@@ -1,7 +1,7 @@
 //! Quality reports and snapshots, shown.
 
 use crate::cli::Context;
-use crate::cli::output::{grouped, print, print_json, table};
+use crate::cli::output::{counted, grouped, print, print_json, table};
 use assay_lab::LabError;
 use assay_lab::erased::erasures;
 use assay_lab::kept::{Kept, kept};
@@ -27,8 +27,8 @@ pub fn show_quality(report: &QualityReport, out: fn(&str)) {
         }
     }
     out(&format!(
-        "{} symbols x {} {} bars, {} to {} UTC, with {}",
-        report.series.len(),
+        "{} x {} {} bars, {} to {} UTC, with {}",
+        counted(report.series.len(), "symbol"),
         grouped(report.bars),
         report.interval,
         report.first,
@@ -47,7 +47,7 @@ pub fn show_quality(report: &QualityReport, out: fn(&str)) {
         out("quality: nothing odd found");
         return;
     }
-    out(&format!("quality: {} findings, {} of them errors", report.findings.len(), report.errors()));
+    out(&format!("quality: {}, {} of them errors", counted(report.findings.len(), "finding"), report.errors()));
     out(&table(&["symbol", "finding", "verdict", "detail"], &shown));
     if report.findings.len() > shown.len() {
         out(&format!("… and {} more (--json shows all)", report.findings.len() - shown.len()));
