@@ -70,7 +70,7 @@ fn a_vault_is_opened_once() {
     let figures = &review["figures"];
     assert_eq!((&figures["later"][0]["metrics"], &figures["later"][0]["looked"]), (&run["metrics"], &looked(1, 0, 0)));
     assert_eq!(figures["later"].as_array().unwrap().len(), 1, "of its own trial");
-    assert!(desk.assay(&["review", &branch]).ok().out.contains("1 other runs of trials"));
+    assert!(desk.assay(&["review", &branch]).ok().out.contains("1 other run of trials"));
     desk.assay(&["reproduce", &branch, "--key", "ben", "--sample", "2"]).ok();
     // A study that keeps nothing back searches on those bars, after the proposal: whoever reviews it now sees that too.
     let whole = std::fs::read_to_string(desk.path("study.toml")).unwrap().replace("vault_days = 60", "vault_days = 0");
