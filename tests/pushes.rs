@@ -246,3 +246,42 @@ fn a_log_that_somebody_else_brings_is_followed() {
     assert_eq!(ours.out, theirs.out);
     desk.assay(&["verify"]).ok();
 }
+
+/// Somebody else's push lands between the merge of a deployment and its push: it is merged on top of theirs and goes, and
+/// one that is refused for what it is stays refused.
+#[test]
+fn a_deployment_that_comes_second_goes_after_the_first() {
+    let desk = Desk::new();
+    desk.demo(16, &[]).ok();
+    let branch = desk.assay(&["rollback", "trend", "--to", "2", "--reason", "race"]).ok().out.trim().to_string();
+    clone(&desk, "c");
+    std::fs::write(desk.path("c/README.md"), "words").unwrap();
+    desk.git(&["-C", "c", "add", "README.md"]).ok();
+    desk.git(&["-C", "c", "commit", "-q", "-m", "words"]).ok();
+    // Once, just before the lab's own push goes out.
+    let hooks = desk.path("lab/repo.git/hooks");
+    std::fs::create_dir_all(&hooks).unwrap();
+    let (clone, gate) = (desk.path("c"), desk.path("lab/deploy.git"));
+    let race = format!(
+        "#!/bin/sh\n[ -e {0}/done ] && exit 0\ntouch {0}/done\nunset GIT_DIR\ngit -C {0} push -q {1} main\n",
+        clone.display(),
+        gate.display()
+    );
+    std::fs::write(hooks.join("pre-push"), race).unwrap();
+    desk.run("chmod", &["+x", hooks.join("pre-push").to_str().unwrap()]).ok();
+    desk.assay(&["deploy", &branch]).fails(4, "approvals");
+    assert!(desk.path("c/done").exists());
+    desk.run("rm", &[desk.path("c/done").to_str().unwrap()]).ok();
+    desk.approve(&branch, "lab/people/ben").ok();
+    desk.git(&["-C", "c", "commit", "-q", "--allow-empty", "-m", "nothing"]).ok();
+    std::fs::write(desk.path("c/README.md"), "other words").unwrap();
+    desk.git(&["-C", "c", "commit", "-q", "-a", "--amend", "-m", "other words"]).ok();
+    let before = desk.git(&["--git-dir", "lab/deploy.git", "rev-list", "--count", "main"]).ok().out;
+    assert!(desk.assay(&["deploy", &branch]).ok().out.contains("is live"));
+    let after = desk.git(&["--git-dir", "lab/deploy.git", "rev-list", "--count", "--first-parent", "main"]).ok().out;
+    assert!(desk.path("c/done").exists() && after != before, "theirs came first");
+    let words = desk.git(&["--git-dir", "lab/deploy.git", "show", "main:README.md"]).ok().out;
+    assert_eq!(words, "other words");
+    assert_eq!(desk.assay(&["active", "--json"]).ok().json()[0]["version"], 4);
+    desk.assay(&["audit"]).ok();
+}

@@ -4,7 +4,9 @@ use crate::error::LabError;
 use crate::folder::Lab;
 use crate::hooks;
 use crate::review::mergeable;
+use assay_production::repository::Repo;
 use assay_production::repository::evidence::{has_news, ledger_branch};
+use std::path::Path;
 
 /// Merges a branch into main and pushes main and the ledger. Gives the hook's words. When the push
 /// is refused, the lab's main branch stays where it was.
@@ -24,32 +26,48 @@ pub fn merge_and_push(lab: &Lab, branch: &str) -> Result<String, LabError> {
         let hint = "list the proposals with `assay review`";
         return Err(LabError::usage(format!("there is no branch '{branch}'"), hint));
     }
+    for left in (0..TRIES).rev() {
+        if let Some(words) = once(lab, &repo, &remote, branch, left == 0)? {
+            return Ok(words);
+        }
+    }
+    Err(LabError::could_not("the deploy branch moves all the time: try again"))
+}
+
+/// How often a deployment is tried while others move the branch.
+const TRIES: u32 = 5;
+
+/// Merges and pushes once. None when the branch moved meanwhile, unless it is the last time.
+fn once(lab: &Lab, repo: &Repo, remote: &Path, branch: &str, last: bool) -> Result<Option<String>, LabError> {
     // An earlier deploy may have been cut off after its push landed.
-    repo.catch_up(&remote, "main")?;
+    repo.catch_up(remote, "main")?;
     let main = repo.tip("refs/heads/main").unwrap_or_default();
     let tip = repo.tip(&format!("refs/heads/{branch}")).unwrap_or_default();
     // An earlier deploy may have been cut off before anybody was told.
-    if repo.remote_tip(&remote, "refs/heads/main")?.as_ref() == Some(&main) && repo.follows(&main, &tip)? {
-        return Ok(format!("{branch} is deployed already; what is live says `assay active`"));
+    if repo.remote_tip(remote, "refs/heads/main")?.as_ref() == Some(&main) && repo.follows(&main, &tip)? {
+        return Ok(Some(format!("{branch} is deployed already; what is live says `assay active`")));
     }
-    mergeable(&repo, branch)?;
+    mergeable(repo, branch)?;
     let merged = repo.merge(branch, "main", &lab.config.person)?;
     let ledger = ledger_branch(&lab.config.origin);
     let mut references = vec![format!("{merged}:refs/heads/main")];
     // A reviewer's own log has nothing to do there.
     let ledger_reference = format!("refs/heads/{ledger}");
-    if has_news(&repo, &ledger, repo.remote_tip(&remote, &ledger_reference)?.as_deref())? {
+    if has_news(repo, &ledger, repo.remote_tip(remote, &ledger_reference)?.as_deref())? {
         references.push(ledger_reference);
     }
-    let pushed = repo.push(&remote, &references);
+    let pushed = repo.push(remote, &references);
     // Where the deploy branch stands now is the truth, whatever git said.
-    let landed = repo.remote_tip(&remote, "refs/heads/main").is_ok_and(|tip| tip.as_ref() == Some(&merged));
+    let now = repo.remote_tip(remote, "refs/heads/main");
+    let landed = now.as_ref().is_ok_and(|tip| tip.as_ref() == Some(&merged));
     if landed {
         repo.move_to("main", &merged)?;
     }
     match pushed {
-        Err(e) if landed => Ok(format!("the push landed, but git said: {e}")),
-        pushed => Ok(remote_words(&pushed?)),
+        Err(e) if landed => Ok(Some(format!("the push landed, but git said: {e}"))),
+        // Somebody else's push came first: merged on top of theirs, this one may go.
+        Err(_) if !last && now.is_ok_and(|tip| tip.as_ref() != Some(&main)) => Ok(None),
+        pushed => Ok(Some(remote_words(&pushed?))),
     }
 }
 
