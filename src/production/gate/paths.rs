@@ -15,6 +15,9 @@ const MOST_FILES: usize = 20_000;
 /// Bytes of a file of evidence.
 const MOST_BYTES: usize = 256 * 1024;
 
+/// Words for whoever looks at the repository.
+pub(super) const README: &str = "README.md";
+
 /// What a path of the deploy branch is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Place<'a> {
@@ -43,7 +46,7 @@ pub(super) enum Place<'a> {
 pub(super) fn place(path: &str) -> Option<Place<'_>> {
     let parts: Vec<&str> = path.split('/').collect();
     match parts[..] {
-        ["README.md"] => Some(Place::Readme),
+        [README] => Some(Place::Readme),
         ["configs", "policy.toml"] => Some(Place::Policy),
         ["configs", "allowed_signers"] => Some(Place::Signers),
         ["configs", "policy.sigs", name] => name.ends_with(".sig").then_some(Place::PolicySignature),

@@ -4,7 +4,7 @@ use super::line::{self, Step};
 use super::log::Logs;
 use super::pins::Host;
 use super::refusal::{Code, GateError, refuse};
-use super::{age, paths, policy, recount, replay};
+use super::{age, paths, policy, recount, replay, signed};
 use crate::gate::config::Deployment;
 use crate::repository::git::{Repo, RepoError, is_zero};
 use assay_shared::format::config::LiveConfig;
@@ -101,6 +101,10 @@ pub fn judge(repo: &Repo, updates: &[Update], host: &Host) -> Result<Verdict, Ga
             }
             let (text, policy) = policy::at(repo, &step[0])?;
             line::complete(repo, &policy, host, &mut logs)?;
+            // Words for everybody who looks at the repository are somebody's too.
+            if repo.file(&step[0], paths::README)? != repo.file(&step[1], paths::README)? {
+                signed::commit(repo, &step[1], paths::README, &policy)?;
+            }
             let found: Step = line::transition(repo, &step[0], &step[1], (&text, &policy), &logs, host)?;
             for config in found.deployments.iter().map(|d| &d.config) {
                 let p = &config.promotion;

@@ -6,7 +6,7 @@ use crate::repository::git::Repo;
 use assay_ledger::PublicKey;
 use assay_ledger::keys::sshsig;
 use assay_shared::format::config::{APPROVAL_NAMESPACE, REPRODUCTION_NAMESPACE, REPRODUCTIONS};
-use assay_shared::policy::Policy;
+use assay_shared::policy::{GIT_NAMESPACE, Policy};
 
 /// The folder of approvals beside a version's evidence.
 const APPROVALS: &str = "approvals";
@@ -47,6 +47,25 @@ pub(super) fn by_whom_it_says(
         (_, None) => "it has no signature".into(),
     };
     refuse(Code::PathNotAllowed, path, format!("{person} did not sign it ({why}): {again}"))
+}
+
+/// That a commit was signed by somebody of the policy, as git does it with SSH keys.
+pub(super) fn commit(repo: &Repo, commit: &str, path: &str, policy: &Policy) -> Result<(), GateError> {
+    let known = |key: &PublicKey| policy.people.iter().any(|p| p.keys.contains(key));
+    let signer = match repo.signature_of(commit)? {
+        Some((signature, content)) => sshsig::verify(&signature, GIT_NAMESPACE, &content).ok(),
+        None => None,
+    };
+    match signer.is_some_and(|key| known(&key)) {
+        true => Ok(()),
+        false => {
+            let what = format!(
+                "nobody of the policy signed the commit {} that changes it: `git -c gpg.format=ssh -c user.signingkey=KEY commit -S`",
+                &commit[..12.min(commit.len())]
+            );
+            refuse(Code::Unsigned, path, what)
+        }
+    }
 }
 
 fn theirs(policy: &Policy, person: &str, key: &PublicKey) -> bool {

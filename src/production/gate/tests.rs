@@ -200,7 +200,7 @@ fn references() {
     s.repo.join("side/c", &foreign, "eve").unwrap();
     let joined = s.repo.tip("refs/heads/side/c").unwrap();
     assert_eq!(s.update(&main, &joined, "refs/heads/main"), Err(Code::NotFirstParent));
-    assert_eq!(s.update(&main, &side, "refs/heads/main"), Ok(()));
+    assert_eq!(s.update(&main, &side, "refs/heads/main"), Err(Code::Unsigned), "words that nobody signed");
     for bad in ["", "a b", "zz yy refs/heads/main", &format!("{ZERO} {ZERO} ")] {
         assert_eq!(Update::parse(bad), None, "{bad}");
     }
@@ -212,7 +212,14 @@ fn paths_have_a_meaning_or_are_refused() {
     for path in ["x", "configs/x.toml", "configs/live/s.txt", "configs/live/a/b.toml", "evidence2/x"] {
         assert_eq!(s.push(&[(path, "x")]), Err(Code::PathNotAllowed), "{path}");
     }
-    assert_eq!(s.push(&[("README.md", "words")]), Ok(()));
+    assert_eq!(s.push(&[("README.md", "words")]), Err(Code::Unsigned), "nobody signed it");
+    for (n, expected) in [(2, Ok(())), (7, Err(Code::Unsigned))] {
+        let by = move |content: &[u8]| sshsig::sign(&key(n), policy::GIT_NAMESPACE, content).map_err(|e| e.to_string());
+        let repo = Repo::open(&s.repo.dir()).unwrap().signed_by(Box::new(by));
+        let words = files(&[("README.md", "words")]);
+        let new = repo.commit_from(&format!("side/words{n}"), Some(&s.main()), &words, "ben", "words").unwrap();
+        assert_eq!(s.update(&s.main(), &new, "refs/heads/main"), expected, "key {n}");
+    }
     // Nobody plants evidence for a version that is not there, or a list of signers that the policy does not render.
     for path in ["evidence/s/v1/statement", "evidence/s/v1/approvals/eve.sig", "evidence/s/v2/notes"] {
         assert_eq!(s.push(&[(path, "x")]), Err(Code::PathNotAllowed), "{path}");

@@ -97,4 +97,16 @@ impl Repo {
         let content = String::from_utf8_lossy(&content);
         self.inner.commit_signed(&content, &signature, None).map_err(git("sign a commit"))
     }
+
+    /// The signature of a commit, and what it is over; none of one that is not signed.
+    ///
+    /// # Errors
+    /// A commit that cannot be seen.
+    pub fn signature_of(&self, commit: &str) -> Result<Option<(Vec<u8>, Vec<u8>)>, RepoError> {
+        match self.inner.extract_signature(&self.oid(commit)?, None) {
+            Ok((signature, content)) => Ok(Some((signature.to_vec(), content.to_vec()))),
+            Err(e) if e.code() == git2::ErrorCode::NotFound => Ok(None),
+            Err(e) => Err(git("read a commit's signature")(e)),
+        }
+    }
 }
