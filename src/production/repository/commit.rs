@@ -7,6 +7,9 @@ use std::time::{Duration, Instant};
 /// The age from which a lock of a log's branch is nobody's.
 const STALE: Duration = Duration::from_secs(3);
 
+/// A signature, and what it is over.
+pub type Sealed = (Vec<u8>, Vec<u8>);
+
 impl Repo {
     /// Commits changed files on top of a branch (or begins it). Gives the new commit.
     ///
@@ -102,7 +105,7 @@ impl Repo {
     ///
     /// # Errors
     /// A commit that cannot be seen.
-    pub fn signature_of(&self, commit: &str) -> Result<Option<(Vec<u8>, Vec<u8>)>, RepoError> {
+    pub fn signature_of(&self, commit: &str) -> Result<Option<Sealed>, RepoError> {
         match self.inner.extract_signature(&self.oid(commit)?, None) {
             Ok((signature, content)) => Ok(Some((signature.to_vec(), content.to_vec()))),
             Err(e) if e.code() == git2::ErrorCode::NotFound => Ok(None),

@@ -160,6 +160,8 @@ pub struct Compiler<'a> {
     everywhere: BTreeMap<(usize, Place, Option<usize>), Vec<NodeId>>,
     /// Whether the limit was told.
     full: bool,
+    /// What else is wrong with expressions of which the first problem was told.
+    pub beside: Vec<Diagnostic>,
 }
 
 impl<'a> Compiler<'a> {
@@ -188,6 +190,7 @@ impl<'a> Compiler<'a> {
             work: 0,
             everywhere: BTreeMap::new(),
             full: false,
+            beside: Vec::new(),
         }
     }
 
@@ -287,7 +290,8 @@ impl<'a> Compiler<'a> {
             Kind::Binary(op @ (Binary::Equal | Binary::NotEqual), a, b) => self.equal(*op, a, b, at),
             Kind::Binary(op, a, b) => {
                 let want = if op.is_logic() { Type::Truth } else { Type::Number };
-                let (a, b) = (self.typed(a, at, &want)?, self.typed(b, at, &want)?);
+                let (a, b) = (self.typed(a, at, &want), self.typed(b, at, &want));
+                let (a, b) = self.both(a, b)?;
                 let logic = op.is_logic() || op.is_comparison();
                 Ok((self.add(Node::Binary(*op, a, b), at), if logic { Type::Truth } else { Type::Number }))
             }
@@ -303,6 +307,21 @@ impl<'a> Compiler<'a> {
     }
 
     /// Whether two values are equal: numbers, or a text and one of its choices.
+    /// Two operands: what is wrong with the second is told beside what is wrong with the first.
+    fn both(
+        &mut self,
+        a: Result<NodeId, Diagnostic>,
+        b: Result<NodeId, Diagnostic>,
+    ) -> Result<(NodeId, NodeId), Diagnostic> {
+        match (a, b) {
+            (Err(first), Err(second)) => {
+                self.beside.push(second);
+                Err(first)
+            }
+            (a, b) => Ok((a?, b?)),
+        }
+    }
+
     fn equal(&mut self, op: Binary, a: &'a Expr, b: &'a Expr, at: At<'a>) -> Typed {
         let (value, text) = match (&a.kind, &b.kind) {
             (Kind::Text(text), _) => (b, Some((a, text))),
@@ -310,7 +329,8 @@ impl<'a> Compiler<'a> {
             _ => (a, None),
         };
         let Some((place, text)) = text else {
-            let (a, b) = (self.number(a, at)?, self.number(b, at)?);
+            let (a, b) = (self.number(a, at), self.number(b, at));
+            let (a, b) = self.both(a, b)?;
             return Ok((self.add(Node::Binary(op, a, b), at), Type::Truth));
         };
         let (id, choices) = match self.single(value, at)? {

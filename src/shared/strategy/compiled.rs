@@ -71,7 +71,7 @@ pub struct Compiled {
 /// Compiles a strategy's expressions for all its symbols.
 ///
 /// # Errors
-/// Every expression's first problem, at its place, in the order of the text.
+/// What is wrong with each expression, at its place, in the order of the text.
 pub fn compile(file: &StrategyFile, program: &Program, interval_ms: i64) -> Result<Compiled, Vec<Diagnostic>> {
     let params: Vec<String> = file.parameters.keys().cloned().collect();
     let symbols = file.all_symbols();
@@ -114,6 +114,7 @@ pub fn compile(file: &StrategyFile, program: &Program, interval_ms: i64) -> Resu
     c.close_circles().unwrap_or_else(&mut keep);
     let manner = manner(&mut c, program, file, &roots, &mut keep);
     if !problems.is_empty() {
+        problems.extend(std::mem::take(&mut c.beside).into_iter().filter(|d| !d.follows));
         problems.sort_by_key(|d| d.span.start);
         problems.dedup();
         return Err(problems);

@@ -97,11 +97,16 @@ fn much_that_is_wrong_is_told_shortly() {
 fn all_problems_are_told_once() {
     let found = parse("", "a = \"clos\"\nb = \"a + 1\"\nc = \"SMA(close)\"", "b > 1 and c > opn").unwrap_err();
     let told: Vec<&str> = found.iter().map(|d| d.message.as_str()).collect();
-    assert_eq!(told, ["unknown name 'clos'", "SMA takes 2 arguments, 1 given"], "what follows is not told again");
+    let own = ["unknown name 'clos'", "SMA takes 2 arguments, 1 given", "unknown name 'opn'"];
+    assert_eq!(told, own, "what follows is not told again");
     let found = parse("", "a = \"close +\"\nb = \"a + 1\"\nc = \"SMA(close)\"", "b > 1 and c > opn").unwrap_err();
     let told: Vec<&str> = found.iter().map(|d| d.message.as_str()).collect();
-    assert_eq!(told.len(), 2, "what cannot be read hides nothing that stands elsewhere: {told:?}");
+    assert_eq!(told.len(), 3, "what cannot be read hides nothing that stands elsewhere: {told:?}");
     assert!(told[1].contains("SMA takes 2 arguments"), "{told:?}");
+    // All of one expression, also inside a function that there is not.
+    let found = parse("", "a = \"avrage(clsoe, 20) + fo * high == lw\"", "whne(a > b) and opn > hgh").unwrap_err();
+    let told: Vec<&str> = found.iter().map(|d| d.message.rsplit('\'').nth(1).unwrap_or_default()).collect();
+    assert_eq!(told, ["avrage", "clsoe", "fo", "lw", "whne", "b", "opn", "hgh"]);
     let circle = parse("", "a = \"b + 1\"\nb = \"c * 2\"\nc = \"a - 1\"", "a > 1").unwrap_err();
     assert_eq!(circle.len(), 1);
     assert!(circle[0].message.contains("circle without prev: a -> b -> c -> a"));

@@ -55,7 +55,14 @@ impl<'a> Compiler<'a> {
             "mine" => self.mine(args, e, at),
             "sum_of" | "mean_of" | "min_of" | "max_of" | "std_of" => self.each(name, args, e, at),
             _ if name.starts_with("across.") => self.across(name, args, e, at),
-            _ => Err(self.no_function(name, e)),
+            _ => {
+                // What is wrong with its arguments is wrong whatever it should have been; a series or a number of bars is not.
+                for arg in args.iter().filter(|arg| matches!(arg.kind, Kind::Name(_) | Kind::Binary(..))) {
+                    let problem = self.expr(arg, at).err();
+                    self.beside.extend(problem);
+                }
+                Err(self.no_function(name, e))
+            }
         }
     }
 
