@@ -111,7 +111,7 @@ fn a_halt_is_seen_everywhere() {
     desk.git(&["clone", "-q", "lab/deploy.git", "c"]).ok();
     let root = genesis(&desk);
     let of_clone = |args: &[&str]| desk.assay(&[args, &["--repo", "c", "--genesis", &root]].concat());
-    let says = |said: Said| assert!(said.out.contains("HALTED") && said.out.contains("by ben: nobody"), "{}", said.out);
+    let says = |said: Said| assert!(said.out.contains("HALTED") && said.out.contains("by ben"), "{}", said.out);
     says(desk.assay(&["audit"]).ok());
     says(desk.assay(&["active"]).ok());
     says(desk.assay(&["active", "--at", "2100-01-01"]).ok());
@@ -165,4 +165,75 @@ fn a_halt_outlives_its_table() {
     install(&to("lab/third.sqlite"), &["--force"]).ok();
     desk.assay(&["reconcile"]).ok();
     assert!(desk.assay(&["active"]).ok().out.contains("trend is HALTED since"), "the host had recorded it");
+}
+
+/// Whatever lies in a cell, it is another value than git's, and is set right; a halt of an odd name stops nobody's work.
+#[test]
+fn cells_of_other_kinds() {
+    let desk = Desk::new();
+    desk.demo(16, &[]).ok();
+    let before = desk.assay(&["active", "--json"]).ok().out;
+    for sql in [
+        "UPDATE active_configs SET config_toml = CAST(config_toml AS BLOB)",
+        "UPDATE active_configs SET config_toml = CAST(replace(config_toml, 'leverage', 'lever') AS BLOB)",
+        "UPDATE active_configs SET version = 'three'",
+        "UPDATE active_configs SET deployed_us = 1.5, author = x'ff00'",
+        "UPDATE active_configs SET strategy = CAST('trend' AS BLOB)",
+        "INSERT INTO active_configs SELECT x'ff', version + 1, commit_oid, author, approvers, config_sha256, config_toml, * FROM active_configs WHERE 0",
+        "CREATE UNIQUE INDEX one ON active_configs((1))",
+    ] {
+        // One that has no such columns is none.
+        let _ = table(&desk).execute_batch(sql);
+        if desk.assay(&["reconcile", "--check"]).code == 0 {
+            assert!(sql.starts_with("INSERT"), "{sql} is not seen");
+            continue;
+        }
+        desk.assay(&["reconcile"]).ok();
+        desk.assay(&["reconcile", "--check"]).ok();
+        assert_eq!(desk.assay(&["active", "--json"]).ok().out, before, "{sql}");
+    }
+    table(&desk)
+        .execute_batch("INSERT INTO halts (strategy, word, at_us, person, statement, signature) VALUES (x'ff0a', 'halt', 'x', 5, NULL || 'a', '')")
+        .unwrap_err();
+    table(&desk)
+        .execute_batch("INSERT INTO halts (strategy, word, at_us, person, statement, signature) VALUES (x'ff0a', 'halt', 'x', 5, x'00', '')")
+        .unwrap();
+    desk.assay(&["reconcile"]).ok();
+    desk.assay(&["halt", "trend", "--reason", "now", "--key", "lab/people/ben"]).ok();
+    assert!(desk.assay(&["active"]).ok().out.contains("trend is HALTED since"));
+}
+
+/// What somebody writes of the time of a halt, or that it goes on, is not believed when somebody asks what was.
+#[test]
+fn times_of_halts_are_the_hosts() {
+    let desk = Desk::new();
+    desk.demo(16, &[]).ok();
+    let write = |strategy: &str, word: &str, at: &str| {
+        let sql = format!(
+            "INSERT INTO halts (strategy, word, at_us, person, statement, signature) VALUES ('{strategy}', '{word}', {at}, 'ben', 'x', '')"
+        );
+        table(&desk).execute_batch(&sql).unwrap();
+        desk.assay(&["reconcile"]).ok();
+    };
+    let rows = desk.assay(&["active", "--json"]).ok().json();
+    let live = rows[0]["deployed_at"].as_str().unwrap().to_string();
+    let halted_at = |when: &str| desk.assay(&["active", "--at", when]).ok().out.contains("WAS HALTED");
+    write("trend", "halt", "1");
+    let said = desk.assay(&["active"]).ok().out;
+    assert!(said.contains("by ben (UNSIGNED)") && !said.contains("1970"), "{said}");
+    assert!(!halted_at(&live) && halted_at("2100-01-01"), "it was not halted before anybody saw it");
+    // Nobody but enough people ends it, whatever stands there.
+    write("trend", "resume", "2");
+    assert!(halted_at("2100-01-01"));
+    write("other", "halt", "9000000000000000000");
+    let now = desk.assay(&["active"]).ok().out;
+    assert!(now.contains("other is HALTED since 20") && !now.contains("2255"), "{now}");
+    desk.git(&["clone", "-q", "lab/deploy.git", "c"]).ok();
+    let of_clone = |when: &str| {
+        desk.assay(&["active", "--at", when, "--repo", "c", "--genesis", &genesis(&desk)])
+            .ok()
+            .out
+            .contains("WAS HALTED")
+    };
+    assert!(!of_clone(&live) && of_clone("2100-01-01"));
 }

@@ -1,13 +1,12 @@
 //! `assay active`
 
 use super::Context;
-use super::output::{harmless, one_line, print, print_json, say, table};
+use super::output::{harmless, one_line, print, print_json, say, shortened, table};
 use super::place::Place;
 use assay_lab::LabError;
 use assay_lab::clone::Went;
-use assay_lab::halted::{standing, stood};
+use assay_lab::halted::{Halted, standing, stood};
 use assay_lab::live::{When, doubts, rows};
-use assay_production::deploy::halts::Halt;
 use assay_production::deploy::{COLUMNS, Cell, Row};
 use assay_production::gate::Host;
 use assay_shared::time::{format_us, parse_us};
@@ -73,13 +72,19 @@ fn nothing(args: &Args) -> String {
     args.at.as_ref().map_or("nothing is live".into(), |at| format!("nothing was live at {}", one_line(at)))
 }
 
+/// A name that whoever writes to the table gave.
+fn short(name: &str) -> String {
+    shortened(&one_line(name), 80)
+}
+
 /// A line for each strategy that is halted, or was.
-pub fn halted_lines(halted: &BTreeMap<String, Halt>, then: bool) -> Vec<String> {
-    let line = |(strategy, halt): (&String, &Halt)| {
-        let (at, by) = (format_us(halt.at_us.unsigned_abs()), one_line(&halt.person));
+pub fn halted_lines(halted: &BTreeMap<String, Halted>, then: bool) -> Vec<String> {
+    let line = |(strategy, halt): (&String, &Halted)| {
+        let unsigned = if halt.signed { "" } else { " (UNSIGNED)" };
+        let (at, by) = (format_us(halt.since_us), short(&halt.by));
         let what = if then { "WAS HALTED then, since" } else { "is HALTED since" };
-        let nobody = if then { "nobody traded it" } else { "nobody trades it" };
-        harmless(&format!("{} {what} {} by {by}: {nobody}", one_line(strategy), &at[..19]))
+        let nobody = if then { "" } else { ": nobody trades it" };
+        harmless(&format!("{} {what} {} by {by}{unsigned}{nobody}", short(strategy), &at[..19]))
     };
     halted.iter().map(line).collect()
 }
@@ -94,7 +99,7 @@ fn of_clone(cx: &Context, args: &Args, when: When) -> Result<(), LabError> {
     };
     let halted = match when {
         When::Now => clone.halted(None)?,
-        When::At(us) => clone.halted(Some(us.unsigned_abs()))?,
+        When::At(us) => clone.halted(Some(u64::try_from(us).unwrap_or_default()))?,
         When::Ever => BTreeMap::new(),
     };
     if cx.json {
@@ -157,7 +162,7 @@ pub fn run(cx: &Context, args: Args) -> Result<(), LabError> {
     let doubts = doubts(&host, &rows);
     let halted = match when {
         When::Now => standing(&host)?,
-        When::At(us) => stood(&host, us)?,
+        When::At(us) => stood(&host, Some(u64::try_from(us).unwrap_or_default()))?,
         When::Ever => BTreeMap::new(),
     };
     if cx.json {

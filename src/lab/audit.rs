@@ -2,9 +2,9 @@
 
 use crate::error::LabError;
 use crate::folder::Lab;
+use crate::halted::{Halted, standing};
 use crate::{host, study, table, verify};
 use assay_ledger::{Finding, Hash};
-use assay_production::deploy::halts::{Halt, by_strategy};
 use assay_production::gate::InForce;
 use assay_production::reconcile::{Reconciled, Status, reconcile};
 use assay_production::repository::Repo;
@@ -58,7 +58,7 @@ pub struct Audit {
     /// The deploy branch beside the live table.
     pub compared: Reconciled,
     /// The halts in force, by strategy.
-    pub halted: BTreeMap<String, Halt>,
+    pub halted: BTreeMap<String, Halted>,
     /// Each live row.
     pub live: Vec<Story>,
 }
@@ -76,7 +76,7 @@ pub fn audit(lab: &Lab, full: bool) -> Result<Audit, LabError> {
     let mut live = table::look(&gate)?;
     let now = assay_ledger::log::system_clock();
     let (compared, _) = reconcile(&repo, &gate, live.as_mut(), &host::deployed(&gate)?, now, None)?;
-    let halted = by_strategy(&live.halts()?);
+    let halted = standing(&gate)?;
     let live = stories(&compared, lab, &repo)?;
     let own_findings = own.findings.len();
     let findings = own.findings.into_iter().chain(hosts.findings).collect();

@@ -1,10 +1,10 @@
 //! The deploy repository from a plain clone: what is live, and what was live when, without a lab and without its host.
 
 use crate::error::LabError;
-use crate::lawful::{Policies, ended_unlawfully, halt_of, without};
+use crate::lawful::{Halted, Policies, ended_unlawfully, halt_of, halted, without};
 use assay_ledger::Hash;
 use assay_ledger::keys::note::Verifier;
-use assay_production::deploy::halts::{Halt, by_strategy};
+use assay_production::deploy::halts::Halt;
 use assay_production::gate::{self, Code, Dependent, Ever, GateError, Host, InForce, VerifiedLog};
 use assay_production::repository::Repo;
 use assay_production::repository::evidence::ledger_branch;
@@ -163,6 +163,10 @@ impl Clone {
     /// One that does not verify.
     pub fn host_log(&self) -> Result<Option<VerifiedLog<'_>>, LabError> {
         let log = gate::host_log(&self.repo, &self.host)?;
+        if self.host_key.is_some() && log.is_none() {
+            let what = "the clone has no log of its host, whose key was named: it is not all that the host has";
+            return Err(LabError::Verification(what.into()));
+        }
         let other = |v: &&Verifier| log.as_ref().is_some_and(|log| log.roster.log_key != Some(v.key.to_bytes()));
         if let Some(named) = self.host_key.as_ref().filter(other) {
             let what =
@@ -236,10 +240,13 @@ impl Clone {
     ///
     /// # Errors
     /// As [`Clone::host_log`].
-    pub fn halted(&self, at_us: Option<u64>) -> Result<BTreeMap<String, Halt>, LabError> {
-        let until = at_us.map_or(i64::MAX, |us| i64::try_from(us).unwrap_or(i64::MAX));
-        let rows: Vec<Halt> = self.halts_said()?.into_iter().map(|(_, row)| row).filter(|r| r.at_us <= until).collect();
-        Ok(by_strategy(&rows))
+    pub fn halted(&self, at_us: Option<u64>) -> Result<BTreeMap<String, Halted>, LabError> {
+        let said = self.halts_said()?;
+        if said.is_empty() {
+            return Ok(BTreeMap::new());
+        }
+        let rows: Vec<Halt> = said.iter().map(|(_, row)| row.clone()).collect();
+        Ok(halted(&rows, &said, &Policies::until(&self.repo, &self.head)?, at_us))
     }
 
     /// What is live: what the branch has in force, with the time that the host's log says, if it does.

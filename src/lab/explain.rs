@@ -79,8 +79,10 @@ fn above(clone: &Clone, (d, p): (&InForce, &Promotion), newest: u64) -> Result<V
         format!("{what} by version {} at {}", n.version, format_us(n.at_us))
     });
     let halt = if all.is_empty() { None } else { clone.halted(None)?.remove(&p.strategy) };
-    let halt =
-        halt.map(|h| format!("HALTED since {} by {}: nobody trades it", format_us(h.at_us.unsigned_abs()), h.person));
+    let halt = halt.map(|h| {
+        let unsigned = if h.signed { "" } else { " (UNSIGNED)" };
+        format!("HALTED since {} by {}{unsigned}: nobody trades it", format_us(h.since_us), h.by)
+    });
     let live = match went {
         Some(w) => Link {
             name,

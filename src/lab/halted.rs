@@ -5,7 +5,8 @@
 
 use crate::error::LabError;
 use crate::host::{halts_said, repo_of};
-use crate::lawful::{Policies, ended_unlawfully, read, recorded, said_before, without};
+pub use crate::lawful::Halted;
+use crate::lawful::{Policies, ended_unlawfully, halted, read, recorded, said_before, without};
 use crate::table::{asked, look};
 use assay_production::deploy::halts::{Halt, by_strategy, in_force, signed_by};
 use assay_production::gate::Host;
@@ -61,16 +62,29 @@ pub fn list(host: &Host) -> Result<Vec<(Halt, Option<bool>)>, LabError> {
 ///
 /// # Errors
 /// A table that cannot be reached.
-pub fn standing(host: &Host) -> Result<BTreeMap<String, Halt>, LabError> {
-    Ok(by_strategy(&rows(host)?))
+pub fn standing(host: &Host) -> Result<BTreeMap<String, Halted>, LabError> {
+    stood(host, None)
 }
 
 /// The same at a time, microseconds since 1970.
 ///
 /// # Errors
 /// A table that cannot be reached.
-pub fn stood(host: &Host, at_us: i64) -> Result<BTreeMap<String, Halt>, LabError> {
-    Ok(by_strategy(&rows(host)?.into_iter().filter(|r| r.at_us <= at_us).collect::<Vec<_>>()))
+pub fn stood(host: &Host, at_us: Option<u64>) -> Result<BTreeMap<String, Halted>, LabError> {
+    let rows = rows(host)?;
+    if rows.is_empty() {
+        return Ok(BTreeMap::new());
+    }
+    // Where git cannot be reached, what the table says stops all the same.
+    Ok(match (policies(host), halts_said(host)) {
+        (Ok(policies), Ok(said)) => halted(&rows, &said, &policies, at_us),
+        _ => {
+            let row = |(strategy, halt): (String, Halt)| {
+                (strategy, Halted { since_us: halt.at_us.unsigned_abs(), by: halt.person, signed: false })
+            };
+            by_strategy(&rows).into_iter().map(row).collect()
+        }
+    })
 }
 
 /// What there is to say about the table.

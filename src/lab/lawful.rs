@@ -2,7 +2,7 @@
 
 use crate::error::LabError;
 use crate::lost::same;
-use assay_production::deploy::halts::{Halt, Word, votes};
+use assay_production::deploy::halts::{Halt, Word, signed_by, votes};
 use assay_production::deploy::{Change, LiveTable};
 use assay_production::repository::Repo;
 use assay_shared::event::HaltSaid;
@@ -84,6 +84,56 @@ pub(crate) fn said_before(rows: &[Halt], at: usize, said: &[(u64, Halt)], polici
             && votes(&rows[..k], &rows[first], policy).len() > policy.thresholds.approvals as usize
     };
     rows[..at].iter().enumerate().skip(first).any(lawful)
+}
+
+/// A halt that is in force, or was.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct Halted {
+    /// Since when, microseconds since 1970: as whoever signed it says, and no later than the host saw it; of one that
+    /// nobody signed when the host saw it.
+    pub since_us: u64,
+    /// By whom, as they say.
+    pub by: String,
+    /// Whether somebody of the policy signed it.
+    pub signed: bool,
+}
+
+/// What is halted, by strategy, or was at a time: rows say what they like of their time, and one that too few were for
+/// ends nothing.
+pub(crate) fn halted(
+    rows: &[Halt],
+    said: &[(u64, Halt)],
+    policies: &Policies,
+    at_us: Option<u64>,
+) -> BTreeMap<String, Halted> {
+    let (now, until) = (assay_ledger::log::system_clock(), at_us.unwrap_or(u64::MAX));
+    let mut out: BTreeMap<String, Halted> = BTreeMap::new();
+    let mut last: BTreeMap<&str, usize> = BTreeMap::new();
+    for (k, row) in rows.iter().enumerate() {
+        let (seen, policy) = (recorded(said, row).unwrap_or(now), policies.at(recorded(said, row)));
+        let claimed = u64::try_from(row.at_us).unwrap_or(seen).min(seen);
+        match row.word {
+            Word::Vote => {}
+            Word::Halt => {
+                last.insert(&row.strategy, k);
+                let signed = signed_by(policy, &row.statement, &row.signature).is_some()
+                    && !said_before(rows, k, said, policies);
+                let since_us = if signed { claimed } else { seen };
+                if since_us <= until {
+                    let by = row.person.clone();
+                    out.entry(row.strategy.clone()).or_insert(Halted { since_us, by, signed });
+                }
+            }
+            Word::Resume => {
+                let enough =
+                    |halt: &usize| votes(&rows[..k], &rows[*halt], policy).len() > policy.thresholds.approvals as usize;
+                if claimed <= until && last.get(row.strategy.as_str()).is_some_and(enough) {
+                    out.remove(&row.strategy);
+                }
+            }
+        }
+    }
+    out
 }
 
 /// What a host recorded of the table.

@@ -11,7 +11,7 @@ use assay_production::repository::evidence::{commit_tiles, event_ref, files, led
 use assay_production::repository::{Files, Repo};
 use assay_shared::event::{Event, trial_id};
 use assay_shared::format::config::{
-    Counted, EventRef, LedgerRef, LiveConfig, NAMESPACE, approval_statement, evidence_dir,
+    Counted, EventRef, LedgerRef, LiveConfig, NAMESPACE, approval_statement, evidence_dir, proposal_branch,
 };
 use assay_shared::policy::{PATH, Policy};
 use assay_shared::time::format_ms;
@@ -172,7 +172,7 @@ pub(crate) fn finish(
     commit.insert(format!("{path}.sig"), signature.into_bytes());
     commit.insert(path, text.into_bytes());
     commit_tiles(repo, log, &lab.config.person)?;
-    let branch = format!("promote/{name}-v{version}-{}", sha256.short());
+    let branch = proposal_branch(&name, version, &sha256);
     let main = repo.tip("refs/heads/main");
     let message =
         format!("promote {name} v{version}: trial {} of {}", config.promotion.trial_id, config.promotion.study_name);

@@ -8,7 +8,7 @@ use assay_ledger::{Entry, Hash, Signer};
 use assay_production::gate::{Preview, preview};
 use assay_production::repository::Repo;
 use assay_shared::event::{Event, SeedGrade};
-use assay_shared::format::config::{APPROVAL_NAMESPACE, LiveConfig, approval_statement, evidence_dir};
+use assay_shared::format::config::{APPROVAL_NAMESPACE, LiveConfig, approval_statement, evidence_dir, proposal_of};
 use assay_shared::format::flat::fields;
 use assay_shared::policy::{PATH, Role};
 use std::collections::{BTreeMap, BTreeSet};
@@ -67,7 +67,8 @@ pub struct Changed {
 /// # Errors
 /// A repository that cannot be read.
 pub fn proposals(repo: &Repo, open: bool) -> Result<Vec<String>, LabError> {
-    let all = repo.branches("promote/")?;
+    // Whatever else is called like one, nobody's command made it.
+    let all: Vec<String> = repo.branches("promote/")?.into_iter().filter(|b| proposal_of(b).is_some()).collect();
     let over = |branch: &String| {
         let config = read(repo, branch).ok()?.config.promotion;
         let (before, _) = in_force(repo, &config.strategy).ok()??;
@@ -91,6 +92,10 @@ pub fn read(repo: &Repo, branch: &str) -> Result<Proposal, LabError> {
     let missing =
         || LabError::usage(format!("there is no branch '{branch}'"), "list the proposals with `assay review`");
     let tip = repo.tip(&format!("refs/heads/{branch}")).ok_or_else(missing)?;
+    if proposal_of(branch).is_none() {
+        let hint = "a proposal's branch is called promote/STRATEGY-vN-HASH; list them with `assay review`";
+        return Err(LabError::usage(format!("'{branch}' is not the name of a proposal"), hint));
+    }
     let name = branch.trim_start_matches("promote/").rsplitn(3, '-').nth(2).unwrap_or_default();
     let bytes = repo.file(&tip, &LiveConfig::path(name))?.ok_or_else(|| {
         let what = format!("the branch '{branch}' proposes no config of '{name}'");

@@ -7,6 +7,7 @@ use assay_ledger::Hash;
 use assay_production::gate::{Host, genesis_of};
 use assay_production::repository::Repo;
 use assay_production::repository::evidence::{commit_tiles, follow_tiles, has_news, ledger_branch};
+use assay_shared::format::config::proposal_of;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -152,6 +153,7 @@ fn proposals(
     let late = |tip: &str| main.as_ref().is_some_and(|main| repo.proposed_on(main, tip).is_err());
     let mut names: Vec<String> = repo.branches("promote/")?;
     names.extend(theirs.keys().filter(|b| b.starts_with("promote/")).cloned());
+    names.retain(|name| proposal_of(name).is_some());
     names.sort();
     names.dedup();
     for branch in names {

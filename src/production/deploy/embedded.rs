@@ -63,12 +63,12 @@ fn amiss(conn: &Connection) -> rusqlite::Result<Vec<(String, String, String)>> {
     for (name, (kind, table, text)) in &found {
         let words = match ours.get(name) {
             // Columns are read by their names: a table of an earlier release is one.
-            Some((own, ..)) if own == "table" && kind == "table" => continue,
+            Some((own, _, ours)) if own == "table" && kind == "table" && is_no_stricter(text, ours) => continue,
             Some((own, ..)) if own != kind => format!("{name} is a {kind}, and was a {own}"),
             Some((_, _, own)) if own == text => continue,
             Some(_) => format!("the {kind} {name} is another one"),
-            None if kind == "trigger" && ours.contains_key(table) => {
-                format!("the trigger {name} on {table} is somebody else's")
+            None if kind != "view" && kind != "table" && ours.contains_key(table) => {
+                format!("the {kind} {name} on {table} is somebody else's")
             }
             None => continue,
         };
@@ -83,22 +83,53 @@ fn amiss(conn: &Connection) -> rusqlite::Result<Vec<(String, String, String)>> {
     Ok(out)
 }
 
+/// Whether a table takes whatever ours takes.
+fn is_no_stricter(text: &str, ours: &str) -> bool {
+    let words = ["CHECK", "UNIQUE", "COLLATE", "GENERATED", "WITHOUT", "STRICT", "REFERENCES", "CONFLICT"];
+    let has = |text: &str, word: &str| text.to_uppercase().contains(word);
+    text == ours || !words.iter().any(|word| has(text, word) && !has(ours, word))
+}
+
 /// Makes views and triggers ours again. Gives what was amiss, in words.
 fn mend(conn: &Connection) -> rusqlite::Result<Vec<String>> {
     let found = amiss(conn)?;
-    for (name, kind, _) in found.iter().filter(|(_, kind, _)| kind == "view" || kind == "trigger") {
+    for (name, kind, _) in found.iter().filter(|(_, kind, _)| kind != "table") {
         conn.execute_batch(&format!("DROP {kind} IF EXISTS \"{}\"", name.replace('"', "\"\"")))?;
     }
     conn.execute_batch(&create())?;
     Ok(found.into_iter().map(|(_, _, words)| words).collect())
 }
 
+/// A cell as a text, whatever lies there: whoever may write there may write anything, and what differs is set right.
+fn text(r: &rusqlite::Row<'_>, i: usize) -> rusqlite::Result<String> {
+    Ok(match r.get_ref(i)? {
+        ValueRef::Text(bytes) | ValueRef::Blob(bytes) => String::from_utf8_lossy(bytes).into_owned(),
+        ValueRef::Integer(n) => n.to_string(),
+        ValueRef::Real(x) => x.to_string(),
+        ValueRef::Null => String::new(),
+    })
+}
+
+/// The same as a whole number; the least of all where it is none.
+fn whole(r: &rusqlite::Row<'_>, i: usize) -> rusqlite::Result<i64> {
+    Ok(match r.get_ref(i)? {
+        ValueRef::Integer(n) => n,
+        _ => i64::MIN,
+    })
+}
+
+/// A text that is no text here is another one: what reads it elsewhere may read it otherwise.
+fn plain(r: &rusqlite::Row<'_>, i: usize) -> rusqlite::Result<String> {
+    let odd = !matches!(r.get_ref(i)?, ValueRef::Text(bytes) if std::str::from_utf8(bytes).is_ok());
+    Ok(format!("{}{}", text(r, i)?, if odd { " (no text)" } else { "" }))
+}
+
 fn read(conn: &Connection, table: &str, order: &str) -> rusqlite::Result<Vec<Row>> {
     let mut statement = conn.prepare(&format!("SELECT {} FROM {table} ORDER BY {order}", columns()))?;
     let rows = statement.query_map([], |r| {
-        let cell = |i: usize| Ok(if COLUMNS[i].1 { Cell::Int(r.get(i + 2)?) } else { Cell::Text(r.get(i + 2)?) });
+        let cell = |i: usize| Ok(if COLUMNS[i].1 { Cell::Int(whole(r, i + 2)?) } else { Cell::Text(plain(r, i + 2)?) });
         let cells = (0..COLUMNS.len()).map(cell).collect::<rusqlite::Result<_>>()?;
-        Ok(Row { strategy: r.get(0)?, version: r.get(1)?, cells, deployed_us: r.get(COLUMNS.len() + 2)? })
+        Ok(Row { strategy: plain(r, 0)?, version: whole(r, 1)?, cells, deployed_us: whole(r, COLUMNS.len() + 2)? })
     })?;
     rows.collect()
 }
@@ -115,14 +146,25 @@ fn put(conn: &Connection, table: &str, verb: &str, row: &Row) -> rusqlite::Resul
 fn past(conn: &Connection) -> rusqlite::Result<Vec<Past>> {
     let mut statement = conn.prepare("SELECT strategy, version, config_sha256, deployed_us FROM config_history")?;
     let rows = statement.query_map([], |r| {
-        Ok(Past { strategy: r.get(0)?, version: r.get(1)?, config_sha256: r.get(2)?, deployed_us: r.get(3)? })
+        Ok(Past {
+            strategy: text(r, 0)?,
+            version: whole(r, 1)?,
+            config_sha256: plain(r, 2)?,
+            deployed_us: whole(r, 3)?,
+        })
     })?;
     rows.collect()
 }
 
 fn apply(conn: &Connection, step: &Write) -> rusqlite::Result<()> {
-    let remove =
-        |strategy: &String| conn.execute("DELETE FROM active_configs WHERE strategy = ?1", [strategy]).map(|_| ());
+    // By what a row's name reads as: it may be no text at all.
+    let remove = |strategy: &String| -> rusqlite::Result<()> {
+        let mut named = conn.prepare("SELECT strategy, rowid FROM active_configs")?;
+        let rows =
+            named.query_map([], |r| Ok((plain(r, 0)?, r.get::<_, i64>(1)?)))?.collect::<rusqlite::Result<Vec<_>>>()?;
+        let mut fits = rows.iter().filter(|(name, _)| name == strategy);
+        fits.try_for_each(|(_, row)| conn.execute("DELETE FROM active_configs WHERE rowid = ?1", [row]).map(|_| ()))
+    };
     match step {
         Write::Put(row) => {
             put(conn, "active_configs", "INSERT OR REPLACE", row)?;
@@ -248,12 +290,12 @@ impl LiveTable for Embedded {
             let mut statement = self.conn.prepare(sql)?;
             let rows = statement.query_map([], |r| {
                 Ok(Halt {
-                    strategy: r.get(0)?,
-                    word: Word::parse(&r.get::<_, String>(1)?),
-                    at_us: r.get(2)?,
-                    person: r.get(3)?,
-                    statement: r.get(4)?,
-                    signature: r.get(5)?,
+                    strategy: text(r, 0)?,
+                    word: Word::parse(&text(r, 1)?),
+                    at_us: whole(r, 2)?,
+                    person: text(r, 3)?,
+                    statement: text(r, 4)?,
+                    signature: text(r, 5)?,
                 })
             })?;
             rows.collect()

@@ -5,7 +5,7 @@ use super::signed;
 use crate::repository::git::Repo;
 use assay_ledger::Hash;
 use assay_ledger::keys::sshsig;
-use assay_shared::format::config::{LiveConfig, NAMESPACE, REPRODUCTIONS};
+use assay_shared::format::config::{LiveConfig, NAMESPACE, REPRODUCTIONS, proposal_of};
 use assay_shared::policy::{self, Policy, Role};
 
 /// Files that one step of the deploy branch may change.
@@ -180,28 +180,41 @@ fn is_tile(path: &str) -> bool {
         && width.is_none_or(|w| number(w, 255))
 }
 
-/// Commits that one push may bring to a branch.
-const MOST_COMMITS: usize = 10_000;
+/// Commits that one push may bring to a branch, and bytes of one, its message included.
+const MOST_COMMITS: usize = 4096;
+const MOST_WORDS: u64 = 64 * 1024;
 
 /// That nothing lies hidden on the way to what is pushed, which would be here for good: each commit that comes with it
-/// changes only what has a meaning, in files of a size.
+/// changes only what has a meaning, in files of a size. The steps of the deploy branch itself, its `line`, are judged
+/// elsewhere too.
 ///
 /// # Errors
 /// The first path that would be refused.
-pub(super) fn on_the_way(repo: &Repo, known: &[String], new: &str) -> Result<(), GateError> {
+pub(super) fn on_the_way(repo: &Repo, known: &[String], new: &str, line: &[String]) -> Result<(), GateError> {
     let Some(steps) = repo.brings(known, new, MOST_COMMITS)? else {
         return refuse(Code::TooLarge, new, format!("it brings over {MOST_COMMITS} commits"));
     };
     for (parent, commit) in steps {
-        // What comes without a history of ours is refused elsewhere.
-        let Some(parent) = parent else { continue };
+        let short = &commit[..12];
+        let Some(parent) = parent else {
+            let what =
+                format!("the commit {short} begins a history of its own: merge a proposal that began on this branch");
+            return refuse(Code::NotFirstParent, &commit, what);
+        };
+        if repo.bytes_of(&commit)? > MOST_WORDS {
+            let what = format!("the commit {short} has more than {MOST_WORDS} bytes of words");
+            return refuse(Code::TooLarge, &commit, what);
+        }
+        if !line.contains(&commit) && repo.is_idle(&commit)? {
+            return refuse(Code::TooLarge, &commit, format!("the commit {short} changes nothing"));
+        }
         for c in repo.changes(&parent, &commit)?.iter().filter(|c| c.after) {
             if place(&c.path).is_none() {
-                let what = format!("the commit {} on the way has it, and it has no meaning here", &commit[..12]);
+                let what = format!("the commit {short} on the way has it, and it has no meaning here");
                 return refuse(Code::PathNotAllowed, &c.path, what);
             }
             if repo.size(&commit, &c.path)?.is_some_and(|bytes| bytes > MOST_BYTES as u64) {
-                let what = format!("the commit {} on the way has it, over {MOST_BYTES} bytes", &commit[..12]);
+                let what = format!("the commit {short} on the way has it, over {MOST_BYTES} bytes");
                 return refuse(Code::TooLarge, &c.path, what);
             }
         }
@@ -212,21 +225,22 @@ pub(super) fn on_the_way(repo: &Repo, known: &[String], new: &str) -> Result<(),
 /// That a proposal's branch is called after what it proposes, and that a researcher of the policy signed that, or that it
 /// is deployed already: a branch of nothing would only be in everybody's way.
 fn proposes(repo: &Repo, deployed: &str, commit: &str, branch: &str, policy: &Policy) -> Result<(), GateError> {
-    let name = branch.trim_start_matches("refs/heads/promote/");
+    let name = branch.trim_start_matches("refs/heads/");
     let nothing = |what: &str| {
         let what =
             format!("it proposes nothing: {what}; a proposal is made by `assay promote`, on a branch of its own");
         refuse(Code::WrongBranch, branch, what)
     };
-    let Some((strategy, short)) =
-        name.rsplit_once('-').and_then(|(front, short)| Some((front.rsplit_once("-v")?.0, short)))
-    else {
+    let Some((strategy, version, short)) = proposal_of(name) else {
         return nothing("its name is not promote/STRATEGY-vN-HASH");
     };
     let path = LiveConfig::path(strategy);
     let Some(bytes) = repo.file(commit, &path)? else { return nothing("it has no config of that strategy") };
     if Hash::of(&bytes).short() != short {
         return nothing("the config has another hash");
+    }
+    if LiveConfig::parse_again(&bytes).is_ok_and(|c| c.promotion.version != version) {
+        return nothing("the config is of another version");
     }
     if repo.follows(deployed, commit)? {
         return Ok(());
@@ -297,7 +311,7 @@ pub(super) fn proposal(
         None => proposes(repo, deployed, commit, branch, &policy)?,
     }
     let known: Vec<String> = before.into_iter().chain([deployed]).map(Into::into).collect();
-    on_the_way(repo, &known, commit)
+    on_the_way(repo, &known, commit, &[])
 }
 
 /// That what is proposed stays what it is: people add their words to it, and nobody takes away what they spoke of. A

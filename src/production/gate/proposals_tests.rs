@@ -23,6 +23,19 @@ pub(super) fn proposals_are_somebodys(s: &Stage, main: &str, own: &[(&str, &str)
         assert_eq!(s.update(ZERO, &new, &reference("s", 1)), Err(Code::WrongBranch));
     }
     let new = s.repo.commit_from("side/named", Some(main), &files(own), "ana", "m").unwrap();
+    // Words without end, a commit of nothing, a history of its own.
+    let main_commit = |n: usize, words: &str, list: &[(&str, &str)]| {
+        s.repo.commit_from(&format!("side/odd{n}"), Some(&new), &files(list), "eve", words).unwrap()
+    };
+    let long = main_commit(0, &"w".repeat(70_000), &[("evidence/s/v1/checkpoint", "x")]);
+    assert_eq!(s.update(ZERO, &long, &reference("s", 1)), Err(Code::TooLarge));
+    let idle = main_commit(1, "nothing", &[]);
+    assert_eq!(s.update(ZERO, &idle, &reference("s", 1)), Err(Code::TooLarge));
+    let root = s.repo.commit_from("side/root", None, &files(own), "eve", "m").unwrap();
+    s.repo.commit_from("side/joined", Some(main), &files(own), "ana", "m").unwrap();
+    s.repo.join("side/joined", &root, "eve").unwrap();
+    let joined = s.repo.tip("refs/heads/side/joined").unwrap();
+    assert_eq!(s.update(ZERO, &joined, &reference("s", 1)), Err(Code::NotFirstParent));
     for other in ["refs/heads/promote/s-v1-x", "refs/heads/promote/s", "refs/heads/promote/s-v1-000000000000"] {
         assert_eq!(s.update(ZERO, &new, other), Err(Code::WrongBranch), "{other}");
     }

@@ -192,7 +192,8 @@ fn check_reference(repo: &Repo, u: &Update, deploy: &str) -> Result<(), GateErro
         return refuse(Code::NotFirstParent, r, what);
     }
     if r == deploy {
-        paths::on_the_way(repo, std::slice::from_ref(&u.old), &u.new)?;
+        let line = repo.line(&u.old, &u.new)?.unwrap_or_default();
+        paths::on_the_way(repo, std::slice::from_ref(&u.old), &u.new, &line)?;
     }
     if r.starts_with("refs/heads/ledger/") && repo.same(&u.old, &u.new)? {
         let what = "it adds nothing to the log, and whoever keeps that would have to follow it";

@@ -49,4 +49,24 @@ impl Repo {
         }
         Ok(Some(out))
     }
+
+    /// Bytes of a commit itself: its words, who made it, its signature.
+    ///
+    /// # Errors
+    /// A commit that cannot be seen.
+    pub fn bytes_of(&self, commit: &str) -> Result<u64, RepoError> {
+        let odb = self.inner.odb().map_err(git("read objects"))?;
+        let (size, _) =
+            odb.read_header(self.oid(commit)?).map_err(|_| RepoError::NotVisible { oid: commit.to_string() })?;
+        Ok(size as u64)
+    }
+
+    /// Whether a commit brings neither files nor a history.
+    ///
+    /// # Errors
+    /// A commit that cannot be seen.
+    pub fn is_idle(&self, commit: &str) -> Result<bool, RepoError> {
+        let found = self.inner.find_commit(self.oid(commit)?).map_err(git("find a commit"))?;
+        Ok(found.parent_count() == 1 && found.parent(0).is_ok_and(|p| p.tree_id() == found.tree_id()))
+    }
 }

@@ -257,6 +257,23 @@ pub fn approval_statement(config: &LiveConfig, config_sha256: &Hash, policy_sha2
     )
 }
 
+/// What the branch of a proposal is called.
+pub fn proposal_branch(strategy: &str, version: u64, sha256: &Hash) -> String {
+    format!("promote/{strategy}-v{version}-{}", sha256.short())
+}
+
+/// Strategy, version and the beginning of the config's hash that a proposal's branch is called after; none of any other
+/// name. People copy it into their shells.
+pub fn proposal_of(branch: &str) -> Option<(&str, u64, &str)> {
+    let (front, short) = branch.strip_prefix("promote/")?.rsplit_once('-')?;
+    let (strategy, number) = front.rsplit_once("-v")?;
+    let version = number.parse().ok().filter(|v: &u64| *v > 0 && v.to_string() == number)?;
+    let of = |text: &str, good: fn(u8) -> bool| !text.is_empty() && text.bytes().all(good);
+    let fits = of(strategy, |b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+        && of(short, |b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b));
+    fits.then_some((strategy, version, short))
+}
+
 /// Folder of a version's approvals and evidence in the repository.
 pub fn evidence_dir(strategy: &str, version: u64) -> String {
     format!("evidence/{strategy}/v{version}")
@@ -265,6 +282,32 @@ pub fn evidence_dir(strategy: &str, version: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// A branch that is called after what it proposes, and nothing that a shell would run or that a person would misread.
+    #[test]
+    fn branches_of_proposals() {
+        let hash = Hash::of(b"x");
+        let name = proposal_branch("a-v2-b", 17, &hash);
+        assert_eq!(proposal_of(&name), Some(("a-v2-b", 17, hash.short().as_str())));
+        for bad in [
+            "promote/a-v0-00ff",
+            "promote/a-v01-00ff",
+            "promote/a-v+1-00ff",
+            "promote/a-vx-00ff",
+            "promote/a-v1-",
+            "a-v1-00ff",
+            "promote/a-v1-00FF",
+            "promote/a-v1$(id)-00ff",
+            "promote/$(id)-v1-00ff",
+            "promote/a b-v1-00ff",
+            "promote/-v1-x",
+            "promote/a-v18446744073709551616-00ff",
+            "promote/a\u{202e}-v1-00ff",
+            "promote/a/b-v1-00ff",
+        ] {
+            assert_eq!(proposal_of(bad), None, "{bad}");
+        }
+    }
 
     const ODD: &str = "a = '''\n\"\"\" \\ \u{1}";
     const V1: &str = include_str!("golden/v1.toml");
