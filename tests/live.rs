@@ -355,3 +355,17 @@ fn a_table_that_is_gone_is_not_empty() {
         ["hook", "install", "--repo", "moved/deploy.git", "--policy", "other.toml", "--live", &live, "--force"];
     desk.assay(&install).fails(2, "give the first one, not the newest");
 }
+
+/// What was in force before comes back by the policy of then; whoever decides reads what today's would ask of it. And a policy
+/// that asks for less says so.
+#[test]
+fn a_rollback_says_what_it_would_not_meet() {
+    let desk = Desk::new();
+    desk.demo(16, &[]).ok();
+    let stricter = |text: String| text.replacen("max_leverage = 5.0", "max_leverage = 1.0", 1);
+    next_policy(&desk, &["lab/keys/ana", "lab/people/ben"], stricter);
+    let said = desk.assay(&["rollback", "trend", "--to", "2", "--reason", "back"]).ok();
+    let page = desk.assay(&["review", said.out.trim()]).ok().out;
+    assert!(page.contains("a new promotion would be refused today: its leverage"), "{page}");
+    assert!(page.contains("is over 1; 0 of 1 reproductions"), "{page}");
+}

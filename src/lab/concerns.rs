@@ -97,6 +97,11 @@ pub fn concerns(r: &Review) -> Vec<Concern> {
     for (name, why) in refused.filter_map(|c| Some((c.name, c.outcome.as_ref().err()?))) {
         out.push(About::Policy, format!("the gate refuses it ({name}): {why}"));
     }
+    if !r.grandfathered.is_empty() {
+        let words =
+            "it was in force before and is judged by the policy of then; a new promotion would be refused today";
+        out.push(About::Policy, format!("{words}: {}", r.grandfathered.join("; ")));
+    }
     if let Some(f) = &r.preview.figures {
         losses(r, f, &mut out);
         later(f, &mut out);

@@ -51,9 +51,14 @@ pub fn diff(old: &Policy, new: &Policy) -> Vec<String> {
         out.push(format!("{name}: {before} -> {after}{less}"));
     }
     let gates = |p: &Policy| toml_lines(&serde_json::to_value(&p.gates).unwrap_or_default());
+    if old.name != new.name {
+        out.push(format!("name: {} -> {}", old.name, new.name));
+    }
     let (before, after) = (gates(old), gates(new));
     out.extend(before.iter().filter(|l| !after.contains(*l)).map(|l| format!("- gate {l}")));
     out.extend(after.iter().filter(|l| !before.contains(*l)).map(|l| format!("+ gate {l}")));
+    let lower = new.gates.looser_than(&old.gates);
+    out.extend(lower.into_iter().map(|words| format!("gate {words} (LESS THAN BEFORE)")));
     let people = |p: &Policy| -> BTreeSet<String> {
         let person = |x: &assay_shared::policy::Person| {
             let roles: Vec<&str> = x.roles.iter().map(|r| r.name()).collect();

@@ -10,7 +10,8 @@ use assay_production::repository::Repo;
 use assay_shared::event::{Event, SeedGrade};
 use assay_shared::format::config::{APPROVAL_NAMESPACE, LiveConfig, approval_statement, evidence_dir, proposal_of};
 use assay_shared::format::flat::fields;
-use assay_shared::policy::{PATH, Role};
+use assay_shared::policy::{PATH, Policy, Role};
+use assay_shared::strategy::Strategy;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
@@ -48,6 +49,9 @@ pub struct Review {
     pub reason: Option<String>,
     /// Limits that are looser than those of a first policy.
     pub looser: Vec<String>,
+    /// What the policy in force asks of a new promotion and not of one that was in force before, and that this one would
+    /// not meet.
+    pub grandfathered: Vec<String>,
 }
 
 /// A field before and after.
@@ -149,7 +153,35 @@ pub fn review(repo: &Repo, branch: &str) -> Result<Review, LabError> {
     let own = evidence(repo, &tip, &proposal.config)?;
     let (single_person, seed, reason) = (policy.single_person, own.seed, own.reason);
     let looser = policy.gates.looser_than_usual();
-    Ok(Review { proposal, before, changes, preview, figures_before, single_person, seed, reason, looser })
+    let grandfathered = grandfathered(&proposal.config, &preview, &policy);
+    Ok(Review {
+        proposal,
+        before,
+        changes,
+        preview,
+        figures_before,
+        single_person,
+        seed,
+        reason,
+        looser,
+        grandfathered,
+    })
+}
+
+/// What a version that is restored would not meet today: it is judged by the policy of its first time.
+fn grandfathered(config: &LiveConfig, preview: &Preview, policy: &Policy) -> Vec<String> {
+    if config.promotion.restores_version.is_none() || config.promotion.retired {
+        return Vec::new();
+    }
+    let (g, t, mut out) = (&policy.gates, &policy.thresholds, Vec::new());
+    let bound = Strategy::recorded(&config.strategy_text).ok().and_then(|s| s.bind(&config.parameters).ok());
+    if let Some(leverage) = bound.map(|b| b.terms().highest_leverage()).filter(|l| *l > g.max_leverage) {
+        out.push(format!("its leverage {leverage} is over {}", g.max_leverage));
+    }
+    if preview.reproduced.len() < t.reproductions as usize {
+        out.push(format!("{} of {} reproductions", preview.reproduced.len(), t.reproductions));
+    }
+    out
 }
 
 fn changes(before: Option<&LiveConfig>, after: &LiveConfig) -> Vec<Changed> {

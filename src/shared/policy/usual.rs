@@ -23,6 +23,19 @@ impl Gates {
     /// What is asked for less strictly than a first policy does, each with its own limit and the usual one.
     pub fn looser_than_usual(&self) -> Vec<String> {
         let usual = Gates::usual(String::new(), self.allow_generated);
+        let said = |(name, own, usual): (&str, String, String)| format!("{name} {own} (a first policy: {usual})");
+        self.less(&usual).into_iter().map(said).collect()
+    }
+
+    /// What is asked for less strictly than another policy does, each with that one's limit and its own.
+    pub fn looser_than(&self, other: &Gates) -> Vec<String> {
+        let said = |(name, own, other): (&str, String, String)| format!("{name}: {other} -> {own}");
+        let made_up = self.allow_generated && !other.allow_generated;
+        let made_up = made_up.then(|| "allow_generated: no -> yes".to_string());
+        self.less(other).into_iter().map(said).chain(made_up).collect()
+    }
+
+    fn less(&self, usual: &Gates) -> Vec<(&'static str, String, String)> {
         let share = |v: f64| format!("{:.0} %", v * 100.0);
         let asked = |v: Option<f64>| v.map_or("none".into(), |v| v.to_string());
         let least = |a: Option<f64>, b: Option<f64>| b.is_some_and(|b| a.is_none_or(|a| a < b));
@@ -51,7 +64,7 @@ impl Gates {
             (usual.track_record && !self.track_record, "track_record", "no".into(), "yes".into()),
         ];
         let looser = all.into_iter().filter(|(looser, ..)| *looser);
-        looser.map(|(_, name, own, usual)| format!("{name} {own} (a first policy: {usual})")).collect()
+        looser.map(|(_, name, own, usual)| (name, own, usual)).collect()
     }
 }
 
