@@ -108,3 +108,17 @@ fn a_new_key_inside_the_lab_moves_with_it() {
     desk.assay(&["--lab", "again", "key", "add", "../x", "--role", "researcher", "--public", "outside.pub"])
         .fails(2, "is not a name");
 }
+
+/// Settings that hold a password are their owner's alone, whatever the umask, also where they stood for all before.
+#[test]
+fn a_password_in_the_settings_is_the_owners() {
+    use std::os::unix::fs::PermissionsExt;
+    let desk = Desk::new();
+    desk.demo(16, &[]).ok();
+    let mode = || std::fs::metadata(desk.path("lab/deploy.git/assay/gate.toml")).unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode(), 0o644);
+    let install = |live: &str| desk.assay(&["hook", "install", "--repo", "lab/deploy.git", "--live", live]).ok();
+    let said = install("postgres://w:secret@db.invalid/x");
+    assert!(said.err.contains("for its owner alone") && !said.err.contains("secret"), "{}", said.err);
+    assert_eq!(mode(), 0o600);
+}

@@ -155,3 +155,18 @@ fn l16_a_locked_ledger_says_who_holds_it() {
     let out = child.wait_with_output().unwrap();
     assert!(out.status.success() && words.contains(&format!("in use by process {}", std::process::id())), "{words}");
 }
+
+/// What the argument parser refuses is an object too, where JSON was asked for.
+#[test]
+fn usage_errors_are_json() {
+    let desk = Desk::new();
+    for (args, words) in [
+        (&["--json", "stduy"][..], "unrecognized subcommand"),
+        (&["--json", "trials", "--limit", "x"], "it is not a whole number"),
+    ] {
+        let said = desk.assay(args);
+        let error: serde_json::Value = serde_json::from_str(&said.err).unwrap();
+        assert_eq!((said.code, error["error"]["exit_code"].as_i64()), (2, Some(2)));
+        assert!(error["error"]["message"].as_str().unwrap().contains(words), "{}", said.err);
+    }
+}

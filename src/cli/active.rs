@@ -83,7 +83,14 @@ pub fn halted_lines(halted: &BTreeMap<String, Halted>, then: bool) -> Vec<String
         let unsigned = if halt.signed { "" } else { " (UNSIGNED)" };
         let (at, by) = (format_us(halt.since_us), short(&halt.by));
         let what = if then { "WAS HALTED then, since" } else { "is HALTED since" };
-        let nobody = if then { "" } else { ": nobody trades it" };
+        let nobody = match (halt.goes_on, then) {
+            (true, false) => {
+                ", and TRADES ON: it was made to go on without enough people; `assay reconcile` halts it again"
+            }
+            (true, true) => ", and was made to go on without enough people for it",
+            (false, false) => ": nobody trades it",
+            (false, true) => "",
+        };
         harmless(&format!("{} {what} {} by {by}{unsigned}{nobody}", short(strategy), &at[..19]))
     };
     halted.iter().map(line).collect()

@@ -3,7 +3,7 @@
 use super::Context;
 use super::notify::of_changes;
 use super::output::say;
-use assay_lab::halted::standing;
+use assay_lab::halted::stopped;
 use assay_lab::host::{post_receive, pre_receive, reference_transaction};
 use assay_lab::install::install;
 use assay_lab::notify::{Kind, News, tell};
@@ -75,7 +75,7 @@ pub fn run(cx: &Context, args: Args) -> Result<(), LabError> {
             say(&format!("{} is a gate now: policy {root}, live table {live}", repo.display()));
             if live != settings.live {
                 say(
-                    "the password is kept in the gate's gate.toml, for everybody who may read that: a socket with peer authentication needs none",
+                    "the password is kept in the gate's gate.toml, for its owner alone: PGPASSWORD, ~/.pgpass or a socket with peer authentication need none there",
                 );
             }
             say("the first commit of main must hold that very policy: nothing else is accepted");
@@ -134,9 +134,9 @@ fn judge(gate: &Path, session: &Session) -> Result<(), LabError> {
 fn poke(gate: &Path, session: &Session) -> Result<(), LabError> {
     let outcome = post_receive(gate, &updates(bad)?, session)?;
     outcome.iter().for_each(|o| of_changes(gate, &o.changes));
-    let halted = Host::open(gate).map_err(LabError::from).and_then(|host| standing(&host)).unwrap_or_default();
+    let halted = Host::open(gate).map_err(LabError::from).and_then(|host| stopped(&host)).unwrap_or_default();
     for c in outcome.iter().flat_map(|o| &o.live) {
-        let now = match (c.retired, halted.contains_key(&c.strategy)) {
+        let now = match (c.retired, halted.contains(&c.strategy)) {
             (true, _) => "retired: nothing of it is live",
             (false, true) => "is live, and HALTED: nobody trades it until `assay resume`",
             (false, false) => "is live",

@@ -163,7 +163,7 @@ pub fn watch(cx: &Context, host: &Host, every: Duration, listen: Option<&str>) -
             break;
         }
         let round = Round::run(host, cx);
-        board.note(&round, halted::standing(host).ok().map(|halts| halts.len()));
+        board.note(&round, halted::stopped(host).ok().map(|halts| halts.len()));
         match round {
             Ok(round) => {
                 if said.is_some() {

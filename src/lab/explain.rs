@@ -81,7 +81,8 @@ fn above(clone: &Clone, (d, p): (&InForce, &Promotion), newest: u64) -> Result<V
     let halt = if all.is_empty() { None } else { clone.halted(None)?.remove(&p.strategy) };
     let halt = halt.map(|h| {
         let unsigned = if h.signed { "" } else { " (UNSIGNED)" };
-        format!("HALTED since {} by {}{unsigned}: nobody trades it", format_us(h.since_us), h.by)
+        let so = if h.goes_on { "made to go on without enough people for it" } else { "nobody trades it" };
+        format!("HALTED since {} by {}{unsigned}: {so}", format_us(h.since_us), h.by)
     });
     let live = match went {
         Some(w) => Link {

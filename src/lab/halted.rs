@@ -12,7 +12,7 @@ use assay_production::deploy::halts::{Halt, by_strategy, in_force, signed_by};
 use assay_production::gate::Host;
 use assay_production::repository::Repo;
 use assay_shared::policy::Policy;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What there is to say about the table.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -58,6 +58,14 @@ pub fn list(host: &Host) -> Result<Vec<(Halt, Option<bool>)>, LabError> {
     Ok(rows.iter().enumerate().map(|(at, r)| (r.clone(), policies.as_ref().map(|p| signed(at, r, p)))).collect())
 }
 
+/// The strategies that whoever reads the table does not trade: what it says, whoever said it.
+///
+/// # Errors
+/// A table that cannot be reached.
+pub fn stopped(host: &Host) -> Result<BTreeSet<String>, LabError> {
+    Ok(by_strategy(&rows(host)?).into_keys().collect())
+}
+
 /// The halts in force, by strategy.
 ///
 /// # Errors
@@ -80,7 +88,8 @@ pub fn stood(host: &Host, at_us: Option<u64>) -> Result<BTreeMap<String, Halted>
         (Ok(policies), Ok(said)) => halted(&rows, &said, &policies, at_us),
         _ => {
             let row = |(strategy, halt): (String, Halt)| {
-                (strategy, Halted { since_us: halt.at_us.unsigned_abs(), by: halt.person, signed: false })
+                let since_us = halt.at_us.unsigned_abs();
+                (strategy, Halted { since_us, by: halt.person, signed: false, goes_on: false })
             };
             by_strategy(&rows).into_iter().map(row).collect()
         }

@@ -96,6 +96,8 @@ pub struct Halted {
     pub by: String,
     /// Whether somebody of the policy signed it.
     pub signed: bool,
+    /// Whether the table lets it go on all the same, though too few were for that: whoever reads the table trades it.
+    pub goes_on: bool,
 }
 
 /// What is halted, by strategy, or was at a time: rows say what they like of their time, and one that too few were for
@@ -121,14 +123,20 @@ pub(crate) fn halted(
                 let since_us = if signed { claimed } else { seen };
                 if since_us <= until {
                     let by = row.person.clone();
-                    out.entry(row.strategy.clone()).or_insert(Halted { since_us, by, signed });
+                    let halted = Halted { since_us, by, signed, goes_on: false };
+                    out.entry(row.strategy.clone()).or_insert(halted).goes_on = false;
                 }
             }
             Word::Resume => {
                 let enough =
                     |halt: &usize| votes(&rows[..k], &rows[*halt], policy).len() > policy.thresholds.approvals as usize;
-                if claimed <= until && last.get(row.strategy.as_str()).is_some_and(enough) {
+                if claimed > until {
+                    continue;
+                }
+                if last.get(row.strategy.as_str()).is_some_and(enough) {
                     out.remove(&row.strategy);
+                } else if let Some(halted) = out.get_mut(&row.strategy) {
+                    halted.goes_on = true;
                 }
             }
         }

@@ -8,6 +8,10 @@ use assay_ledger::storage::disk::{Disk as _, RealDisk, read, replace};
 use assay_research::data::fetch::DEFAULT_BASE;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// How long another download is waited for.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// The file outside every lab that remembers them: a hash a line.
 fn place(session: &Session) -> Option<PathBuf> {
@@ -30,6 +34,10 @@ pub(crate) fn confirmed(session: &Session) -> BTreeSet<String> {
 /// A checksum that cannot be read.
 pub(crate) fn remember(base: &str, dir: &Path, asked: &[String], session: &Session) -> Result<(), LabError> {
     let Some(path) = place(session).filter(|_| base == DEFAULT_BASE && !asked.is_empty()) else { return Ok(()) };
+    let folder = path.parent().unwrap_or(Path::new("/"));
+    // Two who download at once remember both.
+    let made = RealDisk.create_dir(folder).map_err(|e| e.to_string());
+    let lock = made.and_then(|()| RealDisk.lock_folder(folder, PATIENCE).map_err(|e| e.to_string()));
     let mut all = confirmed(session);
     for file in asked {
         let beside = dir.join(format!("{file}.CHECKSUM"));
@@ -37,9 +45,11 @@ pub(crate) fn remember(base: &str, dir: &Path, asked: &[String], session: &Sessi
         all.extend(String::from_utf8_lossy(&text).split_whitespace().next().map(str::to_lowercase));
     }
     let text: String = all.iter().map(|sum| format!("{sum}\n")).collect();
-    let folder = path.parent().unwrap_or(Path::new("/"));
-    let made = RealDisk.create_dir(folder).map_err(|e| e.to_string());
-    if let Err(why) = made.and_then(|()| replace(&RealDisk, &path, text.as_bytes()).map_err(|e| e.to_string())) {
+    let written = lock
+        .as_ref()
+        .map_err(Clone::clone)
+        .and_then(|_| replace(&RealDisk, &path, text.as_bytes()).map_err(|e| e.to_string()));
+    if let Err(why) = written {
         session.notice(&Notice::NotRemembered(format!("{}: {why}", path.display())));
     }
     Ok(())

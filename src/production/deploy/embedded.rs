@@ -66,6 +66,10 @@ fn amiss(conn: &Connection) -> rusqlite::Result<Vec<(String, String, String)>> {
             Some((own, _, ours)) if own == "table" && kind == "table" && is_no_stricter(text, ours) => continue,
             Some((own, ..)) if own != kind => format!("{name} is a {kind}, and was a {own}"),
             Some((_, _, own)) if own == text => continue,
+            // It holds rows: it is not thrown away for another.
+            Some(_) if kind == "table" => {
+                format!("the table {name} takes less than ours, and stays so: move the file away and reconcile")
+            }
             Some(_) => format!("the {kind} {name} is another one"),
             None if kind != "view" && kind != "table" && ours.contains_key(table) => {
                 format!("the {kind} {name} on {table} is somebody else's")

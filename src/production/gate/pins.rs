@@ -5,6 +5,8 @@ use super::refusal::GateError;
 use assay_ledger::storage::disk::{RealDisk, replace};
 use assay_ledger::{Hash, PublicKey};
 use serde::{Deserialize, Serialize};
+use std::fs::Permissions;
+use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 /// The gate's settings, `gate.toml` in its folder.
@@ -64,14 +66,12 @@ impl Host {
             .map_err(|e| host(format!("folder {} cannot be created: {e}", dir.display())))?;
         let text = toml::to_string(settings).map_err(|e| host(e.to_string()))?;
         let path = dir.join("gate.toml");
-        // One that holds a password is its owner's alone, before it is there.
+        // One that holds a password is its owner's alone, from its first byte on: it is written beside, and renamed.
         if holds_a_secret(&settings.live) {
-            use std::os::unix::fs::OpenOptionsExt as _;
-            let mut options = std::fs::OpenOptions::new();
-            let made = options.create(true).append(true).mode(0o600).open(&path);
-            let owned = std::os::unix::fs::PermissionsExt::from_mode(0o600);
-            made.and_then(|file| file.set_permissions(owned))
-                .map_err(|e| host(format!("settings {} cannot be written: {e}", path.display())))?;
+            let beside = dir.join("gate.toml.tmp");
+            let made = std::fs::OpenOptions::new().create(true).append(true).mode(0o600).open(&beside);
+            made.and_then(|file| file.set_permissions(Permissions::from_mode(0o600)))
+                .map_err(|e| host(format!("settings {} cannot be written: {e}", beside.display())))?;
         }
         replace(&RealDisk, &path, text.as_bytes())?;
         Host::open(dir)
