@@ -151,7 +151,9 @@ impl LabError {
             | LabError::Format { .. }
             | LabError::Rulebook(_)
             | LabError::Engine(_) => Kind::Usage,
-            LabError::Deploy(DeployError::Setting { .. } | DeployError::OtherFile { .. }) => Kind::Usage,
+            LabError::Deploy(
+                DeployError::Setting { .. } | DeployError::Address { .. } | DeployError::OtherFile { .. },
+            ) => Kind::Usage,
             LabError::CouldNot { .. } | LabError::Io { .. } | LabError::Deploy(_) => Kind::CouldNot,
             LabError::Refused(_) => Kind::Refused,
             LabError::Stopped(_) => Kind::Stopped,

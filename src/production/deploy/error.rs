@@ -12,6 +12,12 @@ pub enum DeployError {
         /// What was given.
         place: String,
     },
+    /// An address that cannot be read. What it was is not said: it may hold a password.
+    #[error("the live table's address is malformed: {what}")]
+    Address {
+        /// In words.
+        what: String,
+    },
     /// A file that is there and is no database.
     #[error("{place} is there and is no SQLite database")]
     OtherFile {
@@ -70,7 +76,7 @@ impl DeployError {
     /// What to do next.
     pub fn hint(&self) -> &'static str {
         match self {
-            DeployError::Setting { .. } | DeployError::OtherFile { .. } => {
+            DeployError::Setting { .. } | DeployError::Address { .. } | DeployError::OtherFile { .. } => {
                 "write --live sqlite:/path/live.sqlite or --live postgres://user@host/database"
             }
             DeployError::Database { .. } | DeployError::Before { .. } => {

@@ -127,7 +127,7 @@ impl StudyPage {
             ),
             (
                 number(self.min_backtest_years.filter(|_| !self.study.generated)),
-                "years on which chance alone gives its Sharpe ratio",
+                "years on which chance alone gives its Sharpe ratio, whatever the spread of its trials",
             ),
             (number(self.pbo.filter(|_| !self.study.generated)), "probability of overfitting"),
         ];

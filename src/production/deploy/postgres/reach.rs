@@ -65,10 +65,7 @@ async fn enter(config: &Config, tls: MakeRustlsConnect, settings: &str) -> Resul
 }
 
 fn parse(url: &str) -> Result<(Address, Config), DeployError> {
-    let malformed = |what: String| DeployError::Database {
-        place: "postgres".into(),
-        what: format!("the address is malformed: {what}"),
-    };
+    let malformed = |what: String| DeployError::Address { what };
     let address = Address::parse(url).map_err(malformed)?;
     let config = address.rest.parse().map_err(|e: tokio_postgres::Error| malformed(words(&e)))?;
     Ok((address, config))
